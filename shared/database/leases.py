@@ -1,0 +1,94 @@
+"""Leases: who owns a shard, a deployment or a feed, with an epoch that fences late writers.
+
+A lease is one row. Taking it over raises its epoch; a writer proves inside its own
+transaction that the epoch is still its own (`hold`), which also keeps a rival from taking
+over until that transaction ends. Time is Postgres' clock, so the hosts' clocks don't matter.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+
+class LeaseLostError(Exception):
+    """Another owner holds the lease now: drop the state in memory and write nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    kind: str
+    key: str
+    owner: str
+    epoch: int
+
+
+def acquire(
+    connection: Connection, kind: str, key: str, owner: str, duration_s: float
+) -> Lease | None:
+    """Take a lease that is free, expired or our own; None when another owner holds it.
+
+    The epoch rises with every acquisition, also when the owner takes its own lease again.
+    """
+    epoch = connection.execute(
+        text(
+            """
+            INSERT INTO leases AS l (kind, key, owner, epoch, expires_at)
+            VALUES (:kind, :key, :owner, 1, now() + make_interval(secs => :duration_s))
+            ON CONFLICT (kind, key) DO UPDATE
+               SET owner = excluded.owner, epoch = l.epoch + 1, expires_at = excluded.expires_at
+             WHERE l.expires_at < now() OR l.owner = excluded.owner
+            RETURNING l.epoch
+            """
+        ),
+        {"kind": kind, "key": key, "owner": owner, "duration_s": duration_s},
+    ).scalar_one_or_none()
+    return None if epoch is None else Lease(kind, key, owner, epoch)
+
+
+def renew(connection: Connection, lease: Lease, duration_s: float) -> None:
+    """Raises LeaseLostError when the epoch has moved on."""
+    renewed = connection.execute(
+        text(
+            """
+            UPDATE leases SET expires_at = now() + make_interval(secs => :duration_s)
+             WHERE kind = :kind AND key = :key AND epoch = :epoch AND owner = :owner
+            RETURNING 1
+            """
+        ),
+        {
+            "kind": lease.kind,
+            "key": lease.key,
+            "epoch": lease.epoch,
+            "owner": lease.owner,
+            "duration_s": duration_s,
+        },
+    ).scalar_one_or_none()
+    if renewed is None:
+        raise LeaseLostError(f"{lease.kind}/{lease.key} epoch {lease.epoch}")
+
+
+def hold(connection: Connection, lease: Lease) -> None:
+    """Prove ownership inside the caller's transaction; raises LeaseLostError.
+
+    The row stays share-locked until the transaction ends, so a rival's take-over waits for
+    it and then reads everything it committed.
+    """
+    held = connection.execute(
+        text("SELECT 1 FROM leases WHERE kind = :kind AND key = :key AND epoch = :epoch FOR SHARE"),
+        {"kind": lease.kind, "key": lease.key, "epoch": lease.epoch},
+    ).scalar_one_or_none()
+    if held is None:
+        raise LeaseLostError(f"{lease.kind}/{lease.key} epoch {lease.epoch}")
+
+
+def release(connection: Connection, lease: Lease) -> None:
+    """Let the next owner in at once. Harmless when the lease was lost already."""
+    connection.execute(
+        text(
+            """
+            UPDATE leases SET expires_at = '-infinity'
+             WHERE kind = :kind AND key = :key AND epoch = :epoch
+            """
+        ),
+        {"kind": lease.kind, "key": lease.key, "epoch": lease.epoch},
+    )

@@ -1,0 +1,46 @@
+"""All tables, in one metadata: import from here, so that Alembic and tests see every one."""
+
+from shared.database.tables.accounts import AccountRow
+from shared.database.tables.base import Base, utc_now
+from shared.database.tables.identity import SessionRow, UserRow
+from shared.database.tables.leases import LeaseRow
+from shared.database.tables.market_data import (
+    CandleRow,
+    InstrumentRow,
+    MarketFileRow,
+    ReplayRow,
+)
+from shared.database.tables.orders import (
+    AccountEventRow,
+    ExecutionRow,
+    LedgerEntryRow,
+    MarkRow,
+    OrderRow,
+    OrderTransitionRow,
+    PositionRow,
+    ShardRow,
+)
+from shared.database.tables.strategies import DeploymentRow, SignalRow
+
+__all__ = [
+    "AccountEventRow",
+    "AccountRow",
+    "Base",
+    "CandleRow",
+    "DeploymentRow",
+    "ExecutionRow",
+    "InstrumentRow",
+    "LeaseRow",
+    "LedgerEntryRow",
+    "MarkRow",
+    "MarketFileRow",
+    "OrderRow",
+    "OrderTransitionRow",
+    "PositionRow",
+    "ReplayRow",
+    "SessionRow",
+    "ShardRow",
+    "SignalRow",
+    "UserRow",
+    "utc_now",
+]

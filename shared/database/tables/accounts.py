@@ -1,0 +1,34 @@
+"""Trading accounts. Written by the gateway; read by everyone."""
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.database.tables.base import Base, utc_now
+
+
+class AccountRow(Base):
+    __tablename__ = "accounts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    name: Mapped[str]
+    base_currency: Mapped[str]
+    status: Mapped[str] = mapped_column(default="active")
+    #: Cash that the paper books open with; the order processor enters it as their first deposit.
+    paper_capital: Mapped[Decimal]
+    #: Cost model of paper fills, in basis points (1/10,000) of notional and of price.
+    paper_fee_bps: Mapped[Decimal]
+    paper_slippage_bps: Mapped[Decimal]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    __table_args__ = (
+        UniqueConstraint("owner_id", "name"),
+        CheckConstraint("status IN ('active', 'closed')", name="status"),
+        CheckConstraint("paper_capital >= 0", name="paper_capital"),
+        CheckConstraint("paper_fee_bps >= 0", name="paper_fee_bps"),
+        CheckConstraint("paper_slippage_bps >= 0", name="paper_slippage_bps"),
+    )

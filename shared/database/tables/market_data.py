@@ -1,0 +1,86 @@
+"""Instruments, candles, imported files and replays. Written by the market data engine alone."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import BigInteger, CheckConstraint, Double
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.database.tables.base import Base, utc_now
+
+
+class InstrumentRow(Base):
+    __tablename__ = "instruments"
+
+    #: Canonical id.
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    #: MIC of the exchange whose calendar applies; `24/7` for markets that never close.
+    exchange: Mapped[str]
+    currency: Mapped[str]
+    tick_size: Mapped[Decimal]
+    lot_size: Mapped[Decimal]
+    tradable: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    __table_args__ = (
+        CheckConstraint("tick_size > 0", name="tick_size"),
+        CheckConstraint("lot_size > 0", name="lot_size"),
+    )
+
+
+class CandleRow(Base):
+    """One completed candle. Its key makes writing it twice change nothing."""
+
+    __tablename__ = "candles"
+
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    timeframe: Mapped[str] = mapped_column(primary_key=True)
+    start: Mapped[datetime] = mapped_column(primary_key=True)
+    end: Mapped[datetime]
+    open: Mapped[float] = mapped_column(Double)
+    high: Mapped[float] = mapped_column(Double)
+    low: Mapped[float] = mapped_column(Double)
+    close: Mapped[float] = mapped_column(Double)
+    volume: Mapped[float] = mapped_column(Double)
+    vwap: Mapped[float] = mapped_column(Double)
+    trades: Mapped[int] = mapped_column(BigInteger)
+    source: Mapped[str]
+
+
+class MarketFileRow(Base):
+    """A file of trades that an admin uploaded, checked line by line before it was accepted."""
+
+    __tablename__ = "market_files"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    name: Mapped[str]
+    sha256: Mapped[str] = mapped_column(unique=True)
+    rows: Mapped[int] = mapped_column(BigInteger)
+    symbols: Mapped[list[Any]]
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class ReplayRow(Base):
+    __tablename__ = "replays"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    status: Mapped[str]
+    #: What was asked for: files or synthetic settings, speed.
+    request: Mapped[dict[str, Any]]
+    ticks: Mapped[int] = mapped_column(BigInteger, default=0)
+    total_ticks: Mapped[int | None] = mapped_column(BigInteger)
+    #: Candles built so far by timeframe, the forming ones included.
+    candles: Mapped[dict[str, Any]]
+    market_time: Mapped[datetime | None]
+    error: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        CheckConstraint("status IN ('running', 'finished', 'stopped', 'failed')", name="status"),
+    )

@@ -1,0 +1,177 @@
+"""Orders and the books. Written by the order processor that holds the account's shard, alone."""
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.database.tables.base import Base
+
+_MODE = "mode IN ('paper', 'live')"
+
+
+class ShardRow(Base):
+    """How far a shard has come: everything up to these positions is in the tables."""
+
+    __tablename__ = "order_shards"
+
+    shard: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    #: Last command applied: an entry id of the shard's command stream.
+    command_cursor: Mapped[str] = mapped_column(default="0-0")
+    #: Last market-data entry applied: an entry id of the tape.
+    tape_cursor: Mapped[str] = mapped_column(default="0-0")
+    #: Last `account_events.seq` handed out, and the last one known to be published.
+    event_seq: Mapped[int] = mapped_column(BigInteger, default=0)
+    published_seq: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class MarkRow(Base):
+    """Last price of a symbol as the shard knew it at `tape_cursor`: recovery needs the same."""
+
+    __tablename__ = "order_shard_marks"
+
+    shard: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    price: Mapped[Decimal]
+    at: Mapped[datetime]
+
+
+class OrderRow(Base):
+    __tablename__ = "orders"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
+    mode: Mapped[str]
+    client_order_id: Mapped[str]
+    #: Who sent it: a user or a deployment.
+    submitted_by: Mapped[str]
+    deployment_id: Mapped[UUID | None]
+    symbol: Mapped[str]
+    side: Mapped[str]
+    type: Mapped[str]
+    time_in_force: Mapped[str]
+    qty: Mapped[Decimal]
+    limit_price: Mapped[Decimal | None]
+    status: Mapped[str]
+    filled_qty: Mapped[Decimal]
+    #: Volume-weighted price of the executions; None before the first.
+    avg_fill_price: Mapped[Decimal | None]
+    reason_code: Mapped[str | None]
+    reason: Mapped[str | None]
+    #: Order of submission within the account and mode, from 1.
+    seq: Mapped[int] = mapped_column(BigInteger)
+    submitted_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+    __table_args__ = (
+        UniqueConstraint("account_id", "mode", "client_order_id"),
+        UniqueConstraint("account_id", "mode", "seq"),
+        CheckConstraint(_MODE, name="mode"),
+        CheckConstraint("qty > 0 AND filled_qty >= 0 AND filled_qty <= qty", name="qty"),
+        Index(
+            "ix_orders_working",
+            "account_id",
+            postgresql_where=text("status IN ('new', 'accepted', 'partially_filled')"),
+        ),
+    )
+
+
+class OrderTransitionRow(Base):
+    __tablename__ = "order_transitions"
+
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), primary_key=True)
+    #: 1 for the first transition of the order.
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    from_status: Mapped[str | None]
+    to_status: Mapped[str]
+    reason_code: Mapped[str | None]
+    at: Mapped[datetime]
+
+
+class ExecutionRow(Base):
+    __tablename__ = "executions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), index=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
+    mode: Mapped[str]
+    deployment_id: Mapped[UUID | None]
+    symbol: Mapped[str]
+    side: Mapped[str]
+    qty: Mapped[Decimal]
+    price: Mapped[Decimal]
+    fee: Mapped[Decimal]
+    #: Profit over the average price that this execution realised, fee not included.
+    realized_pnl: Mapped[Decimal]
+    #: Order of executions within the account and mode, from 1.
+    seq: Mapped[int] = mapped_column(BigInteger)
+    #: Market time.
+    at: Mapped[datetime]
+    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        UniqueConstraint("account_id", "mode", "seq"),
+        CheckConstraint(_MODE, name="mode"),
+        CheckConstraint("qty > 0 AND price > 0 AND fee >= 0", name="amounts"),
+    )
+
+
+class PositionRow(Base):
+    """Net position. A flat one stays, for its realised profit."""
+
+    __tablename__ = "positions"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    mode: Mapped[str] = mapped_column(primary_key=True)
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    qty: Mapped[Decimal]
+    #: Average entry price; zero when flat.
+    avg_price: Mapped[Decimal]
+    realized_pnl: Mapped[Decimal]
+    fees: Mapped[Decimal]
+    updated_at: Mapped[datetime]
+
+
+class LedgerEntryRow(Base):
+    """Cash, entry by entry. `balance` is the running sum: it always adds up."""
+
+    __tablename__ = "ledger_entries"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    mode: Mapped[str] = mapped_column(primary_key=True)
+    #: From 1, without gaps.
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    kind: Mapped[str]
+    amount: Mapped[Decimal]
+    currency: Mapped[str]
+    balance: Mapped[Decimal]
+    execution_id: Mapped[UUID | None] = mapped_column(ForeignKey("executions.id"), index=True)
+    at: Mapped[datetime]
+
+    __table_args__ = (
+        CheckConstraint(_MODE, name="mode"),
+        CheckConstraint("kind IN ('deposit', 'fill', 'fee')", name="kind"),
+    )
+
+
+class AccountEventRow(Base):
+    """The outbox, and the durable log behind the account topics.
+
+    Written with the change that it tells of, published after the commit. `seq` orders a
+    shard's events for publishing; `topic_seq` numbers the frames of one topic without gaps.
+    """
+
+    __tablename__ = "account_events"
+
+    shard: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
+    topic: Mapped[str]
+    topic_seq: Mapped[int] = mapped_column(BigInteger)
+    #: The very bytes of the frame that clients receive.
+    frame: Mapped[bytes]
+    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (UniqueConstraint("topic", "topic_seq"),)

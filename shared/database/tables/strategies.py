@@ -1,0 +1,55 @@
+"""Deployments, their snapshots and signals. Written by strategy workers."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.database.tables.base import Base, utc_now
+
+
+class DeploymentRow(Base):
+    """What should run (`wanted`), and how it goes (`status`)."""
+
+    __tablename__ = "deployments"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
+    mode: Mapped[str]
+    strategy: Mapped[str]
+    parameters: Mapped[dict[str, Any]]
+    symbols: Mapped[list[Any]]
+    timeframe: Mapped[str]
+    wanted: Mapped[str] = mapped_column(default="running")
+    status: Mapped[str] = mapped_column(default="starting")
+    #: Traceback of the exception that paused it.
+    last_error: Mapped[str | None]
+    #: State after the last tape entry that was worked through: strategy state, history,
+    #: position view. None before the first.
+    snapshot: Mapped[dict[str, Any] | None]
+    tape_cursor: Mapped[str] = mapped_column(default="0-0")
+    signals: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)
+
+    __table_args__ = (
+        CheckConstraint("mode IN ('paper', 'live')", name="mode"),
+        CheckConstraint("wanted IN ('running', 'stopped')", name="wanted"),
+        CheckConstraint("status IN ('starting', 'running', 'paused', 'stopped')", name="status"),
+    )
+
+
+class SignalRow(Base):
+    """A decision of a strategy, at most once for its (deployment, seq)."""
+
+    __tablename__ = "signals"
+
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"), primary_key=True)
+    #: From 1 within the deployment.
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    symbol: Mapped[str]
+    side: Mapped[str]
+    reason: Mapped[str]
+    at: Mapped[datetime]

@@ -1,0 +1,190 @@
+"""Order commands, their replies, and account events.
+
+Commands are imperative, events past tense. Money, prices and quantities are `Decimal`,
+strings on the wire.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from shared.models.base import Message
+from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
+
+Side = Literal["buy", "sell"]
+OrderType = Literal["market", "limit"]
+TimeInForce = Literal["day", "gtc"]
+OrderStatus = Literal[
+    "new", "accepted", "partially_filled", "filled", "cancelled", "rejected", "expired"
+]
+
+
+# --- what users and strategies ask for -------------------------------------------------------
+
+
+class SubmitOrder(Message, frozen=True, tag="submit_order"):
+    """At most one order for a (account, mode, client_order_id), however often it is sent."""
+
+    request_id: str
+    #: Redis channel that the answer goes to.
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    client_order_id: str
+    #: `user:<uuid>` or `deployment:<uuid>`.
+    submitted_by: str
+    symbol: Symbol
+    side: Side
+    order_type: OrderType
+    time_in_force: TimeInForce
+    qty: Decimal
+    limit_price: Decimal | None = None
+    deployment_id: UUID | None = None
+
+
+class CancelOrder(Message, frozen=True, tag="cancel_order"):
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    order_id: OrderId
+    submitted_by: str
+
+
+class OpenBooks(Message, frozen=True, tag="open_books"):
+    """Make an account's books, with its first deposit. Repeating it changes nothing."""
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+
+
+Command = SubmitOrder | CancelOrder | OpenBooks
+
+
+# --- what they are told ----------------------------------------------------------------------
+
+
+class Order(msgspec.Struct, frozen=True):
+    id: OrderId
+    account_id: AccountId
+    mode: Mode
+    client_order_id: str
+    submitted_by: str
+    deployment_id: UUID | None
+    symbol: Symbol
+    side: Side
+    type: OrderType
+    time_in_force: TimeInForce
+    qty: Decimal
+    limit_price: Decimal | None
+    status: OrderStatus
+    filled_qty: Decimal
+    avg_fill_price: Decimal | None
+    reason_code: str | None
+    reason: str | None
+    seq: int
+    submitted_at: datetime
+    updated_at: datetime
+
+
+class Execution(msgspec.Struct, frozen=True):
+    id: UUID
+    order_id: OrderId
+    account_id: AccountId
+    mode: Mode
+    deployment_id: UUID | None
+    symbol: Symbol
+    side: Side
+    qty: Decimal
+    price: Decimal
+    fee: Decimal
+    realized_pnl: Decimal
+    seq: int
+    at: datetime
+
+
+class Position(msgspec.Struct, frozen=True):
+    account_id: AccountId
+    mode: Mode
+    symbol: Symbol
+    qty: Decimal
+    avg_price: Decimal
+    realized_pnl: Decimal
+    fees: Decimal
+    updated_at: datetime
+
+
+class OrderReply(Message, frozen=True, tag="order_reply"):
+    """The order as it stands after the commit. A rejected one carries its reason."""
+
+    request_id: str
+    order: Order
+    #: The command was a repetition: this is the first answer's order.
+    repeated: bool = False
+
+
+class BooksReply(Message, frozen=True, tag="books_reply"):
+    request_id: str
+    cash: Decimal
+
+
+class Refusal(Message, frozen=True, tag="refusal"):
+    """Nothing was stored. `code` is stable, `message` is a sentence for people."""
+
+    request_id: str
+    code: str
+    message: str
+    #: The limit that refused it and the value it saw, where there are such.
+    limit: str | None = None
+    observed: str | None = None
+
+
+Reply = OrderReply | BooksReply | Refusal
+
+
+# --- what happened: frames of the account topics ---------------------------------------------
+
+
+class OrderUpdated(Message, frozen=True, tag="order"):
+    order: Order
+    event: OrderStatus
+    #: Tape entry that the shard had come to: orders events against market data.
+    tape_id: str
+    cash: Decimal
+
+
+class OrderExecuted(Message, frozen=True, tag="execution"):
+    execution: Execution
+    order: Order
+    #: The position after it.
+    position: Position
+    #: Cash after it, fee paid.
+    cash: Decimal
+    tape_id: str
+
+
+class PositionChanged(Message, frozen=True, tag="position"):
+    position: Position
+    cash: Decimal
+    tape_id: str
+
+
+class EquityMarked(Message, frozen=True, tag="equity"):
+    """Cash plus positions at the last prices. Worthless a second later: not stored."""
+
+    account_id: AccountId
+    mode: Mode
+    at: datetime
+    cash: Decimal
+    equity: Decimal
+    unrealized_pnl: Decimal
+    #: symbol → last price.
+    prices: dict[str, Decimal]
+
+
+AccountEvent = OrderUpdated | OrderExecuted | PositionChanged

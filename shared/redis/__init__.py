@@ -1,0 +1,3 @@
+from shared.redis.client import make_redis
+
+__all__ = ["make_redis"]

@@ -1,0 +1,44 @@
+"""Every Redis key and channel, with who writes it and what bounds it.
+
+Braces are hash tags: keys that are used together in one operation share one.
+"""
+
+from uuid import UUID
+from zlib import crc32
+
+
+def shard_of(account_id: UUID, shards: int) -> int:
+    """The shard that owns the account: `crc32` of its 16 bytes, modulo the number of shards."""
+    return crc32(account_id.bytes) % shards
+
+
+def order_commands(shard: int) -> str:
+    """Stream of order commands. Gateways and workers append; the owner trims what it committed."""
+    return f"orders:{{{shard}}}:commands"
+
+
+def replies(requester: str) -> str:
+    """Channel of answers to one requesting process. A lost one is asked for again."""
+    return f"replies:{requester}"
+
+
+#: Stream of market data and time. The engine appends, and trims what all participants committed.
+TAPE = "tape:{0}"
+#: Stream of acknowledgements of time marks, read and trimmed by the engine.
+TAPE_ACKS = "tape:{0}:acks"
+#: Hash participant → phase: who must acknowledge the marks of a paced run.
+TAPE_PARTICIPANTS = "tape:{0}:participants"
+#: Hash participant → tape entry id up to which its work is durable: the tape is kept from there.
+TAPE_COMMITTED = "tape:{0}:committed"
+#: Hash symbol → last price as text. Written by the engine at a bounded rate.
+LAST_PRICES = "market:last_prices"
+
+
+def topic_channel(topic: str) -> str:
+    """Channel of a topic's frames, as they happen."""
+    return f"topic:{{{topic}}}"
+
+
+def topic_buffer(topic: str) -> str:
+    """Stream with the topic's last frames, entry id `<seq>-0`: what a returning client missed."""
+    return f"topic:{{{topic}}}:buffer"

@@ -1,0 +1,50 @@
+"""Reading streams, with the types that our connections (bytes in, bytes out) really give."""
+
+from typing import Any, NamedTuple, cast
+
+from redis.asyncio import Redis
+
+BEGINNING = "0-0"
+
+
+class StreamEntry(NamedTuple):
+    id: str
+    fields: dict[bytes, bytes]
+
+
+def position(entry_id: str) -> tuple[int, int]:
+    """An entry id as something that compares in stream order."""
+    ms, _, seq = entry_id.partition("-")
+    return int(ms), int(seq or 0)
+
+
+def _entries(raw: Any) -> list[StreamEntry]:
+    return [StreamEntry(entry_id.decode(), fields) for entry_id, fields in raw or []]
+
+
+async def read_after(
+    redis: Redis, key: str, after: str, *, count: int, block_ms: int | None
+) -> list[StreamEntry]:
+    """Up to `count` entries after the id `after`, oldest first.
+
+    Waits up to `block_ms` for the first one; None doesn't wait. An empty list when none came.
+    """
+    answer = cast("Any", await redis.xread({key: after}, count=count, block=block_ms))
+    if not answer:
+        return []
+    # RESP2 answers [[key, entries]], RESP3 {key: [entries]}.
+    raw = next(iter(answer.values()))[0] if isinstance(answer, dict) else answer[0][1]
+    return _entries(raw)
+
+
+async def read_range(
+    redis: Redis, key: str, first: str = "-", last: str = "+"
+) -> list[StreamEntry]:
+    """All entries from `first` to `last`, both included."""
+    return _entries(await redis.xrange(key, min=first, max=last))
+
+
+async def newest_id(redis: Redis, key: str) -> str:
+    """Id of the last entry that is on the stream now; `0-0` when it holds none."""
+    newest = _entries(await redis.xrevrange(key, count=1))
+    return newest[0].id if newest else BEGINNING

@@ -1,0 +1,178 @@
+"""The tape: one Redis stream of market data and time, and the acknowledgements that pace it.
+
+Everyone reads the same entries in the same order, remembers the id of the last one whose
+effects are durable, and after a crash reads again from there. Pub/sub would be lighter, but
+what it loses can't be read again, and a run could not be repeated exactly.
+
+In a paced run the engine waits after each mark until every participant has acknowledged
+it. Participants are logical (an order shard, a deployment, a client), not processes: when
+one dies, the run waits for its successor.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, cast
+
+import msgspec
+from redis.asyncio import Redis
+
+from shared.models.base import encode
+from shared.models.market import (
+    Acknowledgement,
+    Candles,
+    RunEnded,
+    RunStarted,
+    TapeEntry,
+    TimeMark,
+    Trades,
+)
+from shared.redis.keys import TAPE, TAPE_ACKS, TAPE_COMMITTED, TAPE_PARTICIPANTS
+from shared.redis.streams import BEGINNING, newest_id, position, read_after
+
+Phase = Literal["market", "strategy", "observe"]
+Kind = Literal["trades", "candles", "mark", "run_started", "run_ended"]
+
+#: Acknowledgements kept; one that is trimmed was overtaken by later ones long ago.
+_ACKS_KEPT = 10_000
+
+_KINDS: dict[type[TapeEntry], Kind] = {
+    Trades: "trades",
+    Candles: "candles",
+    TimeMark: "mark",
+    RunStarted: "run_started",
+    RunEnded: "run_ended",
+}
+_decoder = msgspec.json.Decoder(TapeEntry)
+_ack_decoder = msgspec.json.Decoder(Acknowledgement)
+
+
+async def append(redis: Redis, entries: Iterable[TapeEntry], keep: int | None = None) -> list[str]:
+    """Put entries on the tape in order, in one round trip; their ids.
+
+    `keep` bounds the tape (about) for runs that nobody paces; a paced run trims by what its
+    participants have committed instead.
+    """
+    pipeline = redis.pipeline(transaction=False)
+    for entry in entries:
+        pipeline.xadd(
+            TAPE,
+            {"k": _KINDS[type(entry)], "b": encode(entry)},
+            maxlen=keep,
+            approximate=True,
+        )
+    return [entry_id.decode() for entry_id in await pipeline.execute()]
+
+
+async def end_of_tape(redis: Redis) -> str:
+    """Id of the newest entry."""
+    return await newest_id(redis, TAPE)
+
+
+class RawEntry(msgspec.Struct, frozen=True):
+    """An entry before decoding, so that a reader can pass over kinds that it has no use for."""
+
+    id: str
+    kind: Kind
+    body: bytes
+
+    def decode(self) -> TapeEntry:
+        entry: TapeEntry = _decoder.decode(self.body)
+        return entry
+
+
+async def read(
+    redis: Redis, after: str, *, count: int = 256, block_ms: int = 1000
+) -> list[RawEntry]:
+    """Up to `count` entries after the id `after`, waiting up to `block_ms` for the first."""
+    return [
+        RawEntry(entry_id, cast("Kind", fields[b"k"].decode()), fields[b"b"])
+        for entry_id, fields in await read_after(redis, TAPE, after, count=count, block_ms=block_ms)
+    ]
+
+
+# --- taking part -----------------------------------------------------------------------------
+
+
+async def join(redis: Redis, participant: str, phase: Phase) -> None:
+    """From the next mark on, a paced run waits for `participant` in `phase`."""
+    await redis.hset(TAPE_PARTICIPANTS, participant, phase)
+
+
+async def leave(redis: Redis, participant: str) -> None:
+    await redis.hdel(TAPE_PARTICIPANTS, participant)
+    await redis.hdel(TAPE_COMMITTED, participant)
+
+
+async def acknowledge(
+    redis: Redis,
+    participants: Sequence[str],
+    mark: TimeMark,
+    phase: Phase,
+    committed: str | None = None,
+) -> None:
+    """All of `participants` have done everything up to and including `mark`.
+
+    `committed` is the tape position from which they would read again after a crash.
+    """
+    pipeline = redis.pipeline(transaction=False)
+    if committed is not None:
+        pipeline.hset(TAPE_COMMITTED, mapping=dict.fromkeys(participants, committed))
+    for participant in participants:
+        ack = Acknowledgement(participant=participant, number=mark.number, phase=phase)
+        pipeline.xadd(TAPE_ACKS, {b"b": encode(ack)}, maxlen=_ACKS_KEPT, approximate=True)
+    await pipeline.execute()
+
+
+class Pacer:
+    """The engine's side: waits until all participants of a phase have come to a mark.
+
+    `always` names participants that count even before they have joined (the order shards),
+    so that a run can't slip past one that is just being taken over.
+    """
+
+    def __init__(self, redis: Redis, always: dict[str, Phase]) -> None:
+        self._redis = redis
+        self._always = always
+        self._cursor = BEGINNING
+        #: (participant, phase) → highest mark acknowledged in this run.
+        self._reached: dict[tuple[str, str], int] = {}
+
+    async def begin(self) -> None:
+        """Forget the acknowledgements of earlier runs."""
+        self._cursor = await newest_id(self._redis, TAPE_ACKS)
+        self._reached.clear()
+
+    async def missing(self, phase: Phase, number: int) -> set[str]:
+        """Participants of `phase` that have not come to mark `number` yet."""
+        joined = await _texts(self._redis, TAPE_PARTICIPANTS)
+        needed = {name for name, its in (joined | self._always).items() if its == phase}
+        return {name for name in needed if self._reached.get((name, phase), 0) < number}
+
+    async def wait(self, phase: Phase, number: int) -> None:
+        """Returns when nobody is missing. Waits as long as it takes: cancel it to give up."""
+        while await self.missing(phase, number):
+            await self._collect(block_ms=200)
+
+    async def _collect(self, block_ms: int) -> None:
+        entries = await read_after(
+            self._redis, TAPE_ACKS, self._cursor, count=1000, block_ms=block_ms
+        )
+        for entry_id, fields in entries:
+            self._cursor = entry_id
+            ack = _ack_decoder.decode(fields[b"b"])
+            key = (ack.participant, ack.phase)
+            self._reached[key] = max(self._reached.get(key, 0), ack.number)
+
+    async def trim(self) -> None:
+        """Drop from the tape what no participant would read again after a crash."""
+        committed = await _texts(self._redis, TAPE_COMMITTED)
+        joined = await _texts(self._redis, TAPE_PARTICIPANTS)
+        readers = {name for name, phase in (joined | self._always).items() if phase != "observe"}
+        if not readers or readers - set(committed):
+            return
+        oldest = min((committed[name] for name in readers), key=position)
+        await self._redis.xtrim(TAPE, minid=oldest, approximate=True)
+
+
+async def _texts(redis: Redis, key: str) -> dict[str, str]:
+    pairs = cast("dict[bytes, bytes]", await redis.hgetall(key))
+    return {name.decode(): value.decode() for name, value in pairs.items()}

@@ -1,0 +1,98 @@
+"""Real servers for the tests: one Postgres and one Valkey a test process, on free ports.
+
+Each test that asks for `settings` gets an empty, migrated database and an empty Valkey.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from pydantic import SecretStr
+from redis.asyncio import Redis
+from sqlalchemy import Engine
+
+from cli.embedded.servers import Postgres, Valkey, free_port
+from shared.config import Settings
+from shared.database import make_engine
+from shared.database.migrate import upgrade
+from shared.redis import make_redis
+
+_PASSWORD = "tests-only"
+_TEMPLATE = "template_migrated"
+
+
+@pytest.fixture(scope="session")
+def server_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="tests-"))
+    folder.chmod(0o755)  # as root, Postgres runs as another user below it
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(server_folder: Path) -> Iterator[Postgres]:
+    server = Postgres(server_folder / "pg", free_port(), _PASSWORD, durable=False)
+    server.start()
+    server.create_database(_TEMPLATE)
+    upgrade(_settings(server, None, _TEMPLATE))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def valkey(server_folder: Path) -> Iterator[Valkey]:
+    server = Valkey(server_folder / "valkey", free_port(), _PASSWORD)
+    server.start()
+    yield server
+    server.stop()
+
+
+def _settings(postgres: Postgres, valkey: Valkey | None, database: str) -> Settings:
+    return Settings(
+        _env_file=None,
+        environment="test",
+        db_port=postgres.port,
+        db_name=database,
+        db_password=SecretStr(_PASSWORD),
+        db_pool_size=5,
+        redis_port=valkey.port if valkey else 1,
+        redis_password=SecretStr(_PASSWORD),
+        lease_duration_s=1.0,
+    )
+
+
+@pytest.fixture
+def settings(postgres: Postgres, valkey: Valkey) -> Iterator[Settings]:
+    """Of a fresh database and an empty Valkey."""
+    name = f"test_{uuid4().hex[:12]}"
+    postgres.create_database(name, template=_TEMPLATE)
+    valkey.flush()
+    yield _settings(postgres, valkey, name)
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[Engine]:
+    engine = make_engine(settings)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+async def redis(settings: Settings) -> AsyncIterator[Redis]:
+    client = make_redis(settings)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture(scope="session")
+def market_data_folder() -> Path:
+    """Real prints and bars, where they are; a test that needs them skips elsewhere."""
+    folder = Path(os.environ.get("MARKET_DATA_SAMPLES", "../shared/data"))
+    if not folder.is_dir():
+        pytest.skip(f"no market data samples in {folder}")
+    return folder

@@ -1,0 +1,60 @@
+import threading
+
+import pytest
+from sqlalchemy import Engine, text
+
+from shared.database.leases import LeaseLostError, acquire, hold, release, renew
+
+
+def test_a_held_lease_is_refused_to_others(engine: Engine) -> None:
+    with engine.begin() as connection:
+        assert acquire(connection, "k", "1", "a", 60) is not None
+        assert acquire(connection, "k", "1", "b", 60) is None
+        assert acquire(connection, "k", "2", "b", 60) is not None
+
+
+def test_a_released_or_expired_lease_goes_on_with_a_higher_epoch(engine: Engine) -> None:
+    with engine.begin() as connection:
+        first = acquire(connection, "k", "1", "a", 60)
+        assert first is not None
+        release(connection, first)
+    with engine.begin() as connection:
+        second = acquire(connection, "k", "1", "b", 0)
+        assert second is not None
+    with engine.begin() as connection:
+        third = acquire(connection, "k", "1", "c", 60)
+        assert third is not None
+    assert first.epoch < second.epoch < third.epoch
+
+
+def test_a_late_owner_can_neither_renew_nor_write(engine: Engine) -> None:
+    with engine.begin() as connection:
+        old = acquire(connection, "k", "1", "a", 0)
+    assert old is not None
+    with engine.begin() as connection:
+        acquire(connection, "k", "1", "b", 60)
+    with engine.begin() as connection, pytest.raises(LeaseLostError):
+        renew(connection, old, 60)
+    with engine.begin() as connection, pytest.raises(LeaseLostError):
+        hold(connection, old)
+
+
+def test_a_take_over_waits_for_the_write_that_is_under_way(engine: Engine) -> None:
+    with engine.begin() as connection:
+        lease = acquire(connection, "k", "1", "a", 0)
+    assert lease is not None
+    taken = threading.Event()
+
+    def take_over() -> None:
+        with engine.begin() as rival:
+            assert acquire(rival, "k", "1", "b", 60) is not None
+        taken.set()
+
+    thread = threading.Thread(target=take_over)
+    with engine.begin() as connection:
+        hold(connection, lease)
+        thread.start()
+        assert not taken.wait(0.3)
+        connection.execute(text("SELECT 1"))
+    assert taken.wait(5)
+    thread.join()

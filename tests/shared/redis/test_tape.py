@@ -1,0 +1,64 @@
+import asyncio
+
+from redis.asyncio import Redis
+
+from shared.models.market import RunStarted, TimeMark
+from shared.redis import tape
+
+
+def mark(number: int) -> TimeMark:
+    return TimeMark(number=number, at_ns=number * 60_000_000_000, phase="market", paced=True)
+
+
+async def test_every_reader_sees_the_same_entries_in_order(redis: Redis) -> None:
+    started = RunStarted(run_id="r", source="replay", paced=True)
+    ids = await tape.append(redis, [started, mark(1), mark(2)])
+    entries = await tape.read(redis, tape.BEGINNING, block_ms=10)
+    assert [entry.id for entry in entries] == ids
+    assert [entry.decode() for entry in entries] == [started, mark(1), mark(2)]
+    assert [entry.id for entry in await tape.read(redis, ids[0], block_ms=10)] == ids[1:]
+    assert await tape.end_of_tape(redis) == ids[-1]
+
+
+async def test_the_pacer_waits_for_everyone_of_the_phase_and_only_for_them(redis: Redis) -> None:
+    pacer = tape.Pacer(redis, always={"orders:0": "market"})
+    await tape.join(redis, "orders:1", "market")
+    await tape.join(redis, "deployment:x", "strategy")
+    await pacer.begin()
+    waiting = asyncio.create_task(pacer.wait("market", 1))
+    await tape.acknowledge(redis, ["orders:0"], mark(1), "market")
+    await asyncio.wait([waiting], timeout=0.1)
+    assert not waiting.done()
+    assert await pacer.missing("market", 1) == {"orders:1"}
+    await tape.acknowledge(redis, ["orders:1"], mark(1), "market")
+    await asyncio.wait_for(waiting, 2)
+
+
+async def test_a_participant_that_leaves_is_not_waited_for(redis: Redis) -> None:
+    pacer = tape.Pacer(redis, always={})
+    await tape.join(redis, "client:a", "observe")
+    await pacer.begin()
+    assert await pacer.missing("observe", 1) == {"client:a"}
+    await tape.leave(redis, "client:a")
+    await asyncio.wait_for(pacer.wait("observe", 1), 2)
+
+
+async def test_acknowledgements_of_an_earlier_run_do_not_count(redis: Redis) -> None:
+    await tape.acknowledge(redis, ["orders:0"], mark(9), "market")
+    pacer = tape.Pacer(redis, always={"orders:0": "market"})
+    await pacer.begin()
+    assert await pacer.missing("market", 1) == {"orders:0"}
+
+
+async def test_the_tape_is_trimmed_only_behind_what_everyone_committed(redis: Redis) -> None:
+    pacer = tape.Pacer(redis, always={"orders:0": "market"})
+    ids = await tape.append(redis, [mark(number) for number in range(1, 1001)])
+    await tape.join(redis, "deployment:x", "strategy")
+    await tape.acknowledge(redis, ["orders:0"], mark(1000), "market", committed=ids[-1])
+    await pacer.trim()
+    assert len(await tape.read(redis, tape.BEGINNING, count=2000, block_ms=10)) == 1000
+    await tape.acknowledge(redis, ["deployment:x"], mark(500), "strategy", committed=ids[499])
+    await pacer.trim()
+    kept = await tape.read(redis, tape.BEGINNING, count=2000, block_ms=10)
+    assert len(kept) < 1000
+    assert tape.position(kept[0].id) <= tape.position(ids[499])

@@ -1,0 +1,34 @@
+from redis.asyncio import Redis
+
+from shared.models.frames import encode_frame
+from shared.models.market import RunEnded
+from shared.redis.topics import frames_after, last_seq, publish_frames
+
+
+def frame(seq: int) -> tuple[str, int, bytes]:
+    return "t", seq, encode_frame("t", seq, RunEnded(run_id="r"))
+
+
+async def test_frames_come_back_from_the_last_one_seen(redis: Redis) -> None:
+    await publish_frames(redis, [frame(1), frame(2), frame(3)])
+    assert await frames_after(redis, "t", 1) == [(2, frame(2)[2]), (3, frame(3)[2])]
+    assert await frames_after(redis, "t", 3) == []
+    assert await last_seq(redis, "t") == 3
+
+
+async def test_a_frame_published_twice_is_kept_once(redis: Redis) -> None:
+    await publish_frames(redis, [frame(1), frame(2)])
+    await publish_frames(redis, [frame(2), frame(3)])
+    frames = await frames_after(redis, "t", 0)
+    assert frames is not None
+    assert [seq for seq, _ in frames] == [1, 2, 3]
+
+
+async def test_a_gap_that_the_buffer_can_not_fill_is_told(redis: Redis) -> None:
+    await publish_frames(redis, [frame(5)])
+    assert await frames_after(redis, "t", 2) is None
+
+
+async def test_an_unknown_topic_has_no_frames(redis: Redis) -> None:
+    assert await last_seq(redis, "t") == 0
+    assert await frames_after(redis, "t", 0) == []
