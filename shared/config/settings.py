@@ -45,6 +45,7 @@ class Settings(BaseSettings):
 
     jwt_secret: SecretStr = SecretStr(DEVELOPMENT_SECRET)
     internal_token: SecretStr = SecretStr(DEVELOPMENT_SECRET)
+    session_timeout_minutes: int = Field(default=30, ge=1, le=43_200)
 
     order_shards: int = Field(default=4, ge=1, le=256)
     lease_duration_s: float = Field(default=3.0, ge=0.5, le=120)
