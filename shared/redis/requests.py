@@ -11,14 +11,19 @@ from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import msgspec
+import structlog
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
 
 from shared.models.base import encode
 from shared.models.orders import Command, Reply
 from shared.redis.keys import order_commands, replies, shard_of
 
+log = structlog.get_logger()
+
 _reply_decoder = msgspec.json.Decoder(Reply)
+_RESUBSCRIBE_PAUSE_S = 0.2
 
 
 class AnswerOverdueError(Exception):
@@ -37,17 +42,15 @@ class OrderRequests:
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Receive answers while the block runs."""
-        pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
-        await pubsub.subscribe(self.reply_to)
-        task = asyncio.create_task(self._receive(pubsub), name="order-replies")
+        """Receive answers while the block runs. Raises a redis error when it can't begin."""
+        pubsub = await self._subscribe()
+        task = asyncio.create_task(self._receive_always(pubsub), name="order-replies")
         try:
             yield
         finally:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-            await pubsub.aclose()  # type: ignore[no-untyped-call]
 
     async def ask(self, command: Command, timeout_s: float) -> Reply:
         """Send `command` and wait; raises AnswerOverdueError, or a redis error if it can't be sent.
@@ -59,8 +62,8 @@ class OrderRequests:
             future = asyncio.get_running_loop().create_future()
             self._waiting[command.request_id] = future
         stream = order_commands(shard_of(command.account_id, self._shards))
-        await self._redis.xadd(stream, {"b": encode(command)})
         try:
+            await self._redis.xadd(stream, {"b": encode(command)})
             return await asyncio.wait_for(asyncio.shield(future), timeout_s)
         except TimeoutError as error:
             raise AnswerOverdueError(command.request_id) from error
@@ -68,9 +71,42 @@ class OrderRequests:
             if self._waiting.get(command.request_id) is future:
                 del self._waiting[command.request_id]
 
+    async def _subscribe(self) -> PubSub:
+        pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
+        try:
+            await pubsub.subscribe(self.reply_to)
+        except BaseException:
+            await pubsub.aclose()  # type: ignore[no-untyped-call]
+            raise
+        return pubsub
+
+    async def _receive_always(self, pubsub: PubSub) -> None:
+        """Answers published while Redis is away are lost; those who wait for them ask again."""
+        try:
+            while True:
+                try:
+                    await self._receive(pubsub)
+                except RedisError as error:
+                    log.warning("reply_channel_lost", error=repr(error))
+                    await pubsub.aclose()  # type: ignore[no-untyped-call]
+                    pubsub = await self._subscribe_again()
+        finally:
+            await pubsub.aclose()  # type: ignore[no-untyped-call]
+
+    async def _subscribe_again(self) -> PubSub:
+        while True:
+            try:
+                return await self._subscribe()
+            except RedisError:
+                await asyncio.sleep(_RESUBSCRIBE_PAUSE_S)
+
     async def _receive(self, pubsub: PubSub) -> None:
         async for message in pubsub.listen():
-            reply = _reply_decoder.decode(message["data"])
+            try:
+                reply = _reply_decoder.decode(message["data"])
+            except msgspec.DecodeError as error:
+                log.error("reply_not_understood", error=repr(error))
+                continue
             future = self._waiting.get(reply.request_id)
             if future is not None and not future.done():
                 future.set_result(reply)

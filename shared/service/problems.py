@@ -12,7 +12,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from redis.exceptions import RedisError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -24,7 +24,9 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class ProblemBody(BaseModel):
-    """The shape of every error body."""
+    """The shape of every error body. Some carry members of their own besides these."""
+
+    model_config = ConfigDict(extra="allow")
 
     type: str = "about:blank"
     title: str
@@ -39,7 +41,10 @@ class ProblemBody(BaseModel):
 
 
 class Problem(Exception):  # noqa: N818
-    """The caller's request can't be served; says why."""
+    """The caller's request can't be served; says why.
+
+    `members` go into the body beside the standard ones (RFC 9457, section 3.2).
+    """
 
     def __init__(
         self,
@@ -49,6 +54,7 @@ class Problem(Exception):  # noqa: N818
         *,
         errors: list[dict[str, str]] | None = None,
         headers: Mapping[str, str] | None = None,
+        members: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -56,6 +62,7 @@ class Problem(Exception):  # noqa: N818
         self.detail = detail
         self.errors = errors
         self.headers = headers
+        self.members = members
 
 
 def not_found(what: str) -> Problem:
@@ -68,12 +75,12 @@ def problem_response(problem: Problem, request_id: str | None) -> JSONResponse:
         title=HTTPStatus(problem.status).phrase,
         status=problem.status,
         code=problem.code,
-        detail=problem.detail,
+        detail=_encodable(problem.detail),
         request_id=request_id,
         errors=problem.errors,
     )
     return JSONResponse(
-        body.model_dump(exclude_none=True),
+        {**body.model_dump(exclude_none=True), **(problem.members or {})},
         status_code=problem.status,
         media_type=MEDIA_TYPE,
         headers=dict(problem.headers or {}),
@@ -91,12 +98,24 @@ _HTTP_CODES = {
 }
 
 
+#: One body can have a great many faults; these tell enough.
+_FIELDS_TOLD = 20
+
+
 def _invalid_fields(error: RequestValidationError) -> list[dict[str, str]]:
     """Where and what, never the value: it may be a password."""
     return [
-        {"field": ".".join(str(part) for part in item["loc"]), "message": str(item["msg"])}
-        for item in error.errors()
+        {
+            "field": _encodable(".".join(str(part) for part in item["loc"])[:200]),
+            "message": _encodable(str(item["msg"])[:500]),
+        }
+        for item in error.errors()[:_FIELDS_TOLD]
     ]
+
+
+def _encodable(text: str) -> str:
+    """A client's JSON can hold lone surrogates, which UTF-8 can't."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def install_problem_handlers(app: FastAPI) -> None:

@@ -34,8 +34,8 @@ class RequestContext:
     """Takes the caller's request id or makes one, answers with it, logs and counts the request.
 
     A body beyond `max_body_bytes` is refused with 413, by its declared length or, when it
-    declares none, as soon as it has grown too long. Paths in `unbounded_paths` bound theirs
-    themselves.
+    declares none, as soon as it has grown too long. Paths in `unbounded_paths`, and those below
+    one that ends with a slash, bound theirs themselves.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class RequestContext:
         self._app = app
         self._max_body_bytes = max_body_bytes
         self._unbounded_paths = unbounded_paths
+        self._unbounded_folders = tuple(path for path in unbounded_paths if path.endswith("/"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -90,16 +91,15 @@ class RequestContext:
         headers: dict[bytes, bytes],
         request_id: str,
     ) -> None:
-        if scope["path"] in self._unbounded_paths:
+        if self._is_unbounded(scope["path"]):
             await self._app(scope, receive, send)
             return
         limit = self._max_body_bytes
-        declared = headers.get(b"content-length", b"0")
-        if not declared.isdigit() or int(declared) > limit:
-            response = problem_response(_too_large(limit), request_id)
-            await response(scope, receive, send)
+        if not _within(headers.get(b"content-length", b"0"), limit):
+            await problem_response(_too_large(limit), request_id)(scope, receive, send)
             return
         received = 0
+        answered = False
 
         async def receive_bounded() -> Message:
             nonlocal received
@@ -110,7 +110,26 @@ class RequestContext:
                     raise _too_large(limit)
             return message
 
-        await self._app(scope, receive_bounded, send)
+        async def send_or_refuse(message: Message) -> None:
+            # Whoever read the body may have made another answer of the refusal raised there.
+            nonlocal answered
+            if answered:
+                return
+            if received > limit and message["type"] == "http.response.start":
+                answered = True
+                await problem_response(_too_large(limit), request_id)(scope, receive, send)
+                return
+            await send(message)
+
+        await self._app(scope, receive_bounded, send_or_refuse)
+
+    def _is_unbounded(self, path: str) -> bool:
+        return path in self._unbounded_paths or path.startswith(self._unbounded_folders)
+
+
+def _within(declared: bytes, limit: int) -> bool:
+    """Whether a declared length is a number within the limit; absurdly long ones aren't read."""
+    return declared.isdigit() and len(declared) <= 18 and int(declared) <= limit
 
 
 def _too_large(limit: int) -> Problem:

@@ -1,0 +1,97 @@
+"""Asking the order processor: answers find their asker, also after Redis was away."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from uuid import uuid4
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from shared.config import Settings
+from shared.models.base import encode
+from shared.models.identifiers import AccountId
+from shared.models.orders import BooksReply, Command, OpenBooks
+from shared.redis import make_redis
+from shared.redis.keys import order_commands
+from shared.redis.requests import AnswerOverdueError, OrderRequests
+from shared.redis.streams import read_after
+
+_decoder = msgspec.json.Decoder(Command)
+
+
+@contextlib.asynccontextmanager
+async def answering(redis: Redis, stream: str) -> AsyncIterator[None]:
+    """A consumer that answers every command with its cash."""
+
+    async def consume() -> None:
+        cursor = "0-0"
+        while True:
+            for entry in await read_after(redis, stream, cursor, count=10, block_ms=200):
+                cursor = entry.id
+                command = _decoder.decode(entry.fields[b"b"])
+                reply = BooksReply(request_id=command.request_id, cash=Decimal("5.50"))
+                await redis.publish(command.reply_to, encode(reply))
+
+    task = asyncio.create_task(consume())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def open_books(requests: OrderRequests) -> OpenBooks:
+    return OpenBooks(
+        request_id=uuid4().hex,
+        reply_to=requests.reply_to,
+        account_id=AccountId(uuid4()),
+        mode="paper",
+    )
+
+
+async def answered_within(requests: OrderRequests, timeout_s: float) -> bool:
+    try:
+        return bool(await requests.ask(open_books(requests), timeout_s))
+    except AnswerOverdueError:
+        return False
+
+
+async def test_an_answer_reaches_the_one_who_asked(redis: Redis) -> None:
+    requests = OrderRequests(redis, shards=1)
+    async with answering(redis, order_commands(0)), requests.listening():
+        commands = [open_books(requests) for _ in range(5)]
+        replies = await asyncio.gather(*(requests.ask(command, 5) for command in commands))
+    assert [reply.request_id for reply in replies] == [c.request_id for c in commands]
+
+
+async def test_no_answer_in_time_is_told_as_overdue_and_the_command_stays(redis: Redis) -> None:
+    requests = OrderRequests(redis, shards=1)
+    async with requests.listening():
+        with pytest.raises(AnswerOverdueError):
+            await requests.ask(open_books(requests), 0.05)
+    assert await redis.xlen(order_commands(0)) == 1
+
+
+async def test_answers_arrive_again_after_the_connection_broke(
+    settings: Settings, redis: Redis
+) -> None:
+    client = make_redis(settings)
+    requests = OrderRequests(client, shards=1)
+    async with answering(redis, order_commands(0)), requests.listening():
+        await redis.client_kill_filter(_type="pubsub")
+
+        async with asyncio.timeout(10):
+            while not await answered_within(requests, 0.5):
+                pass
+    await client.aclose()
+
+
+async def test_a_reply_that_can_not_be_read_does_not_stop_the_others(redis: Redis) -> None:
+    requests = OrderRequests(redis, shards=1)
+    async with answering(redis, order_commands(0)), requests.listening():
+        await redis.publish(requests.reply_to, b'{"type":"something else"}')
+        assert await requests.ask(open_books(requests), 5)
