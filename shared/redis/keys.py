@@ -30,6 +30,13 @@ TAPE_ACKS = "tape:{0}:acks"
 TAPE_PARTICIPANTS = "tape:{0}:participants"
 #: Hash participant → tape entry id up to which its work is durable: the tape is kept from there.
 TAPE_COMMITTED = "tape:{0}:committed"
+
+
+def observer_heartbeat(participant: str) -> str:
+    """Key that lives as long as the observer does; the websocket service renews it."""
+    return f"tape:{{0}}:observer:{participant}"
+
+
 #: Hash symbol → last price as text. Written by the engine at a bounded rate.
 LAST_PRICES = "market:last_prices"
 

@@ -25,7 +25,13 @@ from shared.models.market import (
     TimeMark,
     Trades,
 )
-from shared.redis.keys import TAPE, TAPE_ACKS, TAPE_COMMITTED, TAPE_PARTICIPANTS
+from shared.redis.keys import (
+    TAPE,
+    TAPE_ACKS,
+    TAPE_COMMITTED,
+    TAPE_PARTICIPANTS,
+    observer_heartbeat,
+)
 from shared.redis.streams import BEGINNING, newest_id, position, read_after
 
 Phase = Literal["market", "strategy", "observe"]
@@ -33,6 +39,8 @@ Kind = Literal["trades", "candles", "mark", "run_started", "run_ended"]
 
 #: Acknowledgements kept; one that is trimmed was overtaken by later ones long ago.
 _ACKS_KEPT = 10_000
+#: An observer that nobody has spoken for this long is gone, with the process that served it.
+OBSERVER_HEARTBEAT_S = 10.0
 
 _KINDS: dict[type[TapeEntry], Kind] = {
     Trades: "trades",
@@ -93,13 +101,32 @@ async def read(
 
 
 async def join(redis: Redis, participant: str, phase: Phase) -> None:
-    """From the next mark on, a paced run waits for `participant` in `phase`."""
-    await redis.hset(TAPE_PARTICIPANTS, participant, phase)
+    """From the next mark on, a paced run waits for `participant` in `phase`.
+
+    An observer has no successor: it counts only while `keep_observing` is called for it.
+    """
+    if phase == "observe":
+        await keep_observing(redis, [participant])
+    else:
+        await redis.hset(TAPE_PARTICIPANTS, participant, phase)
+
+
+async def keep_observing(redis: Redis, participants: Iterable[str]) -> None:
+    """Say that these observers live, for `OBSERVER_HEARTBEAT_S` from now; also of one that was
+    struck off in the meantime, because its process had been stopped for a while."""
+    pipeline = redis.pipeline(transaction=False)
+    for participant in participants:
+        pipeline.set(observer_heartbeat(participant), b"1", px=round(OBSERVER_HEARTBEAT_S * 1000))
+        pipeline.hset(TAPE_PARTICIPANTS, participant, "observe")
+    await pipeline.execute()
 
 
 async def leave(redis: Redis, participant: str) -> None:
-    await redis.hdel(TAPE_PARTICIPANTS, participant)
-    await redis.hdel(TAPE_COMMITTED, participant)
+    pipeline = redis.pipeline(transaction=False)
+    pipeline.hdel(TAPE_PARTICIPANTS, participant)
+    pipeline.hdel(TAPE_COMMITTED, participant)
+    pipeline.delete(observer_heartbeat(participant))
+    await pipeline.execute()
 
 
 async def acknowledge(
@@ -120,6 +147,12 @@ async def acknowledge(
         ack = Acknowledgement(participant=participant, number=mark.number, phase=phase)
         pipeline.xadd(TAPE_ACKS, {b"b": encode(ack)}, maxlen=_ACKS_KEPT, approximate=True)
     await pipeline.execute()
+
+
+async def acknowledge_observed(redis: Redis, participant: str, number: int) -> None:
+    """An observer has seen mark `number` and everything before it."""
+    ack = Acknowledgement(participant=participant, number=number, phase="observe")
+    await redis.xadd(TAPE_ACKS, {b"b": encode(ack)}, maxlen=_ACKS_KEPT, approximate=True)
 
 
 class Pacer:
@@ -145,7 +178,21 @@ class Pacer:
         """Participants of `phase` that have not come to mark `number` yet."""
         joined = await _texts(self._redis, TAPE_PARTICIPANTS)
         needed = {name for name, its in (joined | self._always).items() if its == phase}
-        return {name for name in needed if self._reached.get((name, phase), 0) < number}
+        missing = {name for name in needed if self._reached.get((name, phase), 0) < number}
+        return await self._living_observers(missing) if phase == "observe" else missing
+
+    async def _living_observers(self, observers: set[str]) -> set[str]:
+        """Strikes those off the list whose process died without a word."""
+        names = sorted(observers)
+        if not names:
+            return observers
+        heartbeats = await self._redis.mget([observer_heartbeat(name) for name in names])
+        for name, heartbeat in zip(names, heartbeats, strict=True):
+            if heartbeat is None:
+                await leave(self._redis, name)
+        return {
+            name for name, heartbeat in zip(names, heartbeats, strict=True) if heartbeat is not None
+        }
 
     async def wait(self, phase: Phase, number: int) -> None:
         """Returns when nobody is missing. Waits as long as it takes: cancel it to give up."""

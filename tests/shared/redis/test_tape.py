@@ -4,6 +4,7 @@ from redis.asyncio import Redis
 
 from shared.models.market import RunStarted, TimeMark
 from shared.redis import tape
+from shared.redis.keys import observer_heartbeat
 
 
 def mark(number: int) -> TimeMark:
@@ -41,6 +42,33 @@ async def test_a_participant_that_leaves_is_not_waited_for(redis: Redis) -> None
     assert await pacer.missing("observe", 1) == {"client:a"}
     await tape.leave(redis, "client:a")
     await asyncio.wait_for(pacer.wait("observe", 1), 2)
+
+
+async def test_an_observer_without_a_heartbeat_is_struck_off(redis: Redis) -> None:
+    pacer = tape.Pacer(redis, always={})
+    await tape.join(redis, "client:alive", "observe")
+    await tape.join(redis, "client:dead", "observe")
+    await pacer.begin()
+    assert await pacer.missing("observe", 1) == {"client:alive", "client:dead"}
+    await redis.delete(observer_heartbeat("client:dead"))  # as it goes when its time is over
+    assert await pacer.missing("observe", 1) == {"client:alive"}
+    await tape.acknowledge_observed(redis, "client:alive", 1)
+    await asyncio.wait_for(pacer.wait("observe", 1), 2)
+
+
+async def test_an_observer_whose_process_was_only_stopped_takes_part_again(redis: Redis) -> None:
+    pacer = tape.Pacer(redis, always={})
+    await tape.join(redis, "client:a", "observe")
+    await redis.delete(observer_heartbeat("client:a"))
+    assert await pacer.missing("observe", 1) == set()
+    await tape.keep_observing(redis, ["client:a"])
+    assert await pacer.missing("observe", 1) == {"client:a"}
+
+
+async def test_an_observer_is_spoken_for_only_for_a_bounded_time(redis: Redis) -> None:
+    await tape.join(redis, "client:a", "observe")
+    left_ms = await redis.pttl(observer_heartbeat("client:a"))
+    assert 0 < left_ms <= tape.OBSERVER_HEARTBEAT_S * 1000
 
 
 async def test_acknowledgements_of_an_earlier_run_do_not_count(redis: Redis) -> None:
