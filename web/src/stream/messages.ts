@@ -1,0 +1,113 @@
+/**
+ * What comes over the WebSocket: the shapes of `shared/models`. Decimals are strings; prices and
+ * sizes of market data are numbers; times of market data are nanoseconds.
+ */
+
+export type Mode = "paper" | "live";
+export type Side = "buy" | "sell";
+export type Timeframe = "1m" | "3m" | "5m" | "15m" | "30m" | "1h" | "4h" | "1d" | "1w";
+export const TIMEFRAMES: readonly Timeframe[] = [
+  "1m",
+  "3m",
+  "5m",
+  "15m",
+  "30m",
+  "1h",
+  "4h",
+  "1d",
+  "1w",
+];
+export type OrderStatus =
+  | "new"
+  | "accepted"
+  | "partially_filled"
+  | "filled"
+  | "cancelled"
+  | "rejected"
+  | "expired";
+
+export type Candle = {
+  symbol: string;
+  timeframe: Timeframe;
+  start_ns: number;
+  end_ns: number;
+  open: number;
+  high: number;
+  low: number;
+  close: number;
+  volume: number;
+};
+
+export type CandleUpdated = { type: "candle"; candle: Candle; complete: boolean };
+
+export type Order = {
+  id: string;
+  symbol: string;
+  side: Side;
+  type: "market" | "limit";
+  time_in_force: "day" | "gtc";
+  qty: string;
+  limit_price: string | null;
+  status: OrderStatus;
+  filled_qty: string;
+  avg_fill_price: string | null;
+  reason_code: string | null;
+  reason: string | null;
+  deployment_id: string | null;
+  submitted_by: string;
+  seq: number;
+  submitted_at: string;
+  updated_at: string;
+};
+
+export type Execution = {
+  id: string;
+  order_id: string;
+  deployment_id: string | null;
+  symbol: string;
+  side: Side;
+  qty: string;
+  price: string;
+  fee: string;
+  realized_pnl: string;
+  seq: number;
+  at: string;
+};
+
+export type Position = {
+  symbol: string;
+  qty: string;
+  avg_price: string;
+  realized_pnl: string;
+  fees: string;
+  updated_at: string;
+};
+
+export type OrderUpdated = { type: "order"; order: Order; event: OrderStatus; cash: string };
+export type OrderExecuted = {
+  type: "execution";
+  execution: Execution;
+  order: Order;
+  position: Position;
+  cash: string;
+};
+export type PositionChanged = { type: "position"; position: Position; cash: string };
+export type EquityMarked = {
+  type: "equity";
+  at: string;
+  cash: string;
+  equity: string;
+  unrealized_pnl: string;
+  prices: Record<string, string>;
+};
+export type TimeMark = { type: "mark"; number: number; at_ns: number; paced: boolean };
+
+export const WORKING: ReadonlySet<OrderStatus> = new Set(["new", "accepted", "partially_filled"]);
+
+export type ServerMessage =
+  | { op: "authenticated" }
+  | { op: "pong" }
+  | { op: "snapshot"; topic: string; seq: number; data: unknown }
+  | { op: "resumed"; topic: string; seq: number }
+  | { op: "error"; code: string; message: string; topic?: string }
+  | { op?: undefined; topic: string; seq: number; data: unknown };
