@@ -1,9 +1,11 @@
-"""Names of the topics that clients subscribe to. Built here and nowhere else."""
+"""Names of the topics that clients subscribe to. Built and taken apart here and nowhere else."""
 
-from typing import Literal
+import re
+from dataclasses import dataclass
+from typing import Literal, cast
 from uuid import UUID
 
-from shared.models.identifiers import Mode, Timeframe
+from shared.models.identifiers import TIMEFRAMES, Mode, Timeframe
 
 AccountTopicKind = Literal["orders", "executions", "positions", "equity"]
 ACCOUNT_TOPIC_KINDS: tuple[AccountTopicKind, ...] = (
@@ -22,3 +24,48 @@ def candles_topic(symbol: str, timeframe: Timeframe) -> str:
 
 def account_topic(account_id: UUID, mode: Mode, kind: AccountTopicKind) -> str:
     return f"accounts.{account_id}.{mode}.{kind}"
+
+
+@dataclass(frozen=True)
+class CandlesTopic:
+    symbol: str
+    timeframe: Timeframe
+
+
+@dataclass(frozen=True)
+class AccountTopic:
+    account_id: UUID
+    mode: Mode
+    kind: AccountTopicKind
+
+
+@dataclass(frozen=True)
+class TimeTopic:
+    """There is one."""
+
+
+Topic = CandlesTopic | AccountTopic | TimeTopic
+
+_CANDLES = re.compile(
+    r"candles\.(?P<symbol>[A-Za-z0-9][A-Za-z0-9._/:-]{0,31})"
+    rf"\.(?P<timeframe>{'|'.join(TIMEFRAMES)})"
+)
+_ACCOUNT = re.compile(
+    r"accounts\.(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+    rf"\.(?P<mode>paper|live)\.(?P<kind>{'|'.join(ACCOUNT_TOPIC_KINDS)})"
+)
+
+
+def parse_topic(name: str) -> Topic | None:
+    """None when no producer would ever write to a topic of this name."""
+    if name == TIME_TOPIC:
+        return TimeTopic()
+    if match := _CANDLES.fullmatch(name):
+        return CandlesTopic(match["symbol"], cast("Timeframe", match["timeframe"]))
+    if match := _ACCOUNT.fullmatch(name):
+        return AccountTopic(
+            UUID(match["id"]),
+            cast("Mode", match["mode"]),
+            cast("AccountTopicKind", match["kind"]),
+        )
+    return None
