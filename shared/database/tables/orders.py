@@ -25,6 +25,12 @@ class ShardRow(Base):
     #: Last `account_events.seq` handed out, and the last one known to be published.
     event_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     published_seq: Mapped[int] = mapped_column(BigInteger, default=0)
+    #: Last tape entry that could move a price or the time (`tape_id` of events).
+    market_entry: Mapped[str] = mapped_column(default="0-0")
+    #: Market time of a paced run at `tape_cursor`; None when the wall clock is the time.
+    market_time_ns: Mapped[int | None] = mapped_column(BigInteger)
+    #: Last market mark of the paced run that is under way; 0 before the first and without one.
+    mark_number: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 class MarkRow(Base):
@@ -36,6 +42,8 @@ class MarkRow(Base):
     symbol: Mapped[str] = mapped_column(primary_key=True)
     price: Mapped[Decimal]
     at: Mapped[datetime]
+    #: The tape entry that the print came in.
+    tape_id: Mapped[str]
 
 
 class OrderRow(Base):
@@ -64,6 +72,12 @@ class OrderRow(Base):
     seq: Mapped[int] = mapped_column(BigInteger)
     submitted_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    #: Cash that the order keeps from others while it works; zero for a sell.
+    reserved: Mapped[Decimal]
+    #: Tape entry that the shard had come to when it took the order: prints after it count.
+    tape_id: Mapped[str]
+    #: Market time at which a DAY order ends; None for GTC.
+    expires_at: Mapped[datetime | None]
 
     __table_args__ = (
         UniqueConstraint("account_id", "mode", "client_order_id"),
@@ -127,11 +141,15 @@ class PositionRow(Base):
     mode: Mapped[str] = mapped_column(primary_key=True)
     symbol: Mapped[str] = mapped_column(primary_key=True)
     qty: Mapped[Decimal]
+    #: What the open quantity cost, exactly: the books add up over it, not over the average.
+    cost: Mapped[Decimal]
     #: Average entry price; zero when flat.
     avg_price: Mapped[Decimal]
     realized_pnl: Mapped[Decimal]
     fees: Mapped[Decimal]
     updated_at: Mapped[datetime]
+
+    __table_args__ = (Index("ix_positions_open", "account_id", postgresql_where=text("qty <> 0")),)
 
 
 class LedgerEntryRow(Base):

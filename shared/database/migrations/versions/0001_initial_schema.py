@@ -74,6 +74,7 @@ def upgrade() -> None:
         sa.Column("symbol", sa.Text(), nullable=False),
         sa.Column("price", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("tape_id", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("shard", "symbol", name=op.f("pk_order_shard_marks")),
     )
     op.create_table(
@@ -83,6 +84,9 @@ def upgrade() -> None:
         sa.Column("tape_cursor", sa.Text(), nullable=False),
         sa.Column("event_seq", sa.BigInteger(), nullable=False),
         sa.Column("published_seq", sa.BigInteger(), nullable=False),
+        sa.Column("market_entry", sa.Text(), nullable=False),
+        sa.Column("market_time_ns", sa.BigInteger(), nullable=True),
+        sa.Column("mark_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("shard", name=op.f("pk_order_shards")),
     )
     op.create_table(
@@ -226,6 +230,9 @@ def upgrade() -> None:
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("reserved", sa.Numeric(precision=38, scale=12), nullable=False),
+        sa.Column("tape_id", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("mode IN ('paper', 'live')", name=op.f("ck_orders_mode")),
         sa.CheckConstraint(
             "qty > 0 AND filled_qty >= 0 AND filled_qty <= qty", name=op.f("ck_orders_qty")
@@ -255,6 +262,7 @@ def upgrade() -> None:
         sa.Column("mode", sa.Text(), nullable=False),
         sa.Column("symbol", sa.Text(), nullable=False),
         sa.Column("qty", sa.Numeric(precision=38, scale=12), nullable=False),
+        sa.Column("cost", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("avg_price", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("realized_pnl", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("fees", sa.Numeric(precision=38, scale=12), nullable=False),
@@ -263,6 +271,13 @@ def upgrade() -> None:
             ["account_id"], ["accounts.id"], name=op.f("fk_positions_account_id")
         ),
         sa.PrimaryKeyConstraint("account_id", "mode", "symbol", name=op.f("pk_positions")),
+    )
+    op.create_index(
+        "ix_positions_open",
+        "positions",
+        ["account_id"],
+        unique=False,
+        postgresql_where=sa.text("qty <> 0"),
     )
     op.create_table(
         "executions",
@@ -362,6 +377,7 @@ def downgrade() -> None:
     op.drop_table("order_transitions")
     op.drop_index(op.f("ix_executions_order_id"), table_name="executions")
     op.drop_table("executions")
+    op.drop_index("ix_positions_open", table_name="positions", postgresql_where=sa.text("qty <> 0"))
     op.drop_table("positions")
     op.drop_index(
         "ix_orders_working",
