@@ -19,9 +19,12 @@ def start_child(
     on_parent_death: signal.Signals,
     environment: Mapping[str, str] | None = None,
     user: pwd.struct_passwd | None = None,
+    inherit: Sequence[int] = (),
+    folder: Path | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start `command` in a session of its own, as `user` if given, its output appended to `log`.
 
+    File descriptors in `inherit` stay open in the child; `folder` is where it starts.
     The kernel sends `on_parent_death` when the *thread* that forked ends, so call this from
     the main thread: https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
     """
@@ -45,6 +48,8 @@ def start_child(
             env=None if environment is None else dict(environment),
             start_new_session=True,
             preexec_fn=prepare,
+            pass_fds=inherit,
+            cwd=folder,
         )
 
 

@@ -1,0 +1,45 @@
+"""`tradectl`: run the platform, look at it, try it out.
+
+Exit codes: 0 done, 1 failed, 2 bad usage or input, 3 the platform isn't running.
+"""
+
+import os
+import sys
+
+import typer
+
+from cli.commands import demo, down, logs, status, up
+from cli.embedded.servers import ServerStartError
+from cli.errors import CliError
+
+app = typer.Typer(
+    name="tradectl",
+    help=__doc__,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command()(up.up)
+app.command()(down.down)
+app.command()(status.status)
+app.command()(logs.logs)
+app.command()(demo.demo)
+
+
+def main() -> int:
+    try:
+        app()
+    except CliError as error:
+        return _fail(str(error), error.exit_code)
+    except ServerStartError as error:
+        return _fail(str(error), 1)
+    except BrokenPipeError:
+        # The reader had enough (`| head`). Nothing more can be flushed to it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return 0
+
+
+def _fail(sentence: str, exit_code: int) -> int:
+    print(f"tradectl: {sentence}", file=sys.stderr)
+    return exit_code
