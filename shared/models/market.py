@@ -61,6 +61,7 @@ class TimeMark(Message, frozen=True, tag="mark"):
     at_ns: int
     phase: Literal["market", "strategy"]
     paced: bool
+    run_id: str = ""
 
 
 class RunStarted(Message, frozen=True, tag="run_started"):
@@ -85,6 +86,8 @@ class Acknowledgement(Message, frozen=True, tag="ack"):
     participant: str
     number: int
     phase: Literal["market", "strategy", "observe"]
+    #: The mark's run; observers, who may lag, leave it out.
+    run_id: str = ""
 
 
 class CandleUpdated(Message, frozen=True, tag="candle"):

@@ -53,6 +53,10 @@ _decoder = msgspec.json.Decoder(TapeEntry)
 _ack_decoder = msgspec.json.Decoder(Acknowledgement)
 
 
+def kind_of(entry: TapeEntry) -> Kind:
+    return _KINDS[type(entry)]
+
+
 async def append(redis: Redis, entries: Iterable[TapeEntry], keep: int | None = None) -> list[str]:
     """Put entries on the tape in order, in one round trip; their ids.
 
@@ -63,7 +67,7 @@ async def append(redis: Redis, entries: Iterable[TapeEntry], keep: int | None = 
     for entry in entries:
         pipeline.xadd(
             TAPE,
-            {"k": _KINDS[type(entry)], "b": encode(entry)},
+            {"k": kind_of(entry), "b": encode(entry)},
             maxlen=keep,
             approximate=True,
         )
@@ -144,7 +148,9 @@ async def acknowledge(
     if committed is not None:
         pipeline.hset(TAPE_COMMITTED, mapping=dict.fromkeys(participants, committed))
     for participant in participants:
-        ack = Acknowledgement(participant=participant, number=mark.number, phase=phase)
+        ack = Acknowledgement(
+            participant=participant, number=mark.number, phase=phase, run_id=mark.run_id
+        )
         pipeline.xadd(TAPE_ACKS, {b"b": encode(ack)}, maxlen=_ACKS_KEPT, approximate=True)
     await pipeline.execute()
 
@@ -166,11 +172,13 @@ class Pacer:
         self._redis = redis
         self._always = always
         self._cursor = BEGINNING
+        self._run_id = ""
         #: (participant, phase) → highest mark acknowledged in this run.
         self._reached: dict[tuple[str, str], int] = {}
 
-    async def begin(self) -> None:
-        """Forget the acknowledgements of earlier runs."""
+    async def begin(self, run_id: str = "") -> None:
+        """Forget the acknowledgements of earlier runs, also those that are still to come."""
+        self._run_id = run_id
         self._cursor = await newest_id(self._redis, TAPE_ACKS)
         self._reached.clear()
 
@@ -196,18 +204,27 @@ class Pacer:
 
     async def wait(self, phase: Phase, number: int) -> None:
         """Returns when nobody is missing. Waits as long as it takes: cancel it to give up."""
-        while await self.missing(phase, number):
-            await self._collect(block_ms=200)
+        missing = await self.missing(phase, number)
+        while missing:
+            if await self._collect(block_ms=200):
+                missing = {name for name in missing if self._reached.get((name, phase), 0) < number}
+            else:  # somebody may have left
+                missing = await self.missing(phase, number)
 
-    async def _collect(self, block_ms: int) -> None:
+    async def _collect(self, block_ms: int) -> bool:
+        """Whether any acknowledgement came."""
         entries = await read_after(
             self._redis, TAPE_ACKS, self._cursor, count=1000, block_ms=block_ms
         )
         for entry_id, fields in entries:
             self._cursor = entry_id
             ack = _ack_decoder.decode(fields[b"b"])
+            # Whoever was slow in a run that was stopped may answer only now.
+            if ack.phase != "observe" and ack.run_id != self._run_id:
+                continue
             key = (ack.participant, ack.phase)
             self._reached[key] = max(self._reached.get(key, 0), ack.number)
+        return bool(entries)
 
     async def trim(self) -> None:
         """Drop from the tape what no participant would read again after a crash."""

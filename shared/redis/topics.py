@@ -8,6 +8,7 @@ after n" in Redis' own terms. A repeated push is possible; receivers skip what t
 from collections.abc import Iterable
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.exceptions import ResponseError
 
 from shared.redis.keys import topic_buffer, topic_channel
@@ -17,9 +18,19 @@ from shared.redis.streams import newest_id, position, read_range
 BUFFER_FRAMES = 1000
 
 
-async def publish_frames(redis: Redis, frames: Iterable[tuple[str, int, bytes]]) -> None:
-    """Publish (topic, seq, frame) in order, in one round trip."""
+#: Topic, sequence number, encoded frame.
+Frame = tuple[str, int, bytes]
+
+
+async def publish_frames(redis: Redis, frames: Iterable[Frame]) -> None:
+    """Publish frames in order, in one round trip."""
     pipeline = redis.pipeline(transaction=False)
+    add_frames(pipeline, frames)
+    check_frames(await pipeline.execute(raise_on_error=False))
+
+
+def add_frames(pipeline: Pipeline, frames: Iterable[Frame]) -> None:
+    """Publish frames as a part of a longer pipeline; `check_frames` takes their results."""
     for topic, seq, frame in frames:
         pipeline.xadd(
             topic_buffer(topic),
@@ -29,7 +40,10 @@ async def publish_frames(redis: Redis, frames: Iterable[tuple[str, int, bytes]])
             approximate=True,
         )
         pipeline.publish(topic_channel(topic), frame)
-    for result in await pipeline.execute(raise_on_error=False):
+
+
+def check_frames(results: Iterable[object]) -> None:
+    for result in results:
         if isinstance(result, ResponseError) and "equal or smaller" in str(result):
             continue  # buffered before the crash that made us publish it again
         if isinstance(result, Exception):

@@ -90,3 +90,16 @@ async def test_the_tape_is_trimmed_only_behind_what_everyone_committed(redis: Re
     kept = await tape.read(redis, tape.BEGINNING, count=2000, block_ms=10)
     assert len(kept) < 1000
     assert tape.position(kept[0].id) <= tape.position(ids[499])
+
+
+async def test_a_late_acknowledgement_of_a_stopped_run_does_not_count(redis: Redis) -> None:
+    pacer = tape.Pacer(redis, always={"orders:0": "market"})
+    await pacer.begin("second")
+    of_the_first = TimeMark(number=9, at_ns=1, phase="market", paced=True, run_id="first")
+    await tape.acknowledge(redis, ["orders:0"], of_the_first, "market")
+    waiting = asyncio.create_task(pacer.wait("market", 1))
+    await asyncio.wait([waiting], timeout=0.1)
+    assert not waiting.done()
+    of_the_second = TimeMark(number=1, at_ns=1, phase="market", paced=True, run_id="second")
+    await tape.acknowledge(redis, ["orders:0"], of_the_second, "market")
+    await asyncio.wait_for(waiting, 2)
