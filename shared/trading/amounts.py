@@ -1,0 +1,70 @@
+"""Exact arithmetic: how many digits there are, and which way each amount is rounded.
+
+Everything owed is a `Decimal` with at most 12 decimals, the scale of the database's columns,
+so that what is in memory and what is stored are the same number.
+"""
+
+from collections.abc import Callable
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
+from decimal import localcontext as _localcontext
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+ZERO = Decimal(0)
+CENT = Decimal("0.01")
+BASIS_POINTS = Decimal(10_000)
+_DECIMALS = 12
+_SCALE = Decimal("1e-12")
+
+#: Room for a product of two columns of NUMERIC(38, 12) without rounding.
+_CONTEXT = Context(prec=80)
+
+
+def exactly(function: Callable[P, T]) -> Callable[P, T]:
+    """Run with enough digits for any amount, whatever context the caller's thread has."""
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        with _localcontext(_CONTEXT):
+            return function(*args, **kwargs)
+
+    return run
+
+
+def rounded_up(amount: Decimal) -> Decimal:
+    return _at_scale(amount, ROUND_CEILING)
+
+
+def rounded_down(amount: Decimal) -> Decimal:
+    return _at_scale(amount, ROUND_FLOOR)
+
+
+def rounded(amount: Decimal) -> Decimal:
+    return _at_scale(amount, ROUND_HALF_EVEN)
+
+
+def _at_scale(amount: Decimal, rounding: str) -> Decimal:
+    """At most 12 decimals; an amount that has no more stays as short as it is."""
+    exponent = amount.as_tuple().exponent
+    assert isinstance(exponent, int), "an amount is finite"
+    return amount if exponent >= -_DECIMALS else amount.quantize(_SCALE, rounding)
+
+
+def to_cents(amount: Decimal) -> Decimal:
+    return amount.quantize(CENT, ROUND_HALF_UP)
+
+
+def plain(amount: Decimal) -> Decimal:
+    """The same number without trailing zeros and without an exponent: what people read."""
+    normal = amount.normalize()
+    exponent = normal.as_tuple().exponent
+    assert isinstance(exponent, int)
+    return normal.quantize(Decimal(1)) if exponent > 0 else normal
+
+
+def measured(price: float) -> Decimal:
+    """A measured price as an exact number: the shortest decimal that is the same float."""
+    return Decimal(repr(price))

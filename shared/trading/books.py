@@ -1,0 +1,399 @@
+"""The books of one account and mode: what commands, prints and time do to them.
+
+Every method returns what changed, oldest first, as values that can be stored and published;
+a refusal changes nothing. Nothing here knows of time but what it is told.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID, uuid5
+
+import msgspec
+
+from shared.models.identifiers import Mode, OrderId, Symbol
+from shared.models.orders import Execution, Order, SubmitOrder
+from shared.trading.amounts import ZERO, exactly, plain
+from shared.trading.checks import (
+    AccountTerms,
+    Instrument,
+    Limits,
+    Refused,
+    fault_of,
+    obstacle_to,
+    reserve_for,
+)
+from shared.trading.costs import notional_of
+from shared.trading.ledger import Ledger, LedgerEntry
+from shared.trading.matching import NOTHING_WORKS, OrderQueue, Reach, fill_price
+from shared.trading.orders import Transition, Trigger, transition
+from shared.trading.positions import Holding, after_fill
+
+_ORDERS = UUID("6f1c2c5e-3a0b-4f57-9d1e-0b8f6f0c9a11")
+
+
+def order_id_of(account_id: UUID, mode: Mode, client_order_id: str) -> OrderId:
+    """The same for the same command, so that one applied again after a crash is recognised."""
+    return OrderId(uuid5(_ORDERS, f"{account_id}/{mode}/{client_order_id}"))
+
+
+def execution_id_of(order_id: OrderId, number: int) -> UUID:
+    """Of the order's `number`-th execution, from 1."""
+    return uuid5(order_id, str(number))
+
+
+class WorkingOrder(msgspec.Struct):
+    order: Order
+    #: Of the instrument, for the fill's rounding.
+    tick: Decimal
+    #: Cash kept for it; zero for a sell.
+    reserved: Decimal
+    #: Tape entry that had been applied when it was taken.
+    tape_id: str
+    expires_at: datetime | None
+    #: Transitions and executions so far.
+    steps: int
+    executions: int = 0
+
+
+class Deposited(msgspec.Struct, frozen=True):
+    entry: LedgerEntry
+
+
+class OrderChanged(msgspec.Struct, frozen=True):
+    """An order was taken, rejected, cancelled or expired; `order` is how it stands now."""
+
+    order: Order
+    transitions: tuple[Transition, ...]
+    cash: Decimal
+    #: Set when the order is new.
+    opened: WorkingOrder | None = None
+
+
+class OrderFilled(msgspec.Struct, frozen=True):
+    order: Order
+    transitions: tuple[Transition, ...]
+    execution: Execution
+    holding: Holding
+    entries: tuple[LedgerEntry, ...]
+    cash: Decimal
+
+
+Change = Deposited | OrderChanged | OrderFilled
+
+
+class BooksState(msgspec.Struct):
+    """What books are opened from: empty, or as they were stored."""
+
+    cash: Decimal = ZERO
+    #: Last numbers handed out.
+    ledger_seq: int = 0
+    order_seq: int = 0
+    execution_seq: int = 0
+    holdings: list[Holding] = []
+    #: Each with whether it still waits for its first print.
+    working: list[tuple[WorkingOrder, bool]] = []
+
+
+class Books:
+    def __init__(self, account: AccountTerms, mode: Mode, limits: Limits, state: BooksState):
+        #: Replaced by the owner when the account's terms change.
+        self.account = account
+        self.mode = mode
+        self._limits = limits
+        self._ledger = Ledger(account.base_currency, state.cash, state.ledger_seq)
+        self._order_seq = state.order_seq
+        self._execution_seq = state.execution_seq
+        self._holdings = {holding.symbol: holding for holding in state.holdings}
+        self._working: dict[OrderId, WorkingOrder] = {}
+        self._queues: dict[Symbol, OrderQueue] = {}
+        self._reserved_cash = ZERO
+        self._reserved_qty: dict[Symbol, Decimal] = {}
+        for working, fresh in state.working:
+            self._start_working(working, fresh=fresh)
+
+    # --- reading -----------------------------------------------------------------------------
+
+    @property
+    def cash(self) -> Decimal:
+        return self._ledger.balance
+
+    @property
+    def free_cash(self) -> Decimal:
+        """Cash net of what working buys reserve."""
+        return self._ledger.balance - self._reserved_cash
+
+    @property
+    def is_open(self) -> bool:
+        return self._ledger.seq > 0
+
+    @property
+    def working(self) -> Mapping[OrderId, WorkingOrder]:
+        return self._working
+
+    @property
+    def holdings(self) -> Mapping[Symbol, Holding]:
+        return self._holdings
+
+    def free_qty(self, symbol: Symbol) -> Decimal:
+        """Position net of working sells."""
+        holding = self._holdings.get(symbol)
+        return (holding.qty if holding else ZERO) - self._reserved_qty.get(symbol, ZERO)
+
+    def reach(self, symbol: Symbol) -> Reach:
+        """Which prints of `symbol` can matter here."""
+        queue = self._queues.get(symbol)
+        return NOTHING_WORKS if queue is None else queue.reach()
+
+    def next_expiry(self) -> datetime | None:
+        return min(
+            (each.expires_at for each in self._working.values() if each.expires_at), default=None
+        )
+
+    @exactly
+    def valued(self, prices: Mapping[Symbol, Decimal]) -> tuple[Decimal, Decimal]:
+        """Equity and unrealised profit; a position without a price counts at its cost."""
+        value = unrealized = ZERO
+        for holding in self._holdings.values():
+            if holding.qty:
+                price = prices.get(holding.symbol)
+                worth = holding.cost if price is None else holding.value(price)
+                value += worth
+                unrealized += worth - holding.cost
+        return self.cash + value, unrealized
+
+    # --- commands ----------------------------------------------------------------------------
+
+    @exactly
+    def open(self, at: datetime) -> list[Change]:
+        """The first deposit, when it is missing."""
+        if self.is_open:
+            return []
+        capital = self.account.paper_capital if self.mode == "paper" else ZERO
+        return [Deposited(self._ledger.enter("deposit", capital, at))]
+
+    @exactly
+    def submit(
+        self,
+        command: SubmitOrder,
+        instrument: Instrument | None,
+        last_price: Decimal | None,
+        at: datetime,
+        tape_id: str,
+        session_close: datetime | None,
+    ) -> Refused | OrderChanged:
+        """Take the order, or store it as rejected; refused when the command itself is wrong.
+
+        The caller has made sure that the client order id is new.
+        """
+        fault = fault_of(command, self.account, instrument, self._limits, session_close)
+        if fault is not None:
+            return fault
+        assert instrument is not None, "fault_of refuses an unknown symbol"
+        tick = instrument.tick_size
+        reserve = reserve_for(command, self.account.costs, tick, last_price, self._limits)
+        obstacle = obstacle_to(
+            command,
+            last_price=last_price,
+            reserve=reserve,
+            free_cash=self.free_cash,
+            free_qty=self.free_qty(command.symbol),
+            limits=self._limits,
+        )
+        self._order_seq += 1
+        new = _new_order(command, self._order_seq, at)
+        working = WorkingOrder(
+            order=new,
+            tick=tick,
+            reserved=ZERO if obstacle else reserve,
+            tape_id=tape_id,
+            expires_at=session_close if command.time_in_force == "day" else None,
+            steps=1,
+        )
+        born = Transition(new.id, 1, None, "new", None, at)
+        if obstacle is not None:
+            step = self._step(working, "reject", at, obstacle)
+        else:
+            step = self._step(working, "accept", at)
+            self._start_working(working, fresh=True)
+        return OrderChanged(working.order, (born, step), self.cash, working)
+
+    @exactly
+    def cancel(self, order_id: OrderId, at: datetime) -> OrderChanged | None:
+        """None when no such order works here."""
+        working = self._working.get(order_id)
+        return None if working is None else self._end(working, "cancel", at)
+
+    # --- market ------------------------------------------------------------------------------
+
+    @exactly
+    def meet_print(self, symbol: Symbol, price: Decimal, at: datetime) -> list[Change]:
+        """A trade was printed: fill what it fills, in order of submission."""
+        queue = self._queues.get(symbol)
+        if queue is None:
+            return []
+        changes: list[Change] = []
+        for _, order_id, first_print in queue.met_by(float(price)):
+            working = self._working[order_id]
+            at_price = fill_price(
+                working.order, price, self.account.costs, working.tick, first_print=first_print
+            )
+            if at_price is None:  # it only seemed to reach the limit
+                queue.add(working.order, fresh=False)
+            else:
+                changes.append(self._fill_or_cancel(working, at_price, at))
+        return changes
+
+    @exactly
+    def expire(self, now: datetime) -> list[Change]:
+        """End the DAY orders whose session has closed by `now`."""
+        due = [
+            each for each in self._working.values() if each.expires_at and each.expires_at <= now
+        ]
+        return [self._end(working, "expire", now) for working in due]
+
+    def forget_prints(self) -> None:
+        """A new run begins: what was printed before it has no meaning for it."""
+        for symbol, queue in self._queues.items():
+            queue.forget_prints(
+                [each.order for each in self._working.values() if each.order.symbol == symbol]
+            )
+
+    # --- steps -------------------------------------------------------------------------------
+
+    def _fill_or_cancel(self, working: WorkingOrder, price: Decimal, at: datetime) -> Change:
+        order = working.order
+        qty = order.qty - order.filled_qty
+        notional = notional_of(qty, price, order.side)
+        fee = self.account.costs.fee(notional)
+        flow = -notional if order.side == "buy" else notional
+        if self.cash + flow - fee < 0:
+            short = Refused(
+                "insufficient_cash",
+                "The fill would have taken cash below zero.",
+                limit=str(plain(self.cash)),
+                observed=str(plain(fee - flow)),
+            )
+            return self._end(working, "cancel", at, short)
+        holding = self._holdings.get(order.symbol, Holding(order.symbol))
+        traded = qty if order.side == "buy" else -qty
+        if holding.qty + traded < 0:
+            naked = Refused(
+                "insufficient_position",
+                "The fill would have sold more than the position.",
+                limit=str(plain(holding.qty)),
+                observed=str(plain(qty)),
+            )
+            return self._end(working, "cancel", at, naked)
+        return self._fill(working, holding, qty, price, flow, fee, at)
+
+    def _fill(
+        self,
+        working: WorkingOrder,
+        holding: Holding,
+        qty: Decimal,
+        price: Decimal,
+        flow: Decimal,
+        fee: Decimal,
+        at: datetime,
+    ) -> OrderFilled:
+        order = working.order
+        traded = qty if order.side == "buy" else -qty
+        after, realized = after_fill(holding, traded, flow, fee, at)
+        self._stop_working(working)
+        self._holdings[order.symbol] = after
+        self._execution_seq += 1
+        working.executions += 1
+        execution = Execution(
+            id=execution_id_of(order.id, working.executions),
+            order_id=order.id,
+            account_id=order.account_id,
+            mode=order.mode,
+            deployment_id=order.deployment_id,
+            symbol=order.symbol,
+            side=order.side,
+            qty=qty,
+            price=price,
+            fee=fee,
+            realized_pnl=realized,
+            seq=self._execution_seq,
+            at=at,
+        )
+        entries = [self._ledger.enter("fill", flow, at, execution.id)]
+        if fee:
+            entries.append(self._ledger.enter("fee", -fee, at, execution.id))
+        working.order = msgspec.structs.replace(order, filled_qty=order.qty, avg_fill_price=price)
+        step = self._step(working, "fill", at)
+        return OrderFilled(working.order, (step,), execution, after, tuple(entries), self.cash)
+
+    def _end(
+        self, working: WorkingOrder, trigger: Trigger, at: datetime, why: Refused | None = None
+    ) -> OrderChanged:
+        step = self._step(working, trigger, at, why)
+        self._stop_working(working)
+        return OrderChanged(working.order, (step,), self.cash)
+
+    def _step(
+        self, working: WorkingOrder, trigger: Trigger, at: datetime, why: Refused | None = None
+    ) -> Transition:
+        working.steps += 1
+        step = transition(working.order, trigger, working.steps, at, why.code if why else None)
+        working.order = msgspec.structs.replace(
+            working.order,
+            status=step.to_status,
+            reason_code=why.code if why else None,
+            reason=_sentence(why) if why else None,
+            updated_at=at,
+        )
+        return step
+
+    def _start_working(self, working: WorkingOrder, *, fresh: bool) -> None:
+        order = working.order
+        self._working[order.id] = working
+        self._reserved_cash += working.reserved
+        if order.side == "sell":
+            self._reserved_qty[order.symbol] = (
+                self._reserved_qty.get(order.symbol, ZERO) + order.qty
+            )
+        queue = self._queues.get(order.symbol)
+        if queue is None:
+            queue = self._queues[order.symbol] = OrderQueue(self._working.__contains__)
+        queue.add(order, fresh=fresh)
+
+    def _stop_working(self, working: WorkingOrder) -> None:
+        order = working.order
+        del self._working[order.id]
+        self._reserved_cash -= working.reserved
+        if order.side == "sell":
+            self._reserved_qty[order.symbol] -= order.qty
+
+
+def _new_order(command: SubmitOrder, seq: int, at: datetime) -> Order:
+    return Order(
+        id=order_id_of(command.account_id, command.mode, command.client_order_id),
+        account_id=command.account_id,
+        mode=command.mode,
+        client_order_id=command.client_order_id,
+        submitted_by=command.submitted_by,
+        deployment_id=command.deployment_id,
+        symbol=command.symbol,
+        side=command.side,
+        type=command.order_type,
+        time_in_force=command.time_in_force,
+        qty=plain(command.qty),
+        limit_price=None if command.limit_price is None else plain(command.limit_price),
+        status="new",
+        filled_qty=ZERO,
+        avg_fill_price=None,
+        reason_code=None,
+        reason=None,
+        seq=seq,
+        submitted_at=at,
+        updated_at=at,
+    )
+
+
+def _sentence(why: Refused) -> str:
+    if why.limit is None or why.observed is None:
+        return why.message
+    return f"{why.message} Limit {why.limit}, observed {why.observed}."
