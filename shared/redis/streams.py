@@ -18,7 +18,8 @@ def position(entry_id: str) -> tuple[int, int]:
     return int(ms), int(seq or 0)
 
 
-def _entries(raw: Any) -> list[StreamEntry]:
+def entries(raw: Any) -> list[StreamEntry]:
+    """What `XRANGE` answers, as entries."""
     return [StreamEntry(entry_id.decode(), fields) for entry_id, fields in raw or []]
 
 
@@ -34,17 +35,17 @@ async def read_after(
         return []
     # RESP2 answers [[key, entries]], RESP3 {key: [entries]}.
     raw = next(iter(answer.values()))[0] if isinstance(answer, dict) else answer[0][1]
-    return _entries(raw)
+    return entries(raw)
 
 
 async def read_range(
     redis: Redis, key: str, first: str = "-", last: str = "+"
 ) -> list[StreamEntry]:
     """All entries from `first` to `last`, both included."""
-    return _entries(await redis.xrange(key, min=first, max=last))
+    return entries(await redis.xrange(key, min=first, max=last))
 
 
 async def newest_id(redis: Redis, key: str) -> str:
     """Id of the last entry that is on the stream now; `0-0` when it holds none."""
-    newest = _entries(await redis.xrevrange(key, count=1))
+    newest = entries(await redis.xrevrange(key, count=1))
     return newest[0].id if newest else BEGINNING

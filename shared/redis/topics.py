@@ -5,14 +5,14 @@ crash between commit and publish) stores nothing new, and a reader asks for "eve
 after n" in Redis' own terms. A repeated push is possible; receivers skip what they have.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.exceptions import ResponseError
 
 from shared.redis.keys import topic_buffer, topic_channel
-from shared.redis.streams import newest_id, position, read_range
+from shared.redis.streams import entries, newest_id, position, read_range
 
 #: Frames kept per topic for clients that come back (Redis trims to this or a little more).
 BUFFER_FRAMES = 1000
@@ -57,8 +57,22 @@ async def last_seq(redis: Redis, topic: str) -> int:
 
 async def frames_after(redis: Redis, topic: str, seq: int) -> list[tuple[int, bytes]] | None:
     """Buffered frames with numbers above `seq`, oldest first; None when some are gone already."""
-    entries = await read_range(redis, topic_buffer(topic), first=f"{max(seq, 0)}-0")
-    frames = [(position(entry_id)[0], fields[b"f"]) for entry_id, fields in entries]
+    buffered = await read_range(redis, topic_buffer(topic), first=f"{max(seq, 0)}-0")
+    frames = [(position(entry_id)[0], fields[b"f"]) for entry_id, fields in buffered]
     if frames and frames[0][0] > seq + 1:
         return None
     return [frame for frame in frames if frame[0] > seq]
+
+
+async def frames_after_each(
+    redis: Redis, after: Mapping[str, int]
+) -> dict[str, list[tuple[int, bytes]] | None]:
+    """`frames_after` for many topics, in one round trip."""
+    pipeline = redis.pipeline(transaction=False)
+    for topic, seq in after.items():
+        pipeline.xrange(topic_buffer(topic), min=f"({max(seq, 0)}-0", max="+")
+    answer: dict[str, list[tuple[int, bytes]] | None] = {}
+    for (topic, seq), raw in zip(after.items(), await pipeline.execute(), strict=True):
+        frames = [(position(entry.id)[0], entry.fields[b"f"]) for entry in entries(raw)]
+        answer[topic] = None if frames and frames[0][0] > seq + 1 else frames
+    return answer

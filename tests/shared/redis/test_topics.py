@@ -2,7 +2,7 @@ from redis.asyncio import Redis
 
 from shared.models.frames import encode_frame
 from shared.models.market import RunEnded
-from shared.redis.topics import frames_after, last_seq, publish_frames
+from shared.redis.topics import frames_after, frames_after_each, last_seq, publish_frames
 
 
 def frame(seq: int) -> tuple[str, int, bytes]:
@@ -32,3 +32,12 @@ async def test_a_gap_that_the_buffer_can_not_fill_is_told(redis: Redis) -> None:
 async def test_an_unknown_topic_has_no_frames(redis: Redis) -> None:
     assert await last_seq(redis, "t") == 0
     assert await frames_after(redis, "t", 0) == []
+
+
+async def test_frames_of_many_topics_come_in_one_round_trip(redis: Redis) -> None:
+    await publish_frames(redis, [frame(1), frame(2), ("late", 7, b"seven")])
+    assert await frames_after_each(redis, {"t": 1, "late": 2, "silent": 0}) == {
+        "t": [(2, frame(2)[2])],
+        "late": None,
+        "silent": [],
+    }
