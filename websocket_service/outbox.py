@@ -41,6 +41,10 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def allow(self, max_kept: int) -> None:
+        """Change how many frames may wait that must not be dropped."""
+        self._max_kept = max_kept
+
     def keep(self, frame: bytes) -> None:
         """Never dropped. Raises OverflowedError when too many of these wait already."""
         if self._kept >= self._max_kept:

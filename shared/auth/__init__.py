@@ -1,6 +1,6 @@
 """Who is calling, and what they may see: the same answers at every edge."""
 
-from shared.auth.access import AccountAccess, account_access, session_is_alive
+from shared.auth.access import AccountAccess, account_access, ended_sessions, session_is_alive
 from shared.auth.tokens import Principal, Role, TokenError, Tokens
 
 __all__ = [
@@ -10,5 +10,6 @@ __all__ = [
     "TokenError",
     "Tokens",
     "account_access",
+    "ended_sessions",
     "session_is_alive",
 ]

@@ -1,5 +1,6 @@
 """What the database knows about a caller: whether the session lives, and whose an account is."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Literal
 from uuid import UUID
@@ -18,19 +19,29 @@ def session_is_alive(
 ) -> bool:
     """The session is the user's, has not ended, was active within `timeout`, and the user may
     sign in with the role that the token names (one whose role was changed signs in again)."""
+    return not ended_sessions(connection, [principal], timeout)
+
+
+def ended_sessions(
+    connection: Connection | Session, principals: Collection[Principal], timeout: timedelta
+) -> set[Principal]:
+    """Those of `principals` whose session is no longer alive, found with one question."""
     alive = (
-        select(SessionRow.id)
+        select(SessionRow.id, UserRow.id, UserRow.role)
         .join(UserRow, UserRow.id == SessionRow.user_id)
         .where(
-            SessionRow.id == principal.session_id,
-            SessionRow.user_id == principal.user_id,
+            SessionRow.id.in_({principal.session_id for principal in principals}),
             SessionRow.ended_at.is_(None),
             SessionRow.last_seen_at > func.now() - timeout,
             UserRow.status == "active",
-            UserRow.role == principal.role,
         )
     )
-    return connection.execute(alive).first() is not None
+    living = {tuple(row) for row in connection.execute(alive)}
+    return {
+        principal
+        for principal in principals
+        if (principal.session_id, principal.user_id, principal.role) not in living
+    }
 
 
 def account_access(

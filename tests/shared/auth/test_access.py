@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Engine, func, insert, select, update
 
-from shared.auth import Principal, Role, account_access, session_is_alive
+from shared.auth import Principal, Role, account_access, ended_sessions, session_is_alive
 from shared.database.tables import AccountRow, SessionRow, UserRow
 
 TIMEOUT = timedelta(minutes=30)
@@ -68,6 +68,18 @@ def test_a_session_of_another_user_or_of_nobody_is_not_alive(engine: Engine) -> 
     unknown = Principal(one.user_id, uuid4(), "trader", one.expires_at)
     assert not alive(engine, mixed)
     assert not alive(engine, unknown)
+
+
+def test_many_sessions_are_looked_at_together(engine: Engine) -> None:
+    living, ended = sign_in(engine), sign_in(engine)
+    with engine.begin() as connection:
+        connection.execute(
+            update(SessionRow)
+            .where(SessionRow.id == ended.session_id)
+            .values(ended_at=func.now(), ended_reason="logout")
+        )
+        assert ended_sessions(connection, [living, ended], TIMEOUT) == {ended}
+        assert ended_sessions(connection, [], TIMEOUT) == set()
 
 
 def open_account(engine: Engine, owner_id: UUID) -> UUID:
