@@ -5,6 +5,7 @@ transaction that the epoch is still its own (`hold`), which also keeps a rival f
 over until that transaction ends. Time is Postgres' clock, so the hosts' clocks don't matter.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
@@ -92,3 +93,59 @@ def release(connection: Connection, lease: Lease) -> None:
         ),
         {"kind": lease.kind, "key": lease.key, "epoch": lease.epoch},
     )
+
+
+# --- many of one kind ------------------------------------------------------------------------
+
+_RENEW_ALL = """
+    UPDATE leases AS l SET expires_at = now() + make_interval(secs => :duration_s)
+      FROM unnest(CAST(:keys AS text[]), CAST(:epochs AS bigint[])) AS mine(key, epoch)
+     WHERE l.kind = :kind AND l.key = mine.key AND l.epoch = mine.epoch
+    RETURNING l.key
+"""
+_HOLD_ALL = """
+    SELECT l.key
+      FROM leases AS l, unnest(CAST(:keys AS text[]), CAST(:epochs AS bigint[])) AS mine(key, epoch)
+     WHERE l.kind = :kind AND l.key = mine.key AND l.epoch = mine.epoch
+     ORDER BY l.key
+       FOR SHARE OF l
+"""
+_RELEASE_ALL = """
+    UPDATE leases AS l SET expires_at = '-infinity'
+      FROM unnest(CAST(:keys AS text[]), CAST(:epochs AS bigint[])) AS mine(key, epoch)
+     WHERE l.kind = :kind AND l.key = mine.key AND l.epoch = mine.epoch
+    RETURNING l.key
+"""
+
+
+def renew_all(connection: Connection, leases: Sequence[Lease], duration_s: float) -> list[Lease]:
+    """Renew leases of one kind in one statement; those that are still held."""
+    return _still_held(connection, _RENEW_ALL, leases, duration_s=duration_s)
+
+
+def hold_all(connection: Connection, leases: Sequence[Lease]) -> list[Lease]:
+    """`hold` for leases of one kind in one statement; those that are still held."""
+    return _still_held(connection, _HOLD_ALL, leases)
+
+
+def release_all(connection: Connection, leases: Sequence[Lease]) -> None:
+    _still_held(connection, _RELEASE_ALL, leases)
+
+
+def _still_held(
+    connection: Connection, statement: str, leases: Sequence[Lease], **values: float
+) -> list[Lease]:
+    if not leases:
+        return []
+    held = set(
+        connection.execute(
+            text(statement),
+            {
+                "kind": leases[0].kind,
+                "keys": [lease.key for lease in leases],
+                "epochs": [lease.epoch for lease in leases],
+                **values,
+            },
+        ).scalars()
+    )
+    return [lease for lease in leases if lease.key in held]

@@ -33,6 +33,7 @@ from shared.redis.keys import (
     observer_heartbeat,
 )
 from shared.redis.streams import BEGINNING, newest_id, position, read_after
+from shared.redis.streams import entries as stream_entries
 
 Phase = Literal["market", "strategy", "observe"]
 Kind = Literal["trades", "candles", "mark", "run_started", "run_ended"]
@@ -99,6 +100,19 @@ async def read(
         RawEntry(entry_id, cast("Kind", fields[b"k"].decode()), fields[b"b"])
         for entry_id, fields in await read_after(redis, TAPE, after, count=count, block_ms=block_ms)
     ]
+
+
+async def newest_mark(redis: Redis, phase: Phase, until: str) -> TimeMark | None:
+    """The last mark of `phase` at or before the entry `until`; None when the tape holds none."""
+    last = until
+    while page := stream_entries(await redis.xrevrange(TAPE, max=last, min="-", count=64)):
+        for entry_id, fields in page:
+            if fields[b"k"] == b"mark":
+                mark = RawEntry(entry_id, "mark", fields[b"b"]).decode()
+                if isinstance(mark, TimeMark) and mark.phase == phase:
+                    return mark
+        last = f"({page[-1].id}"
+    return None
 
 
 # --- taking part -----------------------------------------------------------------------------

@@ -26,9 +26,10 @@ class DeploymentRow(Base):
     status: Mapped[str] = mapped_column(default="starting")
     #: Traceback of the exception that paused it.
     last_error: Mapped[str | None]
-    #: State after the last tape entry that was worked through: strategy state, history,
-    #: position view. None before the first.
-    snapshot: Mapped[dict[str, Any] | None]
+    #: State as of `tape_cursor`: strategy state, history, indicators, position view, and the
+    #: orders decided there. JSON, as bytes: JSONB would lose the order of keys. None before
+    #: the first.
+    snapshot: Mapped[bytes | None]
     tape_cursor: Mapped[str] = mapped_column(default="0-0")
     signals: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)

@@ -3,7 +3,16 @@ import threading
 import pytest
 from sqlalchemy import Engine, text
 
-from shared.database.leases import LeaseLostError, acquire, hold, release, renew
+from shared.database.leases import (
+    LeaseLostError,
+    acquire,
+    hold,
+    hold_all,
+    release,
+    release_all,
+    renew,
+    renew_all,
+)
 
 
 def test_a_held_lease_is_refused_to_others(engine: Engine) -> None:
@@ -58,3 +67,22 @@ def test_a_take_over_waits_for_the_write_that_is_under_way(engine: Engine) -> No
         connection.execute(text("SELECT 1"))
     assert taken.wait(5)
     thread.join()
+
+
+def test_many_leases_are_renewed_held_and_released_but_never_a_lost_one(engine: Engine) -> None:
+    with engine.begin() as connection:
+        mine = [acquire(connection, "k", key, "a", 0) for key in ("1", "2", "3")]
+    leases = [lease for lease in mine if lease is not None]
+    assert len(leases) == 3
+    with engine.begin() as connection:
+        assert acquire(connection, "k", "2", "b", 60) is not None
+    kept = [leases[0], leases[2]]
+    with engine.begin() as connection:
+        assert renew_all(connection, leases, 60) == kept
+        assert hold_all(connection, leases) == kept
+        assert renew_all(connection, [], 60) == []
+    with engine.begin() as connection:
+        assert acquire(connection, "k", "1", "b", 60) is None
+        release_all(connection, leases)
+        assert acquire(connection, "k", "1", "b", 60) is not None
+        assert acquire(connection, "k", "2", "c", 60) is None

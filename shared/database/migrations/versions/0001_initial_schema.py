@@ -191,7 +191,7 @@ def upgrade() -> None:
         sa.Column("wanted", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("last_error", sa.Text(), nullable=True),
-        sa.Column("snapshot", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("snapshot", sa.LargeBinary(), nullable=True),
         sa.Column("tape_cursor", sa.Text(), nullable=False),
         sa.Column("signals", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
