@@ -1,0 +1,121 @@
+"""The candle store in Postgres."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from psycopg2.extras import execute_values
+from sqlalchemy import Engine, text
+
+from shared.models.identifiers import Symbol, Timeframe
+from shared.models.market import Candle
+
+_SECOND_NS = 1_000_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_UPSERT = """
+    INSERT INTO candles AS c (symbol, timeframe, start, "end", open, high, low, close,
+                              volume, vwap, trades, source)
+    VALUES %s
+    ON CONFLICT (symbol, timeframe, start) DO UPDATE
+       SET "end" = excluded."end", open = excluded.open, high = excluded.high,
+           low = excluded.low, close = excluded.close, volume = excluded.volume,
+           vwap = excluded.vwap, trades = excluded.trades, source = excluded.source
+     WHERE (c."end", c.open, c.high, c.low, c.close, c.volume, c.vwap, c.trades, c.source)
+           IS DISTINCT FROM
+           (excluded."end", excluded.open, excluded.high, excluded.low, excluded.close,
+            excluded.volume, excluded.vwap, excluded.trades, excluded.source)
+"""
+# Candles start and end on whole seconds: sessions open and close on whole minutes.
+_COLUMNS = """
+    extract(epoch FROM start)::bigint, extract(epoch FROM "end")::bigint,
+    open, high, low, close, volume, vwap, trades
+"""
+_PAGE = text(
+    f"""
+    SELECT {_COLUMNS} FROM candles
+     WHERE symbol = :symbol AND timeframe = :timeframe AND start >= :start AND start < :end
+     ORDER BY start LIMIT :limit
+    """  # noqa: S608 - columns are a constant of ours
+)
+_LAST = text(
+    f"""
+    SELECT {_COLUMNS} FROM candles
+     WHERE symbol = :symbol AND timeframe = :timeframe AND start < :end
+     ORDER BY start DESC LIMIT :limit
+    """  # noqa: S608 - columns are a constant of ours
+)
+_END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def _moment(at_ns: int) -> datetime:
+    """Rounded up: candles start on whole seconds, and ranges compare with their starts."""
+    return _EPOCH + timedelta(microseconds=-(-at_ns // 1000))
+
+
+class PostgresCandleStore:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def write(self, candles: Sequence[Candle], source: str) -> None:
+        # One statement can't touch a row twice; the later candle is the one that counts.
+        rows = {
+            (candle.symbol, candle.timeframe, candle.start_ns): _values(candle, source)
+            for candle in candles
+        }
+        with self._engine.begin() as connection:
+            driver: Any = connection.connection.driver_connection
+            with driver.cursor() as cursor:
+                # Sorted, so that two writers can't lock the same rows in opposite order.
+                execute_values(cursor, _UPSERT, [rows[key] for key in sorted(rows)], page_size=1000)
+
+    def page(
+        self,
+        symbol: Symbol,
+        timeframe: Timeframe,
+        start_ns: int,
+        end_ns: int | None,
+        limit: int,
+    ) -> list[Candle]:
+        end = _END_OF_TIME if end_ns is None else _moment(end_ns)
+        return self._read(
+            _PAGE,
+            symbol,
+            timeframe,
+            {"start": _moment(start_ns), "end": end, "limit": limit},
+        )
+
+    def last(
+        self, symbol: Symbol, timeframe: Timeframe, before_ns: int | None, limit: int
+    ) -> list[Candle]:
+        end = _END_OF_TIME if before_ns is None else _moment(before_ns)
+        return self._read(_LAST, symbol, timeframe, {"end": end, "limit": limit})[::-1]
+
+    def _read(
+        self, statement: Any, symbol: Symbol, timeframe: Timeframe, values: dict[str, object]
+    ) -> list[Candle]:
+        with self._engine.connect() as connection:
+            rows = connection.execute(
+                statement, {"symbol": symbol, "timeframe": timeframe, **values}
+            ).all()
+        return [
+            Candle(symbol, timeframe, row[0] * _SECOND_NS, row[1] * _SECOND_NS, *row[2:])
+            for row in rows
+        ]
+
+
+def _values(candle: Candle, source: str) -> tuple[object, ...]:
+    return (
+        candle.symbol,
+        candle.timeframe,
+        _moment(candle.start_ns),
+        _moment(candle.end_ns),
+        candle.open,
+        candle.high,
+        candle.low,
+        candle.close,
+        candle.volume,
+        candle.vwap,
+        candle.trades,
+        source,
+    )
