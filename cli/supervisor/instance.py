@@ -70,7 +70,7 @@ def run_instance(folder: DataFolder, *, port_base: int | None, ephemeral: bool, 
         folder.state.unlink(missing_ok=True)
         home = postgres_home(folder.path)
         if ephemeral:
-            afterwards.callback(_remove, folder, home)
+            afterwards.callback(_remove_data, folder, home)
         operator = operator_settings(os.environ)
         secrets, made_now = load_or_make_secrets(folder.secrets)
         ports = _choose_ports(folder, claims, port_base, home)
@@ -114,6 +114,8 @@ def run_instance(folder: DataFolder, *, port_base: int | None, ephemeral: bool, 
         )
         afterwards.callback(folder.state.unlink, missing_ok=True)
         supervisor.run()
+        if ephemeral:  # after a failure the logs stay: its message names one of them
+            afterwards.callback(shutil.rmtree, folder.path, ignore_errors=True)
 
 
 class _StatePublisher:
@@ -198,6 +200,7 @@ def _drain_timeout_s(text: str | None) -> float:
         raise BadInputError(f"DRAIN_TIMEOUT_S must be a number of seconds, not {text}") from error
 
 
-def _remove(folder: DataFolder, home: PostgresHome) -> None:
+def _remove_data(folder: DataFolder, home: PostgresHome) -> None:
     remove_postgres_home(home)
-    shutil.rmtree(folder.path, ignore_errors=True)
+    for path in (folder.valkey, folder.market_data):
+        shutil.rmtree(path, ignore_errors=True)
