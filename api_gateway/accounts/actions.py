@@ -1,0 +1,151 @@
+"""Open accounts, see them, and what they are worth."""
+
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from typing import cast
+from uuid import UUID
+
+from redis.asyncio import Redis
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, sessionmaker
+from starlette.concurrency import run_in_threadpool
+
+from api_gateway.accounts import repository
+from api_gateway.accounts.portfolio import value_portfolio
+from api_gateway.accounts.schemas import AccountOpening, AccountView, Portfolio
+from api_gateway.errors import Refused
+from api_gateway.orders.requests import OrderProcessor
+from api_gateway.paging import Page, parse_time_cursor, time_cursor
+from api_gateway.values import view
+from shared.auth import Principal
+from shared.database.tables import AccountRow, PositionRow
+from shared.models.identifiers import Mode
+from shared.redis.keys import LAST_PRICES, shard_of
+
+
+class Accounts:
+    def __init__(
+        self,
+        sessions: sessionmaker[Session],
+        redis: Redis,
+        processor: OrderProcessor,
+        shards: int,
+    ) -> None:
+        self._sessions = sessions
+        self._redis = redis
+        self._processor = processor
+        self._shards = shards
+
+    async def open(self, owner_id: UUID, opening: AccountOpening) -> AccountRow:
+        """The account, once its paper books exist.
+
+        The row commits first; opening the books can be repeated. So when the processor is away
+        (or we die in between) the account stays, and the same request again finds it without
+        books and goes on from there. A portfolio request opens them as well.
+        """
+        account, cash = await run_in_threadpool(self._add_or_resume, owner_id, opening)
+        if cash is None:
+            await self._open_books(account.id)
+        return account
+
+    def account(self, account_id: UUID) -> AccountRow:
+        with self._sessions() as db:
+            account = repository.account(db, account_id)
+        if account is None:
+            raise Refused("not_found", "There is no such account.")
+        return account
+
+    def accounts(self, caller: Principal, cursor: str | None, limit: int) -> Page[AccountView]:
+        """Admins see everybody's."""
+        after = parse_time_cursor(cursor)
+        owner_id = None if caller.role == "admin" else caller.user_id
+        with self._sessions() as db:
+            rows = repository.accounts(db, owner_id, after, limit + 1)
+        last = rows[limit - 1] if len(rows) > limit else None
+        return Page[AccountView](
+            items=[view(AccountView, row) for row in rows[:limit]],
+            next_cursor=None if last is None else time_cursor(last.created_at, last.id),
+        )
+
+    async def portfolio(self, account_id: UUID, mode: Mode) -> Portfolio:
+        if mode == "live":
+            raise Refused(
+                "mode_not_available", "The account has no broker connection: it trades on paper."
+            )
+        account, cash, positions, marks = await run_in_threadpool(self._books, account_id, mode)
+        if cash is None:
+            cash = await self._open_books(account_id)
+        prices = marks | await self._last_prices([row.symbol for row in positions if row.qty != 0])
+        return value_portfolio(account_id, mode, account.base_currency, cash, positions, prices)
+
+    async def _open_books(self, account_id: UUID) -> Decimal:
+        try:
+            return await self._processor.open_books(account_id, "paper")
+        except Refused as refused:
+            if refused.code != "outcome_unknown":
+                raise
+            raise Refused(
+                "books_not_open",
+                "The account exists, but its books could not be opened yet. "
+                "Send this request again: it goes on from there.",
+                {"account_id": str(account_id)},
+            ) from refused
+
+    async def _last_prices(self, symbols: Sequence[str]) -> dict[str, Decimal]:
+        """The engine's newest prices, of those symbols that it has any for."""
+        if not symbols:
+            return {}
+        texts = cast("list[bytes | None]", await self._redis.hmget(LAST_PRICES, list(symbols)))
+        found = ((s, _price(text)) for s, text in zip(symbols, texts, strict=True))
+        return {symbol: price for symbol, price in found if price is not None}
+
+    def _add_or_resume(
+        self, owner_id: UUID, opening: AccountOpening
+    ) -> tuple[AccountRow, Decimal | None]:
+        account = AccountRow(owner_id=owner_id, **opening.model_dump())
+        try:
+            with self._sessions.begin() as db:
+                db.add(account)
+        except IntegrityError as error:
+            return self._resume(owner_id, opening, error)
+        return account, None
+
+    def _resume(
+        self, owner_id: UUID, opening: AccountOpening, error: IntegrityError
+    ) -> tuple[AccountRow, Decimal | None]:
+        """Only an account that was asked for in the same words and never got its books."""
+        with self._sessions() as db:
+            account = repository.account_by_name(db, owner_id, opening.name)
+            if account is None:
+                raise error
+            cash = repository.cash(db, account.id, "paper")
+        asked = opening.model_dump()
+        same = all(getattr(account, field) == value for field, value in asked.items())
+        if cash is not None or not same:
+            raise Refused("account_name_taken", "You have an account of this name.") from error
+        return account, None
+
+    def _books(
+        self, account_id: UUID, mode: Mode
+    ) -> tuple[AccountRow, Decimal | None, Sequence[PositionRow], dict[str, Decimal]]:
+        """One moment of the books: all of it is read from the same snapshot."""
+        with self._sessions() as db:
+            db.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            account = repository.account(db, account_id)
+            if account is None:
+                raise Refused("not_found", "There is no such account.")
+            cash = repository.cash(db, account_id, mode)
+            positions = repository.positions(db, account_id, mode)
+            shard = shard_of(account_id, self._shards)
+            marks = repository.marks(db, shard, [row.symbol for row in positions])
+        return account, cash, positions, marks
+
+
+def _price(text: bytes | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        price = Decimal(text.decode("ascii", "replace"))
+    except InvalidOperation:
+        return None
+    return price if price.is_finite() and price > 0 else None

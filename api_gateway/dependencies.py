@@ -1,0 +1,93 @@
+"""Who may call a route is a type in its signature.
+
+All of these are `async`: FastAPI would run plain ones in a thread each, on every request.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from api_gateway.errors import Refused
+from api_gateway.wiring import Gateway
+from shared.auth import AccountAccess, Principal
+
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="bearer",
+    bearerFormat="JWT",
+    description="The access token that `POST /api/v1/auth/login` gave.",
+)
+
+
+@dataclass(frozen=True)
+class AccountScope:
+    """An account that the caller may at least read."""
+
+    account_id: UUID
+    caller: Principal
+    access: AccountAccess
+
+
+async def _gateway(request: Request) -> Gateway:
+    gateway: Gateway = request.app.state.gateway
+    return gateway
+
+
+GatewayState = Annotated[Gateway, Depends(_gateway)]
+
+
+async def _caller(
+    gateway: GatewayState,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Principal:
+    if credentials is None:
+        raise Refused("unauthenticated", "Sign in first: this needs an access token.")
+    return await gateway.callers.identify(credentials.credentials)
+
+
+Caller = Annotated[Principal, Depends(_caller)]
+
+
+async def _admin(caller: Caller) -> Principal:
+    if caller.role != "admin":
+        raise Refused("admins_only", "Only admins can do this.")
+    return caller
+
+
+Admin = Annotated[Principal, Depends(_admin)]
+
+
+def _refuse_admins(caller: Principal) -> None:
+    if caller.role == "admin":
+        raise Refused("admins_can_not_trade", "Admins see all accounts and trade in none.")
+
+
+async def _trader(caller: Caller) -> Principal:
+    _refuse_admins(caller)
+    if caller.role != "trader":
+        raise Refused("investors_can_not_trade", "Investors watch accounts; they own none.")
+    return caller
+
+
+Trader = Annotated[Principal, Depends(_trader)]
+
+
+async def _readable(account_id: UUID, caller: Caller, gateway: GatewayState) -> AccountScope:
+    return AccountScope(account_id, caller, await gateway.callers.access(caller, account_id))
+
+
+ReadableAccount = Annotated[AccountScope, Depends(_readable)]
+
+
+async def _tradable(account_id: UUID, caller: Caller, gateway: GatewayState) -> AccountScope:
+    _refuse_admins(caller)
+    access = await gateway.callers.access(caller, account_id)
+    if access != "owner":
+        raise Refused("read_only", "This account is yours to watch, not to change.")
+    return AccountScope(account_id, caller, access)
+
+
+TradableAccount = Annotated[AccountScope, Depends(_tradable)]

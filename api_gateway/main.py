@@ -1,0 +1,59 @@
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from api_gateway.accounts.routes import router as accounts
+from api_gateway.documentation import install_openapi
+from api_gateway.errors import install_refusal_handler
+from api_gateway.headers import SecurityHeaders
+from api_gateway.identity.routes import router as identity
+from api_gateway.market_data.replay_routes import router as replays
+from api_gateway.market_data.routes import router as market_data
+from api_gateway.orders.routes import router as orders
+from api_gateway.performance.routes import router as performance
+from api_gateway.settings import GatewaySettings
+from api_gateway.strategies.routes import router as strategies
+from api_gateway.system.routes import router as system
+from api_gateway.terminal.routes import terminal_router
+from api_gateway.wiring import wired
+from shared.service.app import service_app
+
+API = "/api/v1"
+
+
+def create_app(settings: GatewaySettings) -> FastAPI:
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with wired(settings) as gateway:
+            app.state.gateway = gateway
+            app.state.readiness = gateway.readiness
+            yield
+
+    app = service_app("API gateway", lifespan, unbounded_paths=frozenset({f"{API}/market-files/"}))
+    install_refusal_handler(app)
+    install_openapi(app)
+    for router in (
+        identity,
+        accounts,
+        orders,
+        market_data,
+        replays,
+        strategies,
+        performance,
+        system,
+    ):
+        app.include_router(router, prefix=API)
+    app.include_router(terminal_router(settings))
+    if settings.cors_allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_allowed_origins,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
+            expose_headers=["X-Request-ID", "Retry-After"],
+            max_age=600,
+        )
+    app.add_middleware(SecurityHeaders)
+    return app

@@ -1,0 +1,114 @@
+"""Shapes that the market data engine answers, as clients see them; only documented here."""
+
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import Field, JsonValue, model_validator
+
+from api_gateway.values import Exact, Input, Symbol, UtcTime, View
+from shared.models.identifiers import Timeframe
+
+
+class InstrumentView(View):
+    symbol: str
+    name: str
+    #: MIC of the exchange; `24/7` for markets that never close.
+    exchange: str
+    currency: str
+    tick_size: Exact
+    lot_size: Exact
+    tradable: bool
+
+
+class CandleView(View):
+    start: UtcTime
+    #: Exclusive.
+    end: UtcTime
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    vwap: float
+    trades: int
+    #: False for the forming one, which can only be the last.
+    complete: bool
+
+
+class CandlePage(View):
+    symbol: str
+    timeframe: Timeframe
+    items: list[CandleView]
+    next_cursor: str | None
+
+
+class IndicatorView(View):
+    name: str
+    title: str
+    #: JSON schema.
+    parameters: dict[str, JsonValue]
+    outputs: list[str]
+
+
+class IndicatorList(View):
+    items: list[IndicatorView]
+    next_cursor: None = None
+
+
+class IndicatorPoint(View):
+    at: UtcTime
+    #: None while the indicator warms up.
+    value: float | None
+
+
+class MarketFileView(View):
+    id: UUID
+    name: str
+    sha256: str
+    rows: int
+    symbols: list[str]
+    first_at: UtcTime
+    last_at: UtcTime
+    created_at: UtcTime
+
+
+class SyntheticMarket(Input):
+    """A made-up market, the same for the same settings. The engine has defaults for all."""
+
+    symbols: Annotated[list[Symbol] | None, Field(min_length=1, max_length=50)] = None
+    start: UtcTime | None = None
+    minutes: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    trades_per_minute: Annotated[int | None, Field(ge=1, le=100_000)] = None
+    seed: Annotated[int | None, Field(ge=0, le=2**32 - 1)] = None
+
+
+class ReplayRequest(Input):
+    files: Annotated[
+        list[UUID] | None, Field(min_length=1, max_length=100, description="Ids of market files.")
+    ] = None
+    synthetic: SyntheticMarket | None = None
+    speed: Annotated[
+        Literal["max"] | Annotated[float, Field(ge=0.5, le=100, allow_inf_nan=False)],
+        Field(description="Times as fast as the market was, or as fast as possible."),
+    ] = "max"
+
+    @model_validator(mode="after")
+    def _check_source(self) -> Self:
+        if (self.files is None) == (self.synthetic is None):
+            raise ValueError("give either files or synthetic")
+        return self
+
+
+class ReplayView(View):
+    id: UUID
+    status: Literal["running", "finished", "stopped", "failed"]
+    #: What was asked for.
+    request: dict[str, Any]
+    ticks: int
+    total_ticks: int | None
+    #: Candles by timeframe, the forming ones included.
+    candles: dict[str, int]
+    market_time: UtcTime | None
+    error: str | None
+    created_at: UtcTime
+    finished_at: UtcTime | None

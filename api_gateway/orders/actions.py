@@ -1,0 +1,131 @@
+"""The verbs on orders, and the books to look at."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar, cast
+from uuid import UUID, uuid4
+
+from sqlalchemy.orm import Session, sessionmaker
+from starlette.concurrency import run_in_threadpool
+
+from api_gateway.errors import Refused
+from api_gateway.orders import repository
+from api_gateway.orders.requests import OrderProcessor
+from api_gateway.orders.schemas import (
+    ExecutionView,
+    LedgerEntryView,
+    OrderTicket,
+    OrderView,
+    PositionView,
+)
+from api_gateway.paging import (
+    Page,
+    parse_seq_cursor,
+    parse_text_cursor,
+    seq_cursor,
+    text_cursor,
+)
+from api_gateway.values import View, view
+from shared.database.tables import OrderRow
+from shared.models.identifiers import Mode
+from shared.models.orders import OrderReply
+
+R = TypeVar("R")
+V = TypeVar("V", bound=View)
+
+
+class Orders:
+    def __init__(self, sessions: sessionmaker[Session], processor: OrderProcessor) -> None:
+        self._sessions = sessions
+        self._processor = processor
+
+    async def submit(self, account_id: UUID, user_id: UUID, ticket: OrderTicket) -> OrderReply:
+        """At most one order for the ticket's client order id, however often it is sent."""
+        return await self._processor.submit(
+            account_id,
+            user_id,
+            mode=ticket.mode,
+            client_order_id=ticket.client_order_id or uuid4().hex,
+            symbol=ticket.symbol,
+            side=ticket.side,
+            order_type=ticket.type,
+            time_in_force=ticket.time_in_force,
+            qty=ticket.qty,
+            limit_price=ticket.limit_price,
+        )
+
+    async def cancel(self, account_id: UUID, user_id: UUID, order_id: UUID) -> OrderReply:
+        # An order is told to nobody before it is committed: what isn't stored doesn't exist.
+        order = await run_in_threadpool(self.order, account_id, order_id)
+        return await self._processor.cancel(
+            account_id, user_id, mode=cast("Mode", order.mode), order_id=order_id
+        )
+
+    def order(self, account_id: UUID, order_id: UUID) -> OrderRow:
+        with self._sessions() as db:
+            order = repository.order(db, account_id, order_id)
+        if order is None:
+            raise Refused("not_found", "There is no such order.")
+        return order
+
+    def orders(
+        self,
+        account_id: UUID,
+        mode: Mode,
+        *,
+        status: str | None,
+        symbol: str | None,
+        cursor: str | None,
+        newest_first: bool,
+        limit: int,
+    ) -> Page[OrderView]:
+        after = parse_seq_cursor(cursor)
+        with self._sessions() as db:
+            rows = repository.orders(
+                db, account_id, mode, status, symbol, after, newest_first, limit + 1
+            )
+        items, next_cursor = _page(OrderView, rows, limit, lambda row: seq_cursor(row.seq))
+        return Page[OrderView](items=items, next_cursor=next_cursor)
+
+    def executions(
+        self,
+        account_id: UUID,
+        mode: Mode,
+        *,
+        order_id: UUID | None,
+        cursor: str | None,
+        newest_first: bool,
+        limit: int,
+    ) -> Page[ExecutionView]:
+        after = parse_seq_cursor(cursor)
+        with self._sessions() as db:
+            rows = repository.executions(
+                db, account_id, mode, order_id, after, newest_first, limit + 1
+            )
+        items, next_cursor = _page(ExecutionView, rows, limit, lambda row: seq_cursor(row.seq))
+        return Page[ExecutionView](items=items, next_cursor=next_cursor)
+
+    def ledger(
+        self, account_id: UUID, mode: Mode, *, cursor: str | None, newest_first: bool, limit: int
+    ) -> Page[LedgerEntryView]:
+        after = parse_seq_cursor(cursor)
+        with self._sessions() as db:
+            rows = repository.ledger(db, account_id, mode, after, newest_first, limit + 1)
+        items, next_cursor = _page(LedgerEntryView, rows, limit, lambda row: seq_cursor(row.seq))
+        return Page[LedgerEntryView](items=items, next_cursor=next_cursor)
+
+    def positions(
+        self, account_id: UUID, mode: Mode, *, cursor: str | None, limit: int
+    ) -> Page[PositionView]:
+        after = parse_text_cursor(cursor)
+        with self._sessions() as db:
+            rows = repository.positions(db, account_id, mode, after, limit + 1)
+        items, next_cursor = _page(PositionView, rows, limit, lambda row: text_cursor(row.symbol))
+        return Page[PositionView](items=items, next_cursor=next_cursor)
+
+
+def _page(
+    kind: type[V], rows: Sequence[R], limit: int, cursor_of: Callable[[R], str]
+) -> tuple[list[V], str | None]:
+    """`rows` has one more than fits when there is a next page."""
+    cursor = cursor_of(rows[limit - 1]) if len(rows) > limit else None
+    return [view(kind, row) for row in rows[:limit]], cursor

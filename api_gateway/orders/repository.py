@@ -1,0 +1,89 @@
+"""Orders and books as the order processor committed them. Read only."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from shared.database.tables import ExecutionRow, LedgerEntryRow, OrderRow, PositionRow
+from shared.models.identifiers import Mode
+
+R = TypeVar("R")
+
+_WORKING = ("new", "accepted", "partially_filled")
+
+
+def order(db: Session, account_id: UUID, order_id: UUID) -> OrderRow | None:
+    return db.scalars(
+        select(OrderRow).where(OrderRow.id == order_id, OrderRow.account_id == account_id)
+    ).one_or_none()
+
+
+def orders(
+    db: Session,
+    account_id: UUID,
+    mode: Mode,
+    status: str | None,
+    symbol: str | None,
+    after: int | None,
+    newest_first: bool,
+    limit: int,
+) -> Sequence[OrderRow]:
+    query = select(OrderRow).where(OrderRow.account_id == account_id, OrderRow.mode == mode)
+    if status == "working":
+        query = query.where(OrderRow.status.in_(_WORKING))
+    elif status is not None:
+        query = query.where(OrderRow.status == status)
+    if symbol is not None:
+        query = query.where(OrderRow.symbol == symbol)
+    return db.scalars(_by_seq(query, OrderRow.seq, after, newest_first).limit(limit)).all()
+
+
+def executions(
+    db: Session,
+    account_id: UUID,
+    mode: Mode,
+    order_id: UUID | None,
+    after: int | None,
+    newest_first: bool,
+    limit: int,
+) -> Sequence[ExecutionRow]:
+    query = select(ExecutionRow).where(
+        ExecutionRow.account_id == account_id, ExecutionRow.mode == mode
+    )
+    if order_id is not None:
+        query = query.where(ExecutionRow.order_id == order_id)
+    return db.scalars(_by_seq(query, ExecutionRow.seq, after, newest_first).limit(limit)).all()
+
+
+def ledger(
+    db: Session, account_id: UUID, mode: Mode, after: int | None, newest_first: bool, limit: int
+) -> Sequence[LedgerEntryRow]:
+    query = select(LedgerEntryRow).where(
+        LedgerEntryRow.account_id == account_id, LedgerEntryRow.mode == mode
+    )
+    return db.scalars(_by_seq(query, LedgerEntryRow.seq, after, newest_first).limit(limit)).all()
+
+
+def positions(
+    db: Session, account_id: UUID, mode: Mode, after: str | None, limit: int
+) -> Sequence[PositionRow]:
+    query = select(PositionRow).where(
+        PositionRow.account_id == account_id, PositionRow.mode == mode
+    )
+    if after is not None:
+        query = query.where(PositionRow.symbol > after)
+    return db.scalars(query.order_by(PositionRow.symbol).limit(limit)).all()
+
+
+def _by_seq(
+    query: Select[R],
+    seq: InstrumentedAttribute[Any],
+    after: int | None,
+    newest_first: bool,
+) -> Select[R]:
+    if after is not None:
+        query = query.where(seq < after if newest_first else seq > after)
+    return query.order_by(seq.desc() if newest_first else seq)

@@ -1,0 +1,130 @@
+"""Asking the order processor, and what its silence means to the caller."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import NoReturn
+from uuid import UUID, uuid4
+
+from redis.exceptions import RedisError
+
+from api_gateway.errors import Refused
+from api_gateway.values import plain
+from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
+from shared.models.orders import (
+    BooksReply,
+    CancelOrder,
+    Command,
+    OpenBooks,
+    OrderReply,
+    OrderType,
+    Refusal,
+    Reply,
+    Side,
+    SubmitOrder,
+    TimeInForce,
+)
+from shared.redis.requests import AnswerOverdueError, OrderRequests
+from shared.service.request_context import current_request_id
+
+
+class OrderProcessor:
+    """Commands go onto the account's shard; the answer comes after the commit.
+
+    Each method raises Refused: with the processor's own code, or `outcome_unknown` when no
+    answer came in time or Redis is away. All commands may be sent again.
+    """
+
+    def __init__(self, requests: OrderRequests, timeout_s: float) -> None:
+        self._requests = requests
+        self._timeout_s = timeout_s
+
+    async def open_books(self, account_id: UUID, mode: Mode) -> Decimal:
+        """The cash in the books."""
+        command = OpenBooks(
+            request_id=_request_id(),
+            reply_to=self._requests.reply_to,
+            account_id=AccountId(account_id),
+            mode=mode,
+        )
+        reply = await self._ask(command, "It is safe to send this request again.", {})
+        assert isinstance(reply, BooksReply), "the processor answers OpenBooks with BooksReply"
+        return reply.cash
+
+    async def submit(
+        self,
+        account_id: UUID,
+        user_id: UUID,
+        *,
+        mode: Mode,
+        client_order_id: str,
+        symbol: str,
+        side: Side,
+        order_type: OrderType,
+        time_in_force: TimeInForce,
+        qty: Decimal,
+        limit_price: Decimal | None,
+    ) -> OrderReply:
+        command = SubmitOrder(
+            request_id=_request_id(),
+            reply_to=self._requests.reply_to,
+            account_id=AccountId(account_id),
+            mode=mode,
+            client_order_id=client_order_id,
+            submitted_by=f"user:{user_id}",
+            symbol=Symbol(symbol),
+            side=side,
+            order_type=order_type,
+            time_in_force=time_in_force,
+            qty=Decimal(plain(qty)),
+            limit_price=None if limit_price is None else Decimal(plain(limit_price)),
+        )
+        return _order(
+            await self._ask(
+                command,
+                "Send it again with the same client_order_id: it can't be placed twice.",
+                {"client_order_id": client_order_id},
+            )
+        )
+
+    async def cancel(
+        self, account_id: UUID, user_id: UUID, *, mode: Mode, order_id: UUID
+    ) -> OrderReply:
+        command = CancelOrder(
+            request_id=_request_id(),
+            reply_to=self._requests.reply_to,
+            account_id=AccountId(account_id),
+            mode=mode,
+            order_id=OrderId(order_id),
+            submitted_by=f"user:{user_id}",
+        )
+        return _order(await self._ask(command, "It is safe to send this request again.", {}))
+
+    async def _ask(self, command: Command, advice: str, members: Mapping[str, object]) -> Reply:
+        try:
+            reply = await self._requests.ask(command, self._timeout_s)
+        except (AnswerOverdueError, RedisError) as error:
+            # A broken connection too leaves open whether the command reached the stream.
+            raise Refused(
+                "outcome_unknown",
+                f"No answer came in time; it may still be carried out. {advice}",
+                members,
+            ) from error
+        if isinstance(reply, Refusal):
+            _refuse(reply, members)
+        return reply
+
+
+def _request_id() -> str:
+    """Starts with the id of the HTTP request, so that logs join up; one of its own a command."""
+    return f"{current_request_id() or 'gateway'}:{uuid4().hex[:16]}"
+
+
+def _order(reply: Reply) -> OrderReply:
+    assert isinstance(reply, OrderReply), "the processor answers order commands with OrderReply"
+    return reply
+
+
+def _refuse(refusal: Refusal, members: Mapping[str, object]) -> NoReturn:
+    given = {"limit": refusal.limit, "observed": refusal.observed}
+    told = {name: value for name, value in given.items() if value is not None}
+    raise Refused(refusal.code, refusal.message, {**members, **told})

@@ -1,0 +1,147 @@
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from api_gateway.dependencies import GatewayState, ReadableAccount, TradableAccount
+from api_gateway.documentation import problems
+from api_gateway.orders.schemas import (
+    ExecutionView,
+    LedgerEntryView,
+    OrderFilter,
+    OrderTicket,
+    OrderView,
+    PositionView,
+)
+from api_gateway.paging import CursorText, Direction, Limit, Page
+from api_gateway.values import Symbol, view
+from shared.models.identifiers import Mode
+from shared.service.problems import Problem
+
+router = APIRouter(prefix="/accounts/{account_id}", tags=["orders"])
+
+_LIST = problems(401, 404, 422, 503)
+
+
+@router.post(
+    "/orders",
+    status_code=201,
+    operation_id="submitOrder",
+    summary="Submit an order",
+    description="Answers after the order is stored for good. A repeated `client_order_id` gives "
+    "the first order again, with 200. A 503 `outcome_unknown` means: send it again with the "
+    "`client_order_id` of that answer.",
+    responses={
+        200: {"model": OrderView, "description": "This order was submitted before"},
+        **problems(400, 401, 403, 404, 409, 413, 503),
+        **problems(422, schema="OrderProblem"),
+    },
+)
+async def submit_order(
+    scope: TradableAccount, ticket: OrderTicket, response: Response, gateway: GatewayState
+) -> OrderView:
+    reply = await gateway.orders.submit(scope.account_id, scope.caller.user_id, ticket)
+    order = view(OrderView, reply.order)
+    if order.status == "rejected":
+        raise Problem(
+            422,
+            order.reason_code or "rejected",
+            order.reason or "The order was rejected.",
+            members={"order": order.model_dump(mode="json")},
+        )
+    if reply.repeated:
+        response.status_code = 200
+    return order
+
+
+@router.get("/orders", operation_id="listOrders", summary="Orders of the account", responses=_LIST)
+def list_orders(
+    scope: ReadableAccount,
+    gateway: GatewayState,
+    mode: Mode = "paper",
+    status: OrderFilter | None = None,
+    symbol: Symbol | None = None,
+    direction: Direction = "newest",
+    cursor: CursorText = None,
+    limit: Limit = 100,
+) -> Page[OrderView]:
+    return gateway.orders.orders(
+        scope.account_id,
+        mode,
+        status=status,
+        symbol=symbol,
+        cursor=cursor,
+        newest_first=direction == "newest",
+        limit=limit,
+    )
+
+
+@router.get("/orders/{order_id}", operation_id="getOrder", summary="One order", responses=_LIST)
+def get_order(scope: ReadableAccount, order_id: UUID, gateway: GatewayState) -> OrderView:
+    return view(OrderView, gateway.orders.order(scope.account_id, order_id))
+
+
+@router.delete(
+    "/orders/{order_id}",
+    operation_id="cancelOrder",
+    summary="Cancel a working order",
+    responses=problems(401, 403, 404, 409, 422, 503),
+)
+async def cancel_order(scope: TradableAccount, order_id: UUID, gateway: GatewayState) -> OrderView:
+    reply = await gateway.orders.cancel(scope.account_id, scope.caller.user_id, order_id)
+    return view(OrderView, reply.order)
+
+
+@router.get(
+    "/executions",
+    operation_id="listExecutions",
+    summary="Executions of the account",
+    responses=_LIST,
+)
+def list_executions(
+    scope: ReadableAccount,
+    gateway: GatewayState,
+    mode: Mode = "paper",
+    order_id: Annotated[UUID | None, Query(description="Of this order only.")] = None,
+    direction: Direction = "newest",
+    cursor: CursorText = None,
+    limit: Limit = 100,
+) -> Page[ExecutionView]:
+    return gateway.orders.executions(
+        scope.account_id,
+        mode,
+        order_id=order_id,
+        cursor=cursor,
+        newest_first=direction == "newest",
+        limit=limit,
+    )
+
+
+@router.get(
+    "/positions",
+    operation_id="listPositions",
+    summary="Positions, by symbol; flat ones stay for their realised profit",
+    responses=_LIST,
+)
+def list_positions(
+    scope: ReadableAccount,
+    gateway: GatewayState,
+    mode: Mode = "paper",
+    cursor: CursorText = None,
+    limit: Limit = 100,
+) -> Page[PositionView]:
+    return gateway.orders.positions(scope.account_id, mode, cursor=cursor, limit=limit)
+
+
+@router.get("/ledger", operation_id="listLedger", summary="Cash, entry by entry", responses=_LIST)
+def list_ledger(
+    scope: ReadableAccount,
+    gateway: GatewayState,
+    mode: Mode = "paper",
+    direction: Direction = "newest",
+    cursor: CursorText = None,
+    limit: Limit = 100,
+) -> Page[LedgerEntryView]:
+    return gateway.orders.ledger(
+        scope.account_id, mode, cursor=cursor, newest_first=direction == "newest", limit=limit
+    )

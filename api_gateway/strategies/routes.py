@@ -1,0 +1,136 @@
+from typing import Annotated
+from urllib.parse import quote
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Response
+
+from api_gateway.dependencies import Caller, GatewayState, ReadableAccount, TradableAccount
+from api_gateway.documentation import problems
+from api_gateway.paging import Page
+from api_gateway.strategies.schemas import (
+    DeploymentRequest,
+    DeploymentView,
+    SignalView,
+    StrategyList,
+    StrategyView,
+)
+from api_gateway.values import Name
+
+router = APIRouter(tags=["strategies"])
+
+_DEPLOYMENTS = "/accounts/{account_id}/deployments"
+_READ = problems(401, 404, 422, 502, 503)
+#: The strategy service's own cursor; it checks what it means.
+ServiceCursor = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._:=/-]{1,200}$")]
+PageLimit = Annotated[int, Query(ge=1, le=1000)]
+
+
+@router.get(
+    "/strategies",
+    response_model=StrategyList,
+    operation_id="listStrategies",
+    summary="The catalogue, with the JSON schemas of the parameters",
+    responses=problems(401, 502, 503),
+)
+async def list_strategies(_: Caller, gateway: GatewayState) -> Response:
+    return await gateway.strategies.get("/internal/strategies")
+
+
+@router.get(
+    "/strategies/{name}",
+    response_model=StrategyView,
+    operation_id="getStrategy",
+    summary="One strategy",
+    responses=_READ,
+)
+async def get_strategy(
+    _: Caller, name: Annotated[Name, Path(examples=["sma_crossover"])], gateway: GatewayState
+) -> Response:
+    return await gateway.strategies.get(f"/internal/strategies/{quote(name, safe='')}")
+
+
+@router.post(
+    _DEPLOYMENTS,
+    status_code=201,
+    response_model=DeploymentView,
+    operation_id="deployStrategy",
+    summary="Run a strategy on the account",
+    responses=problems(400, 401, 403, 404, 409, 413, 422, 502, 503),
+)
+async def deploy_strategy(
+    scope: TradableAccount, body: DeploymentRequest, gateway: GatewayState
+) -> Response:
+    return await gateway.strategies.post(
+        "/internal/deployments",
+        {"account_id": str(scope.account_id), **body.model_dump(mode="json")},
+    )
+
+
+@router.get(
+    _DEPLOYMENTS,
+    response_model=Page[DeploymentView],
+    operation_id="listDeployments",
+    summary="Strategies of the account, running and stopped",
+    responses=_READ,
+)
+async def list_deployments(
+    scope: ReadableAccount,
+    gateway: GatewayState,
+    cursor: ServiceCursor = None,
+    limit: PageLimit = 100,
+) -> Response:
+    return await gateway.strategies.get(
+        "/internal/deployments",
+        {"account_id": str(scope.account_id), "cursor": cursor, "limit": limit},
+    )
+
+
+@router.get(
+    _DEPLOYMENTS + "/{deployment_id}",
+    response_model=DeploymentView,
+    operation_id="getDeployment",
+    summary="One running or stopped strategy",
+    responses=_READ,
+)
+async def get_deployment(
+    scope: ReadableAccount, deployment_id: UUID, gateway: GatewayState
+) -> Response:
+    return await gateway.strategies.get(
+        f"/internal/deployments/{deployment_id}", {"account_id": str(scope.account_id)}
+    )
+
+
+@router.post(
+    _DEPLOYMENTS + "/{deployment_id}/stop",
+    response_model=DeploymentView,
+    operation_id="stopDeployment",
+    summary="Stop a strategy; its working orders are cancelled",
+    responses=problems(401, 403, 404, 409, 422, 502, 503),
+)
+async def stop_deployment(
+    scope: TradableAccount, deployment_id: UUID, gateway: GatewayState
+) -> Response:
+    return await gateway.strategies.post(
+        f"/internal/deployments/{deployment_id}/stop",
+        query={"account_id": str(scope.account_id)},
+    )
+
+
+@router.get(
+    _DEPLOYMENTS + "/{deployment_id}/signals",
+    response_model=Page[SignalView],
+    operation_id="listSignals",
+    summary="Decisions of a strategy",
+    responses=_READ,
+)
+async def list_signals(
+    scope: ReadableAccount,
+    deployment_id: UUID,
+    gateway: GatewayState,
+    cursor: ServiceCursor = None,
+    limit: PageLimit = 100,
+) -> Response:
+    return await gateway.strategies.get(
+        f"/internal/deployments/{deployment_id}/signals",
+        {"account_id": str(scope.account_id), "cursor": cursor, "limit": limit},
+    )

@@ -1,0 +1,64 @@
+"""Shapes of the strategy service, as clients see them."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field, JsonValue
+
+from api_gateway.values import Input, Name, Symbol, UtcTime, View
+from shared.models.identifiers import Mode, Timeframe
+from shared.models.orders import Side
+
+
+class StrategyView(View):
+    name: str
+    title: str
+    description: str
+    #: JSON schema, in the order that a form should show them.
+    parameters: dict[str, JsonValue]
+
+
+class StrategyList(View):
+    items: list[StrategyView]
+    next_cursor: None = None
+
+
+class DeploymentRequest(Input):
+    strategy: Annotated[Name, Field(examples=["sma_crossover"])]
+    parameters: Annotated[
+        dict[str, JsonValue],
+        Field(
+            max_length=100,
+            description="By the strategy's schema.",
+            examples=[{"fast": 10, "slow": 30}],
+        ),
+    ] = Field(default_factory=dict)
+    symbols: Annotated[list[Symbol], Field(min_length=1, max_length=50, examples=[["SPY"]])]
+    timeframe: Timeframe = "1m"
+    mode: Mode = "paper"
+
+
+class DeploymentView(View):
+    id: UUID
+    account_id: UUID
+    mode: Mode
+    strategy: str
+    parameters: dict[str, JsonValue]
+    symbols: list[str]
+    timeframe: Timeframe
+    wanted: Literal["running", "stopped"]
+    status: Literal["starting", "running", "paused", "stopped"]
+    #: Traceback of the exception that paused it.
+    last_error: str | None
+    #: Signals so far.
+    signals: int
+    created_at: UtcTime
+    updated_at: UtcTime
+
+
+class SignalView(View):
+    seq: int
+    symbol: str
+    side: Side
+    reason: str
+    at: UtcTime
