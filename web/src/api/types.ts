@@ -37,6 +37,7 @@ export type Instrument = {
 
 export type RestCandle = {
   start: string;
+  end: string;
   open: number;
   high: number;
   low: number;

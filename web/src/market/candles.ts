@@ -73,7 +73,7 @@ export class CandleSeries {
   }
 
   /** Index of the first candle that starts at or after `ns`. */
-  private indexFrom(ns: number): number {
+  indexFrom(ns: number): number {
     let low = 0;
     let high = this.items.length;
     while (low < high) {

@@ -1,5 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { formatChange, formatDecimal, formatMoney, formatPercent, formatPrice, tone } from "./format";
+import {
+  formatChange,
+  formatDecimal,
+  formatMoney,
+  formatPercent,
+  formatPrice,
+  tone,
+} from "./format";
 
 describe("formatting", () => {
   test("money is grouped, with two digits, rounded and not cut", () => {

@@ -44,7 +44,9 @@ export function formatCount(value: number): string {
 
 /** A fraction as percent: `0.1234` → `12.34%`. */
 export function formatPercent(fraction: number, digits = 2): string {
-  return `${format(digits, digits).format(fraction * 100).replace("-", MINUS)}%`;
+  return `${format(digits, digits)
+    .format(fraction * 100)
+    .replace("-", MINUS)}%`;
 }
 
 export type Tone = "gain" | "loss" | "flat";

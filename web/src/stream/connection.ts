@@ -19,13 +19,17 @@ export type TopicHandler = {
 type Subscription = { handler: TopicHandler; sequence: TopicSequence; refreshAt: number | null };
 
 /** The part of a WebSocket that is used here. */
-export type Socket = Pick<
-  WebSocket,
-  "send" | "close" | "readyState" | "onopen" | "onmessage" | "onclose"
->;
+export interface Socket {
+  readonly readyState: number;
+  onopen: ((event: Event) => unknown) | null;
+  onmessage: ((event: MessageEvent) => unknown) | null;
+  onclose: ((event: CloseEvent) => unknown) | null;
+  send(text: string): void;
+  close(): void;
+}
 
 type Options = {
-  openSocket(): Promise<Socket>;
+  openSocket(): Socket;
   /** A valid access token; asked for at every connection. Rejects when the session has ended. */
   accessToken(): Promise<string>;
   /** The server no longer takes the token that we have. */
@@ -133,19 +137,15 @@ export class StreamConnection {
     let token: string;
     try {
       token = await this.options.accessToken();
-      socket = await this.options.openSocket();
+      if (this.stopped) return;
+      socket = this.options.openSocket();
     } catch {
       // An ended session stops this connection from outside; anything else is tried again.
       if (!this.stopped) this.retryLater();
       return;
     }
-    if (this.stopped) {
-      socket.close();
-      return;
-    }
     this.socket = socket;
     socket.onopen = () => socket.send(JSON.stringify({ op: "auth", token }));
-    if (socket.readyState === OPEN) socket.onopen(new Event("open"));
     socket.onmessage = (event) => this.receive(JSON.parse(String(event.data)) as ServerMessage);
     socket.onclose = (event) => this.lost(event.code);
     this.expectLife(PONG_TIMEOUT_MS);
@@ -196,6 +196,8 @@ export class StreamConnection {
         this.onAuthenticated();
         return;
       case "pong":
+      case "unsubscribed":
+      case "conflated": // the gap in the numbers says the same
         return;
       case "error":
         this.onError(message.code, message.message, message.topic);
@@ -275,7 +277,6 @@ export class StreamConnection {
       sequence.resubscribed();
       if (sequence.resumeFrom !== null) resume[topic] = sequence.resumeFrom;
     }
-    this.send({ op: "unsubscribe", topics });
     this.send({ op: "subscribe", topics, resume });
   }
 

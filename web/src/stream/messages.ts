@@ -107,6 +107,8 @@ export const WORKING: ReadonlySet<OrderStatus> = new Set(["new", "accepted", "pa
 export type ServerMessage =
   | { op: "authenticated" }
   | { op: "pong" }
+  | { op: "unsubscribed"; topic: string }
+  | { op: "conflated"; topic: string; seq: number }
   | { op: "snapshot"; topic: string; seq: number; data: unknown }
   | { op: "resumed"; topic: string; seq: number }
   | { op: "error"; code: string; message: string; topic?: string }

@@ -1,0 +1,148 @@
+import { useCallback, useState } from "react";
+import { sentence } from "../api/problem";
+import type { Deployment, Mode, Page } from "../api/types";
+import { useServices } from "../app/services";
+import { useLoaded } from "../app/useLoaded";
+import { formatCount } from "../numbers/format";
+import { formatDateTime } from "../numbers/time";
+import type { Timeframe } from "../stream/messages";
+import { Dialog } from "../ui/Dialog";
+import { Empty, Failure, Loading } from "../ui/Notice";
+import { useToast } from "../ui/Toasts";
+import { StartStrategyForm } from "./StartStrategyForm";
+
+const REFRESH_MS = 3_000;
+
+type Props = {
+  accountId: string;
+  mode: Mode;
+  symbol: string;
+  timeframe: Timeframe;
+  canTrade: boolean;
+};
+
+export function DeploymentsPanel({ accountId, mode, symbol, timeframe, canTrade }: Props) {
+  const { api } = useServices();
+  const toast = useToast();
+  const [starting, setStarting] = useState(false);
+  const load = useCallback(
+    () => api.get<Page<Deployment>>(`/accounts/${accountId}/deployments`),
+    [api, accountId],
+  );
+  const { data, error, reload } = useLoaded(load, REFRESH_MS);
+
+  const stop = async (deployment: Deployment) => {
+    try {
+      await api.post(`/accounts/${accountId}/deployments/${deployment.id}/stop`);
+      toast(`${deployment.strategy} is stopping.`);
+    } catch (failure) {
+      toast(sentence(failure), true);
+    }
+    reload();
+  };
+
+  const start = canTrade ? (
+    <button type="button" className="primary" onClick={() => setStarting(true)}>
+      Start a strategy
+    </button>
+  ) : null;
+  return (
+    <>
+      {error ? <Failure>{error}</Failure> : null}
+      {!data && !error ? <Loading what="strategies" /> : null}
+      {data && data.items.length === 0 ? (
+        <Empty title="No strategy has been started in this account">{start}</Empty>
+      ) : null}
+      {data && data.items.length > 0 ? (
+        <>
+          <div className="table-tools">{start}</div>
+          <DeploymentsTable
+            deployments={data.items}
+            onStop={canTrade ? (deployment) => void stop(deployment) : undefined}
+          />
+        </>
+      ) : null}
+      {starting ? (
+        <Dialog title="Start a strategy" onClose={() => setStarting(false)}>
+          <StartStrategyForm
+            accountId={accountId}
+            mode={mode}
+            symbol={symbol}
+            timeframe={timeframe}
+            onStarted={(deployment) => {
+              setStarting(false);
+              toast(`${deployment.strategy} is starting on ${deployment.symbols.join(", ")}.`);
+              reload();
+            }}
+          />
+        </Dialog>
+      ) : null}
+    </>
+  );
+}
+
+type TableProps = {
+  deployments: readonly Deployment[];
+  onStop: ((deployment: Deployment) => void) | undefined;
+};
+
+function DeploymentsTable({ deployments, onStop }: TableProps) {
+  return (
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">Strategy</th>
+          <th scope="col">Symbols</th>
+          <th scope="col">Timeframe</th>
+          <th scope="col">Parameters</th>
+          <th scope="col">Mode</th>
+          <th scope="col">Status</th>
+          <th scope="col" className="number">
+            Signals
+          </th>
+          <th scope="col">Started (UTC)</th>
+          <th scope="col">
+            <span className="visually-hidden">Actions</span>
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {deployments.map((one) => (
+          <tr key={one.id}>
+            <th scope="row">{one.strategy}</th>
+            <td>{one.symbols.join(", ")}</td>
+            <td>{one.timeframe}</td>
+            <td>
+              {Object.entries(one.parameters)
+                .map(([name, value]) => `${name} ${String(value)}`)
+                .join(" · ")}
+            </td>
+            <td>
+              <span className={`mode ${one.mode}`}>{one.mode}</span>
+            </td>
+            <td>
+              <span className={`status ${one.status}`}>
+                {one.wanted === "stopped" && one.status !== "stopped" ? "stopping" : one.status}
+              </span>
+              {one.last_error ? (
+                <details>
+                  <summary>Error</summary>
+                  <pre>{one.last_error}</pre>
+                </details>
+              ) : null}
+            </td>
+            <td className="number">{formatCount(one.signals)}</td>
+            <td>{formatDateTime(one.created_at)}</td>
+            <td className="actions">
+              {onStop && one.wanted === "running" ? (
+                <button type="button" className="small" onClick={() => onStop(one)}>
+                  Stop<span className="visually-hidden"> {one.strategy}</span>
+                </button>
+              ) : null}
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
