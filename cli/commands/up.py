@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import time
 from dataclasses import replace
@@ -7,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.commands.options import DataDir, data_folder
+from cli.embedded.processes import end_with_parent
 from cli.errors import CliError
 from cli.supervisor.background import await_start, up_command
 from cli.supervisor.folder import DataFolder, running_supervisor
@@ -24,6 +26,9 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", help="Return once it is ready, and leave it running.")
     ] = False,
+    stop_with_parent: Annotated[
+        bool, typer.Option("--stop-with-parent", help="Also when it is killed.", hidden=True)
+    ] = False,
     background: Annotated[
         bool, typer.Option("--background", help="Log changes, and no secret.", hidden=True)
     ] = False,
@@ -36,6 +41,8 @@ def up(
     if detach:
         _detach(folder, port_base)
         return
+    if stop_with_parent:
+        end_with_parent(signal.SIGTERM)
     from rich.console import Console
 
     from cli.supervisor.view import BackgroundView, PlainView, TableView

@@ -35,9 +35,7 @@ def start_child(
             os.setgroups([])
             os.setgid(user.pw_gid)
             os.setuid(user.pw_uid)
-        _libc.prctl(_PR_SET_PDEATHSIG, int(on_parent_death))
-        if os.getppid() != parent:  # it died between fork and prctl
-            os._exit(1)
+        end_with_parent(on_parent_death, parent)
 
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603 - the command is ours
@@ -51,6 +49,14 @@ def start_child(
             pass_fds=inherit,
             cwd=folder,
         )
+
+
+def end_with_parent(how: signal.Signals, parent: int | None = None) -> None:
+    """From now on the kernel sends this process `how` when its parent ends."""
+    expected = os.getppid() if parent is None else parent
+    _libc.prctl(_PR_SET_PDEATHSIG, int(how))
+    if os.getppid() != expected:  # it died before the prctl
+        os._exit(1)
 
 
 def stop_child(process: subprocess.Popen[bytes], how: signal.Signals, timeout_s: float) -> None:
