@@ -84,8 +84,12 @@ class _Forming:
 
     def candle(self, symbol: Symbol, timeframe: Timeframe) -> Candle:
         if self.volume:
-            # The clamp takes back what rounding added: an average lies within its values.
-            vwap = min(max(self.notional / self.volume, self.low), self.high)
+            vwap = self.notional / self.volume
+            # An average lies within its values; only rounding can take it out of them.
+            if vwap > self.high:
+                vwap = self.high
+            elif vwap < self.low:
+                vwap = self.low
         else:
             vwap = self.close
         return Candle(
@@ -137,9 +141,15 @@ class CandleBuilder:
             return []
         times = at_ns if type(at_ns) is list else list(at_ns)
         in_order = count == 1 or times == sorted(times)
-        if not (in_order and self._is_timely(times[0])):
+        base = self._forming[_BASE]
+        if not in_order or (times[0] < self._now_ns and (base is None or times[0] < base.start_ns)):
             self._refuse_late_trades(times)
 
+        if base is not None and in_order and times[-1] < base.end_ns:
+            # By far the most frequent case: more prints of the same minute.
+            _absorb(base, price, size)
+            self._now_ns = max(self._now_ns, times[-1])
+            return []
         minutes = self._gather(times, price, size, in_order)
         completed: list[Candle] = []
         for session, minute in minutes:
@@ -172,11 +182,6 @@ class CandleBuilder:
             + any(self._forming[part] is not None for part in _PARTS[level])
             for level, timeframe in enumerate(TIMEFRAMES)
         }
-
-    def _is_timely(self, first_ns: int) -> bool:
-        """Whether no print from `first_ns` on can be late. False means: look closer."""
-        base = self._forming[_BASE]
-        return first_ns >= self._now_ns or (base is not None and first_ns >= base.start_ns)
 
     def _refuse_late_trades(self, times: Sequence[int]) -> None:
         now_ns = self._now_ns
@@ -232,7 +237,8 @@ class CandleBuilder:
             if ending is None:
                 continue
             if ending.end_ns > now_ns:
-                next_end_ns = min(next_end_ns, ending.end_ns)
+                if ending.end_ns < next_end_ns:
+                    next_end_ns = ending.end_ns
                 continue
             forming[level] = None
             self._completed[level] += 1
@@ -270,9 +276,10 @@ class CandleBuilder:
 
 
 def _absorb(minute: _Forming, price: Sequence[float], size: Sequence[float]) -> None:
-    """Add prints of the minute. Columns are reduced by built-in functions: no loop of ours.
+    """Add prints of the minute, or refuse them and change nothing.
 
-    Sums go on from the value so far, print by print, so batches do not show in the rounding.
+    Columns are reduced by built-in functions: there is no loop of ours. Sums go on from the
+    value so far, print by print, so batches do not show in the rounding.
     """
     notional = sum(map(mul, price, size), minute.notional)
     volume = sum(size, minute.volume)

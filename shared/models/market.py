@@ -23,7 +23,8 @@ class Trades(Message, frozen=True, tag="trades"):
     size: list[float]
 
 
-class Candle(msgspec.Struct, frozen=True):
+# Names and numbers only, so no cycle can go through it: not for the garbage collector to visit.
+class Candle(msgspec.Struct, frozen=True, gc=False):
     """One candle. `end_ns` is exclusive; `start_ns` names it."""
 
     symbol: Symbol
