@@ -168,11 +168,11 @@ class ClientConnection:
         if self._observer is not None:
             self.client.send(protocol.PACING)
             return
-        self.client.begin_pacing()
         if TIME_TOPIC not in self._state.topics:
             await self._join(TIME_TOPIC, TimeTopic(), None)
         if TIME_TOPIC not in self._state.topics:
             return  # the client has been told why
+        self.client.begin_pacing()
         try:
             self._observer = await self._observers.join()
         except RedisError:

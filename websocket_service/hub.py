@@ -50,10 +50,10 @@ class _Followed:
 
 
 class Hub:
-    def __init__(self, redis: Redis, channels_redis: Redis, snapshots: Snapshots) -> None:
+    def __init__(self, redis: Redis, snapshots: Snapshots) -> None:
         self._redis = redis
         self._snapshots = snapshots
-        self._channels = Channels(channels_redis, self._on_frame, self._on_subscribed)
+        self._channels = Channels(redis, self._on_frame, self._on_subscribed)
         self._followed: dict[str, _Followed] = {}
         self._names: dict[bytes, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()

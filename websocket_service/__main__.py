@@ -1,0 +1,4 @@
+from websocket_service.main import run
+from websocket_service.settings import WebsocketSettings
+
+run(WebsocketSettings())
