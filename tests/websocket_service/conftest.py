@@ -77,7 +77,6 @@ async def sources() -> AsyncIterator[Sources]:
         yield sources
         sources.open.set()
         server.close()
-        server.close_clients() if hasattr(server, "close_clients") else None
 
 
 @pytest.fixture
@@ -244,3 +243,8 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(TIMEOUT_S):
         while not await condition():  # noqa: ASYNC110 - the condition is in another process
             await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def free_websocket_port() -> int:
+    return free_port()
