@@ -123,9 +123,7 @@ class Gateway:
             response = await self._http.request(method, path, **options)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             reason = str(error) or type(error).__name__
-            raise UnreachableError(
-                f"no answer from the gateway at {self._url}: {reason}"
-            ) from error
+            raise UnreachableError(f"no gateway answers at {self._url}: {reason}") from error
         if response.is_error:
             raise _problem(response)
         if not response.content:

@@ -44,7 +44,7 @@ class CountingStream:
         self._connection = connection
         #: Frames of topics; answers to our own requests don't count.
         self.messages = 0
-        self.market_time_ns = 0
+        self._mark: TimeMark | None = None
         self._moved = asyncio.Event()
         self._ended: BaseException | None = None
 
@@ -86,9 +86,9 @@ class CountingStream:
             self._moved.set()
             raise
 
-    async def wait_for_market_time(self, at_ns: int) -> None:
-        """Until a mark at or after `at_ns` has come."""
-        while self.market_time_ns < at_ns:
+    async def wait_for_mark(self, run_id: str, at_ns: int) -> None:
+        """Until the run's market time has come to `at_ns`."""
+        while (mark := self._mark) is None or mark.run_id != run_id or mark.at_ns < at_ns:
             if self._ended is not None:
                 raise self._ended
             self._moved.clear()
@@ -103,7 +103,7 @@ class CountingStream:
             mark = _time_decoder.decode(message).data
             if mark.paced:
                 await self._send({"op": "ack", "number": mark.number})
-            self.market_time_ns = mark.at_ns
+            self._mark = mark
             self._moved.set()
 
     async def _answer(self) -> _Answer:

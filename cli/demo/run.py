@@ -197,7 +197,7 @@ async def _last_mark(stream: CountingStream, replay: Json) -> None:
     at_ns = int(market_time.timestamp() * 1_000_000) * 1000
     try:
         async with asyncio.timeout(_LAST_MARK_TIMEOUT_S):
-            await stream.wait_for_market_time(at_ns)
+            await stream.wait_for_mark(replay["id"], at_ns)
     except TimeoutError as error:
         raise CliError("the replay finished, but its last time mark never came") from error
 
