@@ -1,0 +1,257 @@
+"""Small stand-ins at the ports of the other services: real streams, real HTTP."""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid5
+
+import msgspec
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from redis.asyncio import Redis
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
+
+from cli.embedded.servers import free_port
+from shared.database.tables import AccountRow, LedgerEntryRow, OrderRow
+from shared.models.base import encode
+from shared.models.orders import (
+    BooksReply,
+    CancelOrder,
+    Command,
+    OpenBooks,
+    Order,
+    OrderReply,
+    Refusal,
+    Reply,
+    SubmitOrder,
+)
+from shared.redis.keys import order_commands
+from shared.redis.streams import read_after
+
+_decoder = msgspec.json.Decoder(Command)
+
+
+# --- the order processor ---------------------------------------------------------------------
+
+
+class ProcessorDouble:
+    """Keeps the processor's contract with a few rules that a test can see through.
+
+    Symbol `NOPE` is unknown (refused), `DEAR` is beyond anyone's cash (rejected); everything
+    else is accepted and works until it is cancelled.
+    """
+
+    def __init__(self, redis: Redis, engine: Engine, shards: int) -> None:
+        self._redis = redis
+        self._engine = engine
+        self._streams = [order_commands(shard) for shard in range(shards)]
+        #: Commands as they came.
+        self.commands: list[Command] = []
+        #: While false, commands are left on their streams.
+        self.answers = asyncio.Event()
+        self.answers.set()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["ProcessorDouble"]:
+        tasks = [asyncio.create_task(self._consume(stream)) for stream in self._streams]
+        try:
+            yield self
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _consume(self, stream: str) -> None:
+        cursor = "0-0"
+        while True:
+            await self.answers.wait()
+            for entry in await read_after(self._redis, stream, cursor, count=100, block_ms=50):
+                await self.answers.wait()
+                cursor = entry.id
+                command = _decoder.decode(entry.fields[b"b"])
+                self.commands.append(command)
+                reply = await asyncio.to_thread(self._apply, command)
+                await self._redis.publish(command.reply_to, encode(reply))
+
+    def _apply(self, command: Command) -> Reply:
+        with Session(self._engine) as db, db.begin():
+            if command.mode == "live":
+                return Refusal(
+                    request_id=command.request_id, code="mode_not_available", message="Paper only."
+                )
+            match command:
+                case OpenBooks():
+                    return _open_books(db, command)
+                case SubmitOrder():
+                    return _submit(db, command)
+                case CancelOrder():
+                    return _cancel(db, command)
+
+
+def _open_books(db: Session, command: OpenBooks) -> Reply:
+    account = db.get_one(AccountRow, command.account_id)
+    deposit = db.get(LedgerEntryRow, (account.id, "paper", 1))
+    if deposit is None:
+        deposit = LedgerEntryRow(
+            account_id=account.id,
+            mode="paper",
+            seq=1,
+            kind="deposit",
+            amount=account.paper_capital,
+            currency=account.base_currency,
+            balance=account.paper_capital,
+            at=datetime.now(UTC),
+        )
+        db.add(deposit)
+    return BooksReply(request_id=command.request_id, cash=deposit.balance)
+
+
+def _submit(db: Session, command: SubmitOrder) -> Reply:
+    if command.symbol == "NOPE":
+        return Refusal(
+            request_id=command.request_id, code="unknown_symbol", message="There is no NOPE."
+        )
+    order_id = uuid5(command.account_id, f"{command.mode}:{command.client_order_id}")
+    row = db.get(OrderRow, order_id)
+    if row is not None and row.qty != command.qty:
+        return Refusal(
+            request_id=command.request_id,
+            code="client_order_id_conflict",
+            message="Another order has this client_order_id.",
+        )
+    repeated = row is not None
+    if row is None:
+        row = _new_order(db, command, order_id)
+    return OrderReply(request_id=command.request_id, order=_message(row), repeated=repeated)
+
+
+def _new_order(db: Session, command: SubmitOrder, order_id: UUID) -> OrderRow:
+    rejected = command.symbol == "DEAR"
+    of_account = OrderRow.account_id == command.account_id
+    last = db.scalar(select(func.max(OrderRow.seq)).where(of_account)) or 0
+    now = datetime.now(UTC)
+    row = OrderRow(
+        id=order_id,
+        account_id=command.account_id,
+        mode=command.mode,
+        client_order_id=command.client_order_id,
+        submitted_by=command.submitted_by,
+        symbol=command.symbol,
+        side=command.side,
+        type=command.order_type,
+        time_in_force=command.time_in_force,
+        qty=command.qty,
+        limit_price=command.limit_price,
+        status="rejected" if rejected else "accepted",
+        filled_qty=Decimal(0),
+        reason_code="buying_power" if rejected else None,
+        reason="There is not enough cash." if rejected else None,
+        seq=last + 1,
+        submitted_at=now,
+        updated_at=now,
+        reserved=Decimal(0),
+        tape_id="0-0",
+    )
+    db.add(row)
+    db.flush()
+    return row
+
+
+def _cancel(db: Session, command: CancelOrder) -> Reply:
+    row = db.get_one(OrderRow, command.order_id)
+    if row.status != "accepted":
+        return Refusal(
+            request_id=command.request_id,
+            code="order_not_working",
+            message=f"The order is {row.status}.",
+        )
+    row.status = "cancelled"
+    return OrderReply(request_id=command.request_id, order=_message(row))
+
+
+def _message(row: OrderRow) -> Order:
+    names = [field.name for field in msgspec.structs.fields(Order)]
+    return Order(**{name: getattr(row, name) for name in names})
+
+
+# --- services behind HTTP --------------------------------------------------------------------
+
+
+@dataclass
+class Seen:
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class HttpDouble:
+    """Answers what it was told to, and remembers what it was asked."""
+
+    url: str = ""
+    #: (method, path) → (status, body, content type).
+    answers: dict[tuple[str, str], tuple[int, bytes, str]] = field(default_factory=dict)
+    seen: list[Seen] = field(default_factory=list)
+
+    def answer(self, method: str, path: str, body: object, status: int = 200) -> None:
+        kind = "application/problem+json" if status >= 400 else "application/json"
+        self.answers[(method, path)] = (status, msgspec.json.encode(body), kind)
+
+    def app(self) -> FastAPI:
+        app = FastAPI(openapi_url=None)
+
+        @app.api_route("/{path:path}", methods=["GET", "POST", "PUT", "DELETE"])
+        async def anything(path: str, request: Request) -> Response:
+            body = await request.body()
+            self.seen.append(
+                Seen(
+                    request.method,
+                    f"/{path}",
+                    dict(request.query_params),
+                    dict(request.headers),
+                    body,
+                )
+            )
+            missing = (404, _problem(404, "not_found"), "application/problem+json")
+            status, content, kind = self.answers.get((request.method, f"/{path}"), missing)
+            return Response(content, status_code=status, media_type=kind)
+
+        return app
+
+
+def problem(status: int, code: str) -> dict[str, Any]:
+    return {"type": "about:blank", "title": code, "status": status, "code": code, "detail": code}
+
+
+def _problem(status: int, code: str) -> bytes:
+    return msgspec.json.encode(problem(status, code))
+
+
+@contextlib.contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """A real server in a thread of its own; its URL."""
+    port = free_port()
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not server.started:
+        assert thread.is_alive(), "the server ended while it started"
+        assert time.monotonic() < deadline, "the server did not start in time"
+        time.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        assert not thread.is_alive(), "the server did not end in time"
