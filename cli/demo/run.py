@@ -37,6 +37,13 @@ class Admin:
 
 
 @dataclass(frozen=True)
+class FinishedRun:
+    replay: Json
+    duration_s: float
+    websocket_messages: int
+
+
+@dataclass(frozen=True)
 class Progress:
     ticks: int
     #: None while the platform doesn't know it.
@@ -63,8 +70,8 @@ async def run_demo(
             async with counting_stream(socket_url, await operator.access_token()) as stream:
                 await stream.subscribe(_topics(plan, account["id"]))
                 await stream.pace()
-                replay, duration_s = await _replayed(operator, stream, file_ids, show)
-            return await _collect(trader, account["id"], deployment, replay, stream, duration_s)
+                run = await _replayed(operator, stream, file_ids, show)
+            return await _collect(trader, account["id"], deployment, plan, run)
 
 
 async def _sign_in(operator: Gateway, admin: Admin) -> None:
@@ -113,8 +120,12 @@ async def _deployed(trader: Gateway, account_id: str, plan: DemoPlan) -> AsyncIt
     try:
         await _until_running(trader, path)
         yield str(deployment["id"])
-    finally:
-        await trader.call("POST", f"{path}/stop")
+    except BaseException:
+        # What went wrong is what the user must hear of; this is only tidying up.
+        with contextlib.suppress(CliError):
+            await trader.call("POST", f"{path}/stop")
+        raise
+    await trader.call("POST", f"{path}/stop")
 
 
 async def _until_running(trader: Gateway, path: str) -> None:
@@ -149,8 +160,7 @@ async def _replayed(
     stream: CountingStream,
     file_ids: list[str],
     show: Callable[[Progress], None],
-) -> tuple[Json, float]:
-    """The finished replay, and the seconds that it took."""
+) -> FinishedRun:
     source: dict[str, Any] = {"files": file_ids} if file_ids else {"synthetic": SYNTHETIC}
     following = asyncio.create_task(stream.follow(operator.access_token), name="stream")
     try:
@@ -162,9 +172,10 @@ async def _replayed(
             await _last_mark(stream, replay)
         except BaseException:
             # Also when this task is cancelled: the run must not go on without us.
-            await _stop_replay(operator, replay["id"])
+            with contextlib.suppress(CliError):  # it may have ended already
+                await operator.call("POST", f"/replays/{replay['id']}/stop")
             raise
-        return replay, time.monotonic() - began
+        return FinishedRun(replay, time.monotonic() - began, stream.messages)
     finally:
         following.cancel()
         with contextlib.suppress(asyncio.CancelledError, CliError):
@@ -202,18 +213,12 @@ async def _last_mark(stream: CountingStream, replay: Json) -> None:
         raise CliError("the replay finished, but its last time mark never came") from error
 
 
-async def _stop_replay(operator: Gateway, replay_id: str) -> None:
-    with contextlib.suppress(ApiError):  # it has ended already
-        await operator.call("POST", f"/replays/{replay_id}/stop")
-
-
 async def _collect(
     trader: Gateway,
     account_id: str,
     deployment_id: str,
-    replay: Json,
-    stream: CountingStream,
-    duration_s: float,
+    plan: DemoPlan,
+    run: FinishedRun,
 ) -> DemoReport:
     account = f"/accounts/{account_id}"
     paper: dict[str, str | int] = {"mode": "paper"}
@@ -225,11 +230,13 @@ async def _collect(
     executions = [one async for one in trader.items(f"{account}/executions", paper)]
     executions.sort(key=lambda execution: execution["seq"])
     portfolio = await trader.call("GET", f"{account}/portfolio", params=paper)
-    performance = await trader.call("GET", f"{account}/performance", params=paper)
+    performance = await trader.call(
+        "GET", f"{account}/performance", params=paper | {"timeframe": plan.timeframe}
+    )
     held = {one["symbol"]: plain(one["qty"]) for one in portfolio["positions"]}
     return DemoReport(
-        ticks=replay["ticks"],
-        candles=replay["candles"],
+        ticks=run.replay["ticks"],
+        candles=run.replay["candles"],
         signals=len(signals),
         orders=len(orders),
         executions=len(executions),
@@ -242,7 +249,7 @@ async def _collect(
         max_drawdown=performance["max_drawdown_fraction"],
         sharpe=performance["sharpe"],
         win_rate=performance["win_rate"],
-        websocket_messages=stream.messages,
-        duration_s=round(duration_s, 3),
+        websocket_messages=run.websocket_messages,
+        duration_s=round(run.duration_s, 3),
         executions_digest=executions_digest(executions),
     )
