@@ -4,6 +4,7 @@ Every method returns what changed, oldest first, as values that can be stored an
 a refusal changes nothing. Nothing here knows of time but what it is told.
 """
 
+import heapq
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -107,6 +108,8 @@ class Books:
         self._holdings = {holding.symbol: holding for holding in state.holdings}
         self._working: dict[OrderId, WorkingOrder] = {}
         self._queues: dict[Symbol, OrderQueue] = {}
+        #: DAY orders by their end; those that don't work any more are dropped when they come up.
+        self._ends: list[tuple[datetime, int, OrderId]] = []
         self._reserved_cash = ZERO
         self._reserved_qty: dict[Symbol, Decimal] = {}
         for working, fresh in state.working:
@@ -146,9 +149,10 @@ class Books:
         return NOTHING_WORKS if queue is None else queue.reach()
 
     def next_expiry(self) -> datetime | None:
-        return min(
-            (each.expires_at for each in self._working.values() if each.expires_at), default=None
-        )
+        """When the next working DAY order ends."""
+        while self._ends and self._ends[0][2] not in self._working:
+            heapq.heappop(self._ends)
+        return self._ends[0][0] if self._ends else None
 
     @exactly
     def valued(self, prices: Mapping[Symbol, Decimal]) -> tuple[Decimal, Decimal]:
@@ -247,10 +251,10 @@ class Books:
     @exactly
     def expire(self, now: datetime) -> list[Change]:
         """End the DAY orders whose session has closed by `now`."""
-        due = [
-            each for each in self._working.values() if each.expires_at and each.expires_at <= now
-        ]
-        return [self._end(working, "expire", now) for working in due]
+        changes: list[Change] = []
+        while (end := self.next_expiry()) is not None and end <= now:
+            changes.append(self._end(self._working[self._ends[0][2]], "expire", now))
+        return changes
 
     def forget_prints(self) -> None:
         """A new run begins: what was printed before it has no meaning for it."""
@@ -350,6 +354,8 @@ class Books:
     def _start_working(self, working: WorkingOrder, *, fresh: bool) -> None:
         order = working.order
         self._working[order.id] = working
+        if working.expires_at is not None:
+            heapq.heappush(self._ends, (working.expires_at, order.seq, order.id))
         self._reserved_cash += working.reserved
         if order.side == "sell":
             self._reserved_qty[order.symbol] = (

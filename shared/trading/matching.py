@@ -8,8 +8,10 @@ when the market came to it.
 
 import heapq
 import math
+from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
+from operator import itemgetter
 from typing import NamedTuple
 
 from shared.models.identifiers import OrderId
@@ -68,7 +70,7 @@ class OrderQueue:
     def __init__(self, rests: Callable[[OrderId], bool]) -> None:
         self._rests = rests
         #: Waiting for their first print, in order of submission.
-        self._fresh: list[tuple[int, Order]] = []
+        self._fresh: deque[tuple[int, Order]] = deque()
         #: Best limit first: (key, seq, id).
         self._buys: list[tuple[float, int, OrderId]] = []
         self._sells: list[tuple[float, int, OrderId]] = []
@@ -88,7 +90,8 @@ class OrderQueue:
             heapq.heappush(self._sells, (limit, order.seq, order.id))
 
     def reach(self) -> Reach:
-        self._fresh = [item for item in self._fresh if self._rests(item[1].id)]
+        while self._fresh and not self._rests(self._fresh[0][1].id):
+            self._fresh.popleft()
         for heap in (self._buys, self._sells):
             while heap and not self._rests(heap[0][2]):
                 heapq.heappop(heap)
@@ -127,4 +130,4 @@ class OrderQueue:
         """A new run begins: each of `orders` (those that work) waits for its first print again."""
         self._buys.clear()
         self._sells.clear()
-        self._fresh = sorted((order.seq, order) for order in orders)
+        self._fresh = deque(sorted(((order.seq, order) for order in orders), key=itemgetter(0)))

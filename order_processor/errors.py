@@ -1,0 +1,28 @@
+"""What can go wrong in a shard, and who reacts.
+
+    LeaseLostError          another process owns the shard now: forget it, stand by
+    ShardFault              the memory can't be trusted any more: take the lease anew, reload
+      CursorMovedError      the shard's row is not as this owner left it
+      UnappliableError      a command made the code fail: reload, and refuse it next time
+    any other exception     (Postgres or Redis away, a bug): reload after a pause
+
+Refusals and rejections are answers, not errors.
+"""
+
+from shared.database.leases import LeaseLostError
+
+__all__ = ["CursorMovedError", "LeaseLostError", "ShardFault", "UnappliableError"]
+
+
+class ShardFault(Exception):  # noqa: N818
+    """Drop what is in memory and begin again from the last commit."""
+
+
+class CursorMovedError(ShardFault):
+    """Somebody else wrote the shard's row since this owner read it; nothing was written."""
+
+
+class UnappliableError(ShardFault):
+    def __init__(self, entry_id: str) -> None:
+        super().__init__(f"command {entry_id} could not be applied")
+        self.entry_id = entry_id

@@ -1,0 +1,25 @@
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+
+from order_processor.settings import OrderProcessorSettings
+from order_processor.snapshots.routes import snapshots_router
+from order_processor.wiring import wire
+from shared.service.app import service_app
+from shared.service.health import postgres_check, redis_check
+
+
+def create_app(settings: OrderProcessorSettings) -> FastAPI:
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with wire(settings) as wiring:
+            app.include_router(snapshots_router(settings, wiring.snapshots, wiring.redis))
+            app.state.readiness = {
+                "postgres": postgres_check(wiring.engine),
+                "redis": redis_check(wiring.redis),
+                "shards": wiring.shards_alive,
+            }
+            yield
+
+    return service_app("Order processor", lifespan)

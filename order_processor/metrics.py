@@ -1,0 +1,20 @@
+from prometheus_client import Counter, Gauge, Histogram
+
+COMMANDS = Counter("order_commands_total", "Order commands applied", ["kind", "outcome"])
+UNREADABLE = Counter("order_unreadable_total", "Entries passed over: not decodable", ["stream"])
+FILLS = Counter("order_fills_total", "Executions recorded")
+BATCH_COMMANDS = Histogram(
+    "order_batch_commands",
+    "Commands that shared a commit",
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
+)
+COMMIT_SECONDS = Histogram(
+    "order_commit_seconds",
+    "Time of one commit",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+SHARD_EPOCH = Gauge(
+    "order_shard_epoch", "Lease epoch of an owned shard; 0 when not owned", ["shard"]
+)
+SHARD_FAULTS = Counter("order_shard_faults_total", "Times a shard was reloaded", ["shard", "kind"])
+EQUITY_MARKS = Counter("order_equity_marks_total", "Equity marks published")

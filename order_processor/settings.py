@@ -1,0 +1,19 @@
+from decimal import Decimal
+
+from pydantic import Field
+
+from shared.config import Settings
+
+
+class OrderProcessorSettings(Settings):
+    order_processor_port: int = Field(default=8003, ge=1, le=65535)
+    #: Shards that one process takes at most; the rest is left to others.
+    order_processor_max_shards: int = Field(default=256, ge=1, le=256)
+    #: Commands that share one commit at most.
+    order_batch_commands: int = Field(default=1000, ge=1, le=10_000)
+    #: What a market buy reserves above the last price.
+    order_reserve_buffer_bps: Decimal = Field(default=Decimal(100), ge=0, le=10_000)
+    #: How long a shard's cursors may lag behind when there is nothing else to commit.
+    order_cursor_interval_s: float = Field(default=1.0, gt=0, le=60)
+    #: Least time between two equity marks of an account that no fill asks for.
+    order_equity_interval_s: float = Field(default=0.2, gt=0, le=60)

@@ -1,0 +1,178 @@
+"""What one commit writes, and what is said when it is done. Rows are named like their tables."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from shared.models.frames import encode_frame
+from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
+from shared.models.orders import (
+    AccountEvent,
+    Execution,
+    Order,
+    OrderExecuted,
+    OrderUpdated,
+    Position,
+    PositionChanged,
+)
+from shared.models.topics import AccountTopicKind, account_topic
+from shared.trading.books import Books, Change, Deposited, OrderFilled, WorkingOrder
+from shared.trading.ledger import LedgerEntry
+from shared.trading.orders import Transition
+from shared.trading.positions import Holding
+
+
+class OrderRecord(Order, frozen=True):
+    reserved: Decimal
+    tape_id: str
+    expires_at: datetime | None
+
+
+class PositionRecord(Position, frozen=True):
+    cost: Decimal
+
+
+class LedgerRecord(LedgerEntry, frozen=True):
+    account_id: UUID
+    mode: Mode
+
+
+class EventRecord(msgspec.Struct, frozen=True):
+    seq: int
+    account_id: UUID
+    topic: str
+    topic_seq: int
+    #: Text of the frame; the column holds its UTF-8 bytes.
+    frame: str
+
+
+class MarkRecord(msgspec.Struct, frozen=True):
+    symbol: Symbol
+    price: Decimal
+    at: datetime
+    tape_id: str
+
+
+class Answer(msgspec.Struct, frozen=True):
+    channel: str
+    body: bytes
+
+
+class Frame(msgspec.Struct, frozen=True):
+    topic: str
+    seq: int
+    body: bytes
+
+
+class Batch:
+    """Collects the changes of any number of books in the order in which they happened."""
+
+    def __init__(self, event_seq: int, topic_seqs: dict[str, int]) -> None:
+        self.event_seq = event_seq
+        self._topic_seqs = topic_seqs
+        self.opened: dict[OrderId, OrderRecord] = {}
+        self.changed: dict[OrderId, Order] = {}
+        self.transitions: list[Transition] = []
+        self.executions: list[Execution] = []
+        self.positions: dict[tuple[UUID, Mode, Symbol], PositionRecord] = {}
+        self.ledger: list[LedgerRecord] = []
+        self.events: list[EventRecord] = []
+        self.frames: list[Frame] = []
+        self.answers: list[Answer] = []
+        #: Commands whose cursor this batch moves.
+        self.commands = 0
+
+    @property
+    def writes(self) -> bool:
+        """Whether the books or the command cursor change: else only the tape has moved on."""
+        return bool(self.commands or self.ledger or self.opened or self.changed)
+
+    def record(self, books: Books, change: Change, tape_id: str) -> None:
+        account = AccountId(books.account.id)
+        if isinstance(change, Deposited):
+            self._enter(account, books.mode, change.entry)
+            return
+        self.transitions.extend(change.transitions)
+        order = change.order
+        updated = OrderUpdated(order=order, event=order.status, tape_id=tape_id, cash=change.cash)
+        if isinstance(change, OrderFilled):
+            self._keep(order, None)
+            self._tell(account, books.mode, "orders", updated)
+            self._record_fill(books, change, tape_id)
+        else:
+            self._keep(order, change.opened)
+            self._tell(account, books.mode, "orders", updated)
+
+    def _keep(self, order: Order, opened: WorkingOrder | None) -> None:
+        known = self.opened.get(order.id)
+        if opened is not None:
+            self.opened[order.id] = _order_record(
+                order, opened.reserved, opened.tape_id, opened.expires_at
+            )
+        elif known is not None:
+            self.opened[order.id] = _order_record(
+                order, known.reserved, known.tape_id, known.expires_at
+            )
+        else:
+            self.changed[order.id] = order
+
+    def _record_fill(self, books: Books, change: OrderFilled, tape_id: str) -> None:
+        account, mode = AccountId(books.account.id), books.mode
+        self.executions.append(change.execution)
+        for entry in change.entries:
+            self._enter(account, mode, entry)
+        position = position_of(account, mode, change.holding)
+        self.positions[account, mode, position.symbol] = PositionRecord(
+            **_fields(position), cost=change.holding.cost
+        )
+        executed = OrderExecuted(
+            execution=change.execution,
+            order=change.order,
+            position=position,
+            cash=change.cash,
+            tape_id=tape_id,
+        )
+        self._tell(account, mode, "executions", executed)
+        moved = PositionChanged(position=position, cash=change.cash, tape_id=tape_id)
+        self._tell(account, mode, "positions", moved)
+
+    def _enter(self, account: UUID, mode: Mode, entry: LedgerEntry) -> None:
+        self.ledger.append(LedgerRecord(**_fields(entry), account_id=account, mode=mode))
+
+    def _tell(
+        self, account: AccountId, mode: Mode, kind: AccountTopicKind, event: AccountEvent
+    ) -> None:
+        topic = account_topic(account, mode, kind)
+        topic_seq = self._topic_seqs.get(topic, 0) + 1
+        self._topic_seqs[topic] = topic_seq
+        self.event_seq += 1
+        body = encode_frame(topic, topic_seq, event)
+        self.frames.append(Frame(topic, topic_seq, body))
+        self.events.append(EventRecord(self.event_seq, account, topic, topic_seq, body.decode()))
+
+
+def _order_record(
+    order: Order, reserved: Decimal, tape_id: str, expires_at: datetime | None
+) -> OrderRecord:
+    return OrderRecord(**_fields(order), reserved=reserved, tape_id=tape_id, expires_at=expires_at)
+
+
+def _fields(row: msgspec.Struct) -> dict[str, Any]:
+    return msgspec.structs.asdict(row)
+
+
+def position_of(account: AccountId, mode: Mode, holding: Holding) -> Position:
+    assert holding.updated_at is not None, "a position begins with a fill"
+    return Position(
+        account_id=account,
+        mode=mode,
+        symbol=holding.symbol,
+        qty=holding.qty,
+        avg_price=holding.avg_price,
+        realized_pnl=holding.realized_pnl,
+        fees=holding.fees,
+        updated_at=holding.updated_at,
+    )

@@ -1,0 +1,87 @@
+"""The stream edge: a shard's commands, decoded, with the tape position that they came after."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from order_processor.metrics import UNREADABLE
+from shared.models.orders import Command
+from shared.redis.keys import order_commands
+from shared.redis.streams import read_after
+from shared.redis.tape import end_of_tape
+
+log = structlog.get_logger()
+
+_decoder = msgspec.json.Decoder(Command)
+_PAUSE_S = 0.2
+
+
+class CommandEntry(msgspec.Struct, frozen=True):
+    id: str
+    #: None when it can't be decoded: it is passed over.
+    command: Command | None
+    #: Tape entry that was there before the command was read. Who sent it may have seen it, so
+    #: the shard applies the tape up to it first.
+    after_tape: str
+
+
+def understood(entry_id: str, body: bytes | None, after_tape: str) -> CommandEntry:
+    try:
+        return CommandEntry(entry_id, _decoder.decode(body or b""), after_tape)
+    except (msgspec.DecodeError, ValueError) as error:
+        log.error("command_unreadable", entry=entry_id, error=str(error))
+        UNREADABLE.labels("commands").inc()
+        return CommandEntry(entry_id, None, after_tape)
+
+
+class CommandReader:
+    """Reads ahead by at most one batch, so that the next is collected while one commits."""
+
+    def __init__(self, redis: Redis, shard: int, wake: asyncio.Event, batch: int) -> None:
+        self._redis = redis
+        self._stream = order_commands(shard)
+        self._wake = wake
+        self._batch = batch
+        self._room = asyncio.Event()
+        self._room.set()
+        self.waiting: deque[CommandEntry] = deque()
+
+    async def run(self, cursor: str) -> None:
+        """Read on from `cursor` until cancelled. While Redis is away it keeps trying."""
+        while True:
+            await self._room.wait()
+            try:
+                entries = await read_after(
+                    self._redis, self._stream, cursor, count=self._batch, block_ms=1000
+                )
+                if not entries:
+                    continue
+                after_tape = await end_of_tape(self._redis)
+            except RedisError as error:
+                log.warning("commands_unreachable", stream=self._stream, error=repr(error))
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            cursor = entries[-1].id
+            self.waiting.extend(
+                understood(entry.id, entry.fields.get(b"b"), after_tape) for entry in entries
+            )
+            if len(self.waiting) >= self._batch:
+                self._room.clear()
+            self._wake.set()
+
+    def ready(self, applied: Callable[[str], bool]) -> bool:
+        """Whether the next command may be applied, given which tape entries were."""
+        return bool(self.waiting) and applied(self.waiting[0].after_tape)
+
+    def take(self, most: int, applied: Callable[[str], bool]) -> list[CommandEntry]:
+        taken: list[CommandEntry] = []
+        while len(taken) < most and self.ready(applied):
+            taken.append(self.waiting.popleft())
+        if len(self.waiting) < self._batch:
+            self._room.set()
+        return taken

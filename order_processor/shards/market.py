@@ -1,0 +1,146 @@
+"""A shard's market: time, last prices, and the matching of prints against working orders."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from operator import itemgetter
+
+from order_processor.shards.clock import WallClock, moment, nanoseconds
+from order_processor.shards.feed import Prints
+from order_processor.shards.state import BooksKey, LastPrice
+from shared.models.identifiers import Symbol
+from shared.models.market import TimeMark, Trades
+from shared.trading.amounts import measured
+from shared.trading.books import Books, Change
+from shared.trading.matching import NOTHING_WORKS, Reach
+
+_NEVER_NS = 1 << 63
+
+
+class Market:
+    """Which books have something at stake in which symbol, and what the tape says about it."""
+
+    def __init__(
+        self, wall: WallClock, last_prices: dict[Symbol, LastPrice], market_time_ns: int | None
+    ) -> None:
+        self._wall = wall
+        self.last_prices = last_prices
+        #: Symbols whose last price is not stored yet.
+        self.moved_symbols: set[Symbol] = set()
+        #: The last prices of an earlier run are to be deleted.
+        self.forgotten = False
+        #: None when the wall clock is the time; 0 in a paced run before its first print.
+        self.time_ns = market_time_ns
+        self._workers: dict[Symbol, dict[BooksKey, Books]] = {}
+        self._reach: dict[Symbol, Reach] = {}
+        #: When the next DAY order of some books ends.
+        self._ends: dict[BooksKey, tuple[int, Books]] = {}
+        self._next_expiry_ns = _NEVER_NS
+
+    # --- time and prices ---------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        return moment(self.time_ns) if self.time_ns else self._wall()
+
+    def price_of(self, symbol: Symbol) -> Decimal | None:
+        last = self.last_prices.get(symbol)
+        return None if last is None else measured(last.price)
+
+    def begin_run(self, *, paced: bool) -> None:
+        self.time_ns = 0 if paced else None
+        self.last_prices.clear()
+        self.moved_symbols.clear()
+        self.forgotten = True
+        for workers in self._workers.values():
+            for books in workers.values():
+                books.forget_prints()
+        self._reach.clear()
+
+    def end_run(self) -> None:
+        self.time_ns = None
+
+    def take_time(self, mark: TimeMark) -> None:
+        self.time_ns = mark.at_ns if mark.paced else None
+
+    def take_prices(self, entry_id: str, prints: Prints) -> None:
+        at_ns = prints.trades.at_ns[-1]
+        for symbol, price in prints.last.items():
+            self.last_prices[symbol] = LastPrice(price, at_ns, entry_id)
+        self.moved_symbols.update(prints.last)
+        if self.time_ns is not None:
+            self.time_ns = at_ns
+
+    # --- who waits for what ------------------------------------------------------------------
+
+    def watch(self, key: BooksKey, books: Books, symbol: Symbol) -> None:
+        """Working orders of `books` in `symbol` changed."""
+        self._reach.pop(symbol, None)
+        self._reckon_expiry(key, books)
+        workers = self._workers.setdefault(symbol, {})
+        if books.reach(symbol) == NOTHING_WORKS:
+            workers.pop(key, None)
+            if not workers:
+                del self._workers[symbol]
+        else:
+            workers[key] = books
+
+    def _reach_of(self, symbol: Symbol) -> Reach:
+        reach = self._reach.get(symbol)
+        if reach is None:
+            reach = NOTHING_WORKS
+            for books in self._workers.get(symbol, {}).values():
+                reach = reach.combined(books.reach(symbol))
+            self._reach[symbol] = reach
+        return reach
+
+    def _reckon_expiry(self, key: BooksKey, books: Books) -> None:
+        end = books.next_expiry()
+        if end is not None:
+            self._ends[key] = (nanoseconds(end), books)
+        elif self._ends.pop(key, None) is None:
+            return
+        self._next_expiry_ns = min((end_ns for end_ns, _ in self._ends.values()), default=_NEVER_NS)
+
+    # --- what happens ------------------------------------------------------------------------
+
+    def expire(self, at_ns: int) -> Iterator[tuple[BooksKey, Books, Change]]:
+        """End the DAY orders whose session has closed by `at_ns`."""
+        if self._next_expiry_ns > at_ns:
+            return
+        for key, (_, books) in sorted(self._ends.items(), key=itemgetter(0)):
+            for change in books.expire(moment(at_ns)):
+                yield key, books, change
+
+    def match(self, trades: Trades) -> Iterator[tuple[BooksKey, Books, Change]]:
+        """Fill working orders from the prints, one after another in their order.
+
+        The consumer calls `watch` for each change before it takes the next one.
+        """
+        watched = {
+            index: symbol for index, symbol in enumerate(trades.symbols) if symbol in self._workers
+        }
+        ends = self._next_expiry_ns <= trades.at_ns[-1]
+        if not watched and not ends:
+            return
+        price_of, at_ns = trades.price, trades.at_ns
+        for place, index in enumerate(trades.symbol_index):
+            if ends and at_ns[place] >= self._next_expiry_ns:
+                yield from self.expire(at_ns[place])
+            symbol = watched.get(index)
+            if symbol is None:
+                continue
+            price = price_of[place]
+            fresh, highest_buy, lowest_sell = self._reach.get(symbol) or self._reach_of(symbol)
+            if fresh or price <= highest_buy or price >= lowest_sell:
+                yield from self._meet(symbol, price, at_ns[place])
+
+    def _meet(
+        self, symbol: Symbol, price: float, at_ns: int
+    ) -> Iterator[tuple[BooksKey, Books, Change]]:
+        at = moment(at_ns) if self.time_ns is not None else self._wall()
+        exact = measured(price)
+        for key, books in sorted(self._workers.get(symbol, {}).items(), key=itemgetter(0)):
+            for change in books.meet_print(symbol, exact, at):
+                yield key, books, change
+        # Orders that had waited for their first print rest from now on.
+        self._reach.pop(symbol, None)

@@ -1,0 +1,257 @@
+"""Owning one shard: recover, apply, commit, and only then answer.
+
+The memory (`Desk`) is never ahead of what a successor would rebuild, except by the batch that
+is being committed; whatever fails, it is dropped and built again.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from time import monotonic
+
+import structlog
+from redis.asyncio import Redis
+
+from order_processor.errors import LeaseLostError
+from order_processor.metrics import BATCH_COMMANDS, COMMIT_SECONDS
+from order_processor.settings import OrderProcessorSettings
+from order_processor.shards.acknowledgements import Acknowledgements, participant
+from order_processor.shards.batch import Batch
+from order_processor.shards.clock import WallClock
+from order_processor.shards.consumer import CommandReader
+from order_processor.shards.desk import Desk, SessionCloses
+from order_processor.shards.equity import EquityMarker
+from order_processor.shards.feed import FedEntry, Inbox, TapeFeed
+from order_processor.shards.journal import Journal
+from shared.database.leases import Lease
+from shared.redis import tape
+from shared.redis.keys import order_commands
+from shared.redis.topics import publish_frames
+from shared.trading.checks import Limits
+
+log = structlog.get_logger()
+
+_ENTRIES_AT_ONCE = 64
+_LEFTOVERS_AT_ONCE = 500
+
+
+class ShardOwner:
+    """One spell of owning one shard, from taking the lease to losing or returning it."""
+
+    def __init__(
+        self,
+        shard: int,
+        lease: Lease,
+        *,
+        settings: OrderProcessorSettings,
+        journal: Journal,
+        redis: Redis,
+        feed: TapeFeed,
+        acknowledgements: Acknowledgements,
+        wall: WallClock,
+        closes: SessionCloses,
+        poisoned: set[str],
+        stopping: asyncio.Event,
+    ) -> None:
+        self._shard = shard
+        self._lease = lease
+        self._settings = settings
+        self._journal = journal
+        self._redis = redis
+        self._feed = feed
+        self._acknowledgements = acknowledgements
+        self._wall = wall
+        self._closes = closes
+        self._poisoned = poisoned
+        self._stopping = stopping
+        self._wake = asyncio.Event()
+        self._inbox = Inbox(self._wake)
+        self._commands = CommandReader(redis, shard, self._wake, settings.order_batch_commands)
+        self._equity = EquityMarker(redis, settings.order_equity_interval_s)
+        self._acknowledged = ""
+        self._committed_at = monotonic()
+
+    def wake(self) -> None:
+        """Look again at whether to stop."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until `stopping` is set. LeaseLostError, a ShardFault, or whatever went wrong."""
+        async with self._background() as tasks:
+            self._start(tasks, self._keep_lease())
+            await self._recover()
+            self._start(tasks, self._commands.run(self._desk.command_cursor))
+            try:
+                await self._catch_up()
+                while not self._stopping.is_set():
+                    self._wake.clear()
+                    _raise_first_failure(tasks)
+                    if not self._has_work():
+                        await self._wait()
+                    await self._apply(self._inbox.take(_ENTRIES_AT_ONCE))
+                    if not self._inbox.entries:
+                        self._acknowledge_mark()
+            finally:
+                self._feed.detach(self._inbox)
+                self._acknowledgements.withdraw(self._shard)
+            await self._flush_cursors()
+
+    @contextlib.asynccontextmanager
+    async def _background(self) -> AsyncIterator[list[asyncio.Task[None]]]:
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            yield tasks
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _start(self, tasks: list[asyncio.Task[None]], work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        task.add_done_callback(lambda _: self._wake.set())
+        tasks.append(task)
+
+    # --- taking over -------------------------------------------------------------------------
+
+    async def _recover(self) -> None:
+        stored = await self._journal.load(self._lease)
+        self._stored = stored.cursors
+        self._published = stored.cursors.published_seq
+        self._desk = Desk(
+            self._shard,
+            self._settings.order_shards,
+            stored,
+            wall=self._wall,
+            limits=Limits(reserve_buffer_bps=self._settings.order_reserve_buffer_bps),
+            closes=self._closes,
+        )
+        await self._publish_leftovers()
+        await tape.join(self._redis, participant(self._shard), "market")
+        log.info(
+            "shard_taken",
+            shard=self._shard,
+            epoch=self._lease.epoch,
+            command=self._stored.command,
+            tape=self._stored.tape,
+        )
+
+    async def _publish_leftovers(self) -> None:
+        """Events that were committed and perhaps not published, because their owner died."""
+        while True:
+            events = await self._journal.unpublished(self._published, _LEFTOVERS_AT_ONCE)
+            if not events:
+                return
+            await publish_frames(
+                self._redis, [(topic, topic_seq, frame) for _, topic, topic_seq, frame in events]
+            )
+            self._published = events[-1][0]
+
+    async def _catch_up(self) -> None:
+        """Apply the tape up to where the feed is, then let the feed go on.
+
+        Ends by acknowledging the last mark, which a former owner may have left unsaid.
+        """
+        while not self._feed.attach(self._inbox, self._desk.tape_cursor):
+            entries = await self._feed.catch_up(self._desk.tape_cursor)
+            await self._apply(entries)
+        end = await tape.end_of_tape(self._redis)
+        while not self._desk.has_applied(end):
+            await self._apply(await self._feed.catch_up(self._desk.tape_cursor))
+        self._acknowledge_mark()
+
+    async def _keep_lease(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.lease_duration_s / 3)
+            try:
+                await asyncio.to_thread(self._journal.renew, self._lease)
+            except LeaseLostError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the next commit proves the lease anyway
+                log.warning("lease_not_renewed", shard=self._shard, error=repr(error))
+
+    # --- working -----------------------------------------------------------------------------
+
+    def _has_work(self) -> bool:
+        return bool(self._inbox.entries) or self._commands.ready(self._desk.has_applied)
+
+    async def _wait(self) -> None:
+        """For entries or commands, a failure, or until something is due."""
+        waits = [self._equity.wait_s(self._desk), self._cursor_wait_s()]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min((w for w in waits if w is not None), default=None)):
+                await self._wake.wait()
+
+    def _cursor_wait_s(self) -> float | None:
+        if self._desk.tape_cursor == self._stored.tape:
+            return None
+        return max(0.0, self._committed_at + self._settings.order_cursor_interval_s - monotonic())
+
+    async def _apply(self, entries: list[FedEntry]) -> None:
+        """Apply tape entries, then the commands that were waiting for them, and commit."""
+        desk = self._desk
+        for entry in entries:
+            desk.apply_entry(entry)
+        commands = self._commands.take(self._settings.order_batch_commands, desk.has_applied)
+        if commands:
+            unknown = desk.unknown_to(commands)
+            if unknown:
+                desk.learn(unknown, await self._journal.look_up(unknown, desk.last_prices))
+            for command in commands:
+                desk.apply_command(command, poisoned=command.id in self._poisoned)
+        if desk.batch.writes or self._cursor_wait_s() == 0.0:
+            await self._commit()
+        await self._equity.publish(desk)
+
+    async def _commit(self) -> None:
+        desk, batch = self._desk, self._desk.batch
+        after = desk.cursors(self._published)
+        with COMMIT_SECONDS.time():
+            await self._journal.commit(
+                self._lease, batch, desk.last_price_changes(), self._stored, after
+            )
+        # Durable. From here on a crash loses answers and frames, which are asked for again.
+        self._stored = after
+        self._committed_at = monotonic()
+        desk.committed()
+        if batch.commands:
+            BATCH_COMMANDS.observe(batch.commands)
+        await self._announce(batch)
+
+    async def _announce(self, batch: Batch) -> None:
+        if batch.commands:
+            pipeline = self._redis.pipeline(transaction=False)
+            for answer in batch.answers:
+                pipeline.publish(answer.channel, answer.body)
+            stream = order_commands(self._shard)
+            pipeline.xtrim(stream, minid=self._stored.command, approximate=False)
+            await pipeline.execute()
+        if batch.frames:
+            frames = [(frame.topic, frame.seq, frame.body) for frame in batch.frames]
+            await publish_frames(self._redis, frames)
+            self._published = batch.event_seq
+
+    def _acknowledge_mark(self) -> None:
+        """Say that the last mark is done. Call it when all that is on the tape was applied.
+
+        A mark with entries after it was acknowledged already, or its run is over: it must not
+        count for the next one.
+        """
+        number, entry_id = self._desk.mark
+        if not number:
+            self._acknowledgements.withdraw(self._shard)
+        elif entry_id != self._acknowledged:
+            self._acknowledged = entry_id
+            self._acknowledgements.done(self._shard, number, self._stored.tape)
+
+    async def _flush_cursors(self) -> None:
+        """Before the lease goes back: leave the successor nothing to repeat."""
+        if self._desk.cursors(self._published) != self._stored:
+            await self._commit()
+
+
+def _raise_first_failure(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        if task.done() and not task.cancelled():
+            error = task.exception()
+            if error is not None:
+                raise error

@@ -1,0 +1,278 @@
+"""Reading back what a shard's memory is built from."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+from order_processor.shards.clock import nanoseconds
+from order_processor.shards.state import (
+    BooksKey,
+    Cursors,
+    LastPrice,
+    Lookup,
+    StoredBooks,
+    StoredShard,
+    Unknowns,
+)
+from shared.models.identifiers import AccountId, OrderId, Symbol
+from shared.models.orders import Order
+from shared.models.topics import ACCOUNT_TOPIC_KINDS, account_topic
+from shared.redis.keys import shard_of
+from shared.redis.streams import position
+from shared.trading.amounts import plain
+from shared.trading.books import BooksState, WorkingOrder
+from shared.trading.checks import AccountTerms, Instrument
+from shared.trading.costs import CostModel
+from shared.trading.positions import Holding
+
+_WORKING = "status IN ('new', 'accepted', 'partially_filled')"
+
+
+def load_shard(connection: Connection, shard: int, shards: int) -> StoredShard:
+    """The shard's row (made when it is new), last prices, and books with something at stake."""
+    connection.execute(
+        text(
+            "INSERT INTO order_shards (shard, command_cursor, tape_cursor, event_seq,"
+            " published_seq, market_entry, mark_number) VALUES (:shard, '0-0', '0-0', 0, 0,"
+            " '0-0', 0) ON CONFLICT (shard) DO NOTHING"
+        ),
+        {"shard": shard},
+    )
+    row = connection.execute(
+        text(
+            "SELECT command_cursor, tape_cursor, event_seq, published_seq, market_entry,"
+            " market_time_ns, mark_number FROM order_shards WHERE shard = :shard"
+        ),
+        {"shard": shard},
+    ).one()
+    last_prices = {
+        Symbol(symbol): LastPrice(float(price), nanoseconds(at), tape_id)
+        for symbol, price, at, tape_id in connection.execute(
+            text("SELECT symbol, price, at, tape_id FROM order_shard_marks WHERE shard = :shard"),
+            {"shard": shard},
+        )
+    }
+    at_stake = connection.execute(
+        text(
+            f"SELECT account_id, mode FROM orders WHERE {_WORKING}"  # noqa: S608
+            " UNION SELECT account_id, mode FROM positions WHERE qty <> 0"
+        )
+    )
+    keys = [(key.account_id, key.mode) for key in at_stake if shard_of(key[0], shards) == shard]
+    return StoredShard(Cursors(*row), last_prices, _load_books(connection, keys, last_prices))
+
+
+def look_up(
+    connection: Connection, unknown: Unknowns, last_prices: dict[Symbol, LastPrice]
+) -> Lookup:
+    return Lookup(
+        books=_load_books(connection, unknown.books, last_prices),
+        accounts=list(_accounts(connection, unknown.accounts).values()),
+        orders=_orders(connection, unknown.orders),
+        instruments=_instruments(connection, unknown.symbols),
+    )
+
+
+def unpublished(
+    connection: Connection, shard: int, after: int, most: int
+) -> list[tuple[int, str, int, bytes]]:
+    """Events after number `after`, oldest first: (seq, topic, topic_seq, frame)."""
+    rows = connection.execute(
+        text(
+            "SELECT seq, topic, topic_seq, frame FROM account_events"
+            " WHERE shard = :shard AND seq > :after ORDER BY seq LIMIT :most"
+        ),
+        {"shard": shard, "after": after, "most": most},
+    )
+    return [(row.seq, row.topic, row.topic_seq, bytes(row.frame)) for row in rows]
+
+
+def order_of(row: Row[Any]) -> Order:
+    """From a row with all columns of `orders`."""
+    return Order(
+        id=OrderId(row.id),
+        account_id=AccountId(row.account_id),
+        mode=row.mode,
+        client_order_id=row.client_order_id,
+        submitted_by=row.submitted_by,
+        deployment_id=row.deployment_id,
+        symbol=Symbol(row.symbol),
+        side=row.side,
+        type=row.type,
+        time_in_force=row.time_in_force,
+        qty=plain(row.qty),
+        limit_price=None if row.limit_price is None else plain(row.limit_price),
+        status=row.status,
+        filled_qty=plain(row.filled_qty),
+        avg_fill_price=None if row.avg_fill_price is None else plain(row.avg_fill_price),
+        reason_code=row.reason_code,
+        reason=row.reason,
+        seq=row.seq,
+        submitted_at=row.submitted_at,
+        updated_at=row.updated_at,
+    )
+
+
+# --- books -------------------------------------------------------------------------------------
+
+
+def _load_books(
+    connection: Connection, keys: Iterable[BooksKey], last_prices: dict[Symbol, LastPrice]
+) -> list[StoredBooks]:
+    """Books of the accounts that exist, as stored; empty ones for those never opened."""
+    wanted = sorted(keys)
+    accounts = _accounts(connection, {account_id for account_id, _ in wanted})
+    loaded = {
+        key: StoredBooks(accounts[key[0]], key[1], BooksState(), {})
+        for key in wanted
+        if key[0] in accounts
+    }
+    if not loaded:
+        return []
+    ids = [account_id for account_id, _ in loaded]
+    for key in loaded:
+        _load_numbers(connection, key, loaded[key])
+    for row in connection.execute(
+        text("SELECT * FROM positions WHERE account_id = ANY(:ids)"), {"ids": ids}
+    ):
+        stored = loaded.get((row.account_id, row.mode))
+        if stored is not None:
+            stored.state.holdings.append(_holding(row))
+    for row in connection.execute(_WORKING_ORDERS, {"ids": ids}):
+        stored = loaded.get((row.account_id, row.mode))
+        if stored is not None:
+            stored.state.working.append(_working(row, last_prices))
+    return list(loaded.values())
+
+
+_WORKING_ORDERS = text(
+    f"""
+    SELECT o.*, i.tick_size,
+           (SELECT max(t.seq) FROM order_transitions t WHERE t.order_id = o.id) AS steps,
+           (SELECT count(*) FROM executions e WHERE e.order_id = o.id) AS executions
+      FROM orders o JOIN instruments i ON i.symbol = o.symbol
+     WHERE o.account_id = ANY(:ids) AND o.{_WORKING}
+     ORDER BY o.account_id, o.mode, o.seq
+    """  # noqa: S608
+)
+_NUMBERS = text(
+    """
+    SELECT coalesce((SELECT max(seq) FROM orders WHERE account_id = :id AND mode = :mode), 0),
+           coalesce((SELECT max(seq) FROM executions WHERE account_id = :id AND mode = :mode), 0),
+           coalesce((SELECT max(seq) FROM ledger_entries
+                      WHERE account_id = :id AND mode = :mode), 0),
+           coalesce((SELECT balance FROM ledger_entries
+                      WHERE account_id = :id AND mode = :mode ORDER BY seq DESC LIMIT 1), 0)
+    """
+)
+_TOPIC_SEQS = text(
+    """
+    SELECT topic, (SELECT max(e.topic_seq) FROM account_events e WHERE e.topic = t.topic)
+      FROM unnest(:topics) AS t (topic)
+    """
+)
+
+
+def _load_numbers(connection: Connection, key: BooksKey, stored: StoredBooks) -> None:
+    account_id, mode = key
+    state = stored.state
+    state.order_seq, state.execution_seq, state.ledger_seq, cash = connection.execute(
+        _NUMBERS, {"id": account_id, "mode": mode}
+    ).one()
+    state.cash = plain(Decimal(cash))
+    topics = [account_topic(account_id, mode, kind) for kind in ACCOUNT_TOPIC_KINDS]
+    stored.topic_seqs.update(
+        {
+            topic: last
+            for topic, last in connection.execute(_TOPIC_SEQS, {"topics": topics})
+            if last is not None
+        }
+    )
+
+
+def _holding(row: Row[Any]) -> Holding:
+    return Holding(
+        symbol=Symbol(row.symbol),
+        qty=plain(row.qty),
+        cost=plain(row.cost),
+        realized_pnl=plain(row.realized_pnl),
+        fees=plain(row.fees),
+        updated_at=row.updated_at,
+    )
+
+
+def _working(row: Row[Any], last_prices: dict[Symbol, LastPrice]) -> tuple[WorkingOrder, bool]:
+    """A working order, and whether it still waits for its first print: no print of the run that
+    is under way came after it was taken."""
+    last = last_prices.get(Symbol(row.symbol))
+    fresh = last is None or position(last.tape_id) <= position(row.tape_id)
+    expires_at: datetime | None = row.expires_at
+    working = WorkingOrder(
+        order=order_of(row),
+        tick=plain(row.tick_size),
+        reserved=plain(row.reserved),
+        tape_id=row.tape_id,
+        expires_at=expires_at,
+        steps=row.steps or 0,
+        executions=row.executions,
+    )
+    return working, fresh
+
+
+# --- what commands name ------------------------------------------------------------------------
+
+
+def _accounts(connection: Connection, ids: set[UUID]) -> dict[UUID, AccountTerms]:
+    if not ids:
+        return {}
+    rows = connection.execute(
+        text(
+            "SELECT id, status, base_currency, paper_capital, paper_fee_bps, paper_slippage_bps"
+            " FROM accounts WHERE id = ANY(:ids)"
+        ),
+        {"ids": list(ids)},
+    )
+    return {
+        row.id: AccountTerms(
+            id=row.id,
+            status=row.status,
+            base_currency=row.base_currency,
+            paper_capital=plain(row.paper_capital),
+            costs=CostModel(plain(row.paper_fee_bps), plain(row.paper_slippage_bps)),
+        )
+        for row in rows
+    }
+
+
+def _orders(connection: Connection, ids: set[UUID]) -> list[Order]:
+    if not ids:
+        return []
+    rows = connection.execute(text("SELECT * FROM orders WHERE id = ANY(:ids)"), {"ids": list(ids)})
+    return [order_of(row) for row in rows]
+
+
+def _instruments(connection: Connection, symbols: set[Symbol]) -> list[Instrument]:
+    if not symbols:
+        return []
+    rows = connection.execute(
+        text(
+            "SELECT symbol, exchange, currency, tick_size, lot_size, tradable"
+            " FROM instruments WHERE symbol = ANY(:symbols)"
+        ),
+        {"symbols": list(symbols)},
+    )
+    return [
+        Instrument(
+            symbol=row.symbol,
+            exchange=row.exchange,
+            currency=row.currency,
+            tick_size=plain(row.tick_size),
+            lot_size=plain(row.lot_size),
+            tradable=row.tradable,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,69 @@
+"""A shard as it was stored: what its memory is built from."""
+
+from uuid import UUID
+
+import msgspec
+
+from shared.models.identifiers import Mode, Symbol
+from shared.models.orders import Order
+from shared.redis.streams import BEGINNING
+from shared.trading.books import BooksState
+from shared.trading.checks import AccountTerms, Instrument
+
+#: One set of books.
+BooksKey = tuple[UUID, Mode]
+
+
+class LastPrice(msgspec.Struct, frozen=True):
+    price: float
+    at_ns: int
+    #: Tape entry that it came in.
+    tape_id: str
+
+
+class StoredBooks(msgspec.Struct):
+    account: AccountTerms
+    mode: Mode
+    state: BooksState
+    #: Topic → number of its last event.
+    topic_seqs: dict[str, int]
+
+
+class Cursors(msgspec.Struct, frozen=True):
+    """The shard's row: everything up to here is in the tables."""
+
+    command: str = BEGINNING
+    tape: str = BEGINNING
+    event_seq: int = 0
+    published_seq: int = 0
+    market_entry: str = BEGINNING
+    #: None when the wall clock is the time; 0 in a paced run before its first print.
+    market_time_ns: int | None = None
+    mark_number: int = 0
+
+
+class StoredShard(msgspec.Struct):
+    cursors: Cursors
+    last_prices: dict[Symbol, LastPrice]
+    books: list[StoredBooks]
+
+
+class Unknowns(msgspec.Struct, frozen=True):
+    """What commands name that is not in memory, or is there for too long."""
+
+    books: set[BooksKey]
+    accounts: set[UUID]
+    orders: set[UUID]
+    symbols: set[Symbol]
+
+    def __bool__(self) -> bool:
+        return bool(self.books or self.accounts or self.orders or self.symbols)
+
+
+class Lookup(msgspec.Struct, frozen=True):
+    """What the database knows of `Unknowns`; what it doesn't know is missing here."""
+
+    books: list[StoredBooks]
+    accounts: list[AccountTerms]
+    orders: list[Order]
+    instruments: list[Instrument]

@@ -1,0 +1,147 @@
+"""What a subscriber of an account topic sees first, with the number of the last frame in it."""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, Row, text
+
+from order_processor.shards.clock import wall_clock
+from order_processor.shards.recovery import order_of
+from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
+from shared.models.orders import EquityMarked, Execution, Order, Position
+from shared.models.topics import AccountTopicKind, account_topic
+from shared.redis.keys import shard_of
+from shared.trading.amounts import ZERO, plain, rounded
+
+#: Ended orders and executions that a snapshot holds, the newest; the rest is a list to page.
+RECENT = 200
+
+_NEWEST_ORDERS = text(
+    """
+    SELECT * FROM orders
+     WHERE account_id = :id AND mode = :mode
+       AND (status IN ('new', 'accepted', 'partially_filled')
+            OR seq > (SELECT coalesce(max(seq), 0) FROM orders
+                       WHERE account_id = :id AND mode = :mode) - :recent)
+     ORDER BY seq
+    """
+)
+_NEWEST_EXECUTIONS = text(
+    """
+    SELECT * FROM executions
+     WHERE account_id = :id AND mode = :mode
+     ORDER BY seq DESC LIMIT :recent
+    """
+)
+_POSITIONS = text("SELECT * FROM positions WHERE account_id = :id AND mode = :mode ORDER BY symbol")
+_LAST_SEQ = text("SELECT coalesce(max(topic_seq), 0) FROM account_events WHERE topic = :topic")
+_CASH = text(
+    """
+    SELECT coalesce(
+        (SELECT balance FROM ledger_entries
+          WHERE account_id = :id AND mode = :mode ORDER BY seq DESC LIMIT 1),
+        CASE WHEN :mode = 'paper' THEN paper_capital ELSE 0 END)
+      FROM accounts WHERE id = :id
+    """
+)
+_LAST_PRICES = text("SELECT symbol, price FROM order_shard_marks WHERE shard = :shard")
+
+Snapshot = list[Order] | list[Execution] | list[Position] | EquityMarked
+
+
+class Snapshots:
+    """Blocking: call it from a thread. Each is one view of the database."""
+
+    def __init__(self, engine: Engine, shards: int) -> None:
+        self._engine = engine
+        self._shards = shards
+
+    def take(
+        self, account_id: UUID, mode: Mode, kind: AccountTopicKind
+    ) -> tuple[int, Snapshot] | None:
+        """(number of the topic's last frame that is in it, data); None for no such account.
+
+        Equity frames are not stored: their number is 0 here.
+        """
+        with self._engine.connect() as plain_connection:
+            connection = plain_connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                return self._take(connection, account_id, mode, kind)
+
+    def _take(
+        self, connection: Connection, account_id: UUID, mode: Mode, kind: AccountTopicKind
+    ) -> tuple[int, Snapshot] | None:
+        books = {"id": account_id, "mode": mode}
+        cash = connection.execute(_CASH, books).scalar_one_or_none()
+        if cash is None:
+            return None
+        if kind == "equity":
+            return 0, self._equity(connection, account_id, mode, plain(Decimal(cash)))
+        topic = account_topic(account_id, mode, kind)
+        seq = connection.execute(_LAST_SEQ, {"topic": topic}).scalar_one()
+        if kind == "orders":
+            rows = connection.execute(_NEWEST_ORDERS, books | {"recent": RECENT})
+            return seq, [order_of(row) for row in rows]
+        if kind == "executions":
+            newest = connection.execute(_NEWEST_EXECUTIONS, books | {"recent": RECENT}).all()
+            return seq, [_execution(row) for row in reversed(newest)]
+        return seq, [_position(row) for row in connection.execute(_POSITIONS, books)]
+
+    def _equity(
+        self, connection: Connection, account_id: UUID, mode: Mode, cash: Decimal
+    ) -> EquityMarked:
+        shard = shard_of(account_id, self._shards)
+        prices = {
+            symbol: plain(price)
+            for symbol, price in connection.execute(_LAST_PRICES, {"shard": shard})
+        }
+        value = unrealized = ZERO
+        held: dict[str, Decimal] = {}
+        for row in connection.execute(_POSITIONS, {"id": account_id, "mode": mode}):
+            price = prices.get(row.symbol)
+            worth = row.cost if price is None else rounded(row.qty * price)
+            value += worth
+            unrealized += worth - row.cost
+            if price is not None and row.qty:
+                held[row.symbol] = price
+        return EquityMarked(
+            account_id=AccountId(account_id),
+            mode=mode,
+            at=wall_clock(),
+            cash=cash,
+            equity=plain(cash + value),
+            unrealized_pnl=plain(unrealized),
+            prices=held,
+        )
+
+
+def _execution(row: Row[Any]) -> Execution:
+    return Execution(
+        id=row.id,
+        order_id=OrderId(row.order_id),
+        account_id=AccountId(row.account_id),
+        mode=row.mode,
+        deployment_id=row.deployment_id,
+        symbol=Symbol(row.symbol),
+        side=row.side,
+        qty=plain(row.qty),
+        price=plain(row.price),
+        fee=plain(row.fee),
+        realized_pnl=plain(row.realized_pnl),
+        seq=row.seq,
+        at=row.at,
+    )
+
+
+def _position(row: Row[Any]) -> Position:
+    return Position(
+        account_id=AccountId(row.account_id),
+        mode=row.mode,
+        symbol=Symbol(row.symbol),
+        qty=plain(row.qty),
+        avg_price=plain(row.avg_price),
+        realized_pnl=plain(row.realized_pnl),
+        fees=plain(row.fees),
+        updated_at=row.updated_at,
+    )

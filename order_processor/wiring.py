@@ -1,0 +1,120 @@
+"""Builds the order processor's clients and parts, and closes them in reverse."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+from redis.asyncio import Redis
+from sqlalchemy import Engine
+
+from order_processor.settings import OrderProcessorSettings
+from order_processor.shards.acknowledgements import Acknowledgements
+from order_processor.shards.assignment import ShardSeat
+from order_processor.shards.clock import wall_clock
+from order_processor.shards.feed import TapeFeed
+from order_processor.shards.journal import Journal
+from order_processor.shards.owner import ShardOwner
+from order_processor.shards.sessions import ContinuousSessions
+from order_processor.snapshots.repository import Snapshots
+from shared.database import make_engine
+from shared.database.leases import Lease
+from shared.redis import make_redis
+
+
+@dataclass(frozen=True)
+class Wiring:
+    engine: Engine
+    redis: Redis
+    snapshots: Snapshots
+    seats: list[ShardSeat]
+    tasks: list[asyncio.Task[None]]
+
+    async def shards_alive(self) -> None:
+        """Raises when a part that must always run has ended."""
+        for task in self.tasks:
+            if task.done():
+                raise RuntimeError(f"{task.get_name()} has ended") from task.exception()
+
+
+@contextlib.asynccontextmanager
+async def wire(settings: OrderProcessorSettings) -> AsyncIterator[Wiring]:
+    """Runs while the block does; leaving it finishes the batches and returns the leases."""
+    async with contextlib.AsyncExitStack() as stack:
+        engine = make_engine(settings)
+        stack.callback(engine.dispose)
+        redis = make_redis(settings)
+        stack.push_async_callback(redis.aclose)
+        feed = TapeFeed(redis)
+        acknowledgements = Acknowledgements(redis)
+        seats = _seats(settings, engine, redis, feed, acknowledgements)
+        tasks = [
+            asyncio.create_task(feed.run(), name="tape"),
+            asyncio.create_task(acknowledgements.run(), name="acknowledgements"),
+        ]
+        stack.push_async_callback(_cancel, list(tasks))
+        shards = [asyncio.create_task(seat.run(), name="shard") for seat in seats]
+        stack.push_async_callback(_drain, seats, shards, settings.drain_timeout_s)
+        yield Wiring(
+            engine, redis, Snapshots(engine, settings.order_shards), seats, [*tasks, *shards]
+        )
+
+
+def _seats(
+    settings: OrderProcessorSettings,
+    engine: Engine,
+    redis: Redis,
+    feed: TapeFeed,
+    acknowledgements: Acknowledgements,
+) -> list[ShardSeat]:
+    # Of this process alone, also when its id comes again: a lease is never taken for its own.
+    name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+    places = asyncio.Semaphore(settings.order_processor_max_shards)
+    closes = ContinuousSessions()
+
+    def seat(shard: int) -> ShardSeat:
+        journal = Journal(engine, shard, settings.order_shards, settings.lease_duration_s)
+
+        def make_owner(lease: Lease, poisoned: set[str], stopping: asyncio.Event) -> ShardOwner:
+            return ShardOwner(
+                shard,
+                lease,
+                settings=settings,
+                journal=journal,
+                redis=redis,
+                feed=feed,
+                acknowledgements=acknowledgements,
+                wall=wall_clock,
+                closes=closes,
+                poisoned=poisoned,
+                stopping=stopping,
+            )
+
+        return ShardSeat(
+            shard,
+            name,
+            journal,
+            make_owner,
+            places=places,
+            try_every_s=settings.lease_duration_s / 4,
+        )
+
+    return [seat(shard) for shard in range(settings.order_shards)]
+
+
+async def _drain(
+    seats: list[ShardSeat], shards: list[asyncio.Task[None]], timeout_s: float
+) -> None:
+    for seat in seats:
+        seat.stop()
+    await asyncio.wait(shards, timeout=timeout_s)
+    await _cancel(shards)
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
