@@ -6,6 +6,8 @@ TapeTakenError         (shared.redis.tape_writer) likewise, seen on the tape its
 TradeFileError         (shared.market_files) a file is refused  → caller's fault: 422
 """
 
+from dataclasses import dataclass
+
 
 class UnknownExchangeError(ValueError):
     pass
@@ -13,3 +15,11 @@ class UnknownExchangeError(ValueError):
 
 class LeadershipLostError(Exception):
     pass
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What was asked for can't be done. `code` is stable, `message` a sentence for people."""
+
+    code: str
+    message: str

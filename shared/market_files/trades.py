@@ -60,7 +60,7 @@ class FileSummary:
     last_ns: int
 
 
-def summarize(path: Path, name: str | None = None) -> FileSummary:
+def summarize(path: Path, name: str | None = None, max_rows: int | None = None) -> FileSummary:
     """Read a whole file, checking every line. `name` stands for it in refusals.
 
     Raises TradeFileError at the first thing that is wrong.
@@ -71,6 +71,8 @@ def summarize(path: Path, name: str | None = None) -> FileSummary:
         if not rows:
             first_ns = frame["at_ns"][0]
         rows += frame.height
+        if max_rows is not None and rows > max_rows:
+            raise TradeFileError(name or path.name, None, f"it has more than {max_rows} trades")
         last_ns = frame["at_ns"][-1]
         symbols.update(dict.fromkeys(frame["symbol"].unique(maintain_order=True)))
     return FileSummary(rows, list(symbols), first_ns, last_ns)

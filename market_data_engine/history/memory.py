@@ -1,0 +1,93 @@
+"""The last candles of the symbols that the current run, or the last one, has carried."""
+
+from collections import deque
+
+from market_data_engine.replays.candles import RunCandles
+from shared.models.identifiers import Timeframe
+from shared.models.market import Candle
+
+#: Completed candles kept of each symbol and timeframe.
+KEPT = 500
+
+
+class CandleMemory:
+    """A symbol's time here is the time of the run that carried it last.
+
+    A replay of an earlier day doesn't see the candles that an earlier run left of later days:
+    they are in the store, and a query with a range finds them.
+    """
+
+    def __init__(self) -> None:
+        self._runs: dict[str, RunCandles] = {}
+        self._completed: dict[tuple[str, Timeframe], deque[Candle]] = {}
+        #: From the store: what came before the run's first candle. Looked up once.
+        self._before: dict[tuple[str, Timeframe], list[Candle]] = {}
+
+    def begin(self, symbol: str, run: RunCandles) -> None:
+        """From now on `symbol` is the run's; what was known of it is forgotten."""
+        self._runs[symbol] = run
+        for known in (self._completed, self._before):
+            for key in [key for key in known if key[0] == symbol]:
+                del known[key]
+
+    def forget(self) -> None:
+        """Another engine carries the market: it knows better."""
+        self._runs.clear()
+        self._completed.clear()
+        self._before.clear()
+
+    def add(self, candle: Candle) -> None:
+        key = (candle.symbol, candle.timeframe)
+        window = self._completed.get(key)
+        if window is None:
+            window = self._completed[key] = deque(maxlen=KEPT)
+        window.append(candle)
+
+    def has(self, symbol: str) -> bool:
+        run = self._runs.get(symbol)
+        return run is not None and run.has(symbol)
+
+    def market_time_ns(self, symbol: str, timeframe: Timeframe) -> int | None:
+        """Where completed candles end for the run under way; None when none carries the symbol.
+
+        The store may hold later ones, of an earlier run.
+        """
+        run = self._runs.get(symbol)
+        if run is None or run.over or not run.has(symbol):
+            return None
+        return self.end_ns(symbol, timeframe)
+
+    def end_ns(self, symbol: str, timeframe: Timeframe) -> int | None:
+        """Start of the forming candle, else the end of the last completed one."""
+        forming = self.forming(symbol, timeframe)
+        if forming is not None:
+            return forming.start_ns
+        window = self._completed.get((symbol, timeframe))
+        return window[-1].end_ns if window else None
+
+    def forming(self, symbol: str, timeframe: Timeframe) -> Candle | None:
+        run = self._runs.get(symbol)
+        return None if run is None else run.forming(symbol, timeframe)
+
+    def first_ns(self, symbol: str, timeframe: Timeframe) -> int | None:
+        """Start of the first candle that is the run's own; None when there is none."""
+        window = self._completed.get((symbol, timeframe))
+        first = window[0] if window else self.forming(symbol, timeframe)
+        return None if first is None else first.start_ns
+
+    def lacks_earlier(self, symbol: str, timeframe: Timeframe) -> bool:
+        """Whether candles before the run's own have to be asked of the store first."""
+        key = (symbol, timeframe)
+        return len(self._completed.get(key, ())) < KEPT and key not in self._before
+
+    def set_earlier(self, symbol: str, timeframe: Timeframe, candles: list[Candle]) -> None:
+        self._before[(symbol, timeframe)] = candles
+
+    def last(self, symbol: str, timeframe: Timeframe, limit: int) -> list[Candle]:
+        """The last completed ones, oldest first, at most `KEPT`."""
+        key = (symbol, timeframe)
+        window = list(self._completed.get(key, ()))
+        limit = min(limit, KEPT)
+        if len(window) < limit:
+            window = self._before.get(key, []) + window
+        return window[-limit:] if limit else []

@@ -1,0 +1,289 @@
+"""Starting, watching and ending runs: one at a time, by the engine that holds the lease."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal, TypeVar
+from uuid import UUID, uuid4
+
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from market_data_engine.errors import LeadershipLostError, Refused
+from market_data_engine.leadership.leadership import Leadership
+from market_data_engine.replays import repository
+from market_data_engine.replays.assembly import Assembly
+from market_data_engine.replays.candles import RunCandles
+from market_data_engine.replays.preparation import Preparation, PreparedRun
+from market_data_engine.replays.runner import Runner
+from market_data_engine.replays.schemas import Replay, ReplayList, ReplayRequest
+from market_data_engine.store.writer import CandleWriter
+from shared.database import DatabaseThread
+from shared.redis.tape_writer import TapeTakenError
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+End = Literal["finished", "stopped", "failed"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PROGRESS_PAUSE_S = 0.5
+_RETRY_PAUSE_S = 0.5
+_RESTART_PAUSE_S = 1.0
+#: A stopped run's last candles get this long to be stored.
+_STORE_ON_STOP_S = 10.0
+
+DEAD_ENGINE = "The engine that carried this run died."
+LOST = "Another engine took over the market."
+ENGINE_STOPPED = "The engine was stopped."
+NOT_LEADING = Refused("standby", "This engine stands by; another one carries the market.")
+RUN_IN_PROGRESS = Refused("run_in_progress", "Another run is in progress; stop it first.")
+
+
+@dataclass
+class _Current:
+    """The run that is under way."""
+
+    id: UUID
+    runner: Runner
+    candles: RunCandles
+    task: asyncio.Task[End] | None = None
+    #: How the run ends when it is cancelled, and why.
+    on_cancel: tuple[End, str | None] = ("stopped", None)
+    reported: tuple[int, int | None] = field(default=(0, None))
+
+    def market_time(self) -> datetime | None:
+        at_ns = self.runner.now_ns
+        return None if at_ns is None else _EPOCH + timedelta(microseconds=at_ns // 1000)
+
+
+class Replays:
+    def __init__(
+        self,
+        engine: Engine,
+        thread: DatabaseThread,
+        leadership: Leadership,
+        preparation: Preparation,
+        assembly: Assembly,
+        writer: CandleWriter,
+    ) -> None:
+        self._engine = engine
+        self._thread = thread
+        self._leadership = leadership
+        self._preparation = preparation
+        self._assembly = assembly
+        self._writer = writer
+        self._starting = asyncio.Lock()
+        self._current: _Current | None = None
+        self._simulation: asyncio.Task[None] | None = None
+
+    # --- what users do ---------------------------------------------------------------------------
+
+    async def start(self, request: ReplayRequest) -> Replay | Refused:
+        """The run, which goes on by itself; refused when one is under way."""
+        return await self._start(lambda: self._preparation.prepare(request))
+
+    async def stop(self, replay_id: UUID) -> Replay | None:
+        """The run as it ended; None when there is no such run. One that has ended stays so."""
+        current = self._current
+        if current is not None and current.id == replay_id:
+            await self._cancel(current, "stopped", None)
+        return await self.find(replay_id)
+
+    async def find(self, replay_id: UUID) -> Replay | None:
+        found = await asyncio.to_thread(
+            self._in_transaction, lambda connection: repository.find(connection, replay_id)
+        )
+        return None if found is None else self._fresh(found)
+
+    async def newest(self, cursor: UUID | None, limit: int) -> ReplayList:
+        found = await asyncio.to_thread(
+            self._in_transaction,
+            lambda connection: repository.newest(connection, cursor, limit + 1),
+        )
+        items = [self._fresh(replay) for replay in found[:limit]]
+        more = len(found) > limit
+        return ReplayList(items=items, next_cursor=str(items[-1].id) if more else None)
+
+    def _fresh(self, replay: Replay) -> Replay:
+        """Rows are behind by up to half a second; what is in memory isn't."""
+        current = self._current
+        if current is None or current.id != replay.id or replay.status != "running":
+            return replay
+        return replay.model_copy(
+            update={
+                "ticks": current.runner.ticks,
+                "candles": current.candles.counts(),
+                "market_time": current.market_time(),
+            }
+        )
+
+    # --- what becomes of the engine --------------------------------------------------------------
+
+    async def take_over(self) -> None:
+        """The lease is ours: what an engine before us left running has failed."""
+        failed = await self._thread.run(
+            self._in_transaction,
+            lambda connection: repository.fail_running(connection, DEAD_ENGINE),
+        )
+        if failed:
+            log.warning("runs_of_a_dead_engine", runs=failed)
+
+    def simulate(self) -> None:
+        """Keep the simulated market going, until a user stops it or the lease is lost."""
+        self._simulation = asyncio.create_task(self._simulate(), name="simulation")
+
+    async def yield_to_another(self) -> None:
+        """The lease is lost."""
+        await self._end_all("failed", LOST)
+        self._assembly.forget()
+
+    async def shut_down(self) -> None:
+        await self._end_all("stopped", ENGINE_STOPPED)
+
+    async def _end_all(self, how: End, why: str) -> None:
+        simulation, self._simulation = self._simulation, None
+        if simulation is not None:
+            simulation.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await simulation
+        async with self._starting:
+            current = self._current
+        if current is not None:
+            await self._cancel(current, how, why)
+
+    async def _simulate(self) -> None:
+        while True:
+            started = await self._start(self._preparation.simulated)
+            current = self._current
+            if not isinstance(started, Refused) and current is not None:
+                assert current.task is not None
+                # A cancelled simulation leaves its run to whoever cancelled it.
+                if await asyncio.shield(current.task) == "stopped":
+                    return
+            await asyncio.sleep(_RESTART_PAUSE_S)
+
+    # --- one run ---------------------------------------------------------------------------------
+
+    async def _start(self, prepare: Callable[[], PreparedRun | Refused]) -> Replay | Refused:
+        async with self._starting:
+            if not self._leadership.held:
+                return NOT_LEADING
+            if self._current is not None:
+                return RUN_IN_PROGRESS
+            prepared = await asyncio.to_thread(prepare)
+            if isinstance(prepared, Refused):
+                return prepared
+            replay_id = uuid4()
+            runner, candles = await self._assembly.build(str(replay_id), prepared)
+            replay = await self._thread.run(
+                self._in_transaction,
+                lambda connection: repository.add(
+                    connection, replay_id, prepared.request, prepared.feed.total_ticks
+                ),
+            )
+            current = _Current(replay_id, runner, candles)
+            current.task = asyncio.create_task(self._carry(current), name=f"run-{replay_id}")
+            self._current = current
+            log.info("run_started", run=str(replay_id), request=prepared.request)
+            return replay
+
+    async def _cancel(self, current: _Current, how: End, why: str | None) -> None:
+        assert current.task is not None
+        current.on_cancel = (how, why)
+        current.task.cancel()
+        await asyncio.wait([current.task])
+
+    async def _carry(self, current: _Current) -> End:
+        reporter = asyncio.create_task(self._report(current))
+        try:
+            end, error = await self._carry_to_its_end(current)
+            reporter.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reporter
+            await self._record(current, end, error)
+        finally:
+            reporter.cancel()
+            self._current = None
+        log.info("run_ended", run=str(current.id), status=end, error=error)
+        return end
+
+    async def _carry_to_its_end(self, current: _Current) -> tuple[End, str | None]:
+        try:
+            self._writer.forget_failure()
+            await current.runner.carry()
+            await current.runner.end()
+            await self._writer.stored()
+        except asyncio.CancelledError:
+            await self._leave_in_order(current)
+            return current.on_cancel
+        except Exception as error:
+            log.error("run_failed", run=str(current.id), exc_info=error)
+            await self._leave_in_order(current)
+            return "failed", _sentence(error)
+        return "finished", None
+
+    async def _leave_in_order(self, current: _Current) -> None:
+        """As far as that is still possible."""
+        try:
+            await current.runner.end()
+        except (RedisError, OSError, LeadershipLostError, TapeTakenError) as error:
+            log.warning("run_end_not_told", run=str(current.id), error=repr(error))
+        try:
+            await asyncio.wait_for(self._writer.settled(), _STORE_ON_STOP_S)
+        except TimeoutError:
+            log.warning("candles_still_waiting", run=str(current.id))
+
+    async def _report(self, current: _Current) -> None:
+        while True:
+            await asyncio.sleep(_PROGRESS_PAUSE_S)
+            state = (current.runner.ticks, current.runner.now_ns)
+            if state == current.reported:
+                continue
+            try:
+                await self._thread.run(self._in_transaction, self._progress(current))
+                current.reported = state
+            except SQLAlchemyError as error:
+                log.warning("progress_not_stored", run=str(current.id), error=repr(error))
+
+    def _progress(self, current: _Current) -> Callable[[Connection], None]:
+        ticks, candles = current.runner.ticks, current.candles.counts()
+        market_time = current.market_time()
+        return lambda connection: repository.progress(
+            connection, current.id, ticks, candles, market_time
+        )
+
+    async def _record(self, current: _Current, end: End, error: str | None) -> None:
+        """Tries until the database takes it: a run that is over must not look as if it ran."""
+        progress = self._progress(current)
+
+        def work(connection: Connection) -> None:
+            progress(connection)
+            repository.end(connection, current.id, end, error)
+
+        while True:
+            try:
+                await self._thread.run(self._in_transaction, work)
+            except SQLAlchemyError as failure:
+                log.warning("run_end_not_stored", run=str(current.id), error=repr(failure))
+                await asyncio.sleep(_RETRY_PAUSE_S)
+            else:
+                return
+
+    def _in_transaction(self, work: Callable[[Connection], T]) -> T:
+        with self._engine.begin() as connection:
+            return work(connection)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, LeadershipLostError | TapeTakenError):
+        return LOST
+    if isinstance(error, RedisError):
+        return f"Redis failed: {error}."
+    if isinstance(error, ValueError | OSError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"

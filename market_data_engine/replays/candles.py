@@ -1,0 +1,69 @@
+"""The candles of one run: a builder for each symbol."""
+
+from collections.abc import Mapping
+
+from market_data_engine.replays.slices import Slice
+from shared.candles.builder import CandleBuilder
+from shared.candles.calendar import SessionCalendar
+from shared.models.identifiers import TIMEFRAMES, Symbol, Timeframe
+from shared.models.market import Candle
+
+_LEVEL = {timeframe: level for level, timeframe in enumerate(TIMEFRAMES)}
+
+
+class RunCandles:
+    def __init__(self, calendars: Mapping[str, SessionCalendar]) -> None:
+        self._builders = {
+            Symbol(symbol): CandleBuilder(Symbol(symbol), calendar)
+            for symbol, calendar in calendars.items()
+        }
+        #: The last print of each symbol that had any.
+        self.last_prices: dict[Symbol, float] = {}
+        #: Whether the run has ended.
+        self.over = False
+
+    def add(self, piece: Slice) -> list[Candle]:
+        """Take in a slice and the mark that ends it; what that completes, in the tape's order."""
+        completed = []
+        for symbol, at_ns, price, size in piece.by_symbol():
+            completed += self._builders[symbol].add_trades(at_ns, price, size)
+            self.last_prices[symbol] = price[-1]
+        return _in_order(completed + self._advance(piece.mark_ns))
+
+    def advance(self, now_ns: int) -> list[Candle]:
+        return _in_order(self._advance(now_ns))
+
+    def _advance(self, now_ns: int) -> list[Candle]:
+        return [candle for builder in self._builders.values() for candle in builder.advance(now_ns)]
+
+    def next_end_ns(self) -> int | None:
+        """When the first of the forming candles ends; None when there is none."""
+        ends = [
+            candle.end_ns
+            for builder in self._builders.values()
+            for timeframe in TIMEFRAMES
+            if (candle := builder.forming(timeframe)) is not None
+        ]
+        return min(ends, default=None)
+
+    def forming(self, symbol: str, timeframe: Timeframe) -> Candle | None:
+        builder = self._builders.get(Symbol(symbol))
+        return None if builder is None else builder.forming(timeframe)
+
+    def has(self, symbol: str) -> bool:
+        """Whether the run has had prints of the symbol."""
+        return symbol in self.last_prices
+
+    def counts(self) -> dict[str, int]:
+        """Candles so far, the forming ones included, over all symbols."""
+        totals: dict[str, int] = dict.fromkeys(TIMEFRAMES, 0)
+        for builder in self._builders.values():
+            for timeframe, count in builder.counts().items():
+                totals[timeframe] += count
+        return totals
+
+
+def _in_order(candles: list[Candle]) -> list[Candle]:
+    """By end, then small timeframes first, then by symbol."""
+    candles.sort(key=lambda candle: (candle.end_ns, _LEVEL[candle.timeframe], candle.symbol))
+    return candles

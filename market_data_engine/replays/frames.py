@@ -1,0 +1,85 @@
+"""Candle and time frames: numbered here, published by the run."""
+
+from collections.abc import Iterable, Sequence
+
+from redis.asyncio import Redis
+
+from market_data_engine.replays.candles import RunCandles
+from shared.models.frames import encode_frame
+from shared.models.identifiers import TIMEFRAMES
+from shared.models.market import Candle, CandleUpdated, TimeMark
+from shared.models.topics import TIME_TOPIC, candles_topic
+from shared.redis.keys import topic_buffer
+from shared.redis.streams import position
+from shared.redis.topics import Frame
+
+
+class FrameNumbers:
+    """The last sequence number of each topic, going on from what Redis has of it."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._last: dict[str, int] = {}
+
+    async def load(self, symbols: Sequence[str]) -> None:
+        """Before a run: read those of its topics anew, since another engine may have been here."""
+        topics = [TIME_TOPIC]
+        topics += [
+            candles_topic(symbol, timeframe) for symbol in symbols for timeframe in TIMEFRAMES
+        ]
+        pipeline = self._redis.pipeline(transaction=False)
+        for topic in topics:
+            pipeline.xrevrange(topic_buffer(topic), count=1)
+        for topic, newest in zip(topics, await pipeline.execute(), strict=True):
+            buffered = position(newest[0][0].decode())[0] if newest else 0
+            self._last[topic] = max(buffered, self._last.get(topic, 0))
+
+    def last(self, topic: str) -> int:
+        return self._last[topic]
+
+    def next(self, topic: str) -> int:
+        self._last[topic] += 1
+        return self._last[topic]
+
+
+class RunFrames:
+    """Frames of one run. Forming candles go out at a bounded rate for each symbol."""
+
+    def __init__(self, numbers: FrameNumbers, candles: RunCandles, forming_per_s: float) -> None:
+        self._numbers = numbers
+        self._candles = candles
+        self._pause_s = 1.0 / forming_per_s
+        #: Symbol → wall time from which its forming candles may go out again.
+        self._due_s: dict[str, float] = {}
+        #: Symbols with prints that no frame has shown yet.
+        self._changed: dict[str, None] = {}
+
+    def completed(self, candles: Iterable[Candle]) -> list[Frame]:
+        return [self._frame(candle, complete=True) for candle in candles]
+
+    def touch(self, symbols: Iterable[str]) -> None:
+        self._changed.update(dict.fromkeys(symbols))
+
+    def forming(self, now_s: float | None) -> list[Frame]:
+        """Of the symbols that are due at the wall time `now_s`; None: of all with news."""
+        frames: list[Frame] = []
+        for symbol in list(self._changed):
+            if now_s is not None and now_s < self._due_s.get(symbol, 0.0):
+                continue
+            del self._changed[symbol]
+            if now_s is not None:
+                self._due_s[symbol] = now_s + self._pause_s
+            for timeframe in TIMEFRAMES:
+                candle = self._candles.forming(symbol, timeframe)
+                if candle is not None:
+                    frames.append(self._frame(candle, complete=False))
+        return frames
+
+    def time(self, mark: TimeMark) -> Frame:
+        seq = self._numbers.next(TIME_TOPIC)
+        return TIME_TOPIC, seq, encode_frame(TIME_TOPIC, seq, mark)
+
+    def _frame(self, candle: Candle, *, complete: bool) -> Frame:
+        topic = candles_topic(candle.symbol, candle.timeframe)
+        seq = self._numbers.next(topic)
+        return topic, seq, encode_frame(topic, seq, CandleUpdated(candle=candle, complete=complete))

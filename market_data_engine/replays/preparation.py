@@ -1,0 +1,150 @@
+"""From what was asked for to a run: files found, symbols known, calendars loaded."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine
+
+from market_data_engine.calendars import ALWAYS_OPEN, Calendars
+from market_data_engine.errors import Refused
+from market_data_engine.feeds.feed import Feed
+from market_data_engine.feeds.files import FileFeed
+from market_data_engine.feeds.synthetic import SyntheticFeed
+from market_data_engine.instruments import repository as instruments
+from market_data_engine.instruments.actions import DEFAULT_EXCHANGE, add_symbols
+from market_data_engine.market_files.actions import MarketFiles
+from market_data_engine.replays.clocks import Clock, NoClock, SpeedClock, WallClock
+from market_data_engine.replays.runner import Source
+from market_data_engine.replays.schemas import ReplayRequest, SyntheticRequest
+from market_data_engine.settings import MarketDataSettings
+from shared.candles.calendar import SessionCalendar
+from shared.candles.errors import OutsideCalendarError
+from shared.candles.timeframes import MINUTE_NS
+
+_SECOND_NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRun:
+    source: Source
+    paced: bool
+    feed: Feed
+    clock: Clock
+    step_ns: int | None
+    #: By symbol.
+    calendars: dict[str, SessionCalendar]
+    #: As it is stored.
+    request: dict[str, Any]
+
+
+class Preparation:
+    """Blocking: call it from a thread."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        calendars: Calendars,
+        files: MarketFiles,
+        settings: MarketDataSettings,
+    ) -> None:
+        self._engine = engine
+        self._calendars = calendars
+        self._files = files
+        self._settings = settings
+
+    def prepare(self, request: ReplayRequest) -> PreparedRun | Refused:
+        if request.synthetic is not None:
+            feed: Feed | Refused = self._synthetic(request.synthetic)
+        else:
+            feed = self._of_files(request)
+        if isinstance(feed, Refused):
+            return feed
+        human = None if request.speed == "max" else float(request.speed)
+        return PreparedRun(
+            source="replay" if request.synthetic is None else "synthetic",
+            paced=True,
+            feed=feed,
+            clock=NoClock() if human is None else SpeedClock(human),
+            # At a human speed something is shown each second.
+            step_ns=None if human is None else min(MINUTE_NS, int(human * _SECOND_NS)),
+            calendars=self._calendars_of(feed.symbols),
+            request=request.model_dump(mode="json", exclude_none=True),
+        )
+
+    def simulated(self) -> PreparedRun:
+        """A synthetic market in real time, from this minute on and without end."""
+        settings = self._settings
+        symbols = [name.strip() for name in settings.simulated_symbols.split(",")]
+        self._make_known(symbols)
+        feed = SyntheticFeed(
+            symbols,
+            time.time_ns(),
+            None,
+            settings.simulated_trades_per_minute,
+            settings.simulated_seed,
+        )
+        return PreparedRun(
+            source="live",
+            paced=False,
+            feed=feed,
+            clock=WallClock(),
+            step_ns=_SECOND_NS,
+            calendars=self._calendars_of(symbols),
+            request={
+                "simulated": {
+                    "symbols": symbols,
+                    "trades_per_minute": settings.simulated_trades_per_minute,
+                    "seed": settings.simulated_seed,
+                }
+            },
+        )
+
+    def _of_files(self, request: ReplayRequest) -> FileFeed | Refused:
+        ids = request.files or []
+        known = self._files.find_all(ids)
+        for file_id in ids:
+            if file_id not in known:
+                return Refused("unknown_file", f"There is no market file {file_id}.")
+        files = [known[file_id] for file_id in ids]
+        paths = [self._files.path(file.sha256) for file in files]
+        for file, path in zip(files, paths, strict=True):
+            if not path.is_file():
+                return Refused(
+                    "file_missing", f"The content of {file.name} is gone: upload it again."
+                )
+        symbols = list(dict.fromkeys(symbol for file in files for symbol in file.symbols))
+        return FileFeed(
+            paths, [file.name for file in files], symbols, sum(file.rows for file in files)
+        )
+
+    def _synthetic(self, wanted: SyntheticRequest) -> SyntheticFeed | Refused:
+        start_ns = int(wanted.start.timestamp()) * _SECOND_NS
+        end_ns = start_ns + wanted.minutes * MINUTE_NS
+        for symbol, calendar in self._calendars_of(wanted.symbols, ALWAYS_OPEN).items():
+            try:
+                calendar.session_at(start_ns)
+                calendar.session_at(end_ns)
+            except OutsideCalendarError as error:
+                return Refused("outside_calendar", f"{symbol}: {error}.")
+        self._make_known(wanted.symbols)
+        return SyntheticFeed(
+            wanted.symbols,
+            start_ns,
+            wanted.minutes,
+            wanted.trades_per_minute,
+            wanted.seed,
+            wanted.regime,
+        )
+
+    def _make_known(self, symbols: Sequence[str]) -> None:
+        with self._engine.begin() as connection:
+            add_symbols(connection, symbols, ALWAYS_OPEN)
+
+    def _calendars_of(
+        self, symbols: Sequence[str], unknown: str = DEFAULT_EXCHANGE
+    ) -> dict[str, SessionCalendar]:
+        with self._engine.connect() as connection:
+            exchanges = instruments.exchanges(connection, symbols)
+        return {symbol: self._calendars.of(exchanges.get(symbol, unknown)) for symbol in symbols}

@@ -1,0 +1,119 @@
+"""Builds and closes every client; the only place that knows concrete ones."""
+
+import asyncio
+import contextlib
+import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import structlog
+from fastapi import APIRouter
+from redis.asyncio import Redis
+
+from market_data_engine.calendars import Calendars
+from market_data_engine.history.actions import History
+from market_data_engine.history.memory import CandleMemory
+from market_data_engine.history.routes import history_routes
+from market_data_engine.indicators.routes import indicator_routes
+from market_data_engine.instruments.actions import DEFAULT_EXCHANGE, Instruments
+from market_data_engine.instruments.routes import instrument_routes
+from market_data_engine.leadership.leadership import Leadership
+from market_data_engine.market_files.actions import MarketFiles
+from market_data_engine.market_files.routes import market_file_routes
+from market_data_engine.replays.actions import Replays
+from market_data_engine.replays.assembly import Assembly
+from market_data_engine.replays.frames import FrameNumbers
+from market_data_engine.replays.preparation import Preparation
+from market_data_engine.replays.routes import replay_routes
+from market_data_engine.settings import MarketDataSettings
+from market_data_engine.store.postgres import PostgresCandleStore
+from market_data_engine.store.writer import CandleWriter
+from shared.database import DatabaseThread, make_engine
+from shared.redis import make_redis
+from shared.service.health import Check, postgres_check, redis_check
+
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class MarketData:
+    """The running engine, as its edge and its tests see it."""
+
+    routers: list[APIRouter]
+    readiness: dict[str, Check]
+    replays: Replays
+    leadership: Leadership
+    redis: Redis
+
+
+@contextlib.asynccontextmanager
+async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
+    async with contextlib.AsyncExitStack() as stack:
+        engine = make_engine(settings)
+        stack.callback(engine.dispose)
+        redis = make_redis(settings)
+        stack.push_async_callback(redis.aclose)
+        rows = DatabaseThread("market-data")
+        stack.callback(rows.close)
+        lease = DatabaseThread("market-data-lease")
+        stack.callback(lease.close)
+
+        calendars = Calendars(settings.market_data_folder / "calendars")
+        instruments = Instruments(engine)
+        files = MarketFiles(
+            engine,
+            calendars,
+            settings.market_data_folder,
+            settings.market_file_max_bytes,
+            settings.market_file_max_rows,
+        )
+        await asyncio.to_thread(files.prepare)
+        await rows.run(instruments.seed)
+
+        store = PostgresCandleStore(engine)
+        writer = CandleWriter(store, rows, settings.candle_queue_size)
+        await stack.enter_async_context(writer.running())
+        memory = CandleMemory()
+        numbers = FrameNumbers(redis)
+        leadership = Leadership(engine, lease, settings.lease_duration_s)
+        replays = Replays(
+            engine,
+            rows,
+            leadership,
+            Preparation(engine, calendars, files, settings),
+            Assembly(redis, leadership, numbers, memory, writer, settings),
+            writer,
+        )
+        history = History(memory, store, writer, instruments, numbers, redis)
+
+        async def on_gain() -> None:
+            await replays.take_over()
+            if settings.market_data_mode == "simulated":
+                replays.simulate()
+
+        await stack.enter_async_context(leadership.kept(on_gain, replays.yield_to_another))
+        stack.push_async_callback(replays.shut_down)
+        warm_up = asyncio.create_task(_warm_up(calendars))
+        stack.push_async_callback(asyncio.wait, [warm_up])
+        yield MarketData(
+            routers=[
+                instrument_routes(instruments),
+                market_file_routes(files),
+                replay_routes(replays),
+                history_routes(history, redis),
+                indicator_routes(history),
+            ],
+            readiness={"postgres": postgres_check(engine), "redis": redis_check(redis)},
+            replays=replays,
+            leadership=leadership,
+            redis=redis,
+        )
+
+
+async def _warm_up(calendars: Calendars) -> None:
+    """So that the first upload or run needn't wait; without it, that one tells what is wrong."""
+    try:
+        await asyncio.to_thread(calendars.of, DEFAULT_EXCHANGE)
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        log.warning("calendar_not_ready", exchange=DEFAULT_EXCHANGE, error=repr(error))
