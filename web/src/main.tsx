@@ -7,13 +7,16 @@ import { createRoot } from "react-dom/client";
 import { App } from "./app/App";
 import { makeServices } from "./app/services";
 import { applyTheme, storedTheme } from "./app/theme";
+import { Mishap } from "./ui/Mishap";
 
 applyTheme(storedTheme());
 const root = document.getElementById("root");
 if (root) {
   createRoot(root).render(
     <StrictMode>
-      <App services={makeServices()} />
+      <Mishap>
+        <App services={makeServices()} />
+      </Mishap>
     </StrictMode>,
   );
 }

@@ -1,6 +1,6 @@
 import { type FormEvent, useState } from "react";
 import { Problem, sentence } from "../api/problem";
-import type { Account } from "../api/types";
+import type { Account, AccountOpening } from "../api/types";
 import { useServices } from "../app/services";
 import { TextField } from "../ui/Field";
 import { Failure } from "../ui/Notice";
@@ -27,7 +27,7 @@ export function OpenAccountForm({ onOpened }: { onOpened(account: Account): void
         paper_capital: capital.trim(),
         ...(fee.trim() ? { paper_fee_bps: fee.trim() } : {}),
         ...(slippage.trim() ? { paper_slippage_bps: slippage.trim() } : {}),
-      });
+      } satisfies AccountOpening);
       onOpened(account);
     } catch (error) {
       setProblem(error);

@@ -11,7 +11,7 @@ export class Problem extends Error {
 
   /** What is wrong with one field of the request body. */
   field(name: string): string | undefined {
-    return this.errors.find((error) => error.field.split(".").at(-1) === name)?.message;
+    return this.errors.find((error) => error.field.split(".").includes(name))?.message;
   }
 }
 
@@ -21,13 +21,13 @@ export async function problemOf(response: Response): Promise<Problem> {
     const body = (await response.json()) as {
       code?: string;
       detail?: string;
-      errors?: { field: string; message: string }[];
+      errors?: { field: string; message: string }[] | null;
     };
     return new Problem(
       status,
       body.code ?? `http_${status}`,
       body.detail ?? `The server answered ${status}.`,
-      body.errors,
+      body.errors ?? [],
     );
   } catch {
     return new Problem(status, `http_${status}`, `The server answered ${status}.`);

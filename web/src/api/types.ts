@@ -1,108 +1,45 @@
-import type { Execution, Mode, Order, Position, Timeframe } from "../stream/messages";
+/** Shapes of the REST API, by their names here. `schema.d.ts` is generated from the gateway. */
 
-export type { Execution, Mode, Order, Position, Timeframe };
+import type { components } from "./schema";
 
-export type Page<T> = { items: T[]; next_cursor: string | null };
+type Schemas = components["schemas"];
 
-export type Role = "trader" | "investor" | "admin";
-export type User = { id: string; email: string; username: string; role: Role };
+export type Page<T> = { items: T[]; next_cursor?: string | null };
 
-export type Account = {
-  id: string;
-  owner_id: string;
-  name: string;
-  base_currency: string;
-  status: "active" | "closed";
-  paper_capital: string;
-  paper_fee_bps: string;
-  paper_slippage_bps: string;
-  created_at: string;
-};
+export type User = Schemas["UserView"];
+export type Registration = Schemas["Registration"];
+export type TokenPair = Schemas["TokenPair"];
+export type Account = Schemas["AccountView"];
+export type AccountOpening = Schemas["AccountOpening"];
+export type Instrument = Schemas["InstrumentView"];
+export type RestCandle = Schemas["CandleView"];
+export type Order = Schemas["OrderView"];
+export type OrderTicketBody = Schemas["OrderTicket"];
+export type Execution = Schemas["ExecutionView"];
+export type Position = Schemas["PositionView"];
+export type Deployment = Schemas["DeploymentView"];
+export type DeploymentRequest = Schemas["DeploymentRequest"];
+export type MarketFile = Schemas["MarketFileView"];
+export type Replay = Schemas["ReplayView"];
+export type ReplayRequest = Schemas["ReplayRequest"];
+export type TerminalConfig = Schemas["ClientConfig"];
 
-export type Portfolio = {
-  cash: string;
-  equity: string;
-  unrealized_pnl: string;
-};
+export type Mode = Order["mode"];
+export type Side = Order["side"];
+export type OrderStatus = Order["status"];
+export type Timeframe = Deployment["timeframe"];
 
-export type Instrument = {
-  symbol: string;
-  name: string;
-  exchange: string;
-  currency: string;
-  tick_size: string;
-  lot_size: string;
-  tradable: boolean;
-};
+/** A strategy; the API says no more of its parameters than that they are a JSON schema. */
+export type Strategy = Omit<Schemas["StrategyView"], "parameters"> & { parameters: JsonSchema };
 
-export type RestCandle = {
-  start: string;
-  end: string;
-  open: number;
-  high: number;
-  low: number;
-  close: number;
-  volume: number;
-  complete: boolean;
-};
-
-export type Strategy = {
-  name: string;
-  title: string;
-  description: string;
-  parameters: JsonSchema;
-};
-
-export type JsonSchema = {
-  properties?: Record<string, PropertySchema>;
-  required?: string[];
-};
+export type JsonSchema = { properties?: Record<string, PropertySchema> };
 
 export type PropertySchema = {
   type?: string;
   title?: string;
   description?: string;
   default?: unknown;
-  minimum?: number | string;
-  maximum?: number | string;
+  minimum?: number;
+  maximum?: number;
   enum?: unknown[];
-  format?: string;
 };
-
-export type Deployment = {
-  id: string;
-  mode: Mode;
-  strategy: string;
-  parameters: Record<string, unknown>;
-  symbols: string[];
-  timeframe: Timeframe;
-  wanted: "running" | "stopped";
-  status: "starting" | "running" | "paused" | "stopped";
-  last_error: string | null;
-  signals: number;
-  created_at: string;
-  updated_at: string;
-};
-
-export type MarketFile = {
-  id: string;
-  name: string;
-  rows: number;
-  symbols: string[];
-  first_at: string;
-  last_at: string;
-};
-
-export type Replay = {
-  id: string;
-  status: "running" | "finished" | "stopped" | "failed";
-  request: Record<string, unknown>;
-  ticks: number;
-  total_ticks: number | null;
-  market_time: string | null;
-  error: string | null;
-  created_at: string;
-  finished_at: string | null;
-};
-
-export type TerminalConfig = { websocket_url: string; environment: string };

@@ -56,8 +56,9 @@ export function CandleChart({ store, priceDigits, executions, orders, position }
     setDrawn(made);
     return () => {
       endTheme();
-      made.chart.remove();
       setDrawn(null);
+      // After the cleanups of the other effects, which still speak to the chart.
+      queueMicrotask(() => made.chart.remove());
     };
   }, []);
 
@@ -112,7 +113,6 @@ export function CandleChart({ store, priceDigits, executions, orders, position }
   return (
     <div className="chart">
       <Legend candle={legend} digits={priceDigits} />
-      {/* biome-ignore lint/a11y/noStaticElementInteractions: a canvas that scrolls by arrow keys */}
       <div
         ref={box}
         className="chart-canvas"

@@ -1,6 +1,6 @@
 import { type FormEvent, useRef, useState } from "react";
 import { Problem, sentence } from "../api/problem";
-import type { Account, Instrument, Order } from "../api/types";
+import type { Account, Instrument, Order, OrderTicketBody } from "../api/types";
 import { useServices } from "../app/services";
 import { fractionDigits, isDecimal, multiply, sign } from "../numbers/decimal";
 import { formatDecimal, formatMoney } from "../numbers/format";
@@ -27,7 +27,7 @@ export function OrderTicket(props: Props) {
   const { account, mode, instrument, lastPrice, cash, held, draft, onDraft } = props;
   const { api } = useServices();
   const toast = useToast();
-  const [timeInForce, setTimeInForce] = useState("gtc");
+  const [timeInForce, setTimeInForce] = useState<"gtc" | "day">("gtc");
   const [problem, setProblem] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
   // Sending the same ticket again after a lost answer repeats the order, and doesn't double it.
@@ -57,7 +57,7 @@ export function OrderTicket(props: Props) {
       const sent = await api.post<Order>(`/accounts/${account.id}/orders`, {
         ...order,
         client_order_id,
-      });
+      } satisfies OrderTicketBody);
       attempt.current = null;
       toast(
         `${sent.side === "buy" ? "Buy" : "Sell"} ${formatDecimal(sent.qty)} ${symbol}: ${sent.status}.`,
@@ -86,13 +86,13 @@ export function OrderTicket(props: Props) {
         label="Side"
         value={draft.side}
         onChange={(side) => change({ side })}
-        className="wide side"
+        className="wide buy-sell"
         options={[
           { value: "buy", text: "Buy", title: "Alt+B" },
           { value: "sell", text: "Sell", title: "Alt+S" },
         ]}
       />
-      <Choice<"market" | "limit">
+      <Choice<Draft["type"]>
         label="Order type"
         value={draft.type}
         onChange={(type) =>
@@ -132,7 +132,7 @@ export function OrderTicket(props: Props) {
       <SelectField
         label="Time in force"
         value={timeInForce}
-        onChange={setTimeInForce}
+        onChange={(value) => setTimeInForce(value === "day" ? "day" : "gtc")}
         options={[
           ["gtc", "Good till cancelled"],
           ["day", "Day"],

@@ -15,6 +15,9 @@ import {
 
 const order = (seq: number, status: Order["status"], id = "o1"): Order => ({
   id,
+  account_id: "a1",
+  client_order_id: id,
+  mode: "paper",
   symbol: "SPY",
   side: "buy",
   type: "limit",
@@ -34,6 +37,8 @@ const order = (seq: number, status: Order["status"], id = "o1"): Order => ({
 });
 
 const position = (qty: string, second: number, realized = "0"): Position => ({
+  account_id: "a1",
+  mode: "paper",
   symbol: "SPY",
   qty,
   avg_price: "100.10",
@@ -44,6 +49,8 @@ const position = (qty: string, second: number, realized = "0"): Position => ({
 
 const execution: Execution = {
   id: "e1",
+  account_id: "a1",
+  mode: "paper",
   order_id: "o1",
   deployment_id: null,
   symbol: "SPY",

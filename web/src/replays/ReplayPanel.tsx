@@ -1,6 +1,6 @@
 import { type FormEvent, useCallback, useState } from "react";
 import { sentence } from "../api/problem";
-import type { MarketFile, Page, Replay } from "../api/types";
+import type { MarketFile, Page, Replay, ReplayRequest } from "../api/types";
 import { useServices } from "../app/services";
 import { useLoaded } from "../app/useLoaded";
 import { formatCount } from "../numbers/format";
@@ -96,7 +96,7 @@ function StartReplayForm({ onStarted }: { onStarted(): void }) {
       await api.post("/replays", {
         speed: speed === "max" ? "max" : Number(speed),
         ...(source === "files"
-          ? { files: chosen }
+          ? { files: [...chosen] }
           : {
               synthetic: {
                 symbols: symbols
@@ -107,7 +107,7 @@ function StartReplayForm({ onStarted }: { onStarted(): void }) {
                 seed: Number(seed),
               },
             }),
-      });
+      } satisfies ReplayRequest);
     } catch (error) {
       setProblem(error);
     } finally {

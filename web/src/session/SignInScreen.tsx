@@ -1,5 +1,6 @@
 import { type FormEvent, useState } from "react";
 import { Problem, problemOf, sentence, unreachable } from "../api/problem";
+import type { Registration } from "../api/types";
 import { useServices } from "../app/services";
 import { Choice } from "../ui/Choice";
 import { TextField } from "../ui/Field";
@@ -74,7 +75,6 @@ function SignInForm({ onSignedIn }: { onSignedIn(): void }) {
         autoCapitalize="none"
         spellCheck={false}
         required
-        // biome-ignore lint/a11y/noAutofocus: the only thing to do on this page
         autoFocus
       />
       <TextField
@@ -102,7 +102,12 @@ function RegisterForm({ onSignedIn }: { onSignedIn(): void }) {
     const response = await fetch("/api/v1/auth/register", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ email: email.trim(), username: username.trim(), password, role }),
+      body: JSON.stringify({
+        email: email.trim(),
+        username: username.trim(),
+        password,
+        role,
+      } satisfies Registration),
     }).catch(() => {
       throw unreachable();
     });

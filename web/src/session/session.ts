@@ -1,4 +1,5 @@
 import { problemOf, unreachable } from "../api/problem";
+import type { TokenPair } from "../api/types";
 
 /**
  * Who is signed in, and the tokens of it.
@@ -8,8 +9,6 @@ import { problemOf, unreachable } from "../api/problem";
  * request forgery), and works once (a copy that is used betrays itself, and ends the session).
  * Scripts could read it, so the content security policy lets no script run but our own files.
  */
-
-type Tokens = { access_token: string; refresh_token: string; expires_in_s: number };
 
 type Stored = { refreshToken: string; tab: string };
 
@@ -47,7 +46,7 @@ export class Session {
   }
 
   async signIn(login: string, password: string): Promise<void> {
-    const tokens = await post<Tokens>("/api/v1/auth/login", { login, password });
+    const tokens = await post<TokenPair>("/api/v1/auth/login", { login, password });
     this.keep(tokens, crypto.getRandomValues(new Uint32Array(2)).join("-"));
     if (this.stored && navigator.locks) await holdWhileOpen(this.stored.tab);
   }
@@ -89,7 +88,7 @@ export class Session {
     if (!stored) throw new SessionEnded();
     const generation = this.generation;
     try {
-      const tokens = await post<Tokens>("/api/v1/auth/refresh", {
+      const tokens = await post<TokenPair>("/api/v1/auth/refresh", {
         refresh_token: stored.refreshToken,
       });
       if (generation !== this.generation) throw new SessionEnded();
@@ -106,7 +105,7 @@ export class Session {
     }
   }
 
-  private keep(tokens: Tokens, tab: string): void {
+  private keep(tokens: TokenPair, tab: string): void {
     const lifeMs = tokens.expires_in_s * 1000;
     this.access = { token: tokens.access_token, expiresAt: Date.now() + lifeMs };
     this.stored = { refreshToken: tokens.refresh_token, tab };

@@ -1,6 +1,13 @@
 import { type FormEvent, useCallback, useState } from "react";
 import { Problem, sentence } from "../api/problem";
-import type { Deployment, Mode, Page, PropertySchema, Strategy } from "../api/types";
+import type {
+  Deployment,
+  DeploymentRequest,
+  Mode,
+  Page,
+  PropertySchema,
+  Strategy,
+} from "../api/types";
 import { useServices } from "../app/services";
 import { useLoaded } from "../app/useLoaded";
 import { TIMEFRAMES, type Timeframe } from "../stream/messages";
@@ -43,7 +50,7 @@ function ParametersForm({ strategy, ...props }: Props & { strategy: Strategy }) 
   const { accountId, mode, onStarted } = props;
   const { api } = useServices();
   const [symbols, setSymbols] = useState(props.symbol);
-  const [timeframe, setTimeframe] = useState<string>(props.timeframe);
+  const [timeframe, setTimeframe] = useState(props.timeframe);
   const [values, setValues] = useState<FormValues>(() => initialValues(strategy.parameters));
   const [problem, setProblem] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
@@ -62,7 +69,7 @@ function ParametersForm({ strategy, ...props }: Props & { strategy: Strategy }) 
           .filter(Boolean),
         timeframe,
         mode,
-      });
+      } satisfies DeploymentRequest);
       onStarted(deployment);
     } catch (error) {
       setProblem(error);
@@ -87,7 +94,7 @@ function ParametersForm({ strategy, ...props }: Props & { strategy: Strategy }) 
         <SelectField
           label="Timeframe"
           value={timeframe}
-          onChange={setTimeframe}
+          onChange={(value) => setTimeframe(TIMEFRAMES.find((one) => one === value) ?? timeframe)}
           options={TIMEFRAMES.map((one) => [one, one] as const)}
         />
       </div>

@@ -3,9 +3,10 @@
  * sizes of market data are numbers; times of market data are nanoseconds.
  */
 
-export type Mode = "paper" | "live";
-export type Side = "buy" | "sell";
-export type Timeframe = "1m" | "3m" | "5m" | "15m" | "30m" | "1h" | "4h" | "1d" | "1w";
+import type { Execution, Order, OrderStatus, Position, Timeframe } from "../api/types";
+
+export type { Execution, Mode, Order, OrderStatus, Position, Side, Timeframe } from "../api/types";
+
 export const TIMEFRAMES: readonly Timeframe[] = [
   "1m",
   "3m",
@@ -17,15 +18,6 @@ export const TIMEFRAMES: readonly Timeframe[] = [
   "1d",
   "1w",
 ];
-export type OrderStatus =
-  | "new"
-  | "accepted"
-  | "partially_filled"
-  | "filled"
-  | "cancelled"
-  | "rejected"
-  | "expired";
-
 export type Candle = {
   symbol: string;
   timeframe: Timeframe;
@@ -39,49 +31,6 @@ export type Candle = {
 };
 
 export type CandleUpdated = { type: "candle"; candle: Candle; complete: boolean };
-
-export type Order = {
-  id: string;
-  symbol: string;
-  side: Side;
-  type: "market" | "limit";
-  time_in_force: "day" | "gtc";
-  qty: string;
-  limit_price: string | null;
-  status: OrderStatus;
-  filled_qty: string;
-  avg_fill_price: string | null;
-  reason_code: string | null;
-  reason: string | null;
-  deployment_id: string | null;
-  submitted_by: string;
-  seq: number;
-  submitted_at: string;
-  updated_at: string;
-};
-
-export type Execution = {
-  id: string;
-  order_id: string;
-  deployment_id: string | null;
-  symbol: string;
-  side: Side;
-  qty: string;
-  price: string;
-  fee: string;
-  realized_pnl: string;
-  seq: number;
-  at: string;
-};
-
-export type Position = {
-  symbol: string;
-  qty: string;
-  avg_price: string;
-  realized_pnl: string;
-  fees: string;
-  updated_at: string;
-};
 
 export type OrderUpdated = { type: "order"; order: Order; event: OrderStatus; cash: string };
 export type OrderExecuted = {
