@@ -7,7 +7,7 @@ again with the same client order id is always safe.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from uuid import uuid4
 
 import msgspec
@@ -70,6 +70,31 @@ class OrderRequests:
         finally:
             if self._waiting.get(command.request_id) is future:
                 del self._waiting[command.request_id]
+
+    async def ask_all(self, commands: Sequence[Command], timeout_s: float) -> dict[str, Reply]:
+        """Send commands, in order and in one round trip.
+
+        Returns the answers that came in time, by request id. Commands of one account are carried
+        out in this order. Raises a redis error when it is unknown which of them were sent.
+        Request ids must differ.
+        """
+        loop = asyncio.get_running_loop()
+        futures = {command.request_id: loop.create_future() for command in commands}
+        self._waiting.update(futures)
+        pipeline = self._redis.pipeline(transaction=False)
+        for command in commands:
+            stream = order_commands(shard_of(command.account_id, self._shards))
+            pipeline.xadd(stream, {"b": encode(command)})
+        try:
+            await pipeline.execute()
+            await asyncio.wait(futures.values(), timeout=timeout_s)
+        finally:
+            for request_id, future in futures.items():
+                if self._waiting.get(request_id) is future:
+                    del self._waiting[request_id]
+        return {
+            request_id: future.result() for request_id, future in futures.items() if future.done()
+        }
 
     async def _subscribe(self) -> PubSub:
         pubsub = self._redis.pubsub(ignore_subscribe_messages=True)

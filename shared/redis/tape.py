@@ -93,7 +93,7 @@ class RawEntry(msgspec.Struct, frozen=True):
 
 
 async def read(
-    redis: Redis, after: str, *, count: int = 256, block_ms: int = 1000
+    redis: Redis, after: str, *, count: int = 256, block_ms: int | None = 1000
 ) -> list[RawEntry]:
     """Up to `count` entries after the id `after`, waiting up to `block_ms` for the first."""
     return [
@@ -102,15 +102,15 @@ async def read(
     ]
 
 
-async def newest_mark(redis: Redis, phase: Phase, until: str) -> TimeMark | None:
-    """The last mark of `phase` at or before the entry `until`; None when the tape holds none."""
-    last = until
+async def newest_mark(redis: Redis, phase: Phase) -> tuple[str, TimeMark] | None:
+    """The last mark of `phase` with its entry id; None when the tape holds none."""
+    last = "+"
     while page := stream_entries(await redis.xrevrange(TAPE, max=last, min="-", count=64)):
         for entry_id, fields in page:
             if fields[b"k"] == b"mark":
                 mark = RawEntry(entry_id, "mark", fields[b"b"]).decode()
                 if isinstance(mark, TimeMark) and mark.phase == phase:
-                    return mark
+                    return entry_id, mark
         last = f"({page[-1].id}"
     return None
 

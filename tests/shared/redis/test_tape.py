@@ -105,9 +105,9 @@ async def test_a_late_acknowledgement_of_a_stopped_run_does_not_count(redis: Red
     await asyncio.wait_for(waiting, 2)
 
 
-async def test_the_newest_mark_of_a_phase_is_found_behind_an_entry(redis: Redis) -> None:
+async def test_the_newest_mark_of_a_phase_is_found_behind_other_entries(redis: Redis) -> None:
+    assert await tape.newest_mark(redis, "strategy") is None
     decided = TimeMark(number=1, at_ns=60, phase="strategy", paced=True)
     ids = await tape.append(redis, [mark(1), decided, *[mark(n) for n in range(2, 200)]])
-    assert await tape.newest_mark(redis, "strategy", ids[-1]) == decided
-    assert await tape.newest_mark(redis, "market", ids[1]) == mark(1)
-    assert await tape.newest_mark(redis, "strategy", ids[0]) is None
+    assert await tape.newest_mark(redis, "strategy") == (ids[1], decided)
+    assert await tape.newest_mark(redis, "market") == (ids[-1], mark(199))

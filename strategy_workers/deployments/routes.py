@@ -1,0 +1,109 @@
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from shared.service.problems import Problem
+from strategy_workers.deployments.actions import Deployments
+from strategy_workers.deployments.schemas import (
+    DeploymentPage,
+    DeploymentRequest,
+    DeploymentView,
+    SignalPage,
+    SignalView,
+)
+
+router = APIRouter(prefix="/internal/deployments")
+
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Cursor = Annotated[str | None, Query(max_length=200)]
+
+
+def deployments_of(request: Request) -> Deployments:
+    deployments: Deployments = request.app.state.deployments
+    return deployments
+
+
+Actions = Annotated[Deployments, Depends(deployments_of)]
+
+
+@router.post("", status_code=201)
+def deploy(body: DeploymentRequest, deployments: Actions) -> DeploymentView:
+    return DeploymentView.of(
+        deployments.deploy(
+            body.account_id,
+            body.mode,
+            body.strategy,
+            body.parameters,
+            body.symbols,
+            body.timeframe,
+        )
+    )
+
+
+@router.get("")
+def list_deployments(
+    account_id: UUID, deployments: Actions, limit: Limit = 100, cursor: Cursor = None
+) -> DeploymentPage:
+    """Newest first."""
+    rows = deployments.page(account_id, _place(cursor), limit + 1)
+    more = rows[limit - 1] if len(rows) > limit else None
+    return DeploymentPage(
+        items=[DeploymentView.of(row) for row in rows[:limit]],
+        next_cursor=_cursor(more.created_at, more.id) if more else None,
+    )
+
+
+@router.get("/{deployment_id}")
+def see_deployment(deployment_id: UUID, account_id: UUID, deployments: Actions) -> DeploymentView:
+    return DeploymentView.of(deployments.find(account_id, deployment_id))
+
+
+@router.post("/{deployment_id}/stop")
+def stop_deployment(deployment_id: UUID, account_id: UUID, deployments: Actions) -> DeploymentView:
+    return DeploymentView.of(deployments.stop(account_id, deployment_id))
+
+
+@router.get("/{deployment_id}/signals")
+def list_signals(
+    deployment_id: UUID,
+    account_id: UUID,
+    deployments: Actions,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> SignalPage:
+    """Newest first."""
+    rows = deployments.signals(account_id, deployment_id, _seq(cursor), limit + 1)
+    more = len(rows) > limit
+    return SignalPage(
+        items=[SignalView.of(row) for row in rows[:limit]],
+        next_cursor=str(rows[limit - 1].seq) if more else None,
+    )
+
+
+def _cursor(created_at: datetime, deployment_id: UUID) -> str:
+    """Fit for a URL as it is: UTC as `Z`, not as `+00:00`."""
+    return f"{created_at.astimezone(UTC).isoformat().replace('+00:00', 'Z')}={deployment_id}"
+
+
+def _place(cursor: str | None) -> tuple[datetime, UUID] | None:
+    if cursor is None:
+        return None
+    at, _, deployment_id = cursor.partition("=")
+    try:
+        return datetime.fromisoformat(at.replace("Z", "+00:00")), UUID(deployment_id)
+    except ValueError:
+        raise _invalid_cursor() from None
+
+
+def _seq(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        raise _invalid_cursor()
+    return int(cursor)
+
+
+def _invalid_cursor() -> Problem:
+    return Problem(422, "invalid_cursor", "The cursor is not one that this list has given.")

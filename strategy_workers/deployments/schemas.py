@@ -1,0 +1,63 @@
+from datetime import datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.database.tables import DeploymentRow, SignalRow
+from shared.models.identifiers import Mode, Timeframe
+
+Symbol = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:-]{0,31}$")]
+
+
+class DeploymentRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    account_id: UUID
+    mode: Mode = "paper"
+    strategy: Annotated[str, Field(min_length=1, max_length=100)]
+    parameters: Annotated[dict[str, Any], Field(max_length=100)] = Field(default_factory=dict)
+    symbols: Annotated[list[Symbol], Field(min_length=1, max_length=50)]
+    timeframe: Timeframe = "1m"
+
+
+class DeploymentView(BaseModel):
+    id: UUID
+    account_id: UUID
+    mode: str
+    strategy: str
+    parameters: dict[str, Any]
+    symbols: list[str]
+    timeframe: str
+    wanted: str
+    status: str
+    last_error: str | None
+    signals: int
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, row: DeploymentRow) -> Self:
+        return cls.model_validate(row, from_attributes=True)
+
+
+class SignalView(BaseModel):
+    seq: int
+    symbol: str
+    side: str
+    reason: str
+    at: datetime
+
+    @classmethod
+    def of(cls, row: SignalRow) -> Self:
+        return cls.model_validate(row, from_attributes=True)
+
+
+class DeploymentPage(BaseModel):
+    items: list[DeploymentView]
+    next_cursor: str | None
+
+
+class SignalPage(BaseModel):
+    items: list[SignalView]
+    next_cursor: str | None

@@ -1,0 +1,3 @@
+from strategy_workers.library.catalogue import LIBRARY, Catalogue
+
+__all__ = ["LIBRARY", "Catalogue"]

@@ -1,0 +1,34 @@
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+
+from shared.service.problems import Problem
+from strategy_workers.library.catalogue import Catalogue
+from strategy_workers.library.schemas import StrategyList, StrategyView
+
+router = APIRouter(prefix="/internal/strategies")
+
+
+def catalogue_of(request: Request) -> Catalogue:
+    catalogue: Catalogue = request.app.state.catalogue
+    return catalogue
+
+
+WithCatalogue = Annotated[Catalogue, Depends(catalogue_of)]
+
+
+@router.get("")
+def list_strategies(catalogue: WithCatalogue) -> StrategyList:
+    return StrategyList(items=[StrategyView.of(strategy) for strategy in catalogue.all()])
+
+
+@router.get("/{name}")
+def see_strategy(name: str, catalogue: WithCatalogue) -> StrategyView:
+    strategy = catalogue.find(name)
+    if strategy is None:
+        raise unknown_strategy(name)
+    return StrategyView.of(strategy)
+
+
+def unknown_strategy(name: str) -> Problem:
+    return Problem(404, "unknown_strategy", f"There is no strategy named {name}.")

@@ -1,0 +1,290 @@
+"""One deployment in the hands of a worker: what it has seen, and what it decides. Pure."""
+
+import traceback
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from shared.models.identifiers import Mode, Timeframe
+from shared.models.market import Candle, TimeMark
+from shared.models.orders import OrderExecuted, OrderStatus, OrderUpdated, Refusal
+from shared.models.topics import account_topic
+from shared.redis.streams import BEGINNING, position
+from strategy_workers.runtime.desk import Desk, Lots, Signal, storable
+from strategy_workers.runtime.market import MarketView
+from strategy_workers.runtime.portfolio import FILLS, Portfolio
+from strategy_workers.runtime.snapshot import (
+    Outgoing,
+    OutgoingOrder,
+    Snapshot,
+    check_json,
+    decode_snapshot,
+    encode_snapshot,
+)
+from strategy_workers.sdk import OrderEvent, Strategy
+
+_ERROR_CHARS = 8000
+#: Where others have a tape entry id, client order ids of `on_stop` say this.
+_LAST_WORDS = "stop"
+
+
+class HookError(Exception):
+    """The strategy raised: this deployment is paused. The message is the traceback."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentRecord:
+    """What was asked for, with what is known of its symbols."""
+
+    id: UUID
+    account_id: UUID
+    mode: Mode
+    strategy: str
+    parameters: dict[str, Any]
+    symbols: tuple[str, ...]
+    timeframe: Timeframe
+    wanted: str
+    status: str
+    snapshot: bytes | None
+    lots: dict[str, Lots]
+
+    @property
+    def participant(self) -> str:
+        return f"deployment:{self.id}"
+
+    def is_last_word(self, client_order_id: str) -> bool:
+        """Was the order sent by `on_stop`? Those outlive the deployment."""
+        return client_order_id.startswith(f"{self.id.hex}-{_LAST_WORDS}-")
+
+
+class Deployment:
+    def __init__(self, record: DeploymentRecord, strategy_class: type[Strategy]) -> None:
+        """Raises HookError when `on_start` does."""
+        self.id = record.id
+        self.account_id = record.account_id
+        self.mode: Mode = record.mode
+        self.record = record
+        self.participant = record.participant
+        self.executions_topic = account_topic(record.account_id, record.mode, "executions")
+        self.orders_topic = account_topic(record.account_id, record.mode, "orders")
+        #: Last tape entry worked through, and the last mark.
+        self.cursor = BEGINNING
+        self.mark: TimeMark | None = None
+        #: The cursor of the snapshot in the database.
+        self.durable_cursor = BEGINNING
+        #: Marks whose effects are in memory only.
+        self.unsaved_marks = 0
+        self.stopping = False
+        #: It has a snapshot in the database.
+        self.started = False
+        self._signals_stored = 0
+        self._refusals: list[tuple[OutgoingOrder, Refusal]] = []
+        self._at_ns = 0
+        log = structlog.get_logger().bind(
+            deployment=str(record.id), account=str(record.account_id), strategy=record.strategy
+        )
+        try:
+            self._strategy = strategy_class(strategy_class.parse_parameters(record.parameters))
+            self.market = MarketView(record.symbols, record.timeframe, self._strategy.timeframes)
+            self._desk = Desk(record.id.hex, self.market, Portfolio(), record.lots, log)
+            self._strategy.attach(self._desk)
+            self._strategy.on_start()
+            self.market.keep(self._strategy.warmup)
+        except (Exception, SystemExit) as error:
+            raise HookError(error_text()) from error
+
+    # --- snapshots -----------------------------------------------------------------------------
+
+    @property
+    def portfolio(self) -> Portfolio:
+        return self._desk.portfolio
+
+    @portfolio.setter
+    def portfolio(self, portfolio: Portfolio) -> None:
+        self._desk.portfolio = portfolio
+
+    @property
+    def outbox(self) -> list[Outgoing]:
+        return self._desk.outbox
+
+    @property
+    def new_signals(self) -> list[tuple[int, Signal]]:
+        """Those since the last snapshot, with their numbers."""
+        return list(enumerate(self._desk.signals, start=self._signals_stored + 1))
+
+    @property
+    def signals(self) -> int:
+        return self._signals_stored + len(self._desk.signals)
+
+    def restore(self, body: bytes) -> None:
+        """Raises HookError when the strategy no longer fits to its snapshot."""
+        try:
+            snapshot = decode_snapshot(body)
+            if snapshot.market is not None:
+                self.market.restore(snapshot.market)
+        except Exception as error:
+            raise HookError(error_text()) from error
+        self.cursor = self.durable_cursor = snapshot.cursor
+        self.mark = snapshot.mark
+        self._at_ns = snapshot.mark.at_ns if snapshot.mark else 0
+        self._desk.portfolio = snapshot.portfolio
+        self._desk.outbox = snapshot.outbox
+        self._strategy.state = snapshot.state
+        self._signals_stored = snapshot.signals
+        self.stopping = snapshot.stopping
+        self.started = True
+
+    def snapshot(self) -> bytes:
+        """Raises HookError when `state` is not plain JSON."""
+        try:
+            check_json(self._strategy.state, "self.state")
+            return encode_snapshot(
+                Snapshot(
+                    cursor=self.cursor,
+                    mark=self.mark,
+                    portfolio=self.portfolio,
+                    market=self.market.state(),
+                    state=self._strategy.state,
+                    outbox=self.outbox,
+                    signals=self.signals,
+                    stopping=self.stopping,
+                )
+            )
+        except Exception as error:
+            raise HookError(error_text()) from error
+
+    def saved(self) -> None:
+        """The snapshot of this moment is in the database."""
+        self._signals_stored = self.signals
+        self._desk.signals = []
+        self.durable_cursor = self.cursor
+        self.unsaved_marks = 0
+        self.started = True
+
+    # --- the tape ------------------------------------------------------------------------------
+
+    def is_behind(self, entry_id: str) -> bool:
+        return position(self.cursor) < position(entry_id)
+
+    def run_started(self, entry_id: str) -> None:
+        """The market view begins anew; position view and `state` stay."""
+        self.market.reset()
+        self.cursor = entry_id
+        self.unsaved_marks += 1
+
+    def pass_mark(self, entry_id: str, mark: TimeMark) -> None:
+        """Nothing happened for this deployment up to `mark`."""
+        self.cursor = entry_id
+        self.mark = mark
+        self._at_ns = mark.at_ns
+        self._desk.clear()
+        if self.unsaved_marks == 0:
+            # The snapshot describes this moment just as well.
+            self.durable_cursor = entry_id
+
+    def decide(
+        self,
+        entry_id: str,
+        mark: TimeMark,
+        events: Iterable[tuple[int, OrderExecuted | OrderUpdated]],
+        candles: Sequence[Candle],
+    ) -> int:
+        """Work through one slice; the number of candles that were news. Raises HookError.
+
+        After an error the deployment is as good as gone: its outbox must not be sent.
+        """
+        self.cursor = entry_id
+        self.mark = mark
+        self.unsaved_marks += 1
+        self._at_ns = mark.at_ns
+        self._desk.begin(entry_id, mark.at_ns)
+        handled = 0
+        try:
+            self._tell_refusals()
+            for seq, event in events:
+                self._take_event(seq, event)
+            for candle in candles:
+                if self.market.take(candle):
+                    handled += 1
+                    self._strategy.on_candle(candle)
+        except (Exception, SystemExit) as error:
+            raise HookError(error_text()) from error
+        finally:
+            self._desk.end()
+        return handled
+
+    def stop(self) -> None:
+        """Let the strategy say its last words, once. Raises HookError."""
+        self.stopping = True
+        self.unsaved_marks += 1
+        self._desk.begin(_LAST_WORDS, self._at_ns)
+        try:
+            self._strategy.on_stop()
+        except (Exception, SystemExit) as error:
+            raise HookError(error_text()) from error
+        finally:
+            self._desk.end()
+
+    def refused(self, order: OutgoingOrder, refusal: Refusal) -> None:
+        """Told to the strategy at the next mark: there is no event of it."""
+        self._refusals.append((order, refusal))
+
+    @property
+    def has_decided(self) -> bool:
+        """Something of its last moment is to be stored and sent."""
+        return self.unsaved_marks > 0 and bool(self._desk.outbox)
+
+    @property
+    def has_news(self) -> bool:
+        return bool(self._refusals)
+
+    # --- events --------------------------------------------------------------------------------
+
+    def _take_event(self, seq: int, event: OrderExecuted | OrderUpdated) -> None:
+        order = event.order
+        if isinstance(event, OrderExecuted):
+            self.portfolio.executed(seq, event)
+            kind: OrderStatus = "filled" if order.filled_qty == order.qty else "partially_filled"
+            execution = event.execution
+        else:
+            self.portfolio.updated(seq, event)
+            kind, execution = event.event, None
+            if kind in FILLS:
+                return  # told with its execution
+        if order.deployment_id != self.id:
+            return
+        self._strategy.on_order(
+            OrderEvent(
+                kind=kind,
+                client_order_id=order.client_order_id,
+                symbol=order.symbol,
+                side=order.side,
+                order=order,
+                execution=execution,
+                reason_code=order.reason_code,
+                reason=order.reason,
+            )
+        )
+
+    def _tell_refusals(self) -> None:
+        refusals, self._refusals = self._refusals, []
+        for order, refusal in refusals:
+            self.portfolio.working.pop(order.client_order_id, None)
+            self._strategy.on_order(
+                OrderEvent(
+                    kind="refused",
+                    client_order_id=order.client_order_id,
+                    symbol=order.symbol,
+                    side=order.side,
+                    reason_code=refusal.code,
+                    reason=refusal.message,
+                )
+            )
+
+
+def error_text() -> str:
+    """The end of the traceback under way, fit for Postgres' text."""
+    return storable(traceback.format_exc()[-_ERROR_CHARS:])

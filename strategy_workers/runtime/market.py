@@ -1,0 +1,111 @@
+"""What a deployment knows of the market: history and indicators of its candles. Pure."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from shared.models.identifiers import Symbol, Timeframe
+from shared.models.market import Candle
+from strategy_workers.sdk.indicators import Indicator, IndicatorSet
+
+Series = tuple[str, Timeframe]
+
+
+class MarketState(msgspec.Struct):
+    """The part of a snapshot that restores a market view exactly."""
+
+    #: Columns of each candle, series by series.
+    history: list[list[tuple[Any, ...]]]
+    indicators: list[dict[str, Any]]
+    last_prices: dict[str, float]
+    warm: bool
+
+
+class MarketView:
+    def __init__(
+        self, symbols: Sequence[str], timeframe: Timeframe, more: Sequence[Timeframe]
+    ) -> None:
+        self.symbols = tuple(symbols)
+        self.timeframe = timeframe
+        self.timeframes: tuple[Timeframe, ...] = tuple(dict.fromkeys((timeframe, *more)))
+        self.series: list[Series] = [(s, t) for s in self.symbols for t in self.timeframes]
+        #: Closes of the last completed candles of any timeframe.
+        self.last_prices: dict[str, float] = {}
+        #: False until the run is known to need no candles from the store, or they are loaded.
+        self.warm = False
+        self._kept = 1
+        self._history: dict[Series, deque[Candle]] = {s: deque(maxlen=1) for s in self.series}
+        self._indicators: list[IndicatorSet] = []
+
+    def keep(self, candles: int) -> None:
+        """Hold the last `candles` of each series from now on."""
+        self._kept = max(1, candles)
+        self._history = {
+            series: deque(known, maxlen=self._kept) for series, known in self._history.items()
+        }
+
+    @property
+    def kept(self) -> int:
+        return self._kept
+
+    def add_indicator(
+        self,
+        make: Callable[[], Indicator],
+        of: Callable[[Candle], float],
+        timeframe: Timeframe | None,
+    ) -> IndicatorSet:
+        """Raises ValueError for a timeframe that the deployment doesn't hear."""
+        chosen = timeframe or self.timeframe
+        if chosen not in self.timeframes:
+            raise ValueError(f"the strategy doesn't declare the timeframe {chosen}")
+        made = IndicatorSet(make, self.symbols, chosen, of)
+        self._indicators.append(made)
+        return made
+
+    def history(self, symbol: str, timeframe: Timeframe | None) -> Sequence[Candle]:
+        """Raises KeyError for a series that the deployment doesn't hear."""
+        return self._history[symbol, timeframe or self.timeframe]
+
+    def take(self, candle: Candle) -> bool:
+        """Feed one completed candle; False when it isn't newer than the last of its series."""
+        history = self._history[candle.symbol, candle.timeframe]
+        if history and candle.start_ns <= history[-1].start_ns:
+            return False
+        history.append(candle)
+        self.last_prices[candle.symbol] = candle.close
+        for indicator in self._indicators:
+            if indicator.timeframe == candle.timeframe:
+                indicator.update(candle)
+        return True
+
+    def reset(self) -> None:
+        """A run begins: prices and times before it have no meaning."""
+        for history in self._history.values():
+            history.clear()
+        for indicator in self._indicators:
+            indicator.reset()
+        self.last_prices.clear()
+        self.warm = False
+
+    def state(self) -> MarketState:
+        return MarketState(
+            history=[
+                [msgspec.structs.astuple(candle)[2:] for candle in self._history[series]]
+                for series in self.series
+            ],
+            indicators=[indicator.state() for indicator in self._indicators],
+            last_prices=self.last_prices,
+            warm=self.warm,
+        )
+
+    def restore(self, state: MarketState) -> None:
+        for (symbol, timeframe), candles in zip(self.series, state.history, strict=True):
+            self._history[symbol, timeframe].extend(
+                Candle(Symbol(symbol), timeframe, *columns) for columns in candles
+            )
+        for indicator, its in zip(self._indicators, state.indicators, strict=True):
+            indicator.restore(its)
+        self.last_prices = dict(state.last_prices)
+        self.warm = state.warm

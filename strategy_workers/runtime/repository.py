@@ -1,0 +1,199 @@
+"""SQL of the runtime. Nothing here commits."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert as insert_or_skip
+
+from shared.database.tables import (
+    AccountEventRow,
+    DeploymentRow,
+    InstrumentRow,
+    LedgerEntryRow,
+    OrderRow,
+    PositionRow,
+    SignalRow,
+    utc_now,
+)
+from shared.models.identifiers import Mode
+from shared.models.topics import account_topic
+from strategy_workers.runtime.deployment import DeploymentRecord
+from strategy_workers.runtime.desk import Lots, Signal
+from strategy_workers.runtime.portfolio import Holding, Portfolio, WorkingOrder
+
+_WORKING = ("new", "accepted", "partially_filled")
+
+
+def unowned(connection: Connection, limit: int) -> list[UUID]:
+    """Deployments that want a worker and have none, oldest first."""
+    return list(
+        connection.execute(
+            text(
+                """
+                SELECT d.id FROM deployments d
+                  LEFT JOIN leases l ON l.kind = 'deployment' AND l.key = d.id::text
+                 WHERE (d.status IN ('starting', 'running')
+                        OR (d.status = 'paused' AND d.wanted = 'stopped'))
+                   AND (l.expires_at IS NULL OR l.expires_at < now())
+                 ORDER BY d.created_at, d.id
+                 LIMIT :limit
+                """
+            ),
+            {"limit": limit},
+        ).scalars()
+    )
+
+
+def wanted_stopped(connection: Connection, ids: Sequence[UUID]) -> list[UUID]:
+    rows = select(DeploymentRow.id).where(
+        DeploymentRow.id.in_(ids), DeploymentRow.wanted == "stopped"
+    )
+    return list(connection.execute(rows).scalars())
+
+
+def load(connection: Connection, deployment_id: UUID) -> DeploymentRecord:
+    table = DeploymentRow.__table__.c
+    row = (
+        connection.execute(select(DeploymentRow.__table__).where(table.id == deployment_id))
+        .mappings()
+        .one()
+    )
+    known = connection.execute(
+        select(InstrumentRow.symbol, InstrumentRow.lot_size, InstrumentRow.tick_size).where(
+            InstrumentRow.symbol.in_(row["symbols"])
+        )
+    )
+    return DeploymentRecord(
+        id=row["id"],
+        account_id=row["account_id"],
+        mode=row["mode"],
+        strategy=row["strategy"],
+        parameters=row["parameters"],
+        symbols=tuple(row["symbols"]),
+        timeframe=row["timeframe"],
+        wanted=row["wanted"],
+        status=row["status"],
+        snapshot=row["snapshot"],
+        lots={symbol: Lots(lot, tick) for symbol, lot, tick in known},
+    )
+
+
+def read_books(
+    connection: Connection, account_id: UUID, mode: Mode, deployment_id: UUID
+) -> Portfolio:
+    """Needs a transaction that sees one moment (repeatable read)."""
+    cash = connection.execute(
+        select(LedgerEntryRow.balance)
+        .where(LedgerEntryRow.account_id == account_id, LedgerEntryRow.mode == mode)
+        .order_by(LedgerEntryRow.seq.desc())
+        .limit(1)
+    ).scalar()
+    positions = connection.execute(
+        select(PositionRow.symbol, PositionRow.qty, PositionRow.avg_price).where(
+            PositionRow.account_id == account_id, PositionRow.mode == mode, PositionRow.qty != 0
+        )
+    )
+    portfolio = Portfolio(
+        holdings={symbol: Holding(qty, price) for symbol, qty, price in positions},
+        working=_working(connection, deployment_id),
+        orders_seq=_newest(connection, account_topic(account_id, mode, "orders")),
+        executions_seq=_newest(connection, account_topic(account_id, mode, "executions")),
+    )
+    if cash is not None:
+        portfolio.cash = cash
+    return portfolio
+
+
+def _newest(connection: Connection, topic: str) -> int:
+    newest = select(func.max(AccountEventRow.topic_seq)).where(AccountEventRow.topic == topic)
+    return connection.execute(newest).scalar() or 0
+
+
+def _working(connection: Connection, deployment_id: UUID) -> dict[str, WorkingOrder]:
+    rows = connection.execute(
+        select(
+            OrderRow.client_order_id,
+            OrderRow.symbol,
+            OrderRow.side,
+            OrderRow.qty - OrderRow.filled_qty,
+            OrderRow.limit_price,
+            OrderRow.id,
+        )
+        .where(OrderRow.deployment_id == deployment_id, OrderRow.status.in_(_WORKING))
+        .order_by(OrderRow.seq)
+    )
+    return {
+        name: WorkingOrder(symbol, _side(side), open_qty, limit, str(order_id))
+        for name, symbol, side, open_qty, limit, order_id in rows
+    }
+
+
+def _side(side: str) -> Any:
+    return side
+
+
+def account_frames(connection: Connection, topic: str, after: int) -> list[tuple[int, bytes]]:
+    rows = connection.execute(
+        select(AccountEventRow.topic_seq, AccountEventRow.frame)
+        .where(AccountEventRow.topic == topic, AccountEventRow.topic_seq > after)
+        .order_by(AccountEventRow.topic_seq)
+    )
+    return [(seq, bytes(frame)) for seq, frame in rows]
+
+
+def working_orders(connection: Connection, deployment_id: UUID) -> list[tuple[UUID, str]]:
+    """Ids and client order ids, in the order of submission."""
+    rows = connection.execute(
+        select(OrderRow.id, OrderRow.client_order_id)
+        .where(OrderRow.deployment_id == deployment_id, OrderRow.status.in_(_WORKING))
+        .order_by(OrderRow.seq)
+    )
+    return [(order_id, name) for order_id, name in rows]
+
+
+def store_snapshots(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rows of id, snapshot, cursor and signals; those deployments are `running`."""
+    connection.execute(
+        text(
+            """
+            UPDATE deployments SET snapshot = :snapshot, tape_cursor = :cursor,
+                   signals = :signals, status = 'running', updated_at = now()
+             WHERE id = :id
+            """
+        ),
+        list(rows),
+    )
+
+
+def store_signals(connection: Connection, signals: Sequence[tuple[UUID, int, Signal]]) -> None:
+    """A signal that is there already came with a commit whose answer was lost."""
+    if not signals:
+        return
+    connection.execute(
+        insert_or_skip(SignalRow).on_conflict_do_nothing(),
+        [
+            {
+                "deployment_id": deployment_id,
+                "seq": seq,
+                "symbol": signal.symbol,
+                "side": signal.side,
+                "reason": signal.reason,
+                "at": signal.at,
+            }
+            for deployment_id, seq, signal in signals
+        ],
+    )
+
+
+def set_status(
+    connection: Connection, deployment_id: UUID, status: str, last_error: str | None
+) -> None:
+    """`last_error` None keeps the one that is there."""
+    values: dict[str, Any] = {"status": status, "updated_at": utc_now()}
+    if last_error is not None:
+        values["last_error"] = last_error
+    connection.execute(
+        update(DeploymentRow).where(DeploymentRow.id == deployment_id).values(**values)
+    )

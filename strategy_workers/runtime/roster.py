@@ -1,0 +1,203 @@
+"""How deployments come into this worker's hands, and how they leave them."""
+
+from typing import cast
+
+import structlog
+from redis.asyncio import Redis
+
+from shared.database.leases import LeaseLostError
+from shared.models.orders import Refusal
+from shared.redis import tape
+from shared.redis.keys import TAPE, TAPE_COMMITTED
+from shared.redis.streams import BEGINNING, entries, position
+from strategy_workers.errors import until_done
+from strategy_workers.library import Catalogue
+from strategy_workers.metrics import PAUSED, TAKE_OVERS
+from strategy_workers.runtime.deployment import Deployment, DeploymentRecord, HookError
+from strategy_workers.runtime.dispatch import Dispatch
+from strategy_workers.runtime.ownership import Ownership
+from strategy_workers.runtime.store import Save, Store
+
+log = structlog.get_logger()
+
+
+class Roster:
+    """Each step may be cut short by a crash; whoever takes the lease next does it again."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        store: Store,
+        ownership: Ownership,
+        dispatch: Dispatch,
+        catalogue: Catalogue,
+    ) -> None:
+        self._redis = redis
+        self._store = store
+        self._ownership = ownership
+        self._dispatch = dispatch
+        self._catalogue = catalogue
+
+    async def bring_up(self, record: DeploymentRecord) -> Deployment | None:
+        """A deployment that has joined the tape, acknowledged what it has behind it, and may
+        be given what comes after its cursor. None when it had to be paused or stopped instead.
+        """
+        try:
+            deployment = self._make(record)
+        except HookError as error:
+            await self.pause(record, str(error))
+            return None
+        if deployment.started:
+            TAKE_OVERS.inc()
+            await self._resume(deployment)
+        if record.wanted == "stopped":
+            await self.stop(record, deployment)
+            return None
+        return deployment if deployment.started else await self._start(record, deployment)
+
+    def _make(self, record: DeploymentRecord) -> Deployment:
+        strategy = self._catalogue.find(record.strategy)
+        if strategy is None:
+            raise HookError(f"The library has no strategy named {record.strategy} any more.")
+        deployment = Deployment(record, strategy)
+        if record.snapshot is not None:
+            deployment.restore(record.snapshot)
+        return deployment
+
+    async def _start(self, record: DeploymentRecord, deployment: Deployment) -> Deployment | None:
+        reply = await self._dispatch.open_books(record.account_id, record.mode, record.id)
+        if isinstance(reply, Refusal):
+            await self.pause(record, f"The account has no books: {reply.message}")
+            return None
+        deployment.portfolio = await until_done(
+            "books", lambda: self._store.read_books(record.account_id, record.mode, record.id)
+        )
+
+        async def join() -> None:
+            # In this order: a run waits for us at marks after the join, and at the last before it.
+            await tape.join(self._redis, record.participant, "strategy")
+            last = await tape.newest_mark(self._redis, "strategy")
+            deployment.cursor, deployment.mark = last or (BEGINNING, None)
+
+        await until_done("join", join)
+        if not await self.save([deployment]):
+            return None
+        await self._acknowledge_past(deployment)
+        log.info("deployment_started", deployment=str(record.id), tape=deployment.cursor)
+        return deployment
+
+    async def _resume(self, deployment: Deployment) -> None:
+        await until_done("join", lambda: tape.join(self._redis, deployment.participant, "strategy"))
+        # The predecessor may have died before it sent them, or before it acknowledged.
+        await self._dispatch.send([deployment])
+        await until_done("gap", lambda: self._notice_gap(deployment))
+        await self._acknowledge_past(deployment)
+        log.info("deployment_taken_over", deployment=str(deployment.id), tape=deployment.cursor)
+
+    async def _notice_gap(self, deployment: Deployment) -> None:
+        """The tape of a run that nobody paces is cut off behind its end, readers or no readers."""
+        committed = cast(
+            "bytes | None", await self._redis.hget(TAPE_COMMITTED, deployment.participant)
+        )
+        reached = max(
+            position(deployment.cursor), position(committed.decode()) if committed else (0, 0)
+        )
+        oldest = entries(await self._redis.xrange(TAPE, count=1))
+        if oldest and position(oldest[0].id) > reached:
+            log.warning("tape_gap", deployment=str(deployment.id), oldest=oldest[0].id)
+            deployment.market.reset()
+
+    async def _acknowledge_past(self, deployment: Deployment) -> None:
+        mark = deployment.mark
+        if mark is None:
+            return
+        await self._ownership.make_certain()
+        if self._ownership.owns(deployment.id):
+            await until_done(
+                "acknowledgement",
+                lambda: tape.acknowledge(
+                    self._redis,
+                    [deployment.participant],
+                    mark,
+                    "strategy",
+                    deployment.durable_cursor,
+                ),
+            )
+
+    async def save(self, deployments: list[Deployment]) -> list[Deployment]:
+        """One transaction for all; those that are saved. The others have another owner now.
+
+        A deployment whose state can't be stored is paused.
+        """
+        saves: list[Save] = []
+        good: list[Deployment] = []
+        for deployment in deployments:
+            try:
+                snapshot = deployment.snapshot()
+            except HookError as error:
+                await self.pause(deployment.record, str(error))
+                continue
+            saves.append(
+                Save(
+                    deployment.id,
+                    snapshot,
+                    deployment.cursor,
+                    deployment.signals,
+                    deployment.new_signals,
+                )
+            )
+            good.append(deployment)
+        leases = self._ownership.leases([deployment.id for deployment in good])
+        if leases:
+            for lost in await until_done("save", lambda: self._store.save(leases, saves)):
+                log.warning("deployment_lost", deployment=str(lost))
+                self._ownership.drop(lost)
+        saved = [deployment for deployment in good if self._ownership.owns(deployment.id)]
+        for deployment in saved:
+            deployment.saved()
+        return saved
+
+    async def pause(self, record: DeploymentRecord, error: str) -> None:
+        """It alone: the run and the others go on without it."""
+        PAUSED.inc()
+        log.error("deployment_paused", deployment=str(record.id), error=error)
+        await self._end(record, "paused", error)
+
+    async def stop(self, record: DeploymentRecord, deployment: Deployment | None) -> None:
+        """Last words, then its working orders end, then it. None for a paused one: it is mute."""
+        error = None
+        if deployment is not None and deployment.started:
+            error = await self._hear_last_words(deployment)
+            if not self._ownership.owns(record.id):
+                return
+        working = await until_done("orders", lambda: self._store.working_orders(record.id))
+        await self._dispatch.cancel(
+            record, [order for order in working if not record.is_last_word(order[1])]
+        )
+        await self._end(record, "stopped", error)
+        log.info("deployment_stopped", deployment=str(record.id))
+
+    async def _hear_last_words(self, deployment: Deployment) -> str | None:
+        """The traceback when `on_stop` raised: it is stopped all the same."""
+        if not deployment.stopping:
+            try:
+                deployment.stop()
+            except HookError as error:
+                return str(error)
+            if not await self.save([deployment]):
+                return None
+        await self._dispatch.send([deployment])
+        return None
+
+    async def _end(self, record: DeploymentRecord, status: str, error: str | None) -> None:
+        lease = self._ownership.lease(record.id)
+        await self._ownership.make_certain()
+        if lease is None or not self._ownership.owns(record.id):
+            return
+        # Off the tape first: a participant that nobody speaks for would hold up every run.
+        await until_done("leave", lambda: tape.leave(self._redis, record.participant))
+        try:
+            await until_done("end", lambda: self._store.end(lease, status, error))
+        except LeaseLostError:
+            log.warning("deployment_lost", deployment=str(record.id))
+        self._ownership.drop(record.id)

@@ -1,0 +1,82 @@
+"""Everything that another worker needs to go on exactly where this one stopped."""
+
+import math
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from shared.models.base import encode
+from shared.models.market import TimeMark
+from shared.models.orders import Side, TimeInForce
+from shared.redis.streams import BEGINNING
+from strategy_workers.runtime.market import MarketState
+from strategy_workers.runtime.portfolio import Portfolio
+
+
+class OutgoingOrder(msgspec.Struct, frozen=True, tag="order"):
+    client_order_id: str
+    symbol: str
+    side: Side
+    qty: Decimal
+    limit_price: Decimal | None
+    time_in_force: TimeInForce
+
+
+class OutgoingCancel(msgspec.Struct, frozen=True, tag="cancel"):
+    client_order_id: str
+
+
+Outgoing = OutgoingOrder | OutgoingCancel
+
+
+class Snapshot(msgspec.Struct):
+    #: Last tape entry that was worked through.
+    cursor: str = BEGINNING
+    #: The mark there: acknowledged again by whoever takes over.
+    mark: TimeMark | None = None
+    portfolio: Portfolio = msgspec.field(default_factory=Portfolio)
+    market: MarketState | None = None
+    state: dict[str, Any] = {}
+    #: Decided at `cursor`, stored before they were sent: sending them again is safe.
+    outbox: list[Outgoing] = []
+    #: Signals stored so far.
+    signals: int = 0
+    #: `on_stop` has been heard.
+    stopping: bool = False
+
+
+#: Larger whole numbers come back from JSON as floats.
+_INT_BITS = 63
+
+_decoder = msgspec.json.Decoder(Snapshot)
+
+
+def encode_snapshot(snapshot: Snapshot) -> bytes:
+    return encode(snapshot)
+
+
+def decode_snapshot(body: bytes) -> Snapshot:
+    return _decoder.decode(body)
+
+
+def check_json(value: object, path: str) -> None:
+    """Raises TypeError unless `value` comes back from JSON exactly as it is."""
+    if value is None or isinstance(value, bool | str):
+        return
+    if isinstance(value, int):
+        if value.bit_length() > _INT_BITS:
+            raise TypeError(f"{path} is a whole number beyond {_INT_BITS} bits")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise TypeError(f"{path} is {value}, which JSON can't hold")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"{path} has the key {key!r}; keys must be text")
+            check_json(item, f"{path}[{key!r}]")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            check_json(item, f"{path}[{index}]")
+    else:
+        raise TypeError(f"{path} is a {type(value).__name__}, which JSON can't hold")

@@ -1,0 +1,152 @@
+"""The runtime's transactions: each method is one, fenced by the leases of what it writes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Engine
+
+from shared.database import DatabaseThread
+from shared.database.leases import (
+    Lease,
+    acquire,
+    hold,
+    hold_all,
+    release,
+    release_all,
+    renew_all,
+)
+from shared.models.identifiers import Mode
+from strategy_workers.runtime import repository
+from strategy_workers.runtime.deployment import DeploymentRecord
+from strategy_workers.runtime.desk import Signal
+from strategy_workers.runtime.portfolio import Portfolio
+
+LEASE_KIND = "deployment"
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """One deployment's part of a commit."""
+
+    deployment_id: UUID
+    snapshot: bytes
+    cursor: str
+    signals: int
+    new_signals: Sequence[tuple[int, Signal]]
+
+
+class Store:
+    def __init__(
+        self, engine: Engine, thread: DatabaseThread, owner: str, lease_duration_s: float
+    ) -> None:
+        self._engine = engine
+        self._thread = thread
+        self._owner = owner
+        self._duration_s = lease_duration_s
+
+    async def unowned(self, limit: int) -> list[UUID]:
+        def work() -> list[UUID]:
+            with self._engine.connect() as connection:
+                return repository.unowned(connection, limit)
+
+        return await self._thread.run(work)
+
+    async def wanted_stopped(self, ids: Sequence[UUID]) -> list[UUID]:
+        def work() -> list[UUID]:
+            with self._engine.connect() as connection:
+                return repository.wanted_stopped(connection, ids)
+
+        return await self._thread.run(work) if ids else []
+
+    async def take(self, deployment_id: UUID) -> tuple[Lease, DeploymentRecord] | None:
+        """None when another worker was faster."""
+
+        def work() -> tuple[Lease, DeploymentRecord] | None:
+            with self._engine.begin() as connection:
+                lease = acquire(
+                    connection, LEASE_KIND, str(deployment_id), self._owner, self._duration_s
+                )
+                if lease is None:
+                    return None
+                return lease, repository.load(connection, deployment_id)
+
+        return await self._thread.run(work)
+
+    async def read_books(self, account_id: UUID, mode: Mode, deployment_id: UUID) -> Portfolio:
+        def work() -> Portfolio:
+            with self._engine.connect().execution_options(
+                isolation_level="REPEATABLE READ"
+            ) as connection:
+                return repository.read_books(connection, account_id, mode, deployment_id)
+
+        return await self._thread.run(work)
+
+    async def account_frames(self, topic: str, after: int) -> list[tuple[int, bytes]]:
+        def work() -> list[tuple[int, bytes]]:
+            with self._engine.connect() as connection:
+                return repository.account_frames(connection, topic, after)
+
+        return await self._thread.run(work)
+
+    async def working_orders(self, deployment_id: UUID) -> list[tuple[UUID, str]]:
+        def work() -> list[tuple[UUID, str]]:
+            with self._engine.connect() as connection:
+                return repository.working_orders(connection, deployment_id)
+
+        return await self._thread.run(work)
+
+    async def save(self, leases: Sequence[Lease], saves: Iterable[Save]) -> set[UUID]:
+        """All or nothing of those whose lease is still held; the ids of the lost ones."""
+
+        def work() -> set[UUID]:
+            with self._engine.begin() as connection:
+                held = {UUID(lease.key) for lease in hold_all(connection, leases)}
+                mine = [save for save in saves if save.deployment_id in held]
+                if mine:
+                    repository.store_snapshots(connection, [_row(save) for save in mine])
+                    repository.store_signals(
+                        connection,
+                        [
+                            (save.deployment_id, seq, signal)
+                            for save in mine
+                            for seq, signal in save.new_signals
+                        ],
+                    )
+                return {UUID(lease.key) for lease in leases} - held
+
+        return await self._thread.run(work)
+
+    async def end(self, lease: Lease, status: str, last_error: str | None = None) -> None:
+        """The deployment is paused or stopped, and free. Raises LeaseLostError."""
+
+        def work() -> None:
+            with self._engine.begin() as connection:
+                hold(connection, lease)
+                repository.set_status(connection, UUID(lease.key), status, last_error)
+                release(connection, lease)
+
+        await self._thread.run(work)
+
+    async def renew(self, leases: Sequence[Lease]) -> list[Lease]:
+        def work() -> list[Lease]:
+            with self._engine.begin() as connection:
+                return renew_all(connection, leases, self._duration_s)
+
+        return await self._thread.run(work)
+
+    async def release(self, leases: Sequence[Lease]) -> None:
+        def work() -> None:
+            with self._engine.begin() as connection:
+                release_all(connection, leases)
+
+        await self._thread.run(work)
+
+
+def _row(save: Save) -> dict[str, object]:
+    return {
+        "id": save.deployment_id,
+        "snapshot": save.snapshot,
+        "cursor": save.cursor,
+        "signals": save.signals,
+    }

@@ -1,0 +1,317 @@
+"""One worker process: one reader of the tape for all deployments that it holds."""
+
+import asyncio
+import contextlib
+import time
+from collections import defaultdict
+from functools import partial
+from uuid import UUID
+
+import structlog
+from redis.asyncio import Redis
+
+from shared.models.market import Candles, RunEnded, RunStarted, TimeMark
+from shared.redis import tape
+from shared.redis.streams import BEGINNING, position
+from strategy_workers.errors import until_done
+from strategy_workers.metrics import CANDLES, DECISION, RUNNING
+from strategy_workers.runtime.account_events import AccountEvents, AccountKey, Feed, feed_of
+from strategy_workers.runtime.deployment import Deployment, HookError
+from strategy_workers.runtime.dispatch import Dispatch
+from strategy_workers.runtime.history import History
+from strategy_workers.runtime.ownership import Ownership
+from strategy_workers.runtime.roster import Roster
+from strategy_workers.runtime.slices import Slice
+from strategy_workers.runtime.store import Store
+
+log = structlog.get_logger()
+
+_ENTRIES_AT_ONCE = 32
+_BLOCK_MS = 1000
+
+
+class Worker:
+    """`run` until cancelled. Everything that touches deployments holds the lock.
+
+    For a slice: read the events, decide (no I/O, so nothing can cut it short), store what was
+    decided, send it, acknowledge. A crash before the commit repeats the decision; one after it
+    sends the stored orders again, under their old ids.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        store: Store,
+        ownership: Ownership,
+        roster: Roster,
+        events: AccountEvents,
+        dispatch: Dispatch,
+        history: History,
+        *,
+        lease_duration_s: float,
+        snapshot_marks: int,
+        max_deployments: int,
+    ) -> None:
+        self._redis = redis
+        self._store = store
+        self._ownership = ownership
+        self._roster = roster
+        self._events = events
+        self._dispatch = dispatch
+        self._history = history
+        self._pause_s = lease_duration_s / 3
+        self._snapshot_marks = snapshot_marks
+        self._max_deployments = max_deployments
+
+        self._lock = asyncio.Lock()
+        self._deployments: dict[UUID, Deployment] = {}
+        #: Last tape entry worked through by all; entries up to it are passed over.
+        self._cursor = BEGINNING
+        self._slice = Slice()
+        self._look_round = asyncio.Event()
+        self._has_deployments = asyncio.Event()
+        self._draining = False
+
+    # --- from outside --------------------------------------------------------------------------
+
+    def look_round(self) -> None:
+        """Something is new among the deployments. From the event loop's thread only."""
+        self._look_round.set()
+
+    async def run(self) -> None:
+        """On a fault of our own, memory is thrown away and restored from the snapshots."""
+        while True:
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._follow_tape())
+                    tasks.create_task(self._keep_leases())
+                    tasks.create_task(self._keep_looking())
+            except* Exception as group:
+                log.error("worker_fault", exc_info=group)
+            self._deployments.clear()
+            self._has_deployments.clear()
+            with contextlib.suppress(Exception):
+                await self._ownership.release_all()
+            await asyncio.sleep(self._pause_s)
+
+    async def drain(self) -> None:
+        """Finish the slice, store all state, let others have the deployments."""
+        self._draining = True
+        async with self._lock:
+            await self._save_unsaved()
+            self._deployments.clear()
+            await until_done("release", self._ownership.release_all)
+        self._count()
+
+    # --- deployments come and go ---------------------------------------------------------------
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(self._pause_s)
+            for lost in await until_done("renewal", self._ownership.renew):
+                log.warning("deployment_lost", deployment=str(lost))
+
+    async def _keep_looking(self) -> None:
+        while not self._draining:
+            self._look_round.clear()
+            await self._stop_unwanted()
+            await self._take_unowned()
+            self._count()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._look_round.wait(), self._pause_s)
+
+    async def _stop_unwanted(self) -> None:
+        held = list(self._deployments)
+        for deployment_id in await until_done("look", lambda: self._store.wanted_stopped(held)):
+            async with self._lock:
+                deployment = self._deployments.pop(deployment_id, None)
+                if deployment is not None and self._ownership.owns(deployment_id):
+                    await self._roster.stop(deployment.record, deployment)
+
+    async def _take_unowned(self) -> None:
+        room = self._max_deployments - len(self._deployments)
+        if room <= 0:
+            return
+        for deployment_id in await until_done("look", lambda: self._store.unowned(room)):
+            async with self._lock:
+                if self._draining:
+                    return
+                await self._take(deployment_id)
+
+    async def _take(self, deployment_id: UUID) -> None:
+        record = await until_done("take", lambda: self._ownership.take(deployment_id))
+        if record is None:
+            return
+        if record.status == "stopped" or (record.status, record.wanted) == ("paused", "running"):
+            # It ended between our look and our take.
+            await until_done("release", lambda: self._ownership.release([deployment_id]))
+            return
+        if record.status == "paused":
+            await self._roster.stop(record, None)
+            return
+        deployment = await self._roster.bring_up(record)
+        if deployment is not None:
+            await self._admit(deployment)
+
+    async def _admit(self, deployment: Deployment) -> None:
+        """From now on it is read for; what it has missed is read at once."""
+        behind = not self._deployments or position(deployment.cursor) < position(self._cursor)
+        self._deployments[deployment.id] = deployment
+        self._has_deployments.set()
+        if not behind:
+            return
+        # A snapshot stands between two slices, so the slice can be put together anew from here.
+        # The others pass over what they have worked through already.
+        self._cursor = deployment.cursor
+        self._slice.clear()
+        while entries := await until_done("tape", lambda: self._read(block_ms=None)):
+            await self._work_through(entries)
+
+    def _drop_lost(self) -> None:
+        for deployment_id in [one for one in self._deployments if not self._ownership.owns(one)]:
+            del self._deployments[deployment_id]
+
+    def _count(self) -> None:
+        RUNNING.set(len(self._deployments))
+
+    # --- the tape ------------------------------------------------------------------------------
+
+    async def _follow_tape(self) -> None:
+        while not self._draining:
+            if not self._deployments:
+                self._has_deployments.clear()
+                await self._has_deployments.wait()
+            entries = await until_done("tape", lambda: self._read(block_ms=_BLOCK_MS))
+            async with self._lock:
+                if entries:
+                    await self._work_through(entries)
+                else:
+                    await self._save_unsaved()
+
+    async def _read(self, block_ms: int | None) -> list[tape.RawEntry]:
+        return await tape.read(self._redis, self._cursor, count=_ENTRIES_AT_ONCE, block_ms=block_ms)
+
+    async def _work_through(self, entries: list[tape.RawEntry]) -> None:
+        for entry in entries:
+            if self._draining:
+                return
+            if position(entry.id) <= position(self._cursor):
+                continue  # the cursor moved while this was being read
+            if entry.kind != "trades":
+                await self._take_entry(entry)
+            self._cursor = entry.id
+
+    async def _take_entry(self, entry: tape.RawEntry) -> None:
+        match entry.decode():
+            case Candles(candles=candles):
+                self._slice.add(candles)
+            case TimeMark(phase="market"):
+                self._slice.market_mark = entry.id
+            case TimeMark() as mark:
+                await self._take_mark(entry.id, mark)
+                self._slice.clear()
+            case RunStarted():
+                self._slice.clear()
+                for deployment in self._deployments.values():
+                    if deployment.is_behind(entry.id):
+                        deployment.run_started(entry.id)
+            case RunEnded():
+                await self._save_unsaved()
+
+    async def _take_mark(self, entry_id: str, mark: TimeMark) -> None:
+        self._drop_lost()
+        due = [one for one in self._deployments.values() if one.is_behind(entry_id)]
+        feeds = await until_done("events", lambda: self._events.collect(due))
+        market_mark = self._slice.market_mark or entry_id
+        await self._prepare(mark, due, feeds)
+        failed = self._decide(entry_id, mark, due, feeds, market_mark)
+        for deployment, error in failed:
+            self._deployments.pop(deployment.id, None)
+            await self._roster.pause(deployment.record, error)
+        due = [one for one in due if one.id in self._deployments]
+        await self._store_and_send(due)
+        await self._acknowledge([one for one in due if one.id in self._deployments], mark)
+
+    def _decide(
+        self,
+        entry_id: str,
+        mark: TimeMark,
+        due: list[Deployment],
+        feeds: dict[AccountKey, Feed],
+        market_mark: str,
+    ) -> list[tuple[Deployment, str]]:
+        """Those whose hooks raised, with the tracebacks."""
+        failed: list[tuple[Deployment, str]] = []
+        began = time.perf_counter()
+        handled = 0
+        for deployment in due:
+            candles = self._slice.candles(deployment.market.series)
+            events = feed_of(feeds, deployment).until(deployment.portfolio, market_mark)
+            if not events and not candles and not deployment.has_news:
+                deployment.pass_mark(entry_id, mark)
+                continue
+            try:
+                handled += deployment.decide(entry_id, mark, events, candles)
+            except HookError as error:
+                failed.append((deployment, str(error)))
+        if handled:
+            CANDLES.inc(handled)
+            DECISION.observe(time.perf_counter() - began)
+        return failed
+
+    async def _prepare(
+        self, mark: TimeMark, due: list[Deployment], feeds: dict[AccountKey, Feed]
+    ) -> None:
+        """See to it that every deployment can take in its events and candles."""
+        cold: list[Deployment] = []
+        for deployment in due:
+            if feed_of(feeds, deployment).breaks(deployment.portfolio):
+                log.warning("events_gone", deployment=str(deployment.id))
+                read = partial(
+                    self._store.read_books, deployment.account_id, deployment.mode, deployment.id
+                )
+                deployment.portfolio = await until_done("books", read)
+            if not deployment.market.warm:
+                if mark.paced:  # a run on virtual time begins with its own first candle
+                    deployment.market.warm = True
+                elif self._slice.candles(deployment.market.series):
+                    cold.append(deployment)
+        await asyncio.gather(
+            *(
+                self._history.warm_up(
+                    one.market, mark.at_ns, self._slice.candles(one.market.series)
+                )
+                for one in cold
+            )
+        )
+
+    async def _store_and_send(self, due: list[Deployment]) -> None:
+        """State goes to the database with decisions that have effects, else every few marks."""
+        if any(one.unsaved_marks >= self._snapshot_marks for one in due):
+            unsaved = [one for one in due if one.unsaved_marks]
+        else:
+            unsaved = [one for one in due if one.has_decided]
+        if not unsaved:
+            return
+        deciding = [one for one in unsaved if one.has_decided]
+        saved = await self._roster.save(unsaved)
+        self._drop_lost()
+        await self._dispatch.send([one for one in deciding if one in saved])
+
+    async def _save_unsaved(self) -> None:
+        unsaved = [one for one in self._deployments.values() if one.unsaved_marks]
+        if unsaved:
+            await self._roster.save(unsaved)
+            self._drop_lost()
+
+    async def _acknowledge(self, due: list[Deployment], mark: TimeMark) -> None:
+        await self._ownership.make_certain()
+        by_cursor: defaultdict[str, list[str]] = defaultdict(list)
+        for deployment in due:
+            if self._ownership.owns(deployment.id):
+                by_cursor[deployment.durable_cursor].append(deployment.participant)
+        for cursor, participants in by_cursor.items():
+            acknowledge = partial(
+                tape.acknowledge, self._redis, participants, mark, "strategy", cursor
+            )
+            await until_done("acknowledgement", acknowledge)

@@ -1,0 +1,83 @@
+"""Indicators inside a strategy: one per symbol, fed before `on_candle` sees the candle."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from shared.models.identifiers import Timeframe
+from shared.models.market import Candle
+
+
+class Indicator(Protocol):
+    """What `shared.indicators` offers: fed value by value, its state fits into a snapshot."""
+
+    def update(self, value: float, /) -> float | None: ...
+    def state(self) -> Any: ...
+    def restore(self, state: Any, /) -> None: ...
+
+
+class IndicatorSet:
+    """The same indicator for each symbol of the deployment, on one timeframe.
+
+    `averages["SPY"]` is the value after the last completed candle, None until it has seen
+    enough of them; `averages.previous("SPY")` the one before.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Indicator],
+        symbols: Sequence[str],
+        timeframe: Timeframe,
+        of: Callable[[Candle], float],
+    ) -> None:
+        self.timeframe = timeframe
+        self._make = make
+        self._symbols = tuple(symbols)
+        self._of = of
+        self.reset()
+
+    def __getitem__(self, symbol: str) -> float | None:
+        return self._values[symbol][1]
+
+    def previous(self, symbol: str) -> float | None:
+        return self._values[symbol][0]
+
+    def update(self, candle: Candle) -> None:
+        value = self._indicators[candle.symbol].update(self._of(candle))
+        self._values[candle.symbol] = (self._values[candle.symbol][1], value)
+
+    def reset(self) -> None:
+        """Forget everything seen, as at the start of a run."""
+        self._indicators = {symbol: self._make() for symbol in self._symbols}
+        self._values: dict[str, tuple[float | None, float | None]] = dict.fromkeys(
+            self._symbols, (None, None)
+        )
+
+    def state(self) -> dict[str, Any]:
+        return {
+            symbol: {"values": self._values[symbol], "inner": indicator.state()}
+            for symbol, indicator in self._indicators.items()
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        for symbol, indicator in self._indicators.items():
+            before, now = state[symbol]["values"]
+            self._values[symbol] = (before, now)
+            indicator.restore(state[symbol]["inner"])
+
+
+def crossed_above(first: IndicatorSet, second: IndicatorSet, symbol: str) -> bool:
+    """`first` was at or below `second` before the last candle, and is above it now."""
+    return _order(first.previous(symbol), second.previous(symbol)) in (-1, 0) and (
+        _order(first[symbol], second[symbol]) == 1
+    )
+
+
+def crossed_below(first: IndicatorSet, second: IndicatorSet, symbol: str) -> bool:
+    """`first` was at or above `second` before the last candle, and is below it now."""
+    return crossed_above(second, first, symbol)
+
+
+def _order(first: float | None, second: float | None) -> int | None:
+    if first is None or second is None:
+        return None
+    return (first > second) - (first < second)

@@ -1,0 +1,105 @@
+"""Builds and closes every client; the one file that knows the concrete ones."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import structlog
+from fastapi import FastAPI
+from redis.exceptions import RedisError
+
+from shared.database import DatabaseThread, make_engine
+from shared.redis import make_redis
+from shared.redis.requests import OrderRequests
+from shared.service.health import postgres_check, redis_check
+from shared.service.internal import internal_client
+from strategy_workers.deployments.actions import Deployments
+from strategy_workers.library import LIBRARY, Catalogue
+from strategy_workers.runtime.account_events import AccountEvents
+from strategy_workers.runtime.dispatch import Dispatch
+from strategy_workers.runtime.history import History
+from strategy_workers.runtime.ownership import Ownership
+from strategy_workers.runtime.roster import Roster
+from strategy_workers.runtime.store import Store
+from strategy_workers.runtime.worker import Worker
+from strategy_workers.settings import StrategyWorkersSettings
+
+log = structlog.get_logger()
+
+_START_AGAIN_S = 0.5
+
+
+@contextlib.asynccontextmanager
+async def running_worker(
+    settings: StrategyWorkersSettings, catalogue: Catalogue
+) -> AsyncIterator[Worker]:
+    """A worker that holds deployments while the block runs, and drains when it ends."""
+    async with contextlib.AsyncExitStack() as stack:
+        engine = make_engine(settings)
+        stack.callback(engine.dispose)
+        thread = DatabaseThread("runtime")
+        stack.callback(thread.close)
+        redis = make_redis(settings)
+        stack.push_async_callback(redis.aclose)
+        client = await stack.enter_async_context(
+            internal_client(settings, settings.market_data_url, settings.strategy_history_timeout_s)
+        )
+        requests = OrderRequests(redis, settings.order_shards)
+        owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        store = Store(engine, thread, owner, settings.lease_duration_s)
+        ownership = Ownership(store, settings.lease_duration_s)
+        dispatch = Dispatch(requests, settings.strategy_answer_timeout_s)
+        worker = Worker(
+            redis,
+            store,
+            ownership,
+            Roster(redis, store, ownership, dispatch, catalogue),
+            AccountEvents(redis, store),
+            dispatch,
+            History(client),
+            lease_duration_s=settings.lease_duration_s,
+            snapshot_marks=settings.strategy_snapshot_marks,
+            max_deployments=settings.strategy_max_deployments,
+        )
+        task = asyncio.create_task(_run(worker, requests), name="worker")
+        try:
+            yield worker
+        finally:
+            try:
+                await asyncio.wait_for(worker.drain(), settings.drain_timeout_s)
+            except TimeoutError:
+                # What was decided is stored: whoever takes over sends it.
+                log.warning("drain_cut_short", after_s=settings.drain_timeout_s)
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+async def _run(worker: Worker, requests: OrderRequests) -> None:
+    while True:
+        try:
+            async with requests.listening():
+                await worker.run()
+        except RedisError as error:  # it wasn't there to begin with
+            log.warning("store_away", during="start", error=repr(error))
+            await asyncio.sleep(_START_AGAIN_S)
+
+
+@contextlib.asynccontextmanager
+async def wire(app: FastAPI, settings: StrategyWorkersSettings) -> AsyncIterator[None]:
+    async with contextlib.AsyncExitStack() as stack:
+        engine = make_engine(settings)
+        stack.callback(engine.dispose)
+        redis = make_redis(settings)
+        stack.push_async_callback(redis.aclose)
+        worker = await stack.enter_async_context(running_worker(settings, LIBRARY))
+        loop = asyncio.get_running_loop()
+        app.state.catalogue = LIBRARY
+        app.state.deployments = Deployments(
+            engine, LIBRARY, lambda: loop.call_soon_threadsafe(worker.look_round)
+        )
+        app.state.readiness = {"postgres": postgres_check(engine), "redis": redis_check(redis)}
+        yield
