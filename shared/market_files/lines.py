@@ -56,9 +56,9 @@ def parse_header(line: bytes, file: str) -> Header:
             raise TradeFileError(file, 1, f"the column {name!r} is there more than once")
     missing = [name for name in COLUMNS if name not in names]
     if missing:
-        what = "columns" if len(missing) > 1 else "column"
+        what, are = ("columns", "are") if len(missing) > 1 else ("column", "is")
         wanted = ", ".join(repr(name) for name in missing)
-        raise TradeFileError(file, 1, f"the {what} {wanted} is missing from the header")
+        raise TradeFileError(file, 1, f"the {what} {wanted} {are} missing from the header")
     return Header(len(names), {name: names.index(name) for name in COLUMNS})
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["FileSummary", "TradeColumns", "TradeFileError", "read_trades", "summarize"]
 
 #: Decompressed bytes that are parsed at once: about 100,000 prints.
-_PIECE_BYTES = 4 << 20
+PIECE_BYTES = 4 << 20
 _MAX_LINE_BYTES = 64 << 10
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -60,14 +60,19 @@ class FileSummary:
     last_ns: int
 
 
-def summarize(path: Path, name: str | None = None, max_rows: int | None = None) -> FileSummary:
+def summarize(
+    path: Path,
+    name: str | None = None,
+    max_rows: int | None = None,
+    piece_bytes: int = PIECE_BYTES,
+) -> FileSummary:
     """Read a whole file, checking every line. `name` stands for it in refusals.
 
     Raises TradeFileError at the first thing that is wrong.
     """
     rows, first_ns, last_ns = 0, 0, 0
     symbols: dict[str, None] = {}
-    for frame in _frames(path, name or path.name):
+    for frame in _frames(path, name or path.name, piece_bytes):
         if not rows:
             first_ns = frame["at_ns"][0]
         rows += frame.height
@@ -79,14 +84,16 @@ def summarize(path: Path, name: str | None = None, max_rows: int | None = None) 
 
 
 def read_trades(
-    paths: Sequence[Path], names: Sequence[str] | None = None
+    paths: Sequence[Path],
+    names: Sequence[str] | None = None,
+    piece_bytes: int = PIECE_BYTES,
 ) -> Iterator[TradeColumns]:
     """The prints of all files merged by time, in pieces that are never empty.
 
     Prints of one time keep the order of the files, then of the lines. Raises TradeFileError.
     """
     called = names or [path.name for path in paths]
-    files = [_frames(path, name) for path, name in zip(paths, called, strict=True)]
+    files = [_frames(path, name, piece_bytes) for path, name in zip(paths, called, strict=True)]
     merged = files[0] if len(files) == 1 else _merge(files)
     for frame in merged:
         yield _columns(frame)
@@ -160,12 +167,12 @@ def _merge(files: Iterable[Iterator[pl.DataFrame]]) -> Iterator[pl.DataFrame]:
 # --- one file ----------------------------------------------------------------------------------
 
 
-def _frames(path: Path, name: str) -> Iterator[pl.DataFrame]:
+def _frames(path: Path, name: str, piece_bytes: int) -> Iterator[pl.DataFrame]:
     """Checked prints of one file, piece by piece; at least one."""
     line, last_ns = 1, 0
     header: Header | None = None
     empty = True
-    for piece in _pieces(path, name):
+    for piece in _pieces(path, name, piece_bytes):
         body = piece
         if header is None:
             first, _, body = piece.partition(b"\n")
@@ -186,7 +193,7 @@ def _frames(path: Path, name: str) -> Iterator[pl.DataFrame]:
         raise TradeFileError(name, None, "there is no trade after the header line")
 
 
-def _pieces(path: Path, name: str) -> Iterator[bytes]:
+def _pieces(path: Path, name: str, piece_bytes: int) -> Iterator[bytes]:
     """The file's text in pieces of whole lines, without the last newline of each.
 
     Newlines at the end of the file say nothing and are left out.
@@ -198,17 +205,17 @@ def _pieces(path: Path, name: str) -> Iterator[bytes]:
             if not zipped and name.endswith(".gz"):
                 raise TradeFileError(name, None, "it is not gzip data, as its name says")
             stream = cast("IO[bytes]", gzip.GzipFile(fileobj=raw) if zipped else raw)
-            yield from _whole_lines(stream, name)
+            yield from _whole_lines(stream, name, piece_bytes)
     except EOFError:
         raise TradeFileError(name, None, "the gzip data breaks off before its end") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise TradeFileError(name, None, f"the gzip data is damaged ({error})") from None
 
 
-def _whole_lines(stream: IO[bytes], name: str) -> Iterator[bytes]:
+def _whole_lines(stream: IO[bytes], name: str, piece_bytes: int) -> Iterator[bytes]:
     rest = b""
     line = 1
-    while data := stream.read(_PIECE_BYTES):
+    while data := stream.read(piece_bytes):
         if b"\r" in data or rest.endswith(b"\r"):
             joined = (rest + data).replace(b"\r\n", b"\n")
         else:
@@ -216,12 +223,12 @@ def _whole_lines(stream: IO[bytes], name: str) -> Iterator[bytes]:
         end = joined.rfind(b"\n")
         if len(joined) - end > _MAX_LINE_BYTES:
             number = line + joined.count(b"\n")
-            raise TradeFileError(name, number, f"is longer than {_MAX_LINE_BYTES} bytes")
+            raise TradeFileError(name, number, f"it is longer than {_MAX_LINE_BYTES} bytes")
         # The newlines that end this piece stay: only what follows tells if they are the last.
         piece = joined[: end + 1].rstrip(b"\n")
         rest = joined[len(piece) :]
         if len(rest) > _MAX_LINE_BYTES and not rest.strip(b"\n"):
-            raise TradeFileError(name, line + piece.count(b"\n") + 1, "is empty")
+            raise TradeFileError(name, line + piece.count(b"\n") + 1, "it is empty")
         if piece:
             line += piece.count(b"\n")
             yield piece[1:] if piece.startswith(b"\n") else piece
