@@ -56,14 +56,19 @@ class ShardSeat:
             self._owner.wake()
 
     async def run(self) -> None:
-        while not self._stopping.is_set():
-            faulted = False
-            async with self._places:
-                lease = await self._try_to_take()
-                if lease is not None:
-                    faulted = not await self._own(lease)
-            await self._pause(_PAUSE_AFTER_FAULT_S if faulted else self._try_every_s)
-        self._journal.close()
+        try:
+            while not self._stopping.is_set():
+                await self._claim_once()
+        finally:
+            self._journal.close()
+
+    async def _claim_once(self) -> None:
+        faulted = False
+        async with self._places:
+            lease = await self._try_to_take()
+            if lease is not None:
+                faulted = not await self._own(lease)
+        await self._pause(_PAUSE_AFTER_FAULT_S if faulted else self._try_every_s)
 
     async def _try_to_take(self) -> Lease | None:
         try:

@@ -1,0 +1,282 @@
+"""Who trades and what trades: the other services' parts, played by hand."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+from redis.asyncio import Redis
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from shared.database.tables import AccountRow, InstrumentRow, UserRow
+from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
+from shared.models.market import RunEnded, RunStarted, TimeMark, Trades
+from shared.models.orders import (
+    CancelOrder,
+    OpenBooks,
+    Order,
+    OrderReply,
+    OrderType,
+    Refusal,
+    Reply,
+    Side,
+    SubmitOrder,
+    TimeInForce,
+)
+from shared.redis import tape
+from shared.redis.requests import OrderRequests
+
+SECOND_NS = 1_000_000_000
+MINUTE_NS = 60 * SECOND_NS
+#: 2013-10-07 14:00 UTC.
+START_NS = 1_381_154_400 * SECOND_NS
+TIMEOUT_S = 15.0
+
+
+async def until(condition: Callable[[], Any], timeout_s: float = TIMEOUT_S) -> Any:
+    """The first true value of `condition`, which may be a coroutine function."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        value = condition()
+        if asyncio.iscoroutine(value):
+            value = await value
+        if value:
+            return value
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        await asyncio.sleep(0.005)
+
+
+def add_instrument(
+    engine: Engine,
+    symbol: str,
+    *,
+    tick: Decimal = Decimal("0.01"),
+    lot: Decimal = Decimal(1),
+    exchange: str = "XNYS",
+    currency: str = "USD",
+    tradable: bool = True,
+) -> None:
+    with Session(engine) as session, session.begin():
+        session.add(
+            InstrumentRow(
+                symbol=symbol,
+                name=symbol,
+                exchange=exchange,
+                currency=currency,
+                tick_size=tick,
+                lot_size=lot,
+                tradable=tradable,
+            )
+        )
+
+
+def add_account(
+    engine: Engine,
+    *,
+    capital: str = "100000",
+    fee_bps: str = "0",
+    slippage_bps: str = "0",
+    status: str = "active",
+) -> AccountId:
+    name = uuid4().hex[:10]
+    with Session(engine) as session, session.begin():
+        user = UserRow(email=f"{name}@example.com", username=name, password_hash="-", role="trader")
+        session.add(user)
+        session.flush()
+        account = AccountRow(
+            owner_id=user.id,
+            name=name,
+            base_currency="USD",
+            status=status,
+            paper_capital=Decimal(capital),
+            paper_fee_bps=Decimal(fee_bps),
+            paper_slippage_bps=Decimal(slippage_bps),
+        )
+        session.add(account)
+        session.flush()
+        return AccountId(account.id)
+
+
+@dataclass
+class Desk:
+    """Sends commands as a gateway does."""
+
+    engine: Engine
+    requests: OrderRequests
+    account: AccountId = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.account = add_account(self.engine)
+
+    def command(
+        self,
+        side: Side = "buy",
+        qty: str = "10",
+        *,
+        limit: str | None = None,
+        client_order_id: str | None = None,
+        symbol: str = "SPY",
+        account: AccountId | None = None,
+        mode: Mode = "paper",
+        time_in_force: TimeInForce = "gtc",
+        order_type: OrderType | None = None,
+    ) -> SubmitOrder:
+        return SubmitOrder(
+            request_id=uuid4().hex,
+            reply_to=self.requests.reply_to,
+            account_id=account or self.account,
+            mode=mode,
+            client_order_id=client_order_id or uuid4().hex,
+            submitted_by="user:11111111-1111-1111-1111-111111111111",
+            symbol=Symbol(symbol),
+            side=side,
+            order_type=order_type or ("market" if limit is None else "limit"),
+            time_in_force=time_in_force,
+            qty=Decimal(qty),
+            limit_price=None if limit is None else Decimal(limit),
+        )
+
+    async def ask(self, command: SubmitOrder | CancelOrder | OpenBooks) -> Reply:
+        return await self.requests.ask(command, TIMEOUT_S)
+
+    async def submit(self, *args: Any, **kwargs: Any) -> Order:
+        reply = await self.ask(self.command(*args, **kwargs))
+        assert isinstance(reply, OrderReply), reply
+        return reply.order
+
+    async def refused(self, *args: Any, **kwargs: Any) -> Refusal:
+        reply = await self.ask(self.command(*args, **kwargs))
+        assert isinstance(reply, Refusal), reply
+        return reply
+
+    async def cancel(self, order_id: OrderId, account: AccountId | None = None) -> Reply:
+        return await self.ask(
+            CancelOrder(
+                request_id=uuid4().hex,
+                reply_to=self.requests.reply_to,
+                account_id=account or self.account,
+                mode="paper",
+                order_id=order_id,
+                submitted_by="user:1",
+            )
+        )
+
+    async def open_books(self, account: AccountId | None = None) -> Reply:
+        return await self.ask(
+            OpenBooks(
+                request_id=uuid4().hex,
+                reply_to=self.requests.reply_to,
+                account_id=account or self.account,
+                mode="paper",
+            )
+        )
+
+    # --- what is stored ----------------------------------------------------------------------
+
+    def rows(self, sql: str, **parameters: Any) -> list[Any]:
+        with self.engine.connect() as connection:
+            return list(connection.execute(text(sql), parameters))
+
+    def value(self, sql: str, **parameters: Any) -> Any:
+        with self.engine.connect() as connection:
+            return connection.execute(text(sql), parameters).scalar()
+
+    def status(self, order_id: UUID) -> str | None:
+        return self.value("SELECT status FROM orders WHERE id = :id", id=order_id)
+
+
+@dataclass
+class Feed:
+    """A market data engine that plays what it is told."""
+
+    redis: Redis
+    at_ns: int = START_NS
+    number: int = 0
+
+    async def start(self, *, paced: bool = False) -> None:
+        self.number = 0
+        source: Literal["replay", "live"] = "replay" if paced else "live"
+        await tape.append(self.redis, [RunStarted(run_id="r", source=source, paced=paced)])
+
+    async def end(self) -> None:
+        await tape.append(self.redis, [RunEnded(run_id="r")])
+
+    def trades(self, *prints: tuple[str, float]) -> Trades:
+        """One second apart."""
+        symbols = sorted({symbol for symbol, _ in prints})
+        times = []
+        for _ in prints:
+            self.at_ns += SECOND_NS
+            times.append(self.at_ns)
+        return Trades(
+            symbols=[Symbol(symbol) for symbol in symbols],
+            symbol_index=[symbols.index(symbol) for symbol, _ in prints],
+            at_ns=times,
+            price=[price for _, price in prints],
+            size=[1.0 for _ in prints],
+        )
+
+    async def print(self, *prices: float, symbol: str = "SPY") -> str:
+        """Prints of one symbol, as one entry; its id."""
+        ids = await tape.append(self.redis, [self.trades(*((symbol, price) for price in prices))])
+        return ids[0]
+
+    async def mark(
+        self, *, paced: bool = False, phase: Literal["market", "strategy"] = "market"
+    ) -> TimeMark:
+        if phase == "market":
+            self.number += 1
+        mark = TimeMark(number=self.number, at_ns=self.at_ns, phase=phase, paced=paced)
+        await tape.append(self.redis, [mark])
+        return mark
+
+
+def ledger_adds_up(desk: Desk, accounts: Iterable[UUID]) -> None:
+    """Balances are running sums without gaps; cash, positions and executions agree."""
+    for account in accounts:
+        balance = Decimal(0)
+        entries = desk.rows(
+            "SELECT * FROM ledger_entries WHERE account_id = :a ORDER BY seq", a=account
+        )
+        for seq, row in enumerate(entries, 1):
+            balance += row.amount
+            assert row.seq == seq
+            assert row.balance == balance
+            assert balance >= 0
+        executions = desk.rows(
+            "SELECT * FROM executions WHERE account_id = :a ORDER BY seq", a=account
+        )
+        assert [row.seq for row in executions] == list(range(1, len(executions) + 1))
+        flow = sum(
+            (
+                row.qty * row.price * (1 if row.side == "sell" else -1) - row.fee
+                for row in executions
+            ),
+            Decimal(0),
+        )
+        deposits = desk.value(
+            "SELECT sum(amount) FROM ledger_entries WHERE account_id = :a AND kind = 'deposit'",
+            a=account,
+        )
+        assert balance == (deposits or 0) + flow
+        held: dict[str, Decimal] = {}
+        for row in executions:
+            held[row.symbol] = held.get(row.symbol, Decimal(0)) + (
+                row.qty if row.side == "buy" else -row.qty
+            )
+        stored = {
+            row.symbol: row.qty
+            for row in desk.rows("SELECT * FROM positions WHERE account_id = :a", a=account)
+        }
+        assert stored == held
+
+
+def frames_are_gap_free(desk: Desk) -> None:
+    for topic, count, first, last in desk.rows(
+        "SELECT topic, count(*), min(topic_seq), max(topic_seq) FROM account_events GROUP BY topic"
+    ):
+        assert (first, last) == (1, count), topic
