@@ -146,22 +146,35 @@ def running_supervisor(folder: DataFolder) -> int | None:
 
 def stop_supervisor(folder: DataFolder, pid: int, timeout_s: float) -> None:
     """Ask it to stop, and return when nothing of the instance runs any more."""
-    os.kill(pid, signal.SIGTERM)
     fd = os.open(folder.lock, os.O_RDWR)
     try:
+        os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + timeout_s
-        while not _locked(fd):
+        while not _locked(fd) or _living(pid):
             if time.monotonic() > deadline:
                 raise CliError(f"the platform (process {pid}) did not stop in {timeout_s:.0f} s")
             time.sleep(0.05)
+    except ProcessLookupError:
+        return  # it ended by itself just now
     finally:
         os.close(fd)
 
 
 def started_at(pid: int) -> str:
     """Start of a process in clock ticks since boot: with its id, it names the process for good."""
-    # Fields after the command's closing parenthesis; the command itself may hold anything.
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    return _process_facts(pid)[19]
+
+
+def _living(pid: int) -> bool:
+    try:
+        return _process_facts(pid)[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _process_facts(pid: int) -> list[str]:
+    """What follows the command's closing parenthesis; the command itself may hold anything."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def _locked(fd: int) -> bool:

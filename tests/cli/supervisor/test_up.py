@@ -162,19 +162,19 @@ def test_followed_logs_show_what_is_written_later(instance: Instance) -> None:
     with subprocess.Popen(
         [*_TRADECTL, "logs", "migrate", "--follow", "--lines", "0", *instance.options],
         stdout=subprocess.PIPE,
-        text=True,
+        bufsize=0,
     ) as follower:
         assert follower.stdout is not None
         try:
             os.set_blocking(follower.stdout.fileno(), False)
-            seen = ""
+            seen = b""
 
             def grown() -> bool:
                 nonlocal seen
                 with log.open("a") as writer:
                     writer.write("a new line\n")
-                seen += follower.stdout.read() or ""  # type: ignore[union-attr]
-                return "a new line" in seen
+                seen += follower.stdout.read(4096) or b""  # type: ignore[union-attr]
+                return b"a new line" in seen
 
             _wait_until(grown, "the follower shows the line")
         finally:
