@@ -1,0 +1,96 @@
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from market_data_engine.calendars import Calendars
+from market_data_engine.calendars.calendars import last_date
+from market_data_engine.errors import UnknownExchangeError
+from shared.candles.errors import OutsideCalendarError
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def ns(text: str) -> int:
+    return (datetime.fromisoformat(text) - EPOCH) // timedelta(microseconds=1) * 1000
+
+
+@pytest.fixture(scope="module")
+def calendars(tmp_path_factory: pytest.TempPathFactory) -> Calendars:
+    return Calendars(tmp_path_factory.mktemp("calendars"))
+
+
+@pytest.mark.parametrize(
+    ("exchange", "moment", "opens", "closes"),
+    [
+        # Winter and summer time, and the Mondays after the clocks change.
+        ("XNYS", "2024-01-16T15:00Z", "2024-01-16T04:00-05:00", "2024-01-16T20:00-05:00"),
+        ("XNYS", "2013-10-07T15:00Z", "2013-10-07T04:00-04:00", "2013-10-07T20:00-04:00"),
+        ("XNYS", "2024-03-11T15:00Z", "2024-03-11T04:00-04:00", "2024-03-11T20:00-04:00"),
+        ("XNYS", "2024-11-04T15:00Z", "2024-11-04T04:00-05:00", "2024-11-04T20:00-05:00"),
+        # The day after Thanksgiving, and Christmas Eve.
+        ("XNYS", "2024-11-29T15:00Z", "2024-11-29T04:00-05:00", "2024-11-29T17:00-05:00"),
+        ("XNYS", "2024-12-24T15:00Z", "2024-12-24T04:00-05:00", "2024-12-24T17:00-05:00"),
+        # A weekend and a holiday (Martin Luther King) belong to the Friday before.
+        ("XNYS", "2024-01-15T15:00Z", "2024-01-12T04:00-05:00", "2024-01-12T20:00-05:00"),
+        ("XNAS", "2013-10-07T15:00Z", "2013-10-07T04:00-04:00", "2013-10-07T20:00-04:00"),
+        ("XNSE", "2024-06-03T05:00Z", "2024-06-03T09:15+05:30", "2024-06-03T15:30+05:30"),
+        ("24/7", "2024-06-02T05:00Z", "2024-06-02T00:00Z", "2024-06-03T00:00Z"),
+    ],
+)
+def test_sessions(
+    calendars: Calendars, exchange: str, moment: str, opens: str, closes: str
+) -> None:
+    session = calendars.of(exchange).session_at(ns(moment))
+    assert (session.open_ns, session.close_ns) == (ns(opens), ns(closes))
+
+
+def test_the_calendar_reaches_from_1998_to_the_end_of_next_year(calendars: Calendars) -> None:
+    calendar = calendars.of("XNYS")
+    assert calendar.session_at(ns("1998-01-02T15:00Z")).date == date(1998, 1, 2)
+    next_year = datetime.now(UTC).year + 1
+    last = calendar.session_at(ns(f"{next_year}-12-31T23:00Z")).date
+    assert date(next_year, 12, 28) <= last
+    with pytest.raises(OutsideCalendarError):
+        calendar.session_at(ns("1997-12-01T15:00Z"))
+
+
+def test_weeks_are_whole() -> None:
+    assert last_date(date(2026, 11, 20)) == date(2028, 1, 2)
+    assert last_date(date(2022, 1, 1)) == date(2023, 12, 31)
+
+
+@pytest.mark.parametrize("exchange", ["NOPE", "../etc", "", "XNYS/x"])
+def test_an_unknown_exchange_is_refused(calendars: Calendars, exchange: str) -> None:
+    with pytest.raises(UnknownExchangeError):
+        calendars.of(exchange)
+
+
+def test_a_kept_calendar_is_used_and_a_damaged_one_built_again(tmp_path: Path) -> None:
+    fresh = Calendars(tmp_path).of("XNYS")
+    (kept,) = tmp_path.iterdir()
+    content = kept.read_bytes()
+    # One session only, to see that the file is what is used.
+    short = content.replace(b'{"opens_ns"', b'{"x":1,"opens_ns"')
+    kept.write_bytes(short)
+    assert Calendars(tmp_path).of("XNYS") == fresh
+    assert kept.read_bytes() == short
+    for damage in (b"", b"{}", content[: len(content) // 2], content.replace(b"1998-01-02", b"?")):
+        kept.write_bytes(damage)
+        assert Calendars(tmp_path).of("XNYS") == fresh
+        assert kept.read_bytes() == content
+
+
+def test_a_warm_process_does_not_import_pandas(tmp_path: Path) -> None:
+    Calendars(tmp_path).of("XNYS")
+    program = (
+        "import sys; from pathlib import Path; from market_data_engine.calendars import Calendars;"
+        f"Calendars(Path({str(tmp_path)!r})).of('XNYS');"
+        "import market_data_engine.main; print({'pandas', 'numpy', 'polars'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert done.stdout.strip() == "set()"
