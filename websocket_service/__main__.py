@@ -1,4 +1,5 @@
 from websocket_service.main import run
 from websocket_service.settings import WebsocketSettings
 
-run(WebsocketSettings())
+if __name__ == "__main__":
+    run(WebsocketSettings())

@@ -1,0 +1,1 @@
+"""Pure arithmetic over executions and an equity curve: one metric a file."""

@@ -1,0 +1,24 @@
+"""What the metrics need to know of an execution."""
+
+from decimal import Decimal
+from typing import NamedTuple
+
+
+class Fill(NamedTuple):
+    """One execution. Fills are in the order in which they happened (`seq`), not by `at_us`:
+    the same market period can be replayed twice on one account."""
+
+    symbol: str
+    #: Signed: below zero for a sell.
+    qty: Decimal
+    price: Decimal
+    fee: Decimal
+    #: Profit that it realised over the average entry price, fee not included.
+    realized_pnl: Decimal
+    #: Market time, microseconds since the epoch.
+    at_us: int
+
+
+class Point(NamedTuple):
+    at_us: int
+    equity: Decimal

@@ -1,0 +1,53 @@
+"""Round trips: all executions from a flat position in a symbol to the next flat one.
+
+https://www.investopedia.com/terms/r/round-trip-trades.asp
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from analytics_service.metrics.executions import Fill
+from shared.trading.amounts import exactly, rounded
+
+
+class Trade(NamedTuple):
+    symbol: str
+    opened_at_us: int
+    closed_at_us: int
+    #: Realised profit less all fees of the trade.
+    profit: Decimal
+
+
+class _Open(NamedTuple):
+    qty: Decimal
+    opened_at_us: int
+    profit: Decimal
+
+
+@exactly
+def round_trips(fills: Sequence[Fill]) -> list[Trade]:
+    """Closed trades in the order of their closing. What is still open counts for nothing.
+
+    A fill through zero closes one trade and opens the next; its fee is shared by quantity.
+    """
+    trades: list[Trade] = []
+    positions: dict[str, _Open] = {}
+    for fill in fills:
+        before = positions.get(fill.symbol)
+        if before is None:
+            positions[fill.symbol] = _Open(fill.qty, fill.at_us, fill.realized_pnl - fill.fee)
+            continue
+        qty = before.qty + fill.qty
+        if qty and (qty > 0) == (before.qty > 0):
+            profit = before.profit + fill.realized_pnl - fill.fee
+            positions[fill.symbol] = _Open(qty, before.opened_at_us, profit)
+            continue
+        closing_fee = rounded(fill.fee * abs(before.qty) / abs(fill.qty))
+        profit = before.profit + fill.realized_pnl - closing_fee
+        trades.append(Trade(fill.symbol, before.opened_at_us, fill.at_us, profit))
+        if qty:
+            positions[fill.symbol] = _Open(qty, fill.at_us, closing_fee - fill.fee)
+        else:
+            del positions[fill.symbol]
+    return trades

@@ -1,0 +1,89 @@
+"""One account's performance, computed from its records and the candles' closes. No I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from analytics_service.metrics.downsample import downsampled
+from analytics_service.metrics.drawdown import Drawdown, max_drawdown
+from analytics_service.metrics.equity_curve import Closes, equity_curve
+from analytics_service.metrics.executions import Point
+from analytics_service.metrics.profit_factor import profit_factor
+from analytics_service.metrics.sharpe import sharpe
+from analytics_service.metrics.total_return import total_return_fraction
+from analytics_service.metrics.trades import round_trips
+from analytics_service.metrics.win_rate import win_rate
+from analytics_service.performance.repository import Holding, Records
+from shared.trading.amounts import ZERO, exactly, measured, rounded
+
+
+@dataclass(frozen=True)
+class Performance:
+    capital: Decimal
+    cash: Decimal
+    equity: Decimal
+    realized_pnl: Decimal
+    unrealized_pnl: Decimal
+    fees: Decimal
+    total_return_fraction: float | None
+    drawdown: Drawdown | None
+    sharpe: float | None
+    win_rate: float | None
+    profit_factor: float | None
+    #: Closed round trips.
+    trades: int
+    executions: int
+    curve: list[Point]
+    #: Symbols without candles: their points are the executions' own prices.
+    marked_at_execution: list[str]
+
+
+@exactly
+def performance(records: Records, closes: Mapping[str, Closes], max_points: int) -> Performance:
+    """Metrics are of the whole curve; the curve in the answer has at most `max_points`."""
+    prices = {one.symbol: _last_price(one, records, closes) for one in records.holdings}
+    worth = {one.symbol: rounded(one.qty * prices[one.symbol]) for one in records.holdings}
+    equity = records.cash + sum(worth.values(), ZERO)
+    curve = _curve_to(equity, records, closes)
+    trades = round_trips(records.fills)
+    return Performance(
+        capital=records.capital,
+        cash=records.cash,
+        equity=equity,
+        realized_pnl=records.realized_pnl,
+        unrealized_pnl=sum((worth[one.symbol] - one.cost for one in records.holdings), ZERO),
+        fees=records.fees,
+        total_return_fraction=total_return_fraction(records.capital, equity),
+        drawdown=max_drawdown(curve),
+        sharpe=sharpe(curve),
+        win_rate=win_rate(trades),
+        profit_factor=profit_factor(trades),
+        trades=len(trades),
+        executions=len(records.fills),
+        curve=downsampled(curve, max_points),
+        marked_at_execution=sorted({fill.symbol for fill in records.fills} - closes.keys()),
+    )
+
+
+def _last_price(holding: Holding, records: Records, closes: Mapping[str, Closes]) -> Decimal:
+    """What the order processor marks with; else the last close, else the last execution."""
+    if holding.last_price is not None:
+        return holding.last_price
+    if holding.symbol in closes:
+        return measured(closes[holding.symbol][-1][1])
+    return next(fill.price for fill in reversed(records.fills) if fill.symbol == holding.symbol)
+
+
+def _curve_to(equity: Decimal, records: Records, closes: Mapping[str, Closes]) -> list[Point]:
+    """The curve, ending where the account stands now."""
+    curve = equity_curve(records.capital, records.fills, closes)
+    if curve and curve[-1].equity != equity:
+        # The last prints came after the last close, or at another price than the last fill.
+        curve.append(Point(max(curve[-1].at_us, end_us(records)), equity))
+    return curve
+
+
+def end_us(records: Records) -> int:
+    """How far the curve reaches: to the last price that moved what the account holds."""
+    priced = [one.priced_at_us for one in records.holdings if one.priced_at_us is not None]
+    return max(records.fills[-1].at_us, *priced) if priced else records.fills[-1].at_us
