@@ -16,6 +16,7 @@ import {
 } from "lightweight-charts";
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { onThemeChange } from "../app/theme";
+import { add, subtract } from "../numbers/decimal";
 import { formatDecimal, formatPrice } from "../numbers/format";
 import { secondsFromNs } from "../numbers/time";
 import type { Candle, Execution, Order, Position } from "../stream/messages";
@@ -261,21 +262,34 @@ function drawLines(
       }),
     );
   }
-  for (const order of orders) {
-    if (order.limit_price === null) continue;
+  for (const { side, price, qty } of levels(orders)) {
     lines.push(
       candles.createPriceLine({
-        price: Number(order.limit_price),
-        color: colour(order.side === "buy" ? "--up" : "--down"),
+        price: Number(price),
+        color: colour(side === "buy" ? "--up" : "--down"),
         lineStyle: LineStyle.Dashed,
         lineWidth: 1,
-        title: `${order.side} ${formatDecimal(order.qty)}`,
+        title: `${side} ${formatDecimal(qty)}`,
       }),
     );
   }
   return () => {
     for (const line of lines) candles.removePriceLine(line);
   };
+}
+
+type Level = { side: Order["side"]; price: string; qty: string };
+
+/** Orders at one price are one line with their sum. */
+function levels(orders: readonly Order[]): Iterable<Level> {
+  const found = new Map<string, Level>();
+  for (const { side, limit_price: price, qty, filled_qty } of orders) {
+    if (price === null) continue;
+    const open = subtract(qty, filled_qty);
+    const known = found.get(`${side} ${price}`);
+    found.set(`${side} ${price}`, { side, price, qty: known ? add(known.qty, open) : open });
+  }
+  return found.values();
 }
 
 function moveByKey(chart: IChartApi, event: KeyboardEvent): void {

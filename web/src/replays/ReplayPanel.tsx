@@ -54,7 +54,7 @@ function RunningReplay({ replay, onStopped }: { replay: Replay; onStopped(): voi
     onStopped();
   };
   return (
-    <div className="running">
+    <div className="run-card">
       <p>
         <span className="status running">running</span>{" "}
         {replay.market_time ? `${formatDateTime(replay.market_time)} UTC` : "starting"}
