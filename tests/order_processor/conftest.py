@@ -1,6 +1,6 @@
 """A market, accounts, and an order processor on real servers."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 
@@ -12,7 +12,7 @@ from order_processor.settings import OrderProcessorSettings
 from order_processor.wiring import Wiring, wire
 from shared.config import Settings
 from shared.redis.requests import OrderRequests
-from tests.order_processor.support import Desk, Feed, add_instrument
+from tests.order_processor.support import Desk, Feed, ProcessorProcess, add_instrument
 
 
 @pytest.fixture
@@ -47,3 +47,19 @@ def desk(engine: Engine, requests: OrderRequests) -> Desk:
 @pytest.fixture
 def feed(redis: Redis) -> Feed:
     return Feed(redis)
+
+
+@pytest.fixture
+def processes(settings: Settings) -> Iterator[Callable[..., ProcessorProcess]]:
+    """Makes and starts processor processes; all are gone after the test."""
+    made: list[ProcessorProcess] = []
+
+    def make(**environment: str) -> ProcessorProcess:
+        process = ProcessorProcess(settings, **environment)
+        process.start()
+        made.append(process)
+        return process
+
+    yield make
+    for process in made:
+        process.end()

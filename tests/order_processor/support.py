@@ -1,6 +1,10 @@
 """Who trades and what trades: the other services' parts, played by hand."""
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,6 +16,8 @@ from redis.asyncio import Redis
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
+from cli.embedded.servers import free_port
+from shared.config import Settings
 from shared.database.tables import AccountRow, InstrumentRow, UserRow
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.market import RunEnded, RunStarted, TimeMark, Trades
@@ -28,7 +34,7 @@ from shared.models.orders import (
     TimeInForce,
 )
 from shared.redis import tape
-from shared.redis.requests import OrderRequests
+from shared.redis.requests import AnswerOverdueError, OrderRequests
 
 SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
@@ -142,6 +148,18 @@ class Desk:
 
     async def ask(self, command: SubmitOrder | CancelOrder | OpenBooks) -> Reply:
         return await self.requests.ask(command, TIMEOUT_S)
+
+    async def insist(self, command: SubmitOrder) -> Order:
+        """Ask again until there is an answer, as a client does when processes die."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while True:
+            try:
+                reply = await self.requests.ask(command, 1.0)
+            except AnswerOverdueError:
+                assert time.monotonic() < deadline, "no answer"
+                continue
+            assert isinstance(reply, OrderReply), reply
+            return reply.order
 
     async def submit(self, *args: Any, **kwargs: Any) -> Order:
         reply = await self.ask(self.command(*args, **kwargs))
@@ -280,3 +298,48 @@ def frames_are_gap_free(desk: Desk) -> None:
         "SELECT topic, count(*), min(topic_seq), max(topic_seq) FROM account_events GROUP BY topic"
     ):
         assert (first, last) == (1, count), topic
+
+
+class ProcessorProcess:
+    """`python -m order_processor` as an operator starts it."""
+
+    def __init__(self, settings: Settings, **more: str) -> None:
+        self.port = free_port()
+        password = settings.redis_password
+        self._environment = os.environ | {
+            "ENVIRONMENT": "test",
+            "DB_PORT": str(settings.db_port),
+            "DB_NAME": settings.db_name,
+            "DB_PASSWORD": settings.db_password.get_secret_value(),
+            "REDIS_PORT": str(settings.redis_port),
+            "REDIS_PASSWORD": password.get_secret_value() if password else "",
+            "LEASE_DURATION_S": "1",
+            "ORDER_PROCESSOR_PORT": str(self.port),
+            **more,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "order_processor"],
+            env=self._environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+    def wait(self) -> int:
+        assert self._process is not None
+        return self._process.wait(TIMEOUT_S)
+
+    def end(self) -> None:
+        """Whatever state it is in."""
+        if self._process is not None and self._process.poll() is None:
+            self.kill()

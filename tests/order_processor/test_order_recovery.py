@@ -1,0 +1,379 @@
+"""What survives when processes, connections and messages fail."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from decimal import Decimal
+from uuid import uuid4
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+from sqlalchemy import Engine, text
+
+from order_processor.errors import CursorMovedError
+from order_processor.shards.batch import Batch
+from order_processor.shards.journal import LEASE_KIND, Journal
+from order_processor.wiring import Wiring
+from shared.database.leases import LeaseLostError
+from shared.models.base import encode
+from shared.models.orders import Order, OrderReply
+from shared.models.topics import account_topic
+from shared.redis import tape
+from shared.redis.keys import order_commands, shard_of, topic_buffer
+from shared.redis.topics import frames_after, last_seq
+from tests.order_processor.support import (
+    Desk,
+    Feed,
+    ProcessorProcess,
+    add_account,
+    frames_are_gap_free,
+    ledger_adds_up,
+    until,
+)
+
+Processor = Callable[[], AbstractAsyncContextManager[Wiring]]
+Processes = Callable[..., ProcessorProcess]
+
+
+async def test_nothing_is_answered_before_it_is_committed(processor: Processor, desk: Desk) -> None:
+    async with processor():
+        await desk.submit("buy", "1", limit="1")
+        with desk.engine.begin() as blocker:
+            blocker.execute(text("LOCK TABLE orders IN SHARE MODE"))
+            asking = asyncio.create_task(desk.submit("buy", "1", limit="1", client_order_id="x"))
+            await asyncio.wait([asking], timeout=0.3)
+            assert not asking.done()
+        order = await asking
+        assert desk.status(order.id) == "accepted"
+
+
+async def test_after_a_kill_no_acknowledged_order_is_missing_and_none_is_doubled(
+    processes: Processes, desk: Desk, feed: Feed, redis: Redis
+) -> None:
+    accounts = [desk.account, *(add_account(desk.engine) for _ in range(5))]
+    process = processes()
+    await feed.print(100.0)
+    answered: list[Order] = []
+
+    async def trade(number: int) -> None:
+        command = desk.command(
+            "buy", "1", account=accounts[number % len(accounts)], client_order_id=f"o{number}"
+        )
+        order = await desk.insist(command)
+        answered.append(order)
+        assert desk.status(order.id) is not None, "answered, and not stored"
+
+    async def print_on() -> None:
+        while True:
+            await feed.print(100.0, 101.0)
+            await asyncio.sleep(0.01)
+
+    printing = asyncio.create_task(print_on())
+    await desk.insist(desk.command("buy", "1", limit="1"))
+    traders = [asyncio.create_task(trade(number)) for number in range(300)]
+    await until(lambda: len(answered) >= 60)
+    process.kill()
+    process.start()
+    await asyncio.gather(*traders)
+    await until(lambda: desk.value("SELECT count(*) FROM orders WHERE status = 'filled'") == 300)
+    printing.cancel()
+    await asyncio.gather(printing, return_exceptions=True)
+
+    stored = {row.id: row for row in desk.rows("SELECT * FROM orders")}
+    assert {order.id for order in answered} <= set(stored)
+    assert len(stored) == 301
+    assert desk.value("SELECT count(*) FROM executions") == 300
+    ledger_adds_up(desk, accounts)
+    frames_are_gap_free(desk)
+    await until(lambda: _all_published(desk, redis))
+
+
+async def _all_published(desk: Desk, redis: Redis) -> bool:
+    for topic, last in desk.rows("SELECT topic, max(topic_seq) FROM account_events GROUP BY topic"):
+        frames = await frames_after(redis, topic, 0)
+        if frames is None or [seq for seq, _ in frames] != list(range(1, last + 1)):
+            return False
+    return True
+
+
+async def test_a_message_that_comes_twice_is_one_order(
+    processor: Processor, desk: Desk, redis: Redis
+) -> None:
+    command = desk.command("buy", "1", limit="1")
+    stream = order_commands(shard_of(desk.account, 4))
+    for _ in range(3):
+        await redis.xadd(stream, {"b": encode(command)})
+    async with processor():
+        await desk.ask(command)
+        reply = await desk.ask(msgspec.structs.replace(command, request_id="again"))
+        assert isinstance(reply, OrderReply)
+        assert reply.repeated
+    assert desk.value("SELECT count(*) FROM orders") == 1
+    assert desk.value("SELECT count(*) FROM order_transitions") == 2
+
+
+async def test_an_owner_that_slept_through_its_lease_writes_nothing(
+    processes: Processes, desk: Desk, feed: Feed, engine: Engine
+) -> None:
+    sleeper = processes()
+    await desk.insist(desk.command("buy", "1", limit="1"))
+    await feed.print(100.0)
+    sleeper.signal(signal.SIGSTOP)
+    command = desk.command("buy", "1", limit="1", client_order_id="while-asleep")
+    processes()
+    order = await desk.insist(command)
+    await desk.insist(desk.command("buy", "2", limit="1"))
+    sleeper.signal(signal.SIGCONT)
+    again = await desk.insist(command)
+    assert again == order
+    epochs = desk.rows("SELECT owner, epoch FROM leases WHERE kind = :k", k=LEASE_KIND)
+    assert len({row.owner for row in epochs}) == 1
+    assert desk.value("SELECT count(*) FROM orders") == 3
+    ledger_adds_up(desk, [desk.account])
+    frames_are_gap_free(desk)
+
+
+async def test_a_stale_owners_commit_changes_nothing(engine: Engine, desk: Desk) -> None:
+    old, new = (Journal(engine, 0, 4, 0.0) for _ in range(2))
+    try:
+        lease = await old.acquire("old")
+        assert lease is not None
+        before = (await old.load(lease)).cursors
+        after = msgspec.structs.replace(before, tape="9-9")
+        fresh = await until(lambda: new.acquire("new"))
+        with pytest.raises(LeaseLostError):
+            await old.commit(lease, Batch(0, {}), (False, []), before, after)
+        assert (await new.load(fresh)).cursors == before
+        await new.commit(fresh, Batch(0, {}), (False, []), before, after)
+        with pytest.raises(CursorMovedError):
+            await new.commit(fresh, Batch(0, {}), (False, []), before, after)
+    finally:
+        old.close()
+        new.close()
+
+
+async def test_a_new_owner_publishes_what_its_predecessor_left(
+    processor: Processor, desk: Desk, redis: Redis
+) -> None:
+    async with processor():
+        for _ in range(3):
+            await desk.submit("buy", "1", limit="1")
+    topic = account_topic(desk.account, "paper", "orders")
+    before = await frames_after(redis, topic, 0)
+    assert before is not None
+    assert len(before) == 3
+    await redis.delete(topic_buffer(topic))
+    with desk.engine.begin() as connection:
+        connection.execute(text("UPDATE order_shards SET published_seq = 1"))
+    async with processor():
+        await until(lambda: _reaches(redis, topic, 3))
+    after = await frames_after(redis, topic, 1)
+    assert after == before[1:]
+
+
+async def _reaches(redis: Redis, topic: str, seq: int) -> bool:
+    return await last_seq(redis, topic) >= seq
+
+
+async def test_on_sigterm_the_leases_go_back_at_once(processes: Processes, desk: Desk) -> None:
+    first = processes(LEASE_DURATION_S="60")
+    order = await desk.insist(desk.command("buy", "1", limit="1"))
+    first.signal(signal.SIGTERM)
+    first.wait()
+    assert desk.value("SELECT count(*) FROM leases WHERE expires_at < now()") == 4
+    processes()
+    successor = await desk.insist(desk.command("buy", "1", limit="1"))
+    assert successor.seq == order.seq + 1
+
+
+async def test_lost_connections_cost_time_and_nothing_else(
+    processor: Processor, desk: Desk, redis: Redis, engine: Engine
+) -> None:
+    async with processor():
+        for number in range(3):
+            await desk.insist(desk.command("buy", "1", limit="1", client_order_id=f"a{number}"))
+            with engine.connect() as connection:
+                connection.execute(
+                    text(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                    )
+                )
+            engine.dispose()
+        await desk.insist(desk.command("buy", "1", limit="1", client_order_id="last"))
+    assert desk.value("SELECT count(*) FROM orders") == 4
+    ledger_adds_up(desk, [desk.account])
+    frames_are_gap_free(desk)
+
+
+async def test_a_failing_commit_is_taken_back_and_done_again(
+    processor: Processor, desk: Desk, feed: Feed
+) -> None:
+    """The database refuses the first fill; the memory must not keep it."""
+    with desk.engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE SEQUENCE attempts; CREATE FUNCTION refuse_first() RETURNS trigger AS $$"
+                " BEGIN IF nextval('attempts') = 1 THEN RAISE EXCEPTION 'no'; END IF;"
+                " RETURN NEW; END $$ LANGUAGE plpgsql;"
+                "CREATE TRIGGER refuse BEFORE INSERT ON executions"
+                " FOR EACH ROW EXECUTE FUNCTION refuse_first()"
+            )
+        )
+    async with processor():
+        await feed.print(100.0)
+        order = await desk.submit("buy", "10")
+        await feed.print(101.0)
+        await until(lambda: desk.status(order.id) == "filled")
+    assert desk.value("SELECT last_value FROM attempts") == 2
+    assert desk.value("SELECT count(*) FROM executions") == 1
+    ledger_adds_up(desk, [desk.account])
+    frames_are_gap_free(desk)
+
+
+# --- paced runs ------------------------------------------------------------------------------
+
+_SLICES = 30
+_PRICES = [100 + ((number * 7919) % 41) / 10 for number in range(_SLICES * 5)]
+
+
+async def _play(
+    desk: Desk, redis: Redis, disturb: Callable[[int], object] = lambda _: None
+) -> list[tuple[str, str, Decimal, Decimal, Decimal, object]]:
+    """One paced run: the engine waits for the shards, a strategy trades on each slice."""
+    feed = Feed(redis)
+    account = add_account(desk.engine, fee_bps="10", slippage_bps="5")
+    always = {f"orders:{shard}": "market" for shard in range(4)}
+    pacer = tape.Pacer(redis, always=always)  # type: ignore[arg-type]
+    await pacer.begin()
+    await feed.start(paced=True)
+    for number in range(_SLICES):
+        disturb(number)
+        await feed.print(*_PRICES[number * 5 : number * 5 + 5])
+        mark = await feed.mark(paced=True)
+        await asyncio.wait_for(pacer.wait("market", mark.number), 30)
+        await feed.mark(paced=True, phase="strategy")
+        for command in _decisions(desk, account, number):
+            await desk.insist(command)
+        await pacer.trim()
+    await feed.end()
+    await until(
+        lambda: desk.value("SELECT count(*) FROM order_shards WHERE mark_number = 0 OR :n < 0", n=0)
+    )
+    return [
+        tuple(row)
+        for row in desk.rows(
+            "SELECT o.client_order_id, e.side, e.qty, e.price, e.fee, e.at FROM executions e"
+            " JOIN orders o ON o.id = e.order_id WHERE e.account_id = :a ORDER BY e.seq",
+            a=account,
+        )
+    ]
+
+
+def _decisions(desk: Desk, account: object, number: int) -> list[object]:
+    def order(side: str, qty: str, limit: str | None, name: str) -> object:
+        return desk.command(
+            side, qty, limit=limit, account=account, client_order_id=f"{number}-{name}"
+        )
+
+    decided = [order("buy", "10", None, "market")]
+    if number % 3 == 0:
+        decided.append(order("buy", "5", f"{99 + number % 4}.5", "resting"))
+    if number % 2 == 1:
+        decided.append(order("sell", "7", f"{101 + number % 3}.3", "sell"))
+    return decided
+
+
+async def test_a_run_with_kills_gives_the_executions_of_an_undisturbed_one(
+    processes: Processes, desk: Desk, redis: Redis
+) -> None:
+    process = processes(ORDER_CURSOR_INTERVAL_S="0.05")
+    undisturbed = await _play(desk, redis)
+    assert len(undisturbed) > 40
+
+    def kill_sometimes(number: int) -> None:
+        if number in {3, 4, 11, 20}:
+            process.kill()
+            process.start()
+
+    assert await _play(desk, redis, kill_sometimes) == undisturbed
+    frames_are_gap_free(desk)
+
+
+async def test_a_mark_that_was_done_but_not_acknowledged_is_acknowledged_by_the_successor(
+    processor: Processor, desk: Desk, feed: Feed, redis: Redis
+) -> None:
+    pacer = tape.Pacer(redis, always={f"orders:{shard}": "market" for shard in range(4)})
+    await pacer.begin()
+    async with processor():
+        await feed.start(paced=True)
+        await feed.print(100.0)
+        await feed.mark(paced=True)
+        await asyncio.wait_for(pacer.wait("market", 1), 5)
+    # As if the process had died between its commit and the acknowledgement.
+    await redis.delete("tape:{0}:acks")
+    await pacer.begin()
+    assert len(await pacer.missing("market", 1)) == 4
+    async with processor():
+        await asyncio.wait_for(pacer.wait("market", 1), 5)
+
+
+async def test_a_mark_of_a_run_that_is_over_is_not_acknowledged_for_the_next(
+    processor: Processor, desk: Desk, feed: Feed, redis: Redis
+) -> None:
+    pacer = tape.Pacer(redis, always={f"orders:{shard}": "market" for shard in range(4)})
+    async with processor():
+        await feed.start(paced=True)
+        await feed.mark(paced=True)
+        await until(lambda: _marks_stored(desk, 1))
+    await feed.start(paced=True)
+    await pacer.begin()
+    async with processor():
+        await until(lambda: _marks_stored(desk, 0))
+        order = await desk.submit("buy", "1", limit="1")
+        assert order.status == "accepted"
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(pacer.wait("market", 1), 0.4)
+        assert len(await pacer.missing("market", 1)) == 4
+
+
+def _marks_stored(desk: Desk, number: int) -> bool:
+    rows = desk.rows("SELECT mark_number FROM order_shards")
+    return len(rows) == 4 and all(row.mark_number == number for row in rows)
+
+
+async def test_an_order_that_has_seen_a_print_fills_at_its_limit_also_after_a_restart(
+    processor: Processor, desk: Desk, feed: Feed
+) -> None:
+    async with processor():
+        await feed.print(100.0)
+        resting = await desk.submit("buy", "1", limit="95")
+        await feed.print(99.0)
+        fresh = await desk.submit("buy", "1", limit="96")
+    async with processor():
+        await feed.print(90.0)
+        await until(lambda: desk.status(fresh.id) == "filled")
+        assert desk.status(resting.id) == "filled"
+    prices = {
+        row.order_id: row.price for row in desk.rows("SELECT order_id, price FROM executions")
+    }
+    assert prices == {resting.id: 95, fresh.id: 90}
+
+
+async def test_a_command_that_makes_the_code_fail_is_refused_and_the_shard_goes_on(
+    processor: Processor, desk: Desk, engine: Engine
+) -> None:
+    """An instrument whose tick can't divide: the database must not have it, and if it has…"""
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE instruments DROP CONSTRAINT ck_instruments_tick_size"))
+        connection.execute(
+            text("INSERT INTO instruments VALUES ('BAD', 'BAD', 'XNYS', 'USD', 0, 1, true, now())")
+        )
+    async with processor():
+        bad = await desk.refused("buy", "1", limit="5", symbol="BAD")
+        assert bad.code == "internal_error"
+        assert (await desk.submit("buy", "1", limit="5")).status == "accepted"
+    assert uuid4() not in {row.id for row in desk.rows("SELECT id FROM orders")}
+    assert desk.value("SELECT count(*) FROM orders") == 1
