@@ -10,7 +10,7 @@ from itertools import pairwise
 from math import inf
 
 from analytics_service.metrics.executions import Fill, Point
-from shared.trading.amounts import ZERO, exactly, measured, rounded
+from shared.trading.amounts import ZERO, exactly, measured
 
 #: When each close was known (the candle's end, microseconds), and the close; oldest first.
 Closes = Sequence[tuple[int, float]]
@@ -37,33 +37,33 @@ def equity_curve(
 
 
 class _Book:
-    """Cash and positions, with the worth of each kept up to date."""
+    """Cash, positions, and the last price of each."""
 
     def __init__(self, cash: Decimal) -> None:
         self._cash = cash
         self._qty: dict[str, Decimal] = {}
-        self._worth: dict[str, Decimal] = {}
-        self._positions_worth = ZERO
-        self.equity = cash
+        self._price: dict[str, Decimal] = {}
 
     @property
     def symbols(self) -> list[str]:
-        return [symbol for symbol, qty in self._qty.items() if qty]
+        return list(self._qty)
+
+    @property
+    def equity(self) -> Decimal:
+        return sum((qty * self._price[symbol] for symbol, qty in self._qty.items()), self._cash)
 
     def fill(self, fill: Fill) -> None:
-        self._cash -= rounded(fill.qty * fill.price) + fill.fee
-        self._qty[fill.symbol] = self._qty.get(fill.symbol, ZERO) + fill.qty
-        self._value(fill.symbol, fill.price)
+        self._cash -= fill.qty * fill.price + fill.fee
+        self._price[fill.symbol] = fill.price
+        qty = self._qty.get(fill.symbol, ZERO) + fill.qty
+        if qty:
+            self._qty[fill.symbol] = qty
+        else:
+            del self._qty[fill.symbol]
 
     def mark(self, symbol: str, close: float) -> None:
-        if self._qty.get(symbol):
-            self._value(symbol, measured(close))
-
-    def _value(self, symbol: str, price: Decimal) -> None:
-        worth = rounded(self._qty[symbol] * price)
-        self._positions_worth += worth - self._worth.get(symbol, ZERO)
-        self._worth[symbol] = worth
-        self.equity = self._cash + self._positions_worth
+        if symbol in self._qty:
+            self._price[symbol] = measured(close)
 
 
 def _stretches(fills: Sequence[Fill]) -> Iterator[tuple[Sequence[Fill], float]]:

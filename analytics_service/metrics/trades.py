@@ -43,7 +43,7 @@ def round_trips(fills: Sequence[Fill]) -> list[Trade]:
             profit = before.profit + fill.realized_pnl - fill.fee
             positions[fill.symbol] = _Open(qty, before.opened_at_us, profit)
             continue
-        closing_fee = rounded(fill.fee * abs(before.qty) / abs(fill.qty))
+        closing_fee = rounded(fill.fee * abs(before.qty) / abs(fill.qty)) if qty else fill.fee
         profit = before.profit + fill.realized_pnl - closing_fee
         trades.append(Trade(fill.symbol, before.opened_at_us, fill.at_us, profit))
         if qty:
