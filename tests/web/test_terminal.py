@@ -32,7 +32,7 @@ def open_account(page: Page, capital: str = "100000") -> None:
     page.get_by_label("Name", exact=True).fill("Main")
     page.get_by_label("Paper capital").fill(capital)
     page.get_by_role("button", name="Open paper account").click()
-    page.get_by_role("tab", name="Positions").wait_for()
+    expect(figure(page, "Equity")).to_be_visible()
 
 
 def choose_symbol(page: Page, symbol: str) -> None:
@@ -182,7 +182,6 @@ def test_an_admin_runs_a_replay_from_the_page_and_cannot_trade(
 @pytest.mark.parametrize("page", [PHONE], indirect=True)
 def test_a_phone_shows_one_view_at_a_time_without_scrolling_sideways(page: Page) -> None:
     register(page)
-    page.get_by_role("button", name="Trade").click()
     open_account(page)
     for view, content in (("Chart", ".market"), ("Trade", ".side"), ("Books", ".books")):
         page.get_by_role("button", name=view, exact=True).click()

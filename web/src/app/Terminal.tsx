@@ -34,12 +34,14 @@ export function Terminal({ user, onSignOut }: { user: User; onSignOut(): void })
   const [accountId, setAccountId] = useStored(`account:${user.id}`, "");
   const [symbol, setSymbol] = useStored("symbol", "SPY");
   const [storedTimeframe, setTimeframe] = useStored("timeframe", "1m");
-  const [view, setView] = useState<View>("chart");
+  const [chosenView, setView] = useState<View | null>(null);
   const [dialog, setDialog] = useState<"open_account" | "shortcuts" | null>(null);
 
   const accounts = data?.items ?? [];
   const account = accounts.find((one) => one.id === accountId) ?? accounts[0];
   const timeframe = TIMEFRAMES.find((one) => one === storedTimeframe) ?? "1m";
+  // A newcomer begins where the first account is opened.
+  const view = chosenView ?? (data && !account ? "trade" : "chart");
   const trader = user.role === "trader";
   const canTrade = trader && account?.owner_id === user.id && account.status === "active";
 
