@@ -11,7 +11,7 @@ from shared.database import make_engine
 from shared.database.engine import DatabaseThread
 from shared.redis import make_redis
 from shared.service.health import postgres_check, redis_check
-from shared.service.internal import internal_client
+from shared.service.internal_client import internal_client
 from websocket_service.authority import Authority
 from websocket_service.hub import Hub
 from websocket_service.observers import Observers

@@ -4,14 +4,13 @@ import secrets
 from collections.abc import Callable
 from typing import Annotated
 
-import httpx
 from fastapi import Header
 
 from shared.config import Settings
+from shared.service.internal_client import INTERNAL_TOKEN_HEADER, internal_client
 from shared.service.problems import Problem
-from shared.service.request_context import REQUEST_ID_HEADER, current_request_id
 
-INTERNAL_TOKEN_HEADER = "X-Internal-Token"  # noqa: S105
+__all__ = ["INTERNAL_TOKEN_HEADER", "internal_client", "require_internal_token"]
 
 
 def require_internal_token(settings: Settings) -> Callable[..., None]:
@@ -23,22 +22,3 @@ def require_internal_token(settings: Settings) -> Callable[..., None]:
             raise Problem(401, "unauthenticated", "This interface is for the platform's services.")
 
     return check
-
-
-def internal_client(
-    settings: Settings, base_url: str, timeout_s: float = 10.0
-) -> httpx.AsyncClient:
-    """A client of another service's `/internal` interface."""
-
-    async def pass_request_id(request: httpx.Request) -> None:
-        request_id = current_request_id()
-        if request_id is not None:
-            request.headers[REQUEST_ID_HEADER] = request_id
-
-    return httpx.AsyncClient(
-        base_url=base_url,
-        timeout=timeout_s,
-        headers={INTERNAL_TOKEN_HEADER: settings.internal_token.get_secret_value()},
-        event_hooks={"request": [pass_request_id]},
-        trust_env=False,
-    )

@@ -8,11 +8,13 @@ import structlog
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.service.internal_client import REQUEST_ID_HEADER, current_request_id
 from shared.service.problems import Problem, problem_response
+
+__all__ = ["REQUEST_ID_HEADER", "RequestContext", "current_request_id"]
 
 log = structlog.get_logger()
 
-REQUEST_ID_HEADER = "X-Request-ID"
 _VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 REQUESTS = Counter("http_requests_total", "HTTP requests", ["method", "route", "status"])
@@ -22,12 +24,6 @@ LATENCY = Histogram(
     ["method", "route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
-
-
-def current_request_id() -> str | None:
-    """Id of the request that is being served in this context, to be passed on."""
-    value = structlog.contextvars.get_contextvars().get("request_id")
-    return value if isinstance(value, str) else None
 
 
 class RequestContext:
