@@ -23,6 +23,7 @@ from order_processor.snapshots.repository import Snapshots
 from shared.database import make_engine
 from shared.database.leases import Lease
 from shared.redis import make_redis
+from shared.utils.tasks import end_tasks
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ async def wire(settings: OrderProcessorSettings) -> AsyncIterator[Wiring]:
             asyncio.create_task(feed.run(), name="tape"),
             asyncio.create_task(acknowledgements.run(), name="acknowledgements"),
         ]
-        stack.push_async_callback(_cancel, list(tasks))
+        stack.push_async_callback(end_tasks, list(tasks))
         shards = [asyncio.create_task(seat.run(), name="shard") for seat in seats]
         stack.push_async_callback(_drain, seats, shards, settings.drain_timeout_s)
         yield Wiring(
@@ -111,10 +112,4 @@ async def _drain(
     for seat in seats:
         seat.stop()
     await asyncio.wait(shards, timeout=timeout_s)
-    await _cancel(shards)
-
-
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await end_tasks(shards)

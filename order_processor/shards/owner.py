@@ -28,6 +28,7 @@ from shared.redis import tape
 from shared.redis.keys import order_commands
 from shared.redis.topics import publish_frames
 from shared.trading.checks import Limits
+from shared.utils.tasks import end_tasks
 
 log = structlog.get_logger()
 
@@ -102,9 +103,7 @@ class ShardOwner:
         try:
             yield tasks
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end_tasks(tasks)
 
     def _start(self, tasks: list[asyncio.Task[None]], work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
