@@ -57,12 +57,20 @@ def to_cents(amount: Decimal) -> Decimal:
     return amount.quantize(CENT, ROUND_HALF_UP)
 
 
+@exactly
 def plain(amount: Decimal) -> Decimal:
     """The same number without trailing zeros and without an exponent: what people read."""
     normal = amount.normalize()
     exponent = normal.as_tuple().exponent
     assert isinstance(exponent, int)
     return normal.quantize(Decimal(1)) if exponent > 0 else normal
+
+
+def shown(amount: Decimal) -> str:
+    """As text for people; bounded, however absurd the number is."""
+    if not amount.is_finite() or abs(amount.adjusted()) > 30:
+        return f"{amount:.6e}"
+    return f"{plain(amount):f}"
 
 
 def measured(price: float) -> Decimal:

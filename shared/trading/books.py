@@ -14,7 +14,7 @@ import msgspec
 
 from shared.models.identifiers import Mode, OrderId, Symbol
 from shared.models.orders import Execution, Order, SubmitOrder
-from shared.trading.amounts import ZERO, exactly, plain
+from shared.trading.amounts import ZERO, exactly, plain, shown
 from shared.trading.checks import (
     AccountTerms,
     Instrument,
@@ -275,8 +275,8 @@ class Books:
             short = Refused(
                 "insufficient_cash",
                 "The fill would have taken cash below zero.",
-                limit=str(plain(self.cash)),
-                observed=str(plain(fee - flow)),
+                limit=shown(self.cash),
+                observed=shown(fee - flow),
             )
             return self._end(working, "cancel", at, short)
         holding = self._holdings.get(order.symbol, Holding(order.symbol))
@@ -285,8 +285,8 @@ class Books:
             naked = Refused(
                 "insufficient_position",
                 "The fill would have sold more than the position.",
-                limit=str(plain(holding.qty)),
-                observed=str(plain(qty)),
+                limit=shown(holding.qty),
+                observed=shown(qty),
             )
             return self._end(working, "cancel", at, naked)
         return self._fill(working, holding, qty, price, flow, fee, at)

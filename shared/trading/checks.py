@@ -34,7 +34,7 @@ import msgspec
 
 from shared.models.identifiers import Symbol
 from shared.models.orders import SubmitOrder
-from shared.trading.amounts import BASIS_POINTS, ZERO, plain, rounded_up
+from shared.trading.amounts import BASIS_POINTS, ZERO, rounded_up, shown
 from shared.trading.costs import CostModel, notional_of
 
 _CLIENT_ORDER_ID = re.compile(r"[\x20-\x7e]{1,128}")
@@ -121,22 +121,22 @@ def _instrument_fault(instrument: Instrument, account: AccountTerms) -> Refused 
 def _qty_fault(qty: Decimal, instrument: Instrument, limits: Limits) -> Refused | None:
     if not qty.is_finite() or qty <= 0:
         return Refused(
-            "invalid_qty", "The quantity must be above zero.", limit="0", observed=_shown(qty)
+            "invalid_qty", "The quantity must be above zero.", limit="0", observed=shown(qty)
         )
     if qty > limits.max_qty:
         return Refused(
             "qty_too_large",
             f"The quantity must be at most {limits.max_qty}.",
             limit=str(limits.max_qty),
-            observed=_shown(qty),
+            observed=shown(qty),
         )
     if qty % instrument.lot_size != 0:
-        lot = str(plain(instrument.lot_size))
+        lot = shown(instrument.lot_size)
         return Refused(
             "qty_not_in_lots",
             f"The quantity must be a multiple of the lot size {lot}.",
             limit=lot,
-            observed=_shown(qty),
+            observed=shown(qty),
         )
     return None
 
@@ -156,22 +156,22 @@ def _limit_price_fault(
             "invalid_limit_price",
             "The limit price must be above zero.",
             limit="0",
-            observed=_shown(price),
+            observed=shown(price),
         )
     if price > limits.max_price:
         return Refused(
             "limit_price_too_large",
             f"The limit price must be at most {limits.max_price}.",
             limit=str(limits.max_price),
-            observed=_shown(price),
+            observed=shown(price),
         )
     if price % instrument.tick_size != 0:
-        tick = str(plain(instrument.tick_size))
+        tick = shown(instrument.tick_size)
         return Refused(
             "limit_price_not_on_tick",
             f"The limit price must be a multiple of the tick size {tick}.",
             limit=tick,
-            observed=_shown(price),
+            observed=shown(price),
         )
     return _notional_fault(order.qty, price, limits)
 
@@ -184,7 +184,7 @@ def _notional_fault(qty: Decimal, price: Decimal, limits: Limits) -> Refused | N
         "notional_too_large",
         f"The order's value must be at most {limits.max_notional}.",
         limit=str(limits.max_notional),
-        observed=_shown(notional),
+        observed=shown(notional),
     )
 
 
@@ -222,15 +222,15 @@ def obstacle_to(
         return Refused(
             "insufficient_buying_power",
             "The order costs more than the cash that working orders leave free.",
-            limit=_shown(free_cash),
-            observed=_shown(reserve),
+            limit=shown(free_cash),
+            observed=shown(reserve),
         )
     if order.side == "sell" and order.qty > free_qty:
         return Refused(
             "insufficient_position",
             "The order sells more than the position that working orders leave free.",
-            limit=_shown(free_qty),
-            observed=_shown(order.qty),
+            limit=shown(free_qty),
+            observed=shown(order.qty),
         )
     return None
 
@@ -258,8 +258,3 @@ def reserve_for(
         return ZERO
     notional = notional_of(order.qty, price, "buy")
     return rounded_up(notional + costs.fee(notional))
-
-
-def _shown(value: Decimal) -> str:
-    """Bounded, however absurd the number is."""
-    return str(plain(value)) if value.is_finite() and abs(value.adjusted()) < 30 else f"{value:.6e}"

@@ -1,0 +1,69 @@
+"""Values to trade with."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from shared.models.identifiers import AccountId, Symbol
+from shared.models.orders import Side, SubmitOrder
+from shared.trading.books import Books, BooksState, OrderChanged
+from shared.trading.checks import AccountTerms, Instrument, Limits
+from shared.trading.costs import CostModel
+
+T0 = datetime(2024, 1, 2, 15, 0, tzinfo=UTC)
+ACCOUNT = AccountId(UUID(int=1))
+SPY = Instrument(Symbol("SPY"), "XNYS", "USD", Decimal("0.01"), Decimal(1), True)
+
+
+def at(seconds: int) -> datetime:
+    return T0 + timedelta(seconds=seconds)
+
+
+def terms(
+    capital: str = "10000", fee_bps: str = "0", slippage_bps: str = "0", status: str = "active"
+) -> AccountTerms:
+    costs = CostModel(Decimal(fee_bps), Decimal(slippage_bps))
+    return AccountTerms(ACCOUNT, status, "USD", Decimal(capital), costs)
+
+
+def open_books(account: AccountTerms | None = None, limits: Limits | None = None) -> Books:
+    books = Books(account or terms(), "paper", limits or Limits(), BooksState())
+    books.open(T0)
+    return books
+
+
+def command(
+    side: Side,
+    qty: str | Decimal,
+    limit: str | Decimal | None = None,
+    name: str = "a",
+    symbol: str = "SPY",
+    day: bool = False,
+) -> SubmitOrder:
+    return SubmitOrder(
+        request_id="r",
+        reply_to="c",
+        account_id=ACCOUNT,
+        mode="paper",
+        client_order_id=name,
+        submitted_by="user:1",
+        symbol=Symbol(symbol),
+        side=side,
+        order_type="market" if limit is None else "limit",
+        time_in_force="day" if day else "gtc",
+        qty=Decimal(qty),
+        limit_price=None if limit is None else Decimal(limit),
+    )
+
+
+def submit(
+    books: Books,
+    order: SubmitOrder,
+    last: str | None = "100",
+    close: datetime | None = None,
+    instrument: Instrument = SPY,
+) -> OrderChanged:
+    price = None if last is None else Decimal(last)
+    taken = books.submit(order, instrument, price, T0, "1-0", close)
+    assert isinstance(taken, OrderChanged), taken
+    return taken
