@@ -3,6 +3,9 @@
 import os
 import re
 import signal
+import time
+from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -28,11 +31,15 @@ def register(page: Page) -> None:
     page.get_by_role("heading", name="Open your first account").wait_for()
 
 
-def open_account(page: Page, capital: str = "100000") -> None:
+def open_account(page: Page, capital: str = "100000") -> str:
+    """Its id."""
     page.get_by_label("Name", exact=True).fill("Main")
     page.get_by_label("Paper capital").fill(capital)
-    page.get_by_role("button", name="Open paper account").click()
+    with page.expect_response("**/api/v1/accounts") as answer:
+        page.get_by_role("button", name="Open paper account").click()
     expect(figure(page, "Equity")).to_be_visible()
+    account_id: str = answer.value.json()["id"]
+    return account_id
 
 
 def choose_symbol(page: Page, symbol: str) -> None:
@@ -64,6 +71,20 @@ def run_replay(admin: httpx.Client, **synthetic: object) -> str:
     return replay_id
 
 
+def await_end(admin: httpx.Client, replay_id: str) -> None:
+    deadline = time.monotonic() + 60
+    while (replay := admin.get(f"/replays/{replay_id}").json())["status"] == "running":
+        assert time.monotonic() < deadline, replay
+        time.sleep(0.1)
+    assert replay["status"] == "finished", replay
+
+
+def portfolio(admin: httpx.Client, account_id: str) -> dict[str, Any]:
+    answer = admin.get(f"/accounts/{account_id}/portfolio?mode=paper").raise_for_status()
+    body: dict[str, Any] = answer.json()
+    return body
+
+
 def test_a_wrong_password_is_answered_with_a_sentence(page: Page, complaints: Complaints) -> None:
     complaints.expected.append("401")  # Chromium's own remark on the answer
     sign_in(page, "nobody@example.com", "Wrong-password-1")
@@ -86,7 +107,7 @@ def test_a_weak_password_is_explained_at_its_field(page: Page, complaints: Compl
 
 def test_a_strategy_trades_a_replay_before_the_traders_eyes(page: Page, platform: Platform) -> None:
     register(page)
-    open_account(page)
+    account = open_account(page)
     expect(page.locator(".mode-badge")).to_have_text("paper")
     expect(figure(page, "Equity")).to_have_text("100,000.00")
     choose_symbol(page, "SIM-RANGE")
@@ -99,16 +120,26 @@ def test_a_strategy_trades_a_replay_before_the_traders_eyes(page: Page, platform
     expect(page.locator("td .status.running")).to_be_visible(timeout=20_000)
 
     with platform.admin() as admin:
-        run_replay(admin, symbols=["SIM-RANGE"], minutes=240, seed=7)
-    chart = page.locator(".chart-canvas")
-    expect(chart).not_to_have_attribute("data-candles", "0", timeout=30_000)
-    expect(figure(page, "Equity")).not_to_have_text("100,000.00", timeout=30_000)
+        replay = run_replay(admin, symbols=["SIM-RANGE"], minutes=240, seed=7)
+        expect(figure(page, "Equity")).not_to_have_text("100,000.00", timeout=30_000)
+        await_end(admin, replay)
+        books = portfolio(admin, account)
+        executions = admin.get(f"/accounts/{account}/executions?mode=paper&limit=1000")
+    # All of it has arrived, and what is on the screen is what the books say.
+    expect(page.locator(".chart-canvas")).to_have_attribute("data-candles", "240")
+    for name, value in (("Equity", books["equity"]), ("Cash", books["cash"])):
+        expect(figure(page, name)).to_have_text(f"{Decimal(value):,.2f}")
     page.get_by_role("tab", name="Executions").click()
-    expect(page.locator("tbody tr").first).to_contain_text("SIM-RANGE", timeout=30_000)
+    count = len(executions.raise_for_status().json()["items"])
+    assert count > 0
+    expect(page.locator("tbody tr")).to_have_count(min(count, 100))
+    expect(page.locator("tbody tr").first).to_contain_text("SIM-RANGE")
+    page.get_by_role("tab", name="Positions").click()
+    held = [position for position in books["positions"] if Decimal(position["qty"])]
+    expect(page.locator("tbody tr")).to_have_count(len(held))
     page.get_by_role("tab", name="Orders").click()
     page.get_by_text("All recent").click()
     expect(page.locator("tbody .status.filled").first).to_be_visible()
-    assert int(chart.get_attribute("data-candles") or 0) > 100
 
     page.get_by_role("tab", name="Strategies").click()
     page.get_by_role("button", name="Stop sma_crossover").click()
