@@ -39,13 +39,14 @@ class Accounts:
     async def open(self, owner_id: UUID, opening: AccountOpening) -> AccountRow:
         """The account, once its paper books exist.
 
-        The row commits first; opening the books can be repeated. So when the processor is away
-        (or we die in between) the account stays, and the same request again finds it without
-        books and goes on from there. A portfolio request opens them as well.
+        Three steps that each commit: the row, the books (which may be opened again), the note
+        that the owner was told. When the processor is away, or we die in between, the account
+        stays, and the same request again goes on from there. A portfolio request opens missing
+        books as well.
         """
-        account, cash = await run_in_threadpool(self._add_or_resume, owner_id, opening)
-        if cash is None:
-            await self._open_books(account.id)
+        account = await run_in_threadpool(self._add_or_resume, owner_id, opening)
+        await self._open_books(account.id)
+        await run_in_threadpool(self._note_opened, account.id)
         return account
 
     def account(self, account_id: UUID) -> AccountRow:
@@ -99,31 +100,24 @@ class Accounts:
         found = ((s, _price(text)) for s, text in zip(symbols, texts, strict=True))
         return {symbol: price for symbol, price in found if price is not None}
 
-    def _add_or_resume(
-        self, owner_id: UUID, opening: AccountOpening
-    ) -> tuple[AccountRow, Decimal | None]:
+    def _add_or_resume(self, owner_id: UUID, opening: AccountOpening) -> AccountRow:
         account = AccountRow(owner_id=owner_id, **opening.model_dump())
         try:
             with self._sessions.begin() as db:
                 db.add(account)
         except IntegrityError as error:
-            return self._resume(owner_id, opening, error)
-        return account, None
+            with self._sessions() as db:
+                unfinished = repository.account_by_name(db, owner_id, opening.name)
+            if unfinished is None:
+                raise
+            if unfinished.opened_at is not None or not _in_the_same_words(unfinished, opening):
+                raise Refused("account_name_taken", "You have an account of this name.") from error
+            return unfinished
+        return account
 
-    def _resume(
-        self, owner_id: UUID, opening: AccountOpening, error: IntegrityError
-    ) -> tuple[AccountRow, Decimal | None]:
-        """Only an account that was asked for in the same words and never got its books."""
-        with self._sessions() as db:
-            account = repository.account_by_name(db, owner_id, opening.name)
-            if account is None:
-                raise error
-            cash = repository.cash(db, account.id, "paper")
-        asked = opening.model_dump()
-        same = all(getattr(account, field) == value for field, value in asked.items())
-        if cash is not None or not same:
-            raise Refused("account_name_taken", "You have an account of this name.") from error
-        return account, None
+    def _note_opened(self, account_id: UUID) -> None:
+        with self._sessions.begin() as db:
+            repository.note_opened(db, account_id)
 
     def _books(
         self, account_id: UUID, mode: Mode
@@ -139,6 +133,10 @@ class Accounts:
             shard = shard_of(account_id, self._shards)
             marks = repository.marks(db, shard, [row.symbol for row in positions])
         return account, cash, positions, marks
+
+
+def _in_the_same_words(account: AccountRow, opening: AccountOpening) -> bool:
+    return all(getattr(account, field) == value for field, value in opening.model_dump().items())
 
 
 def _price(text: bytes | None) -> Decimal | None:

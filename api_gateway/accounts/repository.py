@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from shared.database.tables import AccountRow, LedgerEntryRow, MarkRow, PositionRow
@@ -20,6 +20,14 @@ def account_by_name(db: Session, owner_id: UUID, name: str) -> AccountRow | None
     return db.scalars(
         select(AccountRow).where(AccountRow.owner_id == owner_id, AccountRow.name == name)
     ).one_or_none()
+
+
+def note_opened(db: Session, account_id: UUID) -> None:
+    db.execute(
+        update(AccountRow)
+        .where(AccountRow.id == account_id, AccountRow.opened_at.is_(None))
+        .values(opened_at=func.now())
+    )
 
 
 def accounts(

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from shared.models.base import encode
 from shared.models.orders import Command, Reply
 from shared.redis.keys import order_commands, replies, shard_of
+from shared.utils.tasks import end_tasks
 
 log = structlog.get_logger()
 
@@ -48,9 +49,7 @@ class OrderRequests:
         try:
             yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await end_tasks([task])
 
     async def ask(self, command: Command, timeout_s: float) -> Reply:
         """Send `command` and wait; raises AnswerOverdueError, or a redis error if it can't be sent.

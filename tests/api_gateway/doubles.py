@@ -34,6 +34,7 @@ from shared.models.orders import (
 )
 from shared.redis.keys import order_commands
 from shared.redis.streams import read_after
+from shared.utils.tasks import end_tasks
 
 _decoder = msgspec.json.Decoder(Command)
 
@@ -64,9 +65,7 @@ class ProcessorDouble:
         try:
             yield self
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end_tasks(tasks)
 
     async def _consume(self, stream: str) -> None:
         cursor = "0-0"

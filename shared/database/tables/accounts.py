@@ -24,6 +24,8 @@ class AccountRow(Base):
     paper_fee_bps: Mapped[Decimal]
     paper_slippage_bps: Mapped[Decimal]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    #: When its owner was told that it is open; until then the request may be sent again.
+    opened_at: Mapped[datetime | None]
 
     __table_args__ = (
         UniqueConstraint("owner_id", "name"),

@@ -18,6 +18,7 @@ from shared.redis import make_redis
 from shared.redis.keys import order_commands
 from shared.redis.requests import AnswerOverdueError, OrderRequests
 from shared.redis.streams import read_after
+from shared.utils.tasks import end_tasks
 
 _decoder = msgspec.json.Decoder(Command)
 
@@ -39,9 +40,7 @@ async def answering(redis: Redis, stream: str) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await end_tasks([task])
 
 
 def open_books(requests: OrderRequests) -> OpenBooks:

@@ -87,6 +87,7 @@ def upgrade() -> None:
         sa.Column("market_entry", sa.Text(), nullable=False),
         sa.Column("market_time_ns", sa.BigInteger(), nullable=True),
         sa.Column("mark_number", sa.BigInteger(), nullable=False),
+        sa.Column("mark_run_id", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("shard", name=op.f("pk_order_shards")),
     )
     op.create_table(
@@ -136,6 +137,7 @@ def upgrade() -> None:
         sa.Column("paper_fee_bps", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("paper_slippage_bps", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("status IN ('active', 'closed')", name=op.f("ck_accounts_status")),
         sa.CheckConstraint("paper_capital >= 0", name=op.f("ck_accounts_paper_capital")),
         sa.CheckConstraint("paper_fee_bps >= 0", name=op.f("ck_accounts_paper_fee_bps")),

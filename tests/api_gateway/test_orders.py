@@ -1,0 +1,336 @@
+"""From the HTTP edge to the order processor's stream, and back."""
+
+import asyncio
+import json
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+from sqlalchemy import Engine
+
+from shared.config import Settings
+from shared.models.orders import SubmitOrder
+from tests.api_gateway.conftest import Person, make_settings, running
+from tests.api_gateway.doubles import HttpDouble, ProcessorDouble
+
+MARKET = {"symbol": "SPY", "side": "buy", "type": "market", "qty": "10"}
+LIMIT = {**MARKET, "type": "limit", "limit_price": "501.25"}
+
+
+def code(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["code"]
+
+
+@pytest.fixture
+def orders(account: dict[str, Any]) -> str:
+    return f"/accounts/{account['id']}/orders"
+
+
+# --- submitting ------------------------------------------------------------------------------
+
+
+async def test_a_submitted_order_is_answered_after_it_is_stored(
+    trader: Person, orders: str, processor: ProcessorDouble
+) -> None:
+    answer = await trader.http.post(
+        orders,
+        json={**LIMIT, "client_order_id": "mine-1", "time_in_force": "day"},
+        headers={"X-Request-ID": "trace-me-0001"},
+    )
+    assert answer.status_code == 201
+    order = answer.json()
+    assert (order["qty"], order["limit_price"], order["status"]) == ("10", "501.25", "accepted")
+    assert (await trader.http.get(f"{orders}/{order['id']}")).json() == order
+    command = processor.commands[-1]
+    assert isinstance(command, SubmitOrder)
+    assert command.submitted_by == f"user:{trader.id}"
+    assert (command.client_order_id, command.time_in_force) == ("mine-1", "day")
+    assert command.request_id.startswith("trace-me-0001")
+
+
+async def test_a_repeated_client_order_id_gets_the_first_order(trader: Person, orders: str) -> None:
+    ticket = {**MARKET, "client_order_id": "once"}
+    first = await trader.http.post(orders, json=ticket)
+    again = await trader.http.post(orders, json=ticket)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json() == first.json()
+    other = await trader.http.post(orders, json={**ticket, "qty": "11"})
+    assert code(other) == (409, "client_order_id_conflict")
+
+
+async def test_an_order_without_a_client_order_id_gets_one_of_its_own(
+    trader: Person, orders: str
+) -> None:
+    made = [(await trader.http.post(orders, json=MARKET)).json() for _ in range(2)]
+    assert made[0]["id"] != made[1]["id"]
+    assert all(order["client_order_id"] for order in made)
+
+
+async def test_a_rejected_order_is_told_with_its_reason_and_stays_visible(
+    trader: Person, orders: str
+) -> None:
+    ticket = {**MARKET, "symbol": "DEAR", "client_order_id": "dear"}
+    for _ in range(2):
+        answer = await trader.http.post(orders, json=ticket)
+        assert code(answer) == (422, "buying_power")
+        order = answer.json()["order"]
+        assert order["status"] == "rejected"
+    assert (await trader.http.get(f"{orders}/{order['id']}")).json() == order
+
+
+async def test_a_refused_order_is_not_stored(trader: Person, orders: str) -> None:
+    answer = await trader.http.post(orders, json={**MARKET, "symbol": "NOPE"})
+    assert code(answer) == (422, "unknown_symbol")
+    assert "order" not in answer.json()
+    assert (await trader.http.get(orders)).json()["items"] == []
+
+
+async def test_live_is_refused_without_a_broker(trader: Person, orders: str) -> None:
+    answer = await trader.http.post(orders, json={**MARKET, "mode": "live"})
+    assert code(answer) == (422, "mode_not_available")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"qty": "0"},
+        {"qty": "-1"},
+        {"qty": "1e3"},
+        {"qty": "NaN"},
+        {"qty": "Infinity"},
+        {"qty": "0.0000000000001"},
+        {"qty": "1" * 30},
+        {"qty": 10**16},
+        {"qty": 1e300},
+        {"qty": True},
+        {"qty": None},
+        {"qty": "١"},
+        {"qty": " 1"},
+        {"qty": "1\x00"},
+        {"limit_price": "5"},
+        {"type": "limit"},
+        {"type": "limit", "limit_price": "0"},
+        {"type": "stop"},
+        {"side": "BUY"},
+        {"time_in_force": "ioc"},
+        {"symbol": ""},
+        {"symbol": "S" * 33},
+        {"symbol": "SP\x00Y"},
+        {"symbol": "../SPY"},
+        {"client_order_id": ""},
+        {"client_order_id": "x" * 65},
+        {"client_order_id": "a b"},
+        {"client_order_id": "a\x00"},
+        {"mode": "demo"},
+        {"quantity": "1"},
+    ],
+)
+async def test_an_order_that_makes_no_sense_goes_no_further(
+    trader: Person, orders: str, processor: ProcessorDouble, changes: dict[str, Any]
+) -> None:
+    commands = len(processor.commands)
+    assert code(await trader.http.post(orders, json={**MARKET, **changes})) == (
+        422,
+        "invalid_request",
+    )
+    assert len(processor.commands) == commands
+
+
+@pytest.mark.parametrize(
+    ("qty", "meant"),
+    [
+        ("10", "10"),
+        ("10.50", "10.5"),
+        (10, "10"),
+        (0.1, "0.1"),
+        (1e-7, "0.0000001"),
+        ("0.000000000001", "0.000000000001"),
+    ],
+)
+async def test_quantities_mean_what_they_say(
+    trader: Person, orders: str, processor: ProcessorDouble, qty: object, meant: str
+) -> None:
+    answer = await trader.http.post(orders, json={**MARKET, "qty": qty})
+    assert answer.json()["qty"] == meant
+    command = processor.commands[-1]
+    assert isinstance(command, SubmitOrder)
+    assert command.qty == Decimal(meant)
+
+
+async def test_no_answer_in_time_is_an_unknown_outcome_that_a_repetition_settles(
+    settings: Settings, behind: HttpDouble, redis: Redis, engine: Engine
+) -> None:
+    processor = ProcessorDouble(redis, engine, settings.order_shards)
+    hasty = make_settings(settings, behind.url, order_answer_timeout_s=0.3)
+    async with processor.running(), running(hasty) as api:
+        trader = await api.person("ada")
+        account = (await trader.http.post("/accounts", json={"name": "Main"})).json()
+        orders = f"/accounts/{account['id']}/orders"
+        processor.answers.clear()
+        answer = await trader.http.post(orders, json=MARKET)
+        assert code(answer) == (503, "outcome_unknown")
+        assert "same client_order_id" in answer.json()["detail"]
+        assert answer.headers["retry-after"] == "1"
+        named = {**MARKET, "client_order_id": answer.json()["client_order_id"]}
+        processor.answers.set()
+        async with asyncio.timeout(10):
+            while (settled := await trader.http.post(orders, json=named)).status_code == 503:
+                pass
+        assert settled.status_code == 200
+        assert len((await trader.http.get(orders)).json()["items"]) == 1
+
+
+# --- cancelling ------------------------------------------------------------------------------
+
+
+async def test_a_working_order_is_cancelled_once(trader: Person, orders: str) -> None:
+    order = (await trader.http.post(orders, json=LIMIT)).json()
+    cancelled = await trader.http.delete(f"{orders}/{order['id']}")
+    assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
+    again = await trader.http.delete(f"{orders}/{order['id']}")
+    assert code(again) == (409, "order_not_working")
+
+
+async def test_an_order_of_another_account_of_mine_is_not_found_here(
+    trader: Person, orders: str, processor: ProcessorDouble
+) -> None:
+    order = (await trader.http.post(orders, json=LIMIT)).json()
+    other = (await trader.http.post("/accounts", json={"name": "Other"})).json()
+    commands = len(processor.commands)
+    for method in ("GET", "DELETE"):
+        path = f"/accounts/{other['id']}/orders/{order['id']}"
+        assert code(await trader.http.request(method, path)) == (404, "not_found")
+    assert len(processor.commands) == commands
+
+
+async def test_an_unknown_order_is_not_found(trader: Person, orders: str) -> None:
+    assert code(await trader.http.delete(f"{orders}/{uuid4()}")) == (404, "not_found")
+    assert code(await trader.http.delete(f"{orders}/x")) == (422, "invalid_request")
+
+
+# --- looking ---------------------------------------------------------------------------------
+
+
+async def every(trader: Person, path: str, **query: str) -> list[dict[str, Any]]:
+    """All items, page by page of two."""
+    items: list[dict[str, Any]] = []
+    cursor = None
+    for _ in range(20):
+        asked = {"limit": "2", **query} | ({"cursor": cursor} if cursor else {})
+        page = (await trader.http.get(path, params=asked)).json()
+        assert len(page["items"]) <= 2
+        items += page["items"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return items
+    raise AssertionError("paging does not end")
+
+
+async def test_orders_are_listed_newest_first_without_repeats_or_holes(
+    trader: Person, orders: str
+) -> None:
+    for n in range(5):
+        await trader.http.post(orders, json={**MARKET, "client_order_id": f"n{n}"})
+    newest = [order["client_order_id"] for order in await every(trader, orders)]
+    assert newest == ["n4", "n3", "n2", "n1", "n0"]
+    oldest = [order["client_order_id"] for order in await every(trader, orders, order="oldest")]
+    assert oldest == newest[::-1]
+
+
+async def test_orders_are_filtered_by_status_symbol_and_mode(trader: Person, orders: str) -> None:
+    working = (await trader.http.post(orders, json=LIMIT)).json()
+    done = (await trader.http.post(orders, json={**LIMIT, "symbol": "IBM"})).json()
+    await trader.http.delete(f"{orders}/{done['id']}")
+    await trader.http.post(orders, json={**MARKET, "symbol": "DEAR"})
+
+    async def ids(**query: str) -> list[str]:
+        return [order["id"] for order in await every(trader, orders, **query)]
+
+    assert await ids(status="working") == [working["id"]]
+    assert await ids(status="cancelled") == [done["id"]]
+    assert await ids(symbol="IBM") == [done["id"]]
+    assert len(await ids(status="rejected")) == 1
+    assert await ids(mode="live") == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["status=open", "mode=demo", "limit=0", "limit=1001", "limit=x", "order=down", "symbol=%00"],
+)
+async def test_a_filter_that_means_nothing_is_refused(
+    trader: Person, orders: str, query: str
+) -> None:
+    assert code(await trader.http.get(f"{orders}?{query}")) == (422, "invalid_request")
+
+
+async def test_the_ledger_starts_with_the_deposit(trader: Person, account: dict[str, Any]) -> None:
+    entries = (await trader.http.get(f"/accounts/{account['id']}/ledger")).json()["items"]
+    assert [(e["kind"], e["amount"], e["balance"]) for e in entries] == [
+        ("deposit", "100000", "100000")
+    ]
+
+
+# --- hostile bodies --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{",
+        b'{"qty": NaN}',
+        b'{"qty": Infinity}',
+        b'{"qty": -Infinity}',
+        b'{"qty": ' + b"9" * 5000 + b"}",
+        b'{"symbol": "\\ud800"}',
+        b'{"\\ud800": 1}',
+        b'{"symbol": "\xff\xfe"}',
+        b'{"a":' * 50_000,
+        b"[" * 100_000,
+        json.dumps({**MARKET, "client_order_id": "\x00"}).encode(),
+        json.dumps([MARKET]).encode(),
+    ],
+)
+async def test_a_hostile_body_is_the_callers_fault(
+    trader: Person, orders: str, body: bytes
+) -> None:
+    answer = await trader.http.post(
+        orders, content=body, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code in (400, 422)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/xml", "multipart/form-data", "application/json; x=\xff", ""]
+)
+async def test_another_content_type_is_refused(trader: Person, orders: str, kind: str) -> None:
+    answer = await trader.http.post(
+        orders, content=b"<order/>", headers={"Content-Type": kind.encode("latin-1")}
+    )
+    assert answer.status_code in (400, 415, 422)
+
+
+async def test_a_path_with_anything_in_it_never_breaks_the_gateway(trader: Person) -> None:
+    for part in ("%00", "%ff", "%ed%a0%80", "..%2f..", "a" * 3000, "{}", "%0d%0aX: y", "'--"):
+        for path in (f"/accounts/{part}", f"/instruments/{part}", f"/candles/{part}", f"/{part}"):
+            answer = await trader.http.get(path)
+            assert answer.status_code in (404, 422), (path, answer.status_code)
+
+
+async def test_orders_survive_the_loss_of_redis_connections(
+    trader: Person, orders: str, redis: Redis
+) -> None:
+    await redis.client_kill_filter(_type="pubsub")
+    ticket = {**MARKET, "client_order_id": "again"}
+    async with asyncio.timeout(30):
+        while (answer := await trader.http.post(orders, json=ticket)).status_code == 503:
+            assert answer.json()["code"] == "outcome_unknown"
+    assert answer.status_code in (200, 201)
+    assert UUID(answer.json()["id"])
