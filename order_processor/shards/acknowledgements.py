@@ -5,6 +5,7 @@ shards would make four of them.
 """
 
 import asyncio
+from typing import NamedTuple
 
 import structlog
 from redis.asyncio import Redis
@@ -24,16 +25,24 @@ def participant(shard: int) -> str:
     return f"orders:{shard}"
 
 
+class MarkDone(NamedTuple):
+    """A market mark whose slice was applied: its number within its run, and its tape entry."""
+
+    number: int
+    run_id: str
+    entry_id: str
+
+
 class Acknowledgements:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         #: Shard → its last mark that is done, and the tape position that is durable.
-        self._pending: dict[int, tuple[int, str]] = {}
+        self._pending: dict[int, tuple[MarkDone, str]] = {}
         self._waiting = asyncio.Event()
 
-    def done(self, shard: int, mark_number: int, committed: str) -> None:
+    def done(self, shard: int, mark: MarkDone, committed: str) -> None:
         """All before the mark is committed; a crash would read the tape again from `committed`."""
-        self._pending[shard] = (mark_number, committed)
+        self._pending[shard] = (mark, committed)
         self._waiting.set()
 
     def withdraw(self, shard: int) -> None:
@@ -54,12 +63,12 @@ class Acknowledgements:
                 self._waiting.set()
                 await asyncio.sleep(_PAUSE_S)
 
-    async def _send(self, pending: dict[int, tuple[int, str]]) -> None:
-        by_mark: dict[int, list[int]] = {}
-        for shard, (number, _) in pending.items():
-            by_mark.setdefault(number, []).append(shard)
-        for number, shards in sorted(by_mark.items()):
+    async def _send(self, pending: dict[int, tuple[MarkDone, str]]) -> None:
+        by_mark: dict[tuple[int, str], list[int]] = {}
+        for shard, (done, _) in pending.items():
+            by_mark.setdefault((done.number, done.run_id), []).append(shard)
+        for (number, run_id), shards in sorted(by_mark.items()):
             oldest = min((pending[shard][1] for shard in shards), key=position)
-            mark = TimeMark(number=number, at_ns=0, phase="market", paced=True)
+            mark = TimeMark(number=number, at_ns=0, phase="market", paced=True, run_id=run_id)
             names = [participant(shard) for shard in shards]
             await tape.acknowledge(self._redis, names, mark, "market", committed=oldest)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from order_processor.errors import UnappliableError
 from order_processor.metrics import FILLS
+from order_processor.shards.acknowledgements import MarkDone
 from order_processor.shards.batch import Answer, Batch, MarkRecord
 from order_processor.shards.clock import WallClock, moment, nanoseconds
 from order_processor.shards.consumer import CommandEntry
@@ -76,8 +77,8 @@ class Desk:
         self.tape_cursor = cursors.tape
         self._tape_position = position(cursors.tape)
         self._market_entry = cursors.market_entry
-        #: Number and entry of the last market mark of the paced run under way; 0 without one.
-        self.mark = (cursors.mark_number, cursors.market_entry)
+        #: Last market mark of the paced run under way; number 0 without one.
+        self.mark = MarkDone(cursors.mark_number, cursors.mark_run_id, cursors.market_entry)
         self._topic_seqs: dict[str, int] = {}
         self._books: dict[BooksKey, Books] = {}
         self._terms_read: dict[UUID, float] = {}
@@ -106,7 +107,8 @@ class Desk:
             published_seq,
             self._market_entry,
             self._market.time_ns,
-            self.mark[0],
+            self.mark.number,
+            self.mark.run_id,
         )
 
     def last_price_changes(self) -> tuple[bool, list[MarkRecord]]:
@@ -153,10 +155,10 @@ class Desk:
         elif isinstance(body, RunStarted):
             self._market_entry = entry.id
             self._market.begin_run(paced=body.paced)
-            self.mark = (0, entry.id)
+            self.mark = MarkDone(0, "", entry.id)
         else:
             self._market.end_run()
-            self.mark = (0, entry.id)
+            self.mark = MarkDone(0, "", entry.id)
 
     def _apply_mark(self, entry_id: str, mark: TimeMark) -> None:
         # The strategy mark repeats the time. It is no position of its own: a command that was
@@ -165,7 +167,7 @@ class Desk:
             return
         self._market_entry = entry_id
         self._market.take_time(mark)
-        self.mark = (mark.number if mark.paced else 0, entry_id)
+        self.mark = MarkDone(mark.number if mark.paced else 0, mark.run_id, entry_id)
         for key, books, change in self._market.expire(mark.at_ns):
             self._record(key, books, change)
 

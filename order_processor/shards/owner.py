@@ -235,12 +235,12 @@ class ShardOwner:
         A mark with entries after it was acknowledged already, or its run is over: it must not
         count for the next one.
         """
-        number, entry_id = self._desk.mark
-        if not number:
+        mark = self._desk.mark
+        if not mark.number:
             self._acknowledgements.withdraw(self._shard)
-        elif entry_id != self._acknowledged:
-            self._acknowledged = entry_id
-            self._acknowledgements.done(self._shard, number, self._stored.tape)
+        elif mark.entry_id != self._acknowledged:
+            self._acknowledged = mark.entry_id
+            self._acknowledgements.done(self._shard, mark, self._stored.tape)
 
     async def _flush_cursors(self) -> None:
         """Before the lease goes back: leave the successor nothing to repeat."""

@@ -37,15 +37,15 @@ def load_shard(connection: Connection, shard: int, shards: int) -> StoredShard:
     connection.execute(
         text(
             "INSERT INTO order_shards (shard, command_cursor, tape_cursor, event_seq,"
-            " published_seq, market_entry, mark_number) VALUES (:shard, '0-0', '0-0', 0, 0,"
-            " '0-0', 0) ON CONFLICT (shard) DO NOTHING"
+            " published_seq, market_entry, mark_number, mark_run_id)"
+            " VALUES (:shard, '0-0', '0-0', 0, 0, '0-0', 0, '') ON CONFLICT (shard) DO NOTHING"
         ),
         {"shard": shard},
     )
     row = connection.execute(
         text(
             "SELECT command_cursor, tape_cursor, event_seq, published_seq, market_entry,"
-            " market_time_ns, mark_number FROM order_shards WHERE shard = :shard"
+            " market_time_ns, mark_number, mark_run_id FROM order_shards WHERE shard = :shard"
         ),
         {"shard": shard},
     ).one()

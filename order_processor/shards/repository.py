@@ -80,7 +80,8 @@ _CURSORS = text(
     UPDATE order_shards
        SET command_cursor = :command, tape_cursor = :tape, event_seq = :event_seq,
            published_seq = :published_seq, market_entry = :market_entry,
-           market_time_ns = :market_time_ns, mark_number = :mark_number
+           market_time_ns = :market_time_ns, mark_number = :mark_number,
+           mark_run_id = :mark_run_id
      WHERE shard = :shard AND command_cursor = :before_command AND tape_cursor = :before_tape
        AND event_seq = :before_event_seq
     """

@@ -40,6 +40,7 @@ class Cursors(msgspec.Struct, frozen=True):
     #: None when the wall clock is the time; 0 in a paced run before its first print.
     market_time_ns: int | None = None
     mark_number: int = 0
+    mark_run_id: str = ""
 
 
 class StoredShard(msgspec.Struct):

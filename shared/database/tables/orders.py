@@ -31,6 +31,8 @@ class ShardRow(Base):
     market_time_ns: Mapped[int | None] = mapped_column(BigInteger)
     #: Last market mark of the paced run that is under way; 0 before the first and without one.
     mark_number: Mapped[int] = mapped_column(BigInteger, default=0)
+    #: The run that the mark belongs to; empty without one.
+    mark_run_id: Mapped[str] = mapped_column(default="")
 
 
 class MarkRow(Base):
