@@ -1,5 +1,6 @@
 """Random days at the desk, against a second set of books that is written as plainly as can be."""
 
+import itertools
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Any
@@ -129,23 +130,24 @@ class NaiveBooks:
         return False
 
 
-names = st.integers(0, 11).map(str)
 symbols = st.sampled_from(["A", "B"])
-prices = st.integers(1, 400).map(lambda ticks: ticks * TICK)
+#: Close together, so that orders meet prints; with gaps now and then.
+prices = st.integers(80, 120).map(lambda ticks: ticks * TICK)
+submits = st.tuples(
+    st.just("submit"),
+    symbols,
+    st.sampled_from(["buy", "buy", "sell"]),
+    st.integers(1, 700).map(lambda lots: lots * LOT),
+    st.none() | prices,
+)
+prints = st.tuples(st.just("print"), symbols, prices)
+gaps = st.tuples(st.just("print"), symbols, st.sampled_from([TICK, 10 * TICK, 1000 * TICK]))
+#: Of the n-th order, if there is one.
+cancels = st.tuples(st.just("cancel"), st.integers(0, 30))
+restarts = st.tuples(st.just("restart"))
 steps = st.lists(
-    st.one_of(
-        st.tuples(
-            st.just("submit"),
-            names,
-            symbols,
-            st.sampled_from(["buy", "sell"]),
-            st.integers(1, 400).map(lambda lots: lots * LOT),
-            st.none() | prices,
-        ),
-        st.tuples(st.just("cancel"), names),
-        st.tuples(st.just("print"), symbols, prices),
-        st.tuples(st.just("restart")),
-    ),
+    st.one_of(submits, submits, prints, prints, gaps, cancels, restarts),
+    min_size=15,
     max_size=60,
 )
 
@@ -184,17 +186,12 @@ class Played:
         state = BooksState(
             cash=last.balance,
             ledger_seq=last.seq,
-            order_seq=max((o.seq for o in self.seen_orders()), default=0),
+            order_seq=len(self.states),
             execution_seq=len(self.fills),
             holdings=list(self.books.holdings.values()),
             working=working,
         )
         self.books = make_books(state)
-
-    def seen_orders(self) -> list[Any]:
-        return list(self._orders.values())
-
-    _orders: dict[str, Any] = field(default_factory=dict)
 
 
 def make_books(state: BooksState) -> Books:
@@ -205,14 +202,12 @@ def make_books(state: BooksState) -> Books:
 def play(day: list[tuple[Any, ...]]) -> Played:
     played = Played(make_books(BooksState()))
     played.take(played.books.open(T0))
-    used: set[str] = set()
+    names = map(str, itertools.count())
     for second, (verb, *arguments) in enumerate(day):
         now = at(second)
         if verb == "submit":
-            name, symbol, side, qty, limit = arguments
-            if name in used:
-                continue  # the caller answers repetitions from what it has
-            used.add(name)
+            symbol, side, qty, limit = arguments
+            name = next(names)
             instrument = A if symbol == "A" else B
             taken = played.books.submit(
                 command(side, qty, limit, name=name, symbol=symbol),
@@ -223,12 +218,12 @@ def play(day: list[tuple[Any, ...]]) -> Played:
                 None,
             )
             assert not isinstance(taken, Refused), taken
-            played._orders[name] = taken.order
             played.take([taken])
             played.naive.submit(name, symbol, side, qty, limit)
         elif verb == "cancel":
-            done = played.books.cancel(order_id_of(ACCOUNT, "paper", arguments[0]), now)
-            assert (done is not None) == played.naive.cancel(arguments[0])
+            name = str(arguments[0])
+            done = played.books.cancel(order_id_of(ACCOUNT, "paper", name), now)
+            assert (done is not None) == played.naive.cancel(name)
             played.take([done] if isinstance(done, OrderChanged) else [])
         elif verb == "print":
             symbol, price = arguments
@@ -243,7 +238,8 @@ def play(day: list[tuple[Any, ...]]) -> Played:
 def check_always(played: Played) -> None:
     books, naive = played.books, played.naive
     assert books.cash == naive.cash >= 0
-    assert books.free_cash >= 0
+    # Below zero when a market buy cost more than it had reserved: others may then be cancelled.
+    assert books.free_cash == naive.cash - sum(each.reserved for each in naive.working())
     for symbol in ("A", "B"):
         holding = books.holdings.get(Symbol(symbol))
         qty = holding.qty if holding else D(0)
