@@ -32,7 +32,6 @@ from shared.database import DatabaseThread, make_engine
 from shared.redis import make_redis
 from shared.service.health import Check, postgres_check, redis_check
 
-
 log = structlog.get_logger()
 
 

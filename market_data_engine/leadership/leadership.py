@@ -1,8 +1,13 @@
-"""One engine carries the market, the others stand by: a lease, kept while the process lives."""
+"""One engine carries the market, the others stand by: a lease, kept while the process lives.
+
+A lease that ran out is still ours until another engine takes it, so a busy machine or a
+database that is away for a while ends no run. An engine that was overtaken learns it at the
+next renewal; what it writes until then the tape refuses as soon as its successor has begun a
+run (`shared.redis.tape_writer`).
+"""
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 from uuid import uuid4
@@ -23,7 +28,7 @@ Hook = Callable[[], Awaitable[None]]
 
 
 class Leadership:
-    """`on_gain` is called after the lease was taken, `on_loss` after it was lost."""
+    """`on_gain` is called when the lease was taken, `on_loss` after it was lost."""
 
     def __init__(self, engine: Engine, thread: DatabaseThread, duration_s: float) -> None:
         self._engine = engine
@@ -31,17 +36,15 @@ class Leadership:
         self._duration_s = duration_s
         self._owner = uuid4().hex
         self._lease: Lease | None = None
-        #: Monotonic time until which nobody else can have taken the lease.
-        self._safe_until_s = 0.0
 
     @property
     def held(self) -> bool:
-        return self._lease is not None and time.monotonic() < self._safe_until_s
+        return self._lease is not None
 
     def require(self) -> None:
-        """Raises LeadershipLostError when another engine may have taken over."""
+        """Raises LeadershipLostError when another engine has taken over."""
         if not self.held:
-            raise LeadershipLostError("another engine may carry the market by now")
+            raise LeadershipLostError("another engine carries the market")
 
     @contextlib.asynccontextmanager
     async def kept(self, on_gain: Hook, on_loss: Hook) -> AsyncIterator[None]:
@@ -57,32 +60,32 @@ class Leadership:
 
     async def _keep(self, on_gain: Hook, on_loss: Hook) -> None:
         while True:
-            held_before = self._lease is not None
             try:
-                await self._acquire_or_renew()
-                if self._lease is not None and not held_before:
-                    await on_gain()
-            except (SQLAlchemyError, LeaseLostError) as error:
-                log.warning("lease_not_kept", error=repr(error))
-                if isinstance(error, LeaseLostError) or not held_before:
-                    self._lease = None
-            if held_before and not self.held:
-                self._lease = None
-                await on_loss()
+                if self._lease is None:
+                    await self._take(on_gain)
+                else:
+                    await self._renew(self._lease, on_loss)
+            except SQLAlchemyError as error:
+                log.warning("lease_store_away", error=repr(error))
             LEADING.set(self.held)
             await asyncio.sleep(self._duration_s / 3)
 
-    async def _acquire_or_renew(self) -> None:
-        asked_s = time.monotonic()
-        lease = self._lease
-        if lease is None:
-            self._lease = await self._thread.run(self._in_transaction, self._acquire)
-        else:
+    async def _take(self, on_gain: Hook) -> None:
+        lease = await self._thread.run(self._in_transaction, self._acquire)
+        if lease is not None:
+            await on_gain()  # when it fails, all of this is tried again
+            self._lease = lease
+            log.info("leading", epoch=lease.epoch)
+
+    async def _renew(self, lease: Lease, on_loss: Hook) -> None:
+        try:
             await self._thread.run(
                 self._in_transaction, lambda connection: renew(connection, lease, self._duration_s)
             )
-        if self._lease is not None:
-            self._safe_until_s = asked_s + self._duration_s
+        except LeaseLostError:
+            log.warning("overtaken", epoch=lease.epoch)
+            self._lease = None
+            await on_loss()
 
     def _acquire(self, connection: Connection) -> Lease | None:
         return acquire(connection, "market_data", "0", self._owner, self._duration_s)

@@ -122,7 +122,7 @@ class Runner:
         await self._publish_prices()
 
     async def _play(self, piece: Slice) -> None:
-        await self._pass_time(piece.first_ns - piece.first_ns % MINUTE_NS)
+        await self._pass_time(self._slicer.boundary_before(piece.first_ns))
         await self._run.clock.until(piece.mark_ns)
         completed = self._candles.add(piece)
         self._lines.frames.touch(piece.trades.symbols)

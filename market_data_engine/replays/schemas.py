@@ -4,10 +4,19 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from market_data_engine.feeds.synthetic import Regime
 from shared.market_files.lines import is_symbol
+from shared.models.identifiers import TIMEFRAMES
 
 _MAX_TICKS = 20_000_000
 _EARLIEST = datetime(1998, 1, 1, tzinfo=UTC)
@@ -83,6 +92,11 @@ class Replay(BaseModel):
     error: str | None
     created_at: datetime
     finished_at: datetime | None
+
+    @field_validator("candles")
+    @classmethod
+    def small_timeframes_first(cls, counts: dict[str, int]) -> dict[str, int]:
+        return {timeframe: counts[timeframe] for timeframe in TIMEFRAMES if timeframe in counts}
 
 
 class ReplayList(BaseModel):

@@ -65,6 +65,10 @@ class Slicer:
         minute = at_ns - at_ns % MINUTE_NS + MINUTE_NS
         return min(minute, at_ns - at_ns % self._step_ns + self._step_ns)
 
+    def boundary_before(self, at_ns: int) -> int:
+        """The last start of a minute or step at or before `at_ns`."""
+        return max(at_ns - at_ns % MINUTE_NS, at_ns - at_ns % self._step_ns)
+
     def add(self, batch: TradeColumns) -> Iterator[Slice]:
         """The slices that end within the prints so far."""
         rest = self._rest

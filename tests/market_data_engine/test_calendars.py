@@ -18,8 +18,8 @@ def ns(text: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def calendars(tmp_path_factory: pytest.TempPathFactory) -> Calendars:
-    return Calendars(tmp_path_factory.mktemp("calendars"))
+def calendars(calendar_folder: Path) -> Calendars:
+    return Calendars(calendar_folder)
 
 
 @pytest.mark.parametrize(
@@ -68,26 +68,31 @@ def test_an_unknown_exchange_is_refused(calendars: Calendars, exchange: str) -> 
         calendars.of(exchange)
 
 
-def test_a_kept_calendar_is_used_and_a_damaged_one_built_again(tmp_path: Path) -> None:
-    fresh = Calendars(tmp_path).of("XNYS")
-    (kept,) = tmp_path.iterdir()
-    content = kept.read_bytes()
-    # One session only, to see that the file is what is used.
-    short = content.replace(b'{"opens_ns"', b'{"x":1,"opens_ns"')
-    kept.write_bytes(short)
+def test_a_kept_calendar_is_used_and_a_damaged_one_built_again(
+    calendars: Calendars, calendar_folder: Path, tmp_path: Path
+) -> None:
+    fresh = calendars.of("XNYS")
+    (built,) = calendar_folder.glob("XNYS-*")
+    content = built.read_bytes()
+    kept = tmp_path / built.name
+    marked = content.replace(b'{"opens_ns"', b'{"mark":1,"opens_ns"')
+    kept.write_bytes(marked)
     assert Calendars(tmp_path).of("XNYS") == fresh
-    assert kept.read_bytes() == short
-    for damage in (b"", b"{}", content[: len(content) // 2], content.replace(b"1998-01-02", b"?")):
+    assert kept.read_bytes() == marked  # it was not built again
+    for damage in (
+        content[: len(content) // 2],
+        content.replace(b'"opens_ns":[', b'"opens_ns":[9,'),
+    ):
         kept.write_bytes(damage)
         assert Calendars(tmp_path).of("XNYS") == fresh
         assert kept.read_bytes() == content
 
 
-def test_a_warm_process_does_not_import_pandas(tmp_path: Path) -> None:
-    Calendars(tmp_path).of("XNYS")
+def test_a_warm_process_does_not_import_pandas(calendars: Calendars, calendar_folder: Path) -> None:
+    calendars.of("XNYS")
     program = (
         "import sys; from pathlib import Path; from market_data_engine.calendars import Calendars;"
-        f"Calendars(Path({str(tmp_path)!r})).of('XNYS');"
+        f"Calendars(Path({str(calendar_folder)!r})).of('XNYS');"
         "import market_data_engine.main; print({'pandas', 'numpy', 'polars'} & set(sys.modules))"
     )
     done = subprocess.run(
