@@ -97,5 +97,5 @@ def _read(connection: Connection, keys: dict[str, object], unopened: Decimal) ->
         realized_pnl=realized_pnl,
         fees=fees,
         holdings=[Holding(*row) for row in connection.execute(_HOLDINGS, keys)],
-        fills=[Fill._make(row) for row in connection.execute(_FILLS, keys)],
+        fills=list(map(Fill._make, connection.execute(_FILLS, keys).all())),
     )

@@ -436,9 +436,10 @@ async def test_a_hundred_thousand_executions_are_answered_in_time(
         )
     market_data.closes["SPY"] = [100 + minute % 9 / 10 for minute in range(1700)]
     await service.performance(account.id)
-    started = time.perf_counter()
+    started = time.process_time()
     answer = await service.performance(account.id)
-    elapsed_s = time.perf_counter() - started
+    cpu_s = time.process_time() - started
     assert (answer["executions"], answer["trades"]) == (100_000, 50_000)
     assert len(answer["equity_curve"]) <= 2000
-    assert elapsed_s < 5  # seldom over 1; the machine may be busy
+    # Time of this process, since others may keep the machine busy; about 0.7 when they don't.
+    assert cpu_s < 3
