@@ -1,4 +1,5 @@
 import math
+import random
 from datetime import date
 
 import pytest
@@ -160,6 +161,19 @@ def test_late_prints_are_refused_and_named_and_the_rest_is_accepted_without_them
     assert forming.trades == 3
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_a_minute_is_over_at_its_end_and_not_a_moment_later(told: bool) -> None:
+    builder = around_the_clock()
+    if told:
+        builder.advance(5 * MINUTE)
+    else:
+        feed(builder, (5 * MINUTE, 10.0, 1))
+    with pytest.raises(LateTradesError) as refusal:
+        feed(builder, (5 * MINUTE - 1, 10.0, 1), (5 * MINUTE, 10.0, 1))
+    assert refusal.value.indexes == (0,)
+    assert feed(builder, (5 * MINUTE, 10.0, 1)) == []
+
+
 def test_a_print_of_no_size_moves_the_price_and_counts_as_a_trade() -> None:
     builder = around_the_clock()
     feed(builder, (0, 10.0, 5), (1, 14.0, 0))
@@ -175,11 +189,23 @@ def test_the_average_price_of_no_volume_is_the_close() -> None:
     assert (candle.volume, candle.vwap) == (0.0, 14.0)
 
 
-def test_rounding_never_takes_the_average_price_out_of_the_range() -> None:
+@pytest.mark.parametrize(("price", "size"), [(0.1, 0.1), (0.1, 0.3)])
+def test_rounding_never_takes_the_average_price_out_of_the_range(price: float, size: float) -> None:
+    assert sum([price * size] * 50, 0.0) / sum([size] * 50, 0.0) != price
     builder = around_the_clock()
-    feed(builder, *[(at, 0.1, 0.3) for at in range(50)])
+    feed(builder, *[(at, price, size) for at in range(50)])
     [candle] = builder.advance(MINUTE)
-    assert candle.low == candle.vwap == candle.high == 0.1
+    assert candle.low == candle.vwap == candle.high == price
+
+
+def test_cutting_prints_into_calls_does_not_show_in_the_rounding_of_fractions() -> None:
+    fractions = random.Random(7)
+    prints = [(at, fractions.uniform(1, 2), fractions.random()) for at in range(200)]
+    whole, one_by_one = around_the_clock(), around_the_clock()
+    feed(whole, *prints)
+    for item in prints:
+        feed(one_by_one, item)
+    assert one_by_one.forming("1w") == whole.forming("1w")
 
 
 @pytest.mark.parametrize(
@@ -211,6 +237,15 @@ def test_a_print_that_is_no_number_is_refused_and_the_whole_call_with_it(
         feed(builder, *prints)
     assert [builder.forming(timeframe) for timeframe in TIMEFRAMES] == before
     assert builder.advance(MINUTE)[0].trades == 1
+
+
+def test_a_refused_call_takes_back_what_it_had_for_the_forming_minute() -> None:
+    builder = around_the_clock()
+    feed(builder, (0, 10.0, 1))
+    before = builder.forming("1m")
+    with pytest.raises(ValueError, match="price nan"):
+        feed(builder, (1, 99.0, 1), (MINUTE, math.nan, 1))
+    assert builder.forming("1m") == before
 
 
 def test_columns_of_unequal_length_are_refused() -> None:
