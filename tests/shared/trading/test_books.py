@@ -105,6 +105,15 @@ def test_a_fill_that_would_take_cash_below_zero_cancels_the_order() -> None:
     assert not books.working
 
 
+def test_the_fee_counts_when_a_fill_would_take_cash_below_zero() -> None:
+    books = open_books(terms(capital="1000", fee_bps="100"))
+    submit(books, command("buy", "9"))
+    [change] = meet(books, "111")  # costs 999, and 9.99 more
+    assert isinstance(change, OrderChanged)
+    assert change.order.reason_code == "insufficient_cash"
+    assert books.cash == 1000
+
+
 def test_an_order_that_is_cancelled_frees_what_it_reserved_and_never_fills() -> None:
     books = open_books(terms(capital="1000"))
     order = submit(books, command("buy", "10", "100")).order
