@@ -867,6 +867,22 @@ export interface components {
             /** Next Cursor */
             next_cursor?: null;
         };
+        /** IndicatorPage */
+        IndicatorPage: {
+            /** Items */
+            items: components["schemas"]["IndicatorPoint"][];
+            /** Name */
+            name: string;
+            /** Next Cursor */
+            next_cursor: string | null;
+            /** Symbol */
+            symbol: string;
+            /**
+             * Timeframe
+             * @enum {string}
+             */
+            timeframe: "1m" | "3m" | "5m" | "15m" | "30m" | "1h" | "4h" | "1d" | "1w";
+        };
         /** IndicatorPoint */
         IndicatorPoint: {
             /**
@@ -874,6 +890,8 @@ export interface components {
              * Format: date-time
              */
             at: string;
+            /** Complete */
+            complete: boolean;
             /** Value */
             value: number | null;
         };
@@ -1205,13 +1223,6 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
-        /** Page[IndicatorPoint] */
-        Page_IndicatorPoint_: {
-            /** Items */
-            items: components["schemas"]["IndicatorPoint"][];
-            /** Next Cursor */
-            next_cursor?: string | null;
-        };
         /** Page[InstrumentView] */
         Page_InstrumentView_: {
             /** Items */
@@ -1292,6 +1303,8 @@ export interface components {
              * @example 101.25
              */
             initial_capital: string;
+            /** Marked At Execution */
+            marked_at_execution: string[];
             /** Max Drawdown */
             max_drawdown: string | null;
             /** Max Drawdown Duration S */
@@ -1303,6 +1316,8 @@ export interface components {
              * @enum {string}
              */
             mode: "paper" | "live";
+            /** Profit Factor */
+            profit_factor: number | null;
             /**
              * Realized Pnl
              * @example 101.25
@@ -1310,6 +1325,13 @@ export interface components {
             realized_pnl: string;
             /** Sharpe */
             sharpe: number | null;
+            /** Sharpe Basis */
+            sharpe_basis: string;
+            /**
+             * Timeframe
+             * @enum {string}
+             */
+            timeframe: "1m" | "3m" | "5m" | "15m" | "30m" | "1h" | "4h" | "1d" | "1w";
             /** Total Return Fraction */
             total_return_fraction: number | null;
             /** Trades */
@@ -1565,6 +1587,8 @@ export interface components {
         SyntheticMarket: {
             /** Minutes */
             minutes?: number | null;
+            /** Regime */
+            regime?: ("trend" | "range" | "volatile" | "quiet") | null;
             /** Seed */
             seed?: number | null;
             /** Start */
@@ -3145,7 +3169,7 @@ export interface operations {
         parameters: {
             query?: {
                 timeframe?: "1m" | "3m" | "5m" | "15m" | "30m" | "1h" | "4h" | "1d" | "1w";
-                /** @description First moment; the last ones when absent. */
+                /** @description First moment; the last candles when absent. */
                 start?: string | null;
                 /** @description Exclusive. */
                 end?: string | null;
@@ -3287,7 +3311,7 @@ export interface operations {
         parameters: {
             query?: {
                 timeframe?: "1m" | "3m" | "5m" | "15m" | "30m" | "1h" | "4h" | "1d" | "1w";
-                /** @description First moment; the last ones when absent. */
+                /** @description First moment; the last candles when absent. */
                 start?: string | null;
                 /** @description Exclusive. */
                 end?: string | null;
@@ -3314,7 +3338,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_IndicatorPoint_"];
+                    "application/json": components["schemas"]["IndicatorPage"];
                 };
             };
             /** @description Unauthorized */

@@ -11,7 +11,7 @@ import { Summary } from "../portfolio/Summary";
 import { useBooks } from "../portfolio/useBooks";
 import { DeploymentsPanel } from "../strategies/DeploymentsPanel";
 import type { Mode, Position, Timeframe } from "../stream/messages";
-import { Empty, Loading } from "../ui/Notice";
+import { Empty, Failure, Loading } from "../ui/Notice";
 import { Tabs } from "../ui/Tabs";
 import type { View } from "./Terminal";
 
@@ -61,6 +61,7 @@ export function AccountView(props: Props) {
   return (
     <>
       <Summary account={account} books={books} />
+      {books.trouble ? <Failure>{books.trouble}</Failure> : null}
       <main className="workspace">
         {market.chart(markers, lines, held)}
         <aside className="side" aria-label={aside ? "Administration" : "Trade"}>

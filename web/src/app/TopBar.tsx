@@ -45,6 +45,8 @@ export function TopBar(props: Props) {
             {accounts.map((one) => (
               <option key={one.id} value={one.id}>
                 {one.name} · {one.base_currency}
+                {/* Accounts of several owners may have the same name. */}
+                {one.owner_id === user.id ? "" : ` · ${one.id.slice(0, 8)}`}
               </option>
             ))}
             {props.onOpenAccount ? <option value="open">Open an account …</option> : null}

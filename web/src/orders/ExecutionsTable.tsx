@@ -24,13 +24,15 @@ export function ExecutionsTable({ books }: { books: Books }) {
           <th scope="col" className="number">
             Price
           </th>
-          <th scope="col" className="number">
+          <th scope="col" className="number wide-only">
             Fee
           </th>
           <th scope="col" className="number">
             Realised
           </th>
-          <th scope="col">By</th>
+          <th scope="col" className="wide-only">
+            By
+          </th>
         </tr>
       </thead>
       <tbody>
@@ -41,11 +43,11 @@ export function ExecutionsTable({ books }: { books: Books }) {
             <td className={execution.side}>{execution.side === "buy" ? "Buy" : "Sell"}</td>
             <td className="number">{formatDecimal(execution.qty)}</td>
             <td className="number">{formatDecimal(execution.price, 2, 4)}</td>
-            <td className="number">{formatMoney(execution.fee)}</td>
+            <td className="number wide-only">{formatMoney(execution.fee)}</td>
             <td className={`number ${tone(execution.realized_pnl)}`}>
               {sign(execution.realized_pnl) === 0 ? "–" : formatChange(execution.realized_pnl)}
             </td>
-            <td>{execution.deployment_id ? "Strategy" : "You"}</td>
+            <td className="wide-only">{execution.deployment_id ? "Strategy" : "You"}</td>
           </tr>
         ))}
       </tbody>

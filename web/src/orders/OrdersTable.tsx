@@ -73,24 +73,28 @@ export function OrdersTable({ books, accountId, canTrade }: Props) {
         <table>
           <thead>
             <tr>
-              <th scope="col">Time (UTC)</th>
+              <th scope="col" className="wide-only">
+                Time (UTC)
+              </th>
               <th scope="col">Symbol</th>
               <th scope="col">Side</th>
               <th scope="col">Type</th>
               <th scope="col" className="number">
                 Quantity
               </th>
-              <th scope="col" className="number">
+              <th scope="col" className="number wide-only">
                 Filled
               </th>
               <th scope="col" className="number">
                 Limit
               </th>
-              <th scope="col" className="number">
+              <th scope="col" className="number wide-only">
                 Fill price
               </th>
               <th scope="col">Status</th>
-              <th scope="col">By</th>
+              <th scope="col" className="wide-only">
+                By
+              </th>
               <th scope="col">
                 <span className="visually-hidden">Actions</span>
               </th>
@@ -99,7 +103,7 @@ export function OrdersTable({ books, accountId, canTrade }: Props) {
           <tbody>
             {orders.map((order) => (
               <tr key={order.id}>
-                <td>{formatDateTime(order.submitted_at)}</td>
+                <td className="wide-only">{formatDateTime(order.submitted_at)}</td>
                 <th scope="row">{order.symbol}</th>
                 <td className={order.side}>{order.side === "buy" ? "Buy" : "Sell"}</td>
                 <td>
@@ -107,18 +111,18 @@ export function OrdersTable({ books, accountId, canTrade }: Props) {
                   <small>{order.time_in_force.toUpperCase()}</small>
                 </td>
                 <td className="number">{formatDecimal(order.qty)}</td>
-                <td className="number">{formatDecimal(order.filled_qty)}</td>
+                <td className="number wide-only">{formatDecimal(order.filled_qty)}</td>
                 <td className="number">
                   {order.limit_price === null ? "–" : formatDecimal(order.limit_price, 2)}
                 </td>
-                <td className="number">
+                <td className="number wide-only">
                   {order.avg_fill_price === null ? "–" : formatDecimal(order.avg_fill_price, 2, 4)}
                 </td>
                 <td>
                   <span className={`status ${order.status}`}>{STATUS_TEXT[order.status]}</span>
                   {order.reason ? <small className="reason">{order.reason}</small> : null}
                 </td>
-                <td>{order.deployment_id ? "Strategy" : "You"}</td>
+                <td className="wide-only">{order.deployment_id ? "Strategy" : "You"}</td>
                 <td className="actions">
                   {canTrade && WORKING.has(order.status) ? (
                     <button

@@ -29,19 +29,19 @@ export function PositionsTable({ books, onPick, onClose }: Props) {
           <th scope="col" className="number">
             Quantity
           </th>
-          <th scope="col" className="number">
+          <th scope="col" className="number wide-only">
             Average
           </th>
           <th scope="col" className="number">
             Last
           </th>
-          <th scope="col" className="number">
+          <th scope="col" className="number wide-only">
             Value
           </th>
           <th scope="col" className="number">
             Unrealised
           </th>
-          <th scope="col" className="number">
+          <th scope="col" className="number wide-only">
             Realised
           </th>
           {onClose ? (
@@ -63,15 +63,15 @@ export function PositionsTable({ books, onPick, onClose }: Props) {
                 </button>
               </th>
               <td className="number">{formatDecimal(position.qty)}</td>
-              <td className="number">{formatDecimal(position.avg_price, 2, 4)}</td>
+              <td className="number wide-only">{formatDecimal(position.avg_price, 2, 4)}</td>
               <td className="number">{price === undefined ? "–" : formatDecimal(price, 2, 4)}</td>
-              <td className="number">
+              <td className="number wide-only">
                 {price === undefined ? "–" : formatMoney(multiply(price, position.qty))}
               </td>
               <td className={`number ${unrealized === null ? "" : tone(unrealized)}`}>
                 {unrealized === null ? "–" : formatChange(unrealized)}
               </td>
-              <td className={`number ${tone(position.realized_pnl)}`}>
+              <td className={`number wide-only ${tone(position.realized_pnl)}`}>
                 {formatChange(position.realized_pnl)}
               </td>
               {onClose ? (

@@ -22,6 +22,8 @@ export type Books = {
   equity: string | null;
   unrealized: string | null;
   loaded: { orders: boolean; executions: boolean; positions: boolean; equity: boolean };
+  /** Why some of it can't be read now; null when all is well. */
+  trouble: string | null;
 };
 
 export const EMPTY_BOOKS: Books = {
@@ -33,6 +35,7 @@ export const EMPTY_BOOKS: Books = {
   equity: null,
   unrealized: null,
   loaded: { orders: false, executions: false, positions: false, equity: false },
+  trouble: null,
 };
 
 /** Enough for a screen; all of them are in the order history. */
@@ -73,6 +76,10 @@ export function withEquity(books: Books, marked: Omit<EquityMarked, "type">): Bo
     prices: { ...books.prices, ...marked.prices },
     loaded: { ...books.loaded, equity: true },
   };
+}
+
+export function withTrouble(books: Books, trouble: string | null): Books {
+  return books.trouble === trouble ? books : { ...books, trouble };
 }
 
 /** Topics of one account may overtake each other: an older state of an order changes nothing. */

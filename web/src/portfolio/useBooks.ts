@@ -10,6 +10,7 @@ import type {
   Position,
   PositionChanged,
 } from "../stream/messages";
+import type { Policy } from "../stream/sequence";
 import {
   type Books,
   EMPTY_BOOKS,
@@ -20,6 +21,7 @@ import {
   withExecutions,
   withOrders,
   withPositions,
+  withTrouble,
 } from "./books";
 
 /** Changes come faster than they can be read: the page is told once a frame. */
@@ -55,28 +57,24 @@ export function useBooks(accountId: string, mode: Mode): Books {
   const store = useMemo(() => new BooksStore(), [accountId, mode]);
 
   useEffect(() => {
-    const topic = (kind: string) => `accounts.${accountId}.${mode}.${kind}`;
+    const follow = <S, F>(
+      kind: string,
+      policy: Policy,
+      onSnapshot: (books: Books, data: S) => Books,
+      onFrame: (books: Books, data: F) => Books,
+    ) =>
+      stream.subscribe(`accounts.${accountId}.${mode}.${kind}`, {
+        policy,
+        onSnapshot: (data) =>
+          store.change((books) => withTrouble(onSnapshot(books, data as S), null)),
+        onFrame: (data) => store.change((books) => onFrame(books, data as F)),
+        onRefused: (message) => store.change((books) => withTrouble(books, message)),
+      });
     const ends = [
-      stream.subscribe(topic("orders"), {
-        policy: "exact",
-        onSnapshot: (data) => store.change((books) => withOrders(books, data as Order[])),
-        onFrame: (data) => store.change((books) => onOrder(books, data as OrderUpdated)),
-      }),
-      stream.subscribe(topic("executions"), {
-        policy: "exact",
-        onSnapshot: (data) => store.change((books) => withExecutions(books, data as Execution[])),
-        onFrame: (data) => store.change((books) => onExecution(books, data as OrderExecuted)),
-      }),
-      stream.subscribe(topic("positions"), {
-        policy: "exact",
-        onSnapshot: (data) => store.change((books) => withPositions(books, data as Position[])),
-        onFrame: (data) => store.change((books) => onPosition(books, data as PositionChanged)),
-      }),
-      stream.subscribe(topic("equity"), {
-        policy: "latest",
-        onSnapshot: (data) => store.change((books) => withEquity(books, data as EquityMarked)),
-        onFrame: (data) => store.change((books) => withEquity(books, data as EquityMarked)),
-      }),
+      follow<Order[], OrderUpdated>("orders", "exact", withOrders, onOrder),
+      follow<Execution[], OrderExecuted>("executions", "exact", withExecutions, onExecution),
+      follow<Position[], PositionChanged>("positions", "exact", withPositions, onPosition),
+      follow<EquityMarked, EquityMarked>("equity", "latest", withEquity, withEquity),
     ];
     return () => {
       for (const end of ends) end();

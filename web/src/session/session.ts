@@ -16,6 +16,9 @@ const KEY = "session";
 /** A token with less life than this is renewed before it is used. */
 const RENEW_BEFORE_MS = 60_000;
 
+/** A lock that isn't free after this time belongs to another tab. */
+const HANDOVER_MS = 1_000;
+
 export class SessionEnded extends Error {
   constructor() {
     super("The session has ended. Sign in again.");
@@ -138,13 +141,20 @@ function read(): Stored | null {
   }
 }
 
-/** True when this tab now holds the lock, which it does until it is closed. */
+/**
+ * True when this tab now holds the lock, which it does until it is closed. A page that is being
+ * loaded again may have to wait for its own predecessor to let go.
+ */
 function holdWhileOpen(tab: string): Promise<boolean> {
   return new Promise((resolve) => {
-    void navigator.locks.request(`terminal-tab:${tab}`, { ifAvailable: true }, (lock) => {
-      resolve(lock !== null);
-      return lock ? new Promise<never>(() => {}) : undefined;
-    });
+    const name = `terminal-tab:${tab}`;
+    const signal = AbortSignal.timeout(HANDOVER_MS);
+    navigator.locks
+      .request(name, { signal }, () => {
+        resolve(true);
+        return new Promise<never>(() => {});
+      })
+      .catch(() => resolve(false));
   });
 }
 

@@ -93,14 +93,22 @@ function DeploymentsTable({ deployments, onStop }: TableProps) {
         <tr>
           <th scope="col">Strategy</th>
           <th scope="col">Symbols</th>
-          <th scope="col">Timeframe</th>
-          <th scope="col">Parameters</th>
-          <th scope="col">Mode</th>
+          <th scope="col" className="wide-only">
+            Timeframe
+          </th>
+          <th scope="col" className="wide-only">
+            Parameters
+          </th>
+          <th scope="col" className="wide-only">
+            Mode
+          </th>
           <th scope="col">Status</th>
           <th scope="col" className="number">
             Signals
           </th>
-          <th scope="col">Started (UTC)</th>
+          <th scope="col" className="wide-only">
+            Started (UTC)
+          </th>
           <th scope="col">
             <span className="visually-hidden">Actions</span>
           </th>
@@ -111,13 +119,13 @@ function DeploymentsTable({ deployments, onStop }: TableProps) {
           <tr key={one.id}>
             <th scope="row">{one.strategy}</th>
             <td>{one.symbols.join(", ")}</td>
-            <td>{one.timeframe}</td>
-            <td>
+            <td className="wide-only">{one.timeframe}</td>
+            <td className="wide-only">
               {Object.entries(one.parameters)
                 .map(([name, value]) => `${name} ${String(value)}`)
                 .join(" · ")}
             </td>
-            <td>
+            <td className="wide-only">
               <span className={`mode ${one.mode}`}>{one.mode}</span>
             </td>
             <td>
@@ -132,7 +140,7 @@ function DeploymentsTable({ deployments, onStop }: TableProps) {
               ) : null}
             </td>
             <td className="number">{formatCount(one.signals)}</td>
-            <td>{formatDateTime(one.created_at)}</td>
+            <td className="wide-only">{formatDateTime(one.created_at)}</td>
             <td className="actions">
               {onStop && one.wanted === "running" ? (
                 <button type="button" className="small" onClick={() => onStop(one)}>

@@ -78,6 +78,7 @@ function ParametersForm({ strategy, ...props }: Props & { strategy: Strategy }) 
   };
 
   const error = (name: string) => (problem instanceof Problem ? problem.field(name) : undefined);
+  const shownAtField = ["symbols", ...Object.keys(values)].some((name) => error(name));
   return (
     <form onSubmit={submit}>
       <div className="pair">
@@ -110,7 +111,7 @@ function ParametersForm({ strategy, ...props }: Props & { strategy: Strategy }) 
           />
         ))}
       </div>
-      {problem ? <Failure>{sentence(problem)}</Failure> : null}
+      {problem && !shownAtField ? <Failure>{sentence(problem)}</Failure> : null}
       <button type="submit" className="primary wide" disabled={busy}>
         {busy ? "Starting …" : `Start on ${mode}`}
       </button>
