@@ -14,7 +14,7 @@ def table(outcome: Outcome) -> Table:
     entry = outcome.entry
     result = Table(title=f"{entry.name}: {entry.title}")
     for number, heading in enumerate(_headings(outcome)):
-        result.add_column(heading, justify="left" if number == 0 else "right")
+        result.add_column(heading, justify="left" if number == 0 else "right", no_wrap=True)
     previous = outcome.measured[0].size
     for one in outcome.measured:
         if one.size != previous:
@@ -57,7 +57,7 @@ def _markdown(outcome: Outcome) -> Iterator[str]:
     runs = outcome.measured[0].runs
     yield f"### {entry.name}: {entry.title}"
     yield ""
-    yield f"Target: {entry.target}. Medians of {runs} fresh processes, in brackets the range."
+    yield f"Target: {entry.target}. Medians of {runs} fresh processes and their range."
     yield ""
     headings = _headings(outcome)
     yield f"| {' | '.join(headings)} |"
@@ -90,7 +90,7 @@ def _cells(outcome: Outcome, one: Measured) -> list[str]:
     return [
         one.contender,
         f"{one.size:,}",
-        f"{_rate(one.rate)} [{_rate(one.rate_min)}..{_rate(one.rate_max)}]",
+        _rates(one),
         f"{one.cpu_us:,.3f}",
         f"{one.peak_memory_mb:,.0f}",
         f"{outcome.ratio(one):.2f}x",
@@ -102,9 +102,12 @@ def _cells(outcome: Outcome, one: Measured) -> list[str]:
     ]
 
 
-def _rate(rate: float) -> str:
-    if rate >= 1e6:
-        return f"{rate / 1e6:.2f} M"
-    if rate >= 1e4:
-        return f"{rate / 1e3:.0f} k"
-    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
+def _rates(one: Measured) -> str:
+    """Median and range, in one scale: `2.82 M (1.95..3.17)`."""
+    rates = (one.rate, one.rate_min, one.rate_max)
+    for scale, letter in ((1e6, " M"), (1e3, " k")):
+        if one.rate >= scale:
+            rate, least, most = (f"{rate / scale:.2f}" for rate in rates)
+            return f"{rate}{letter} ({least}..{most})"
+    rate, least, most = (f"{rate:.4g}" for rate in rates)
+    return f"{rate} ({least}..{most})"

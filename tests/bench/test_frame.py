@@ -99,7 +99,7 @@ def test_the_documentation_keeps_what_was_written_before(tmp_path: Path) -> None
     assert text.startswith("# Benchmarks\n\n## 2024-03-04 12:30 UTC\n")
     assert text.count("### counting: Counting") == 2
     assert "`python -m bench --only counting` on a machine." in text
-    assert "| slow | 10 | 5 [5..5] | 400,000.000 |" in text
+    assert "| slow | 10 | 5 (5..5) | 400,000.000 |" in text
     assert "| 4.00x | 8.00x | 7 |" in text
 
 

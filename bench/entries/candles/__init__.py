@@ -10,15 +10,16 @@ ENTRY = Entry(
     sizes=(500_000, 2_000_000),
     quick_sizes=(100_000, 400_000),
     contenders=(
-        Contender("ours: 9 timeframes", f"{__name__}.ours", ("mixed",)),
-        Contender("ours: 9 timeframes, split already", f"{__name__}.ours", ("by-symbol",)),
-        Contender("nautilus: 4 timeframes", f"{__name__}.nautilus", peer=NAUTILUS),
-        Contender("plain loop: 9 timeframes", f"{__name__}.plain"),
-        Contender("plain loop: 4 timeframes", f"{__name__}.plain", ("4",)),
+        Contender("ours (9)", f"{__name__}.ours", ("mixed",)),
+        Contender("ours (9), split already", f"{__name__}.ours", ("by-symbol",)),
+        Contender("nautilus (4)", f"{__name__}.nautilus", peer=NAUTILUS),
+        Contender("plain loop (9)", f"{__name__}.plain"),
+        Contender("plain loop (4)", f"{__name__}.plain", ("4",)),
     ),
     target="at least 3 times nautilus' aggregators, per core",
     notes=(
-        "Ours takes the prints as they come on the tape, mixed, in slices of 1,000 or to the end"
+        "In brackets the number of timeframes."
+        " Ours takes the prints as they come on the tape, mixed, in slices of 1,000 or to the end"
         " of the minute, splits them by symbol (timed), builds `1m 3m 5m 15m 30m 1h 4h 1d 1w` with"
         " average price and count, and reads all nine forming candles of one symbol after each"
         " slice. Split already: one symbol after the other, 1,000 prints a call, forming candles"
