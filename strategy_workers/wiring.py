@@ -15,7 +15,8 @@ from shared.database import DatabaseThread, make_engine
 from shared.redis import make_redis
 from shared.redis.requests import OrderRequests
 from shared.service.health import postgres_check, redis_check
-from shared.service.internal import internal_client
+from shared.service.internal_client import internal_client
+from shared.utils.tasks import end_tasks
 from strategy_workers.deployments.actions import Deployments
 from strategy_workers.library import LIBRARY, Catalogue
 from strategy_workers.runtime.account_events import AccountEvents
@@ -73,9 +74,7 @@ async def running_worker(
             except TimeoutError:
                 # What was decided is stored: whoever takes over sends it.
                 log.warning("drain_cut_short", after_s=settings.drain_timeout_s)
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await end_tasks([task])
 
 
 async def _run(worker: Worker, requests: OrderRequests) -> None:

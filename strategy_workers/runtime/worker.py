@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from shared.models.market import Candles, RunEnded, RunStarted, TimeMark
 from shared.redis import tape
 from shared.redis.streams import BEGINNING, position
+from shared.utils.tasks import end_tasks
 from strategy_workers.errors import until_done
 from strategy_workers.metrics import CANDLES, DECISION, RUNNING
 from strategy_workers.runtime.account_events import AccountEvents, AccountKey, Feed, feed_of
@@ -71,6 +72,7 @@ class Worker:
         self._look_round = asyncio.Event()
         self._has_deployments = asyncio.Event()
         self._draining = False
+        self._drained = False
 
     # --- from outside --------------------------------------------------------------------------
 
@@ -80,14 +82,18 @@ class Worker:
 
     async def run(self) -> None:
         """On a fault of our own, memory is thrown away and restored from the snapshots."""
-        while True:
+        while not self._draining:
+            tasks = [
+                asyncio.create_task(loop(), name=loop.__name__)
+                for loop in (self._follow_tape, self._keep_leases, self._keep_looking)
+            ]
             try:
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._follow_tape())
-                    tasks.create_task(self._keep_leases())
-                    tasks.create_task(self._keep_looking())
-            except* Exception as group:
-                log.error("worker_fault", exc_info=group)
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            finally:
+                await end_tasks(tasks)
+            for task in done:
+                if error := task.exception():
+                    log.error("worker_fault", loop=task.get_name(), exc_info=error)
             self._deployments.clear()
             self._has_deployments.clear()
             with contextlib.suppress(Exception):
@@ -101,12 +107,13 @@ class Worker:
             await self._save_unsaved()
             self._deployments.clear()
             await until_done("release", self._ownership.release_all)
+        self._drained = True
         self._count()
 
     # --- deployments come and go ---------------------------------------------------------------
 
     async def _keep_leases(self) -> None:
-        while True:
+        while not self._drained:
             await asyncio.sleep(self._pause_s)
             for lost in await until_done("renewal", self._ownership.renew):
                 log.warning("deployment_lost", deployment=str(lost))

@@ -1,0 +1,88 @@
+"""Strategies that do one thing each, for tests of the runtime."""
+
+from strategy_workers.library import Catalogue
+from strategy_workers.sdk import SMA, Candle, IntParameter, OrderEvent, Strategy
+
+SEEN: list[str] = []
+
+
+class Scripted(Strategy):
+    """Buys one on the candles that `state` has counted to 2, notes everything it hears."""
+
+    name = "scripted"
+    at = IntParameter(default=2, low=1, high=1000)
+
+    def on_candle(self, candle: Candle) -> None:
+        count = self.state.get("candles", 0) + 1
+        self.state["candles"] = count
+        SEEN.append(f"candle {candle.symbol} {candle.close:g}")
+        if count == self.at:
+            self.buy(candle.symbol, 1, reason="it is time")
+
+    def on_order(self, event: OrderEvent) -> None:
+        SEEN.append(f"order {event.kind} {self.position(event.symbol):.0f} {self.cash:.0f}")
+
+
+class Faulty(Strategy):
+    """Raises on its second candle, right after it has ordered."""
+
+    name = "faulty"
+
+    def on_candle(self, candle: Candle) -> None:
+        self.state["candles"] = self.state.get("candles", 0) + 1
+        if self.state["candles"] == 2:
+            self.buy(candle.symbol, 1)
+            raise RuntimeError("that was too much")
+
+
+class Unstorable(Strategy):
+    """Keeps what JSON can't hold."""
+
+    name = "unstorable"
+
+    def on_candle(self, candle: Candle) -> None:
+        self.state["seen"] = {candle.symbol}
+        self.buy(candle.symbol, 1)
+
+
+class Resting(Strategy):
+    """Leaves a limit order far away, and sells what it has when it is stopped."""
+
+    name = "resting"
+
+    def on_candle(self, candle: Candle) -> None:
+        self.state["candles"] = self.state.get("candles", 0) + 1
+        if self.state["candles"] == 1:
+            self.buy(candle.symbol, 2)
+            self.buy(candle.symbol, 1, limit_price=1)
+
+    def on_stop(self) -> None:
+        for symbol in self.symbols:
+            self.close(symbol, reason="the end")
+
+
+class Flipping(Strategy):
+    """Orders on nearly every candle, by state, history, indicator and position together."""
+
+    name = "flipping"
+    warmup = 4
+
+    def on_start(self) -> None:
+        self.average = self.indicator(SMA, 3)
+
+    def on_candle(self, candle: Candle) -> None:
+        self.state["turn"] = self.state.get("turn", 0) + 1
+        average = self.average[candle.symbol]
+        if average is None:
+            return
+        spread = max(known.close for known in self.candles(candle.symbol)) - average
+        if self.position(candle.symbol) == 0 and self.pending(candle.symbol) == 0:
+            self.buy(candle.symbol, 1 + self.state["turn"] % 3, reason=f"{spread:.4f}")
+        elif self.state["turn"] % 2:
+            self.close(candle.symbol, reason=f"{spread:.4f} {self.cash}")
+
+    def on_order(self, event: OrderEvent) -> None:
+        self.state[event.kind] = self.state.get(event.kind, 0) + 1
+
+
+SAMPLES = Catalogue([Scripted, Faulty, Unstorable, Resting, Flipping])
