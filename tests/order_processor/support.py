@@ -40,7 +40,7 @@ SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
 #: 2013-10-07 14:00 UTC.
 START_NS = 1_381_154_400 * SECOND_NS
-TIMEOUT_S = 15.0
+TIMEOUT_S = 30.0
 
 
 async def until(condition: Callable[[], Any], timeout_s: float = TIMEOUT_S) -> Any:
@@ -214,14 +214,16 @@ class Feed:
     redis: Redis
     at_ns: int = START_NS
     number: int = 0
+    run_id: str = ""
 
     async def start(self, *, paced: bool = False) -> None:
         self.number = 0
+        self.run_id = uuid4().hex
         source: Literal["replay", "live"] = "replay" if paced else "live"
-        await tape.append(self.redis, [RunStarted(run_id="r", source=source, paced=paced)])
+        await tape.append(self.redis, [RunStarted(run_id=self.run_id, source=source, paced=paced)])
 
     async def end(self) -> None:
-        await tape.append(self.redis, [RunEnded(run_id="r")])
+        await tape.append(self.redis, [RunEnded(run_id=self.run_id)])
 
     def trades(self, *prints: tuple[str, float]) -> Trades:
         """One second apart."""
@@ -248,7 +250,9 @@ class Feed:
     ) -> TimeMark:
         if phase == "market":
             self.number += 1
-        mark = TimeMark(number=self.number, at_ns=self.at_ns, phase=phase, paced=paced)
+        mark = TimeMark(
+            number=self.number, at_ns=self.at_ns, phase=phase, paced=paced, run_id=self.run_id
+        )
         await tape.append(self.redis, [mark])
         return mark
 
