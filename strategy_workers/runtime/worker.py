@@ -80,6 +80,11 @@ class Worker:
         """Something is new among the deployments. From the event loop's thread only."""
         self._look_round.set()
 
+    @property
+    def held(self) -> set[UUID]:
+        """Deployments in this worker's hands."""
+        return set(self._deployments)
+
     async def run(self) -> None:
         """On a fault of our own, memory is thrown away and restored from the snapshots."""
         while not self._draining:

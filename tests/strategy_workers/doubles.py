@@ -10,7 +10,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 from redis.asyncio import Redis
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from shared.database.tables import (
@@ -263,7 +263,6 @@ class OrderDesk:
         with Session(self._engine) as session, session.begin():
             session.merge(_order_row(order, self._stamp))
             session.merge(PositionRow(**msgspec.structs.asdict(position), cost=position.qty))
-            session.execute(delete(LedgerEntryRow))
             self._ledger(session, order.account_id, 1)
 
     def _ledger(self, session: Session, account_id: UUID, seq: int) -> None:
@@ -367,6 +366,11 @@ class TapeEngine:
             await self.slice({symbol: price})
             await self.wait()
         await self.end()
+
+    async def newest_mark_id(self) -> str:
+        newest = await tape.newest_mark(self._redis, "strategy")
+        assert newest is not None
+        return newest[0]
 
     async def end(self) -> None:
         await self._write(RunEnded(run_id=self.run_id))
