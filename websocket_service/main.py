@@ -25,5 +25,5 @@ async def serve_until_told(settings: WebsocketSettings) -> None:
 
 def run(settings: WebsocketSettings) -> None:
     """Serve until SIGTERM or SIGINT."""
-    configure_logs("websocket_service", settings.log_level)
+    configure_logs("websocket_service", settings.log_detail)
     uvloop.run(serve_until_told(settings))

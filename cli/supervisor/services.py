@@ -17,7 +17,8 @@ class Service:
     #: From the base of the instance's ports.
     offset: int
     port_variable: str
-    url_variable: str
+    #: Where other services read its address; None when none of them calls it.
+    url_variable: str | None
     #: Services of a lower stage stop first: they may still need the answers of the others.
     stop_stage: int
 
@@ -27,8 +28,8 @@ class Service:
 
 
 SERVICES = (
-    Service("api_gateway", 0, "API_GATEWAY_PORT", "API_GATEWAY_URL", 0),
-    Service("websocket_service", 1, "WEBSOCKET_PORT", "WEBSOCKET_URL", 0),
+    Service("api_gateway", 0, "API_GATEWAY_PORT", None, 0),
+    Service("websocket_service", 1, "WEBSOCKET_PORT", None, 0),
     Service("market_data_engine", 2, "MARKET_DATA_PORT", "MARKET_DATA_URL", 1),
     Service("order_processor", 3, "ORDER_PROCESSOR_PORT", "ORDER_PROCESSOR_URL", 2),
     Service("analytics_service", 4, "ANALYTICS_PORT", "ANALYTICS_URL", 2),
@@ -85,6 +86,7 @@ def service_environment(
     }
     for service in SERVICES:
         fixed[service.port_variable] = str(ports.of(service))
-        fixed[service.url_variable] = f"http://127.0.0.1:{ports.of(service)}"
+        if service.url_variable is not None:
+            fixed[service.url_variable] = f"http://127.0.0.1:{ports.of(service)}"
     missing = {name: value for name, value in defaults.items() if not operator.get(name)}
     return os.environ | missing | fixed

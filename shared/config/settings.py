@@ -50,8 +50,6 @@ class Settings(BaseSettings):
     order_shards: int = Field(default=4, ge=1, le=256)
     lease_duration_s: float = Field(default=3.0, ge=0.5, le=120)
 
-    api_gateway_url: str = "http://127.0.0.1:8000"
-    websocket_url: str = "http://127.0.0.1:8001"
     market_data_url: str = "http://127.0.0.1:8002"
     order_processor_url: str = "http://127.0.0.1:8003"
     analytics_url: str = "http://127.0.0.1:8004"
@@ -68,6 +66,11 @@ class Settings(BaseSettings):
             if name == "jwt_secret" and len(secret.get_secret_value()) < 32:
                 raise ValueError("JWT_SECRET must have at least 32 characters in production")
         return self
+
+    @property
+    def log_detail(self) -> str:
+        """`LOG_LEVEL`, unless `DEBUG` asks for everything."""
+        return "DEBUG" if self.debug else self.log_level
 
     @property
     def database_url(self) -> URL:

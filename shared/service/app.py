@@ -68,7 +68,7 @@ def service_app(
 
 def run_service(name: str, app: FastAPI, settings: Settings, port: int) -> None:
     """Serve until SIGTERM or SIGINT; then finish what is under way, within the drain time."""
-    configure_logs(name, settings.log_level)
+    configure_logs(name, settings.log_detail)
     uvicorn.run(
         app,
         host=settings.bind_host,
