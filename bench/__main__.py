@@ -37,6 +37,8 @@ def main() -> int:
     entries = find_entries()
     arguments = _arguments(entries)
     console = Console()
+    # The table has its width also where it is written to a file.
+    console.width = max(console.width, 120)
     machine = describe_machine()
     console.print(machine)
     outcomes = []
