@@ -20,7 +20,9 @@ def _arguments(entries: dict[str, Entry]) -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", choices=sorted(entries), help="this entry; may be repeated"
     )
-    parser.add_argument("--quick", action="store_true", help="small sizes, two runs: a trial")
+    parser.add_argument(
+        "--quick", action="store_true", help="a trial: small sizes, two runs, nothing written"
+    )
     parser.add_argument("--repeats", type=int, help="runs of each contender and size")
     parser.add_argument(
         "--write-docs", action="store_true", help="append the tables to docs/benchmarks.md"
@@ -58,7 +60,7 @@ def main() -> int:
         console.print(table(outcome))
         console.print(f"Target: {entry.target}.")
     now = datetime.now(UTC)
-    if outcomes:
+    if outcomes and not arguments.quick:
         path = save(_ROOT / "bench" / "results", now, machine, outcomes)
         console.print(f"Written to {path.relative_to(_ROOT)}")
     if arguments.write_docs and outcomes:
