@@ -146,6 +146,22 @@ def test_a_strategy_trades_a_replay_before_the_traders_eyes(page: Page, platform
     expect(page.locator("td .status.stopped")).to_be_visible(timeout=20_000)
 
 
+def test_scrolling_back_brings_candles_from_before_the_last_500(
+    page: Page, platform: Platform
+) -> None:
+    with platform.admin() as admin:
+        days = {"start": "2026-02-02T00:00:00Z", "minutes": 700, "trades_per_minute": 2}
+        await_end(admin, run_replay(admin, symbols=["SIM-SCROLL"], **days))
+    register(page)
+    choose_symbol(page, "SIM-SCROLL")
+    chart = page.locator(".chart-canvas")
+    expect(chart).to_have_attribute("data-candles", re.compile("^50[01]$"))
+    chart.focus()
+    for _ in range(60):
+        chart.press("ArrowLeft")
+    expect(chart).to_have_attribute("data-candles", "700")
+
+
 def test_a_limit_order_waits_and_is_cancelled(page: Page) -> None:
     register(page)
     open_account(page)

@@ -34,6 +34,9 @@ type Props = {
 /** History is asked for when fewer candles than this are left of what is seen. */
 const LOAD_OLDER_AT = 40;
 
+/** Candles of empty space at the right. */
+const RIGHT_OFFSET = 6;
+
 type Drawn = {
   chart: IChartApi;
   candles: ISeriesApi<"Candlestick">;
@@ -75,7 +78,7 @@ export function CandleChart({ store, priceDigits, executions, orders, position }
       setCount(store.series.candles.length);
     };
     draw("all");
-    chart.timeScale().applyOptions({ rightOffset: 6, barSpacing: 8 });
+    chart.timeScale().applyOptions({ rightOffset: RIGHT_OFFSET, barSpacing: 8 });
     chart.timeScale().scrollToRealTime();
     const older = () => {
       const range = chart.timeScale().getVisibleLogicalRange();
@@ -307,7 +310,7 @@ function moveByKey(chart: IChartApi, event: KeyboardEvent): void {
     "+": () => zoom(0.8),
     "=": () => zoom(0.8),
     "-": () => zoom(1.25),
-    End: () => scale.scrollToRealTime(),
+    End: () => scale.scrollToPosition(RIGHT_OFFSET, false),
   };
   const move = moves[event.key];
   if (!move || event.altKey || event.ctrlKey || event.metaKey) return;
