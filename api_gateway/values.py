@@ -127,6 +127,16 @@ def _in_utc(value: datetime) -> datetime:
 UtcTime = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
+def _of_markets(value: datetime) -> datetime:
+    if not 1900 <= value.year < 2200:
+        raise ValueError("must lie between the years 1900 and 2199")
+    return value
+
+
+#: A moment that a market may have data of, and that fits into nanoseconds.
+MarketTime = Annotated[UtcTime, AfterValidator(_of_markets)]
+
+
 # --- texts -----------------------------------------------------------------------------------
 
 

@@ -10,12 +10,12 @@ from api_gateway.errors import Refused
 from api_gateway.market_data.schemas import (
     CandlePage,
     IndicatorList,
-    IndicatorPoint,
+    IndicatorPage,
     InstrumentView,
 )
 from api_gateway.paging import Page
 from api_gateway.upstream import QueryValue
-from api_gateway.values import Name, Phrase, Symbol, UtcTime
+from api_gateway.values import MarketTime, Name, Phrase, Symbol, UtcTime
 from shared.models.identifiers import Timeframe
 
 router = APIRouter(tags=["market data"])
@@ -24,8 +24,10 @@ _READ = problems(401, 404, 422, 502, 503)
 
 #: The engine's own cursor; it checks what it means.
 EngineCursor = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._:=/-]{1,200}$")]
-Start = Annotated[UtcTime | None, Query(description="First moment; the last ones when absent.")]
-End = Annotated[UtcTime | None, Query(description="Exclusive.")]
+Start = Annotated[
+    MarketTime | None, Query(description="First moment; the last candles when absent.")
+]
+End = Annotated[MarketTime | None, Query(description="Exclusive.")]
 CandleLimit = Annotated[int, Query(ge=1, le=10_000)]
 PathSymbol = Annotated[Symbol, Path(examples=["SPY"])]
 
@@ -99,7 +101,7 @@ async def list_indicators(_: Caller, gateway: GatewayState) -> Response:
 
 @router.get(
     "/indicators/{name}/{symbol:path}",
-    response_model=Page[IndicatorPoint],
+    response_model=IndicatorPage,
     operation_id="listIndicatorValues",
     summary="An indicator over a symbol's candles, oldest first",
     description="Parameters of the indicator, such as `period`, go into the query as well.",

@@ -56,9 +56,20 @@ class IndicatorList(View):
 
 
 class IndicatorPoint(View):
+    #: Start of the candle.
     at: UtcTime
     #: None while the indicator warms up.
     value: float | None
+    #: False for the value over the forming candle.
+    complete: bool
+
+
+class IndicatorPage(View):
+    name: str
+    symbol: str
+    timeframe: Timeframe
+    items: list[IndicatorPoint]
+    next_cursor: str | None
 
 
 class MarketFileView(View):
@@ -75,11 +86,12 @@ class MarketFileView(View):
 class SyntheticMarket(Input):
     """A made-up market, the same for the same settings. The engine has defaults for all."""
 
-    symbols: Annotated[list[Symbol] | None, Field(min_length=1, max_length=50)] = None
+    symbols: Annotated[list[Symbol] | None, Field(min_length=1, max_length=100)] = None
     start: UtcTime | None = None
-    minutes: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
-    trades_per_minute: Annotated[int | None, Field(ge=1, le=100_000)] = None
-    seed: Annotated[int | None, Field(ge=0, le=2**32 - 1)] = None
+    minutes: Annotated[int | None, Field(ge=1, le=100_000)] = None
+    trades_per_minute: Annotated[int | None, Field(ge=1, le=10_000)] = None
+    seed: Annotated[int | None, Field(ge=-(2**63), lt=2**63)] = None
+    regime: Literal["trend", "range", "volatile", "quiet"] | None = None
 
 
 class ReplayRequest(Input):
@@ -88,7 +100,7 @@ class ReplayRequest(Input):
     ] = None
     synthetic: SyntheticMarket | None = None
     speed: Annotated[
-        Literal["max"] | Annotated[float, Field(ge=0.5, le=100, allow_inf_nan=False)],
+        Literal["max"] | Annotated[float, Field(strict=True, ge=0.5, le=100, allow_inf_nan=False)],
         Field(description="Times as fast as the market was, or as fast as possible."),
     ] = "max"
 

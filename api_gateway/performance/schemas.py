@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from api_gateway.values import Exact, UtcTime, View
-from shared.models.identifiers import Mode
+from shared.models.identifiers import Mode, Timeframe
 
 
 class EquityPoint(View):
@@ -14,6 +14,7 @@ class EquityPoint(View):
 class PerformanceView(View):
     account_id: UUID
     mode: Mode
+    timeframe: Timeframe
     initial_capital: Exact
     cash: Exact
     equity: Exact
@@ -26,7 +27,12 @@ class PerformanceView(View):
     max_drawdown: Exact | None
     max_drawdown_duration_s: float | None
     sharpe: float | None
+    #: What the Sharpe ratio is made of: periods and annualisation.
+    sharpe_basis: str
     win_rate: float | None
+    profit_factor: float | None
     trades: int
     executions: int
     equity_curve: list[EquityPoint]
+    #: Symbols without candles, which count at their last execution's price.
+    marked_at_execution: list[str]

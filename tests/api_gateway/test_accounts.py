@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
-import pytest
 from redis.asyncio import Redis
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -99,9 +98,8 @@ async def test_a_portfolio_request_opens_books_that_are_missing(
         assert (await trader.http.get(path)).json()["cash"] == "100000"
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
+async def test_an_account_that_makes_no_sense_is_refused(trader: Person) -> None:
+    for wrong in [
         {"name": ""},
         {"name": "   "},
         {"name": "x" * 65},
@@ -118,13 +116,9 @@ async def test_a_portfolio_request_opens_books_that_are_missing(
         {"name": "a", "paper_fee_bps": "1001"},
         {"name": "a", "paper_slippage_bps": "-0.1"},
         {"name": "a", "owner_id": str(uuid4())},
-    ],
-)
-async def test_an_account_that_makes_no_sense_is_refused(
-    trader: Person, wrong: dict[str, Any]
-) -> None:
-    assert code(await trader.http.post("/accounts", json=wrong)) == (422, "invalid_request")
-    assert (await trader.http.get("/accounts")).json()["items"] == []
+    ]:
+        assert code(await trader.http.post("/accounts", json=wrong)) == (422, "invalid_request")
+        assert (await trader.http.get("/accounts")).json()["items"] == []
 
 
 # --- who sees what ---------------------------------------------------------------------------
@@ -209,15 +203,12 @@ async def test_accounts_are_listed_page_by_page(trader: Person, processor: Proce
     assert (seen, cursor) == (names, None)
 
 
-@pytest.mark.parametrize("cursor", ["x", "", "ü", "AA", "9" * 400, "MjAyNi0wMS0wMQ", "bm93IHg="])
-@pytest.mark.parametrize("path", ["/accounts", "/accounts/{id}/orders", "/accounts/{id}/positions"])
-async def test_an_invented_cursor_is_refused_or_harmless(
-    trader: Person, account: dict[str, Any], path: str, cursor: str
-) -> None:
-    answer = await trader.http.get(path.format(id=account["id"]), params={"cursor": cursor})
-    if path.endswith("positions") and answer.status_code == 200:
-        return  # any text is a place in the alphabet
-    assert code(answer) == (422, "invalid_cursor")
+async def test_an_invented_cursor_is_refused(trader: Person, account: dict[str, Any]) -> None:
+    paths = ["/accounts", *(f"/accounts/{account['id']}/{of}" for of in ("orders", "ledger"))]
+    for cursor in ("x", "", "ü", "AA", "9" * 400, "MjAyNi0wMS0wMQ", "bm93IHg=", "\x00"):
+        for path in paths:
+            answer = await trader.http.get(path, params={"cursor": cursor})
+            assert code(answer) == (422, "invalid_cursor"), (path, cursor)
 
 
 # --- what it is worth ------------------------------------------------------------------------

@@ -67,23 +67,30 @@ async def test_of_two_registering_at_once_one_gets_the_name(api: Api) -> None:
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
 
 
-@pytest.mark.parametrize(
-    "email",
-    ["", "ada", "ada@", "@example.com", "ada@example", "a da@example.com", "ada@exa\x00mple.com",
-     "ada@example..com", "ädä@example.com", "a" * 65 + "@example.com", "ada@" + "e" * 250 + ".com"],
-)  # fmt: skip
-async def test_what_is_not_an_email_is_refused(api: Api, email: str) -> None:
-    assert code(await register(api, email=email)) == (422, "invalid_request")
+async def test_what_is_not_an_email_is_refused(api: Api) -> None:
+    for email in [
+        "",
+        "ada",
+        "ada@",
+        "@example.com",
+        "ada@example",
+        "a da@example.com",
+        "ada@exa\x00mple.com",
+        "ada@example..com",
+        "ädä@example.com",
+        "a" * 65 + "@example.com",
+        "ada@" + "e" * 250 + ".com",
+    ]:
+        assert code(await register(api, email=email)) == (422, "invalid_request")
 
 
-@pytest.mark.parametrize("username", ["", "ab", "a" * 33, "a b", "ada@home", "ädä", "ad\x00a"])
-async def test_usernames_have_3_to_32_plain_characters(api: Api, username: str) -> None:
-    assert code(await register(api, username=username)) == (422, "invalid_request")
+async def test_usernames_have_3_to_32_plain_characters(api: Api) -> None:
+    for username in ["", "ab", "a" * 33, "a b", "ada@home", "ädä", "ad\x00a"]:
+        assert code(await register(api, username=username)) == (422, "invalid_request")
 
 
-@pytest.mark.parametrize(
-    ("password", "lacks"),
-    [
+async def test_a_weak_password_is_refused_with_what_it_lacks(api: Api) -> None:
+    for password, lacks in [
         ("Sh0rt-a", "8 characters"),
         ("no-upper-case-1", "upper-case"),
         ("No-digit-here", "digit"),
@@ -91,15 +98,11 @@ async def test_usernames_have_3_to_32_plain_characters(api: Api, username: str) 
         ("Correct-horse-7" + "x" * 58, "72"),
         ("Correct-horse-7" + "ü" * 29, "72 bytes"),
         ("Correct-horse\x007", "NUL"),
-    ],
-)
-async def test_a_weak_password_is_refused_with_what_it_lacks(
-    api: Api, password: str, lacks: str
-) -> None:
-    answer = await register(api, password=password)
-    assert code(answer) == (422, "invalid_request")
-    assert lacks in answer.json()["detail"]
-    assert password not in answer.text
+    ]:
+        answer = await register(api, password=password)
+        assert code(answer) == (422, "invalid_request")
+        assert lacks in answer.json()["detail"]
+        assert password not in answer.text
 
 
 async def test_the_longest_password_counts_to_its_last_byte(api: Api) -> None:
@@ -113,12 +116,12 @@ async def test_the_longest_password_counts_to_its_last_byte(api: Api) -> None:
 # --- signing in ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["ada", "ADA", "ada@example.com", "Ada@Example.COM"])
-async def test_one_signs_in_by_email_or_username_in_any_case(api: Api, name: str) -> None:
+async def test_one_signs_in_by_email_or_username_in_any_case(api: Api) -> None:
     await register(api)
-    tokens = (await login(api, name)).json()
-    assert tokens["token_type"] == "bearer"
-    assert tokens["expires_in_s"] == 15 * 60
+    for name in ("ada", "ADA", "ada@example.com", "Ada@Example.COM"):
+        tokens = (await login(api, name)).json()
+        assert tokens["token_type"] == "bearer"
+        assert tokens["expires_in_s"] == 15 * 60
 
 
 async def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(api: Api) -> None:
@@ -168,12 +171,12 @@ async def test_without_a_token_nothing_but_the_doors_answers(api: Api) -> None:
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize("token", ["", "x", "a.b.c", "ü"])
-async def test_a_token_that_is_not_ours_is_refused(api: Api, token: str) -> None:
-    answer = await api.http.get(
-        "/auth/me", headers={"Authorization": f"Bearer {token}".encode("latin-1")}
-    )
-    assert answer.status_code == 401
+async def test_a_token_that_is_not_ours_is_refused(api: Api) -> None:
+    for token in ["", "x", "a.b.c", "ü"]:
+        answer = await api.http.get(
+            "/auth/me", headers={"Authorization": f"Bearer {token}".encode("latin-1")}
+        )
+        assert answer.status_code == 401
 
 
 async def test_a_token_of_another_secret_or_past_its_time_is_refused(
@@ -214,9 +217,9 @@ async def test_of_two_using_one_refresh_token_at_once_one_wins_and_the_session_e
     assert code(await trader.http.get("/auth/me")) == (401, "session_ended")
 
 
-@pytest.mark.parametrize("token", ["", "x", "\x00", "0" * 32 + "." + "A" * 43, "ü" * 76])
-async def test_an_invented_refresh_token_is_refused(api: Api, token: str) -> None:
-    assert code(await refresh(api, token)) == (401, "refresh_token_invalid")
+async def test_an_invented_refresh_token_is_refused(api: Api) -> None:
+    for token in ["", "x", "\x00", "0" * 32 + "." + "A" * 43, "ü" * 76]:
+        assert code(await refresh(api, token)) == (401, "refresh_token_invalid")
 
 
 async def test_logout_ends_this_session_and_no_other(api: Api, trader: Person) -> None:

@@ -93,9 +93,10 @@ async def test_live_is_refused_without_a_broker(trader: Person, orders: str) -> 
     assert code(answer) == (422, "mode_not_available")
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
+async def test_an_order_that_makes_no_sense_goes_no_further(
+    trader: Person, orders: str, processor: ProcessorDouble
+) -> None:
+    for changes in [
         {"qty": "0"},
         {"qty": "-1"},
         {"qty": "1e3"},
@@ -126,38 +127,32 @@ async def test_live_is_refused_without_a_broker(trader: Person, orders: str) -> 
         {"client_order_id": "a\x00"},
         {"mode": "demo"},
         {"quantity": "1"},
-    ],
-)
-async def test_an_order_that_makes_no_sense_goes_no_further(
-    trader: Person, orders: str, processor: ProcessorDouble, changes: dict[str, Any]
+    ]:
+        commands = len(processor.commands)
+        assert code(await trader.http.post(orders, json={**MARKET, **changes})) == (
+            422,
+            "invalid_request",
+        )
+        assert len(processor.commands) == commands
+
+
+async def test_quantities_mean_what_they_say(
+    trader: Person, orders: str, processor: ProcessorDouble
 ) -> None:
-    commands = len(processor.commands)
-    assert code(await trader.http.post(orders, json={**MARKET, **changes})) == (
-        422,
-        "invalid_request",
-    )
-    assert len(processor.commands) == commands
-
-
-@pytest.mark.parametrize(
-    ("qty", "meant"),
-    [
+    quantities: list[tuple[object, str]] = [
         ("10", "10"),
         ("10.50", "10.5"),
         (10, "10"),
         (0.1, "0.1"),
         (1e-7, "0.0000001"),
         ("0.000000000001", "0.000000000001"),
-    ],
-)
-async def test_quantities_mean_what_they_say(
-    trader: Person, orders: str, processor: ProcessorDouble, qty: object, meant: str
-) -> None:
-    answer = await trader.http.post(orders, json={**MARKET, "qty": qty})
-    assert answer.json()["qty"] == meant
-    command = processor.commands[-1]
-    assert isinstance(command, SubmitOrder)
-    assert command.qty == Decimal(meant)
+    ]
+    for qty, meant in quantities:
+        answer = await trader.http.post(orders, json={**MARKET, "qty": qty})
+        assert answer.json()["qty"] == meant
+        command = processor.commands[-1]
+        assert isinstance(command, SubmitOrder)
+        assert command.qty == Decimal(meant)
 
 
 async def test_no_answer_in_time_is_an_unknown_outcome_that_a_repetition_settles(
@@ -256,14 +251,17 @@ async def test_orders_are_filtered_by_status_symbol_and_mode(trader: Person, ord
     assert await ids(mode="live") == []
 
 
-@pytest.mark.parametrize(
-    "query",
-    ["status=open", "mode=demo", "limit=0", "limit=1001", "limit=x", "order=down", "symbol=%00"],
-)
-async def test_a_filter_that_means_nothing_is_refused(
-    trader: Person, orders: str, query: str
-) -> None:
-    assert code(await trader.http.get(f"{orders}?{query}")) == (422, "invalid_request")
+async def test_a_filter_that_means_nothing_is_refused(trader: Person, orders: str) -> None:
+    for query in [
+        "status=open",
+        "mode=demo",
+        "limit=0",
+        "limit=1001",
+        "limit=x",
+        "order=down",
+        "symbol=%00",
+    ]:
+        assert code(await trader.http.get(f"{orders}?{query}")) == (422, "invalid_request")
 
 
 async def test_the_ledger_starts_with_the_deposit(trader: Person, account: dict[str, Any]) -> None:
@@ -276,9 +274,8 @@ async def test_the_ledger_starts_with_the_deposit(trader: Person, account: dict[
 # --- hostile bodies --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
+async def test_a_hostile_body_is_the_callers_fault(trader: Person, orders: str) -> None:
+    for body in [
         b"",
         b"null",
         b"[]",
@@ -294,27 +291,27 @@ async def test_the_ledger_starts_with_the_deposit(trader: Person, account: dict[
         b"[" * 100_000,
         json.dumps({**MARKET, "client_order_id": "\x00"}).encode(),
         json.dumps([MARKET]).encode(),
-    ],
-)
-async def test_a_hostile_body_is_the_callers_fault(
-    trader: Person, orders: str, body: bytes
-) -> None:
-    answer = await trader.http.post(
-        orders, content=body, headers={"Content-Type": "application/json"}
-    )
-    assert answer.status_code in (400, 422)
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    ]:
+        answer = await trader.http.post(
+            orders, content=body, headers={"Content-Type": "application/json"}
+        )
+        assert answer.status_code in (400, 422)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["request_id"] == answer.headers["x-request-id"]
 
 
-@pytest.mark.parametrize(
-    "kind", ["text/plain", "application/xml", "multipart/form-data", "application/json; x=\xff", ""]
-)
-async def test_another_content_type_is_refused(trader: Person, orders: str, kind: str) -> None:
-    answer = await trader.http.post(
-        orders, content=b"<order/>", headers={"Content-Type": kind.encode("latin-1")}
-    )
-    assert answer.status_code in (400, 415, 422)
+async def test_another_content_type_is_refused(trader: Person, orders: str) -> None:
+    for kind in [
+        "text/plain",
+        "application/xml",
+        "multipart/form-data",
+        "application/json; x=\xff",
+        "",
+    ]:
+        answer = await trader.http.post(
+            orders, content=b"<order/>", headers={"Content-Type": kind.encode("latin-1")}
+        )
+        assert answer.status_code in (400, 415, 422)
 
 
 async def test_a_path_with_anything_in_it_never_breaks_the_gateway(trader: Person) -> None:
