@@ -9,6 +9,10 @@ DOCKER_HOST=$(deploy/docker/engine.sh start)
 if [ -n "$DOCKER_HOST" ]; then export DOCKER_HOST; else unset DOCKER_HOST; fi
 # A project of its own: a stack that somebody runs here keeps its containers and volumes.
 export COMPOSE_PROJECT_NAME=trading-test
+# And ports of its own, below the ephemeral range.
+export API_GATEWAY_PUBLISH_PORT=18400 WEBSOCKET_PUBLISH_PORT=18401
+export WEBSOCKET_PUBLIC_URL=ws://127.0.0.1:$WEBSOCKET_PUBLISH_PORT/v1/stream
+gateway=http://127.0.0.1:$API_GATEWAY_PUBLISH_PORT
 passed=0
 
 finish() {
@@ -32,20 +36,24 @@ check() { # name, command...
   passed=$((passed + 1))
 }
 
+quietly() { # what it says is shown only when it fails
+  "$@" >"$work/output" 2>&1 || { tail -40 "$work/output" >&2; return 1; }
+}
+
 field() { .venv/bin/python -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$@"; }
 
 demo() { # output file
-  DEMO_ADMIN_PASSWORD=$ADMIN_PASSWORD .venv/bin/tradectl demo --url http://127.0.0.1:8000 \
+  DEMO_ADMIN_PASSWORD=$ADMIN_PASSWORD .venv/bin/tradectl demo --url "$gateway" \
     --admin-email "$ADMIN_EMAIL" --json >"$1"
 }
 
 same_digest() { [ "$(field "$1" executions_digest)" = "$(field "$2" executions_digest)" ]; }
 traded() { [ "$(field "$1" executions)" -gt 0 ]; }
 not_root() { [ "$(docker run --rm trading-base id -u)" != 0 ]; }
-terminal_is_served() { curl -sf http://127.0.0.1:8000/ | grep -qi '<div id="root"'; }
+terminal_is_served() { curl -sf "$gateway/" | grep -qi '<div id="root"'; }
 
 work=$(mktemp -d)
-check "images build and every container becomes healthy" deploy/docker/compose.sh up
+check "images build and every container becomes healthy" quietly deploy/docker/compose.sh up
 set -a
 # shellcheck disable=SC1091
 . ./.env.docker
@@ -56,5 +64,5 @@ check "the demo runs through the gateway" demo "$work/first.json"
 check "it traded" traded "$work/first.json"
 check "the demo runs again" demo "$work/second.json"
 check "the same input gave the same executions" same_digest "$work/first.json" "$work/second.json"
-check "the stack stops" deploy/docker/compose.sh down --volumes
+check "the stack stops" quietly deploy/docker/compose.sh down --volumes
 rm -rf "$work"

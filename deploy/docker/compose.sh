@@ -44,7 +44,7 @@ case ${1:-} in
     compose build --quiet "${SERVICES[@]}" pgbouncer
     compose up --detach --no-build "${@:2}"
     wait_until_healthy
-    echo "All six services are healthy: http://127.0.0.1:8000 (sign-in in .env.docker)"
+    echo "All six services are healthy: http://127.0.0.1:${API_GATEWAY_PUBLISH_PORT:-8000} (sign-in in .env.docker)"
     ;;
   *) compose "$@" ;;
 esac
