@@ -56,6 +56,7 @@ $(WEB_BUILT): web/node_modules/.package-lock.json $(WEB_SOURCES)
 test-web: web ## check the terminal's source, and drive it in a browser
 	@$(NODE) npm --prefix web run --silent check
 	@$(NODE) npm --prefix web run --silent test
+	@web/chromium.sh
 	@$(BIN)/python -m pytest -m web
 
 # --- containers -------------------------------------------------------------------------------
@@ -73,5 +74,8 @@ compose-test: web ## prove that the containers work, the demo included
 
 ci: lint test test-web compose-test ## everything that must be green
 
-lock: ## resolve the dependencies of pyproject.toml anew into requirements.lock
-	@$(BIN)/uv pip compile --quiet pyproject.toml --all-extras --generate-hashes --python-version 3.11 --no-header --output-file requirements.lock
+LOCK := $(BIN)/uv pip compile --quiet pyproject.toml --generate-hashes --python-version 3.11 --no-header
+
+lock: ## resolve the dependencies of pyproject.toml anew into the lock files
+	@$(LOCK) --all-extras --output-file requirements.lock
+	@$(LOCK) --constraint requirements.lock --output-file requirements-runtime.lock
