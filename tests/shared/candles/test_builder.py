@@ -201,13 +201,12 @@ def test_rounding_never_takes_the_average_price_out_of_the_range(price: float, s
 def test_cutting_prints_into_calls_does_not_show_in_the_rounding_of_fractions() -> None:
     fractions = random.Random(7)
     prints = [(at, fractions.uniform(1, 2), fractions.random()) for at in range(200)]
-    whole, in_sevens, one_by_one = (around_the_clock() for _ in range(3))
-    feed(whole, *prints)
-    for item in prints:
-        feed(one_by_one, item)
+    in_sevens, one_by_one = around_the_clock(), around_the_clock()
     for begin in range(0, len(prints), 7):
         feed(in_sevens, *prints[begin : begin + 7])
-    assert one_by_one.forming("1w") == in_sevens.forming("1w") == whole.forming("1w")
+        for item in prints[begin : begin + 7]:
+            feed(one_by_one, item)
+        assert one_by_one.forming("1w") == in_sevens.forming("1w")
 
 
 @pytest.mark.parametrize(
