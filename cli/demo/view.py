@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 
 from rich import progress
 from rich.console import Console
-from rich.table import Table
 
 from cli.demo.report import DemoReport
 from cli.demo.run import Progress
@@ -13,14 +12,16 @@ from cli.demo.run import Progress
 
 @contextlib.contextmanager
 def progress_bar() -> Iterator[Callable[[Progress], None]]:
+    console = Console(stderr=True)
     bar = progress.Progress(
         progress.TextColumn("replaying"),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
         progress.TextColumn("trades"),
         progress.TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
     with bar:
         task = bar.add_task("", total=None)
@@ -32,7 +33,5 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
 
 
 def show_report(report: DemoReport) -> None:
-    table = Table(box=None, pad_edge=False, show_header=False)
     for title, value in report.rows():
-        table.add_row(title, value)
-    Console(highlight=False, soft_wrap=True).print(table)
+        print(f"{title:<20}{value}")

@@ -1,11 +1,25 @@
 """One supervised process: what it is, and how it goes."""
 
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
+
+
+class Process(Protocol):
+    """What we use of `subprocess.Popen`, and of a fork."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, number: int, /) -> None: ...
+
+    def kill(self) -> None: ...
 
 
 class MemberState(StrEnum):
@@ -29,11 +43,11 @@ class Member:
     port: int
     log: Path
     #: Starts the process; called in the main thread.
-    launch: Callable[[], subprocess.Popen[bytes]]
+    launch: Callable[[], Process]
     #: Whether it can do its work now; called in any thread.
     probe: Callable[[], bool]
     state: MemberState = MemberState.WAITING
-    process: subprocess.Popen[bytes] | None = None
+    process: Process | None = None
     restarts: int = 0
     #: How it ended last by itself; None when it never did.
     last_end: str | None = None

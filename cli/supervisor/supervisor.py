@@ -18,18 +18,21 @@ from types import FrameType
 from cli.embedded.processes import start_child, stop_child
 from cli.embedded.servers import Postgres, ServerStartError, Valkey
 from cli.errors import CliError
+from cli.supervisor.forking import fork_module, import_common
 from cli.supervisor.logs import bound_logs, last_line
-from cli.supervisor.member import Member, MemberState
+from cli.supervisor.member import Member, MemberState, Process
 from cli.supervisor.schema import head_revision, known_revisions
-from cli.supervisor.services import CHECKOUT, SERVICES, Ports
+from cli.supervisor.services import CHECKOUT, SERVICES, Ports, Service
 
 _START_TIMEOUT_S = 60.0
 #: A service that ends this often before all were ready once doesn't start at all.
-_START_ATTEMPTS = 3
+_START_ATTEMPTS = 2
 _PROBE_STARTING_S = 0.1
 _PROBE_READY_S = 5.0
 _PROBE_TIMEOUT_S = 3.0
 _LOG_CHECK_S = 30.0
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 OnChange = Callable[[Sequence[Member]], None]
 
@@ -67,27 +70,22 @@ class Supervisor:
             ),
             Member("valkey", ports.valkey, valkey.log, self._launch_valkey, valkey.answers),
         ]
-        self._services = [
-            self._service_member(service.name, ports.of(service), service.command)
-            for service in SERVICES
-        ]
+        self._services = [self._service_member(service, ports.of(service)) for service in SERVICES]
         self._stages = {service.name: service.stop_stage for service in SERVICES}
         self._probes: dict[str, Future[bool]] = {}
         self._probed_at: dict[str, float] = {}
         self._shown: list[tuple[object, ...]] = []
         self._stop_signals = 0
         self._wake = threading.Event()
-        self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="probe")
+        #: None while services are still to be forked: that takes a process with one thread.
+        self._threads: ThreadPoolExecutor | None = None
 
     @property
     def _members(self) -> list[Member]:
         return self._servers + self._services
 
     def run(self) -> None:
-        previous = {
-            number: signal.signal(number, self._note_signal)
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
-        }
+        previous = {number: signal.signal(number, self._note_signal) for number in _SIGNALS}
         try:
             self._start()
             self._on_ready()
@@ -96,7 +94,8 @@ class Supervisor:
             pass
         finally:
             self._stop()
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            if self._threads is not None:
+                self._threads.shutdown(wait=False, cancel_futures=True)
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
@@ -105,12 +104,14 @@ class Supervisor:
     def _start(self) -> None:
         for server in self._servers:
             server.start()
-        self._tick()
+        self._show()
+        import_common()
         self._await_ready(self._servers)
         self._postgres.create_database("trading")
         self._migrate()
         for service in self._services:
             service.start()
+        self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="probe")
         self._await_ready(self._services)
 
     def _await_ready(self, members: Sequence[Member]) -> None:
@@ -162,9 +163,21 @@ class Supervisor:
         assert self._valkey.process is not None
         return self._valkey.process
 
-    def _service_member(self, name: str, port: int, command: Sequence[str]) -> Member:
-        log = self._logs / f"{name}.log"
-        return Member(name, port, log, lambda: self._child(command, log), lambda: _is_ready(port))
+    def _service_member(self, service: Service, port: int) -> Member:
+        log = self._logs / f"{service.name}.log"
+
+        def launch() -> Process:
+            if self._threads is not None:
+                return self._child(service.command, log)
+            return fork_module(
+                service.name,
+                log=log,
+                environment=self._environment,
+                folder=CHECKOUT,
+                ignore=_SIGNALS,
+            )
+
+        return Member(service.name, port, log, launch, lambda: _is_ready(port))
 
     def _child(self, command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
         # What a service owes its users is durable before it answers, so when the supervisor
@@ -218,6 +231,9 @@ class Supervisor:
             member.note_end(str(error))
 
     def _probe(self, member: Member, now: float) -> None:
+        if self._threads is None:
+            member.note_probe(member.probe())
+            return
         pending = self._probes.get(member.name)
         if pending is not None:
             if pending.done():
