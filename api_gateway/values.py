@@ -3,6 +3,7 @@
 Whatever these let through can be stored in Postgres, put into a URL and encoded as UTF-8.
 """
 
+import math
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -60,7 +61,9 @@ def _exact(value: object) -> Decimal:
     if isinstance(value, Decimal):
         return value
     if isinstance(value, float):
-        value = plain(Decimal(repr(value))) if abs(value) <= LARGEST else "out of range"
+        # A NaN is not below anything, but Decimal would raise at the comparison.
+        inside = math.isfinite(value) and abs(value) <= LARGEST
+        value = plain(Decimal(repr(value))) if inside else "out of range"
     elif isinstance(value, int) and not isinstance(value, bool):
         value = str(value) if abs(value) <= LARGEST else "out of range"
     if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
