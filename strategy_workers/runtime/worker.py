@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict
+from collections.abc import Coroutine
 from functools import partial
 from uuid import UUID
 
@@ -29,6 +30,8 @@ log = structlog.get_logger()
 
 _ENTRIES_AT_ONCE = 32
 _BLOCK_MS = 1000
+#: Each may hold a Redis connection.
+_ERRANDS_AT_ONCE = 16
 
 
 class Worker:
@@ -71,6 +74,9 @@ class Worker:
         self._slice = Slice()
         self._look_round = asyncio.Event()
         self._has_deployments = asyncio.Event()
+        #: Deployments on their way in or out.
+        self._errands: dict[UUID, asyncio.Task[None]] = {}
+        self._errands_at_once = asyncio.Semaphore(_ERRANDS_AT_ONCE)
         self._draining = False
         self._drained = False
 
@@ -95,7 +101,8 @@ class Worker:
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             finally:
-                await end_tasks(tasks)
+                await end_tasks([*tasks, *self._errands.values()])
+                self._errands.clear()
             for task in done:
                 if error := task.exception():
                     log.error("worker_fault", loop=task.get_name(), exc_info=error)
@@ -108,6 +115,7 @@ class Worker:
     async def drain(self) -> None:
         """Finish the slice, store all state, let others have the deployments."""
         self._draining = True
+        await end_tasks(self._errands.values())
         async with self._lock:
             await self._save_unsaved()
             self._deployments.clear()
@@ -126,6 +134,10 @@ class Worker:
     async def _keep_looking(self) -> None:
         while not self._draining:
             self._look_round.clear()
+            for deployment_id, errand in list(self._errands.items()):
+                if errand.done():
+                    del self._errands[deployment_id]
+                    errand.result()  # a fault of ours is one of the whole worker
             await self._stop_unwanted()
             await self._take_unowned()
             self._count()
@@ -137,18 +149,27 @@ class Worker:
         for deployment_id in await until_done("look", lambda: self._store.wanted_stopped(held)):
             async with self._lock:
                 deployment = self._deployments.pop(deployment_id, None)
-                if deployment is not None and self._ownership.owns(deployment_id):
-                    await self._roster.stop(deployment.record, deployment)
+            if deployment is not None and self._ownership.owns(deployment_id):
+                self._run_errand(deployment_id, self._roster.stop(deployment.record, deployment))
 
     async def _take_unowned(self) -> None:
-        room = self._max_deployments - len(self._deployments)
+        room = self._max_deployments - len(self._deployments) - len(self._errands)
         if room <= 0:
             return
         for deployment_id in await until_done("look", lambda: self._store.unowned(room)):
-            async with self._lock:
-                if self._draining:
-                    return
-                await self._take(deployment_id)
+            if deployment_id not in self._errands:
+                self._run_errand(deployment_id, self._take(deployment_id))
+
+    def _run_errand(self, deployment_id: UUID, errand: Coroutine[None, None, None]) -> None:
+        """Beside the tape: it may wait for an order processor that is away."""
+
+        async def in_turn() -> None:
+            async with self._errands_at_once:
+                await errand
+
+        task = asyncio.create_task(in_turn(), name=f"errand:{deployment_id}")
+        task.add_done_callback(lambda _: self._look_round.set())
+        self._errands[deployment_id] = task
 
     async def _take(self, deployment_id: UUID) -> None:
         record = await until_done("take", lambda: self._ownership.take(deployment_id))
@@ -163,7 +184,8 @@ class Worker:
             return
         deployment = await self._roster.bring_up(record)
         if deployment is not None:
-            await self._admit(deployment)
+            async with self._lock:
+                await self._admit(deployment)
 
     async def _admit(self, deployment: Deployment) -> None:
         """From now on it is read for; what it has missed is read at once."""
