@@ -63,11 +63,11 @@ class Ownership:
             await until_done("renewal", self.renew)
 
     async def release(self, ids: Iterable[UUID]) -> None:
-        """Let other workers have them at once."""
+        """Let other workers have them at once; or when they expire, if the store is away."""
         leases = self.leases(ids)
-        await self._store.release(leases)
         for lease in leases:
             self.drop(UUID(lease.key))
+        await self._store.release(leases)
 
     async def release_all(self) -> None:
         await self.release(list(self._leases))

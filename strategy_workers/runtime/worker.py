@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from functools import partial
 from uuid import UUID
 
@@ -150,7 +150,9 @@ class Worker:
             async with self._lock:
                 deployment = self._deployments.pop(deployment_id, None)
             if deployment is not None and self._ownership.owns(deployment_id):
-                self._run_errand(deployment_id, self._roster.stop(deployment.record, deployment))
+                self._run_errand(
+                    deployment_id, partial(self._roster.stop, deployment.record, deployment)
+                )
 
     async def _take_unowned(self) -> None:
         room = self._max_deployments - len(self._deployments) - len(self._errands)
@@ -158,14 +160,14 @@ class Worker:
             return
         for deployment_id in await until_done("look", lambda: self._store.unowned(room)):
             if deployment_id not in self._errands:
-                self._run_errand(deployment_id, self._take(deployment_id))
+                self._run_errand(deployment_id, partial(self._take, deployment_id))
 
-    def _run_errand(self, deployment_id: UUID, errand: Coroutine[None, None, None]) -> None:
+    def _run_errand(self, deployment_id: UUID, errand: Callable[[], Awaitable[None]]) -> None:
         """Beside the tape: it may wait for an order processor that is away."""
 
         async def in_turn() -> None:
             async with self._errands_at_once:
-                await errand
+                await errand()
 
         task = asyncio.create_task(in_turn(), name=f"errand:{deployment_id}")
         task.add_done_callback(lambda _: self._look_round.set())

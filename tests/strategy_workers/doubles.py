@@ -47,7 +47,7 @@ from shared.models.orders import (
 )
 from shared.models.topics import account_topic
 from shared.redis import tape
-from shared.redis.keys import order_commands
+from shared.redis.keys import TAPE, order_commands
 from shared.redis.streams import read_after
 from shared.redis.topics import publish_frames
 
@@ -371,6 +371,10 @@ class TapeEngine:
         newest = await tape.newest_mark(self._redis, "strategy")
         assert newest is not None
         return newest[0]
+
+    async def cut_off(self) -> None:
+        """As a tape that nobody paces is: all but the last entry is gone."""
+        await self._redis.xtrim(TAPE, maxlen=1, approximate=False)
 
     async def end(self) -> None:
         await self._write(RunEnded(run_id=self.run_id))

@@ -85,4 +85,19 @@ class Flipping(Strategy):
         self.state[event.kind] = self.state.get(event.kind, 0) + 1
 
 
-SAMPLES = Catalogue([Scripted, Faulty, Unstorable, Resting, Flipping])
+class Watching(Strategy):
+    """Notes how much history it has."""
+
+    name = "watching"
+    warmup = 3
+
+    def on_start(self) -> None:
+        self.average = self.indicator(SMA, 3)
+
+    def on_candle(self, candle: Candle) -> None:
+        average = self.average[candle.symbol]
+        shown = None if average is None else f"{average:g}"
+        SEEN.append(f"{len(self.candles(candle.symbol))} candles, average {shown}")
+
+
+SAMPLES = Catalogue([Scripted, Faulty, Unstorable, Resting, Flipping, Watching])
