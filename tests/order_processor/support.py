@@ -40,7 +40,7 @@ SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
 #: 2013-10-07 14:00 UTC.
 START_NS = 1_381_154_400 * SECOND_NS
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 
 
 async def until(condition: Callable[[], Any], timeout_s: float = TIMEOUT_S) -> Any:

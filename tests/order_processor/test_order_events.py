@@ -132,7 +132,7 @@ async def snapshots(processes: Callable[..., ProcessorProcess], settings: Any, d
         yield client
 
 
-async def test_a_snapshot_is_what_the_frames_up_to_its_number_tell(
+async def test_a_snapshot_is_what_the_frames_up_to_its_number_tell_and_for_services_alone(
     snapshots: httpx.AsyncClient, desk: Desk, feed: Feed, redis: Redis
 ) -> None:
     async def snapshot(kind: str) -> tuple[int, Any]:
@@ -164,10 +164,7 @@ async def test_a_snapshot_is_what_the_frames_up_to_its_number_tell(
 
     await until(equity_counts)
 
-
-async def test_snapshots_are_for_the_platforms_services_and_for_accounts_that_exist(
-    snapshots: httpx.AsyncClient, desk: Desk
-) -> None:
+    # For the platform's own services, and for accounts that exist.
     path = f"/internal/snapshots/{desk.account}/paper/orders"
     assert (await snapshots.get(path, headers={"X-Internal-Token": "no"})).status_code == 401
     missing = await snapshots.get(f"/internal/snapshots/{uuid4()}/paper/orders")

@@ -5,7 +5,6 @@ import signal
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
-from uuid import uuid4
 
 import msgspec
 import pytest
@@ -14,7 +13,7 @@ from sqlalchemy import Engine, text
 
 from order_processor.errors import CursorMovedError
 from order_processor.shards.batch import Batch
-from order_processor.shards.journal import LEASE_KIND, Journal
+from order_processor.shards.journal import Journal
 from order_processor.wiring import Wiring
 from shared.database.leases import LeaseLostError
 from shared.models.base import encode
@@ -23,6 +22,7 @@ from shared.models.topics import account_topic
 from shared.redis import tape
 from shared.redis.keys import order_commands, shard_of, topic_buffer
 from shared.redis.topics import frames_after, last_seq
+from shared.utils.tasks import end_tasks
 from tests.order_processor.support import (
     Desk,
     Feed,
@@ -78,8 +78,7 @@ async def test_after_a_kill_no_acknowledged_order_is_missing_and_none_is_doubled
     process.start()
     await asyncio.gather(*traders)
     await until(lambda: desk.value("SELECT count(*) FROM orders WHERE status = 'filled'") == 300)
-    printing.cancel()
-    await asyncio.gather(printing, return_exceptions=True)
+    await end_tasks([printing])
 
     stored = {row.id: row for row in desk.rows("SELECT * FROM orders")}
     assert {order.id for order in answered} <= set(stored)
@@ -115,21 +114,21 @@ async def test_a_message_that_comes_twice_is_one_order(
 
 
 async def test_an_owner_that_slept_through_its_lease_writes_nothing(
-    processes: Processes, desk: Desk, feed: Feed, engine: Engine
+    processes: Processes, processor: Processor, desk: Desk, feed: Feed
 ) -> None:
     sleeper = processes()
     await desk.insist(desk.command("buy", "1", limit="1"))
     await feed.print(100.0)
     sleeper.signal(signal.SIGSTOP)
     command = desk.command("buy", "1", limit="1", client_order_id="while-asleep")
-    processes()
-    order = await desk.insist(command)
-    await desk.insist(desk.command("buy", "2", limit="1"))
-    sleeper.signal(signal.SIGCONT)
-    again = await desk.insist(command)
-    assert again == order
-    epochs = desk.rows("SELECT owner, epoch FROM leases WHERE kind = :k", k=LEASE_KIND)
-    assert len({row.owner for row in epochs}) == 1
+    async with processor():
+        order = await desk.insist(command)
+        owners = {row.owner for row in desk.rows("SELECT owner FROM leases")}
+        sleeper.signal(signal.SIGCONT)
+        await desk.insist(desk.command("buy", "2", limit="1"))
+        assert await desk.insist(command) == order
+        assert {row.owner for row in desk.rows("SELECT owner FROM leases")} == owners
+        assert len(owners) == 1
     assert desk.value("SELECT count(*) FROM orders") == 3
     ledger_adds_up(desk, [desk.account])
     frames_are_gap_free(desk)
@@ -177,14 +176,16 @@ async def _reaches(redis: Redis, topic: str, seq: int) -> bool:
     return await last_seq(redis, topic) >= seq
 
 
-async def test_on_sigterm_the_leases_go_back_at_once(processes: Processes, desk: Desk) -> None:
+async def test_on_sigterm_the_leases_go_back_at_once(
+    processes: Processes, processor: Processor, desk: Desk
+) -> None:
     first = processes(LEASE_DURATION_S="60")
     order = await desk.insist(desk.command("buy", "1", limit="1"))
     first.signal(signal.SIGTERM)
     first.wait()
     assert desk.value("SELECT count(*) FROM leases WHERE expires_at < now()") == 4
-    processes()
-    successor = await desk.insist(desk.command("buy", "1", limit="1"))
+    async with processor():
+        successor = await desk.submit("buy", "1", limit="1")
     assert successor.seq == order.seq + 1
 
 
@@ -235,7 +236,7 @@ async def test_a_failing_commit_is_taken_back_and_done_again(
 
 # --- paced runs ------------------------------------------------------------------------------
 
-_SLICES = 30
+_SLICES = 16
 _PRICES = [100 + ((number * 7919) % 41) / 10 for number in range(_SLICES * 5)]
 
 
@@ -247,8 +248,8 @@ async def _play(
     account = add_account(desk.engine, fee_bps="10", slippage_bps="5")
     always = {f"orders:{shard}": "market" for shard in range(4)}
     pacer = tape.Pacer(redis, always=always)  # type: ignore[arg-type]
-    await pacer.begin()
     await feed.start(paced=True)
+    await pacer.begin(feed.run_id)
     for number in range(_SLICES):
         disturb(number)
         await feed.print(*_PRICES[number * 5 : number * 5 + 5])
@@ -259,9 +260,6 @@ async def _play(
             await desk.insist(command)
         await pacer.trim()
     await feed.end()
-    await until(
-        lambda: desk.value("SELECT count(*) FROM order_shards WHERE mark_number = 0 OR :n < 0", n=0)
-    )
     return [
         tuple(row)
         for row in desk.rows(
@@ -291,10 +289,10 @@ async def test_a_run_with_kills_gives_the_executions_of_an_undisturbed_one(
 ) -> None:
     process = processes(ORDER_CURSOR_INTERVAL_S="0.05")
     undisturbed = await _play(desk, redis)
-    assert len(undisturbed) > 40
+    assert len(undisturbed) > 20
 
     def kill_sometimes(number: int) -> None:
-        if number in {3, 4, 11, 20}:
+        if number in {3, 11}:
             process.kill()
             process.start()
 
@@ -306,15 +304,15 @@ async def test_a_mark_that_was_done_but_not_acknowledged_is_acknowledged_by_the_
     processor: Processor, desk: Desk, feed: Feed, redis: Redis
 ) -> None:
     pacer = tape.Pacer(redis, always={f"orders:{shard}": "market" for shard in range(4)})
-    await pacer.begin()
     async with processor():
         await feed.start(paced=True)
+        await pacer.begin(feed.run_id)
         await feed.print(100.0)
         await feed.mark(paced=True)
         await asyncio.wait_for(pacer.wait("market", 1), 5)
     # As if the process had died between its commit and the acknowledgement.
     await redis.delete("tape:{0}:acks")
-    await pacer.begin()
+    await pacer.begin(feed.run_id)
     assert len(await pacer.missing("market", 1)) == 4
     async with processor():
         await asyncio.wait_for(pacer.wait("market", 1), 5)
@@ -329,7 +327,7 @@ async def test_a_mark_of_a_run_that_is_over_is_not_acknowledged_for_the_next(
         await feed.mark(paced=True)
         await until(lambda: _marks_stored(desk, 1))
     await feed.start(paced=True)
-    await pacer.begin()
+    await pacer.begin(feed.run_id)
     async with processor():
         await until(lambda: _marks_stored(desk, 0))
         order = await desk.submit("buy", "1", limit="1")
@@ -365,7 +363,7 @@ async def test_an_order_that_has_seen_a_print_fills_at_its_limit_also_after_a_re
 async def test_a_command_that_makes_the_code_fail_is_refused_and_the_shard_goes_on(
     processor: Processor, desk: Desk, engine: Engine
 ) -> None:
-    """An instrument whose tick can't divide: the database must not have it, and if it has…"""
+    """An instrument whose tick can't divide must not be in the catalogue; here it is."""
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE instruments DROP CONSTRAINT ck_instruments_tick_size"))
         connection.execute(
@@ -375,5 +373,4 @@ async def test_a_command_that_makes_the_code_fail_is_refused_and_the_shard_goes_
         bad = await desk.refused("buy", "1", limit="5", symbol="BAD")
         assert bad.code == "internal_error"
         assert (await desk.submit("buy", "1", limit="5")).status == "accepted"
-    assert uuid4() not in {row.id for row in desk.rows("SELECT id FROM orders")}
     assert desk.value("SELECT count(*) FROM orders") == 1
