@@ -190,3 +190,8 @@ def csv(*lines: str, header: str = "timestamp,symbol,price,size") -> bytes:
 
 def gzipped(content: bytes) -> bytes:
     return gzip.compress(content, mtime=0)
+
+
+@pytest.fixture
+def free_market_port() -> int:
+    return free_port()

@@ -352,8 +352,9 @@ async def test_a_stopped_run_ends_at_once_and_leaves_its_candles_readable(
 
     await until(told)
     assert sum(len(trades.at_ns) for trades in orders.of(Trades)) == replay["ticks"]
-    forming = (await running.http.get("/internal/candles/SIM-TREND?timeframe=1w")).json()["items"]
-    assert forming[-1]["complete"] is False
+    symbol = orders.of(Trades)[0].symbols[0]
+    week = (await running.http.get(f"/internal/candles/{symbol}?timeframe=1w")).json()["items"]
+    assert week[-1]["complete"] is False
     again = await running.http.post(f"/internal/replays/{run_id}/stop")
     assert again.json() == replay
     # And the next one starts.
