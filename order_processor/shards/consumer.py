@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from order_processor.metrics import UNREADABLE
 from shared.models.orders import Command
 from shared.redis.keys import order_commands
-from shared.redis.streams import read_after
+from shared.redis.streams import BEGINNING, read_after
 from shared.redis.tape import end_of_tape
 
 log = structlog.get_logger()
@@ -77,6 +77,12 @@ class CommandReader:
     def ready(self, applied: Callable[[str], bool]) -> bool:
         """Whether the next command may be applied, given which tape entries were."""
         return bool(self.waiting) and applied(self.waiting[0].after_tape)
+
+    def release(self) -> None:
+        """Nothing on the tape is left that the commands read so far could wait for."""
+        self.waiting = deque(
+            CommandEntry(entry.id, entry.command, BEGINNING) for entry in self.waiting
+        )
 
     def take(self, most: int, applied: Callable[[str], bool]) -> list[CommandEntry]:
         taken: list[CommandEntry] = []

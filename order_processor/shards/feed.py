@@ -128,11 +128,15 @@ class TapeFeed:
         #: Last entry handed to the shards; None while there are none.
         self.position: str | None = None
 
-    def attach(self, inbox: Inbox, cursor: str) -> bool:
-        """Whether the shard at `cursor` gets all that follows; False when it is still behind."""
+    def attach(self, inbox: Inbox, cursor: str, *, at_end: bool = False) -> bool:
+        """Whether the shard at `cursor` gets all that follows; False when it is still behind.
+
+        `at_end`: a read has just found nothing after the cursor, so that it is not behind,
+        whatever entries were there before.
+        """
         if self.position is None:
             self.position = cursor
-        elif position(cursor) < position(self.position):
+        elif position(cursor) < position(self.position) and not at_end:
             return False
         self._inboxes.add(inbox)
         self._attached.set()

@@ -34,6 +34,8 @@ log = structlog.get_logger()
 
 _ENTRIES_AT_ONCE = 64
 _LEFTOVERS_AT_ONCE = 500
+#: The feed brings what is on the tape in milliseconds; after this it is worth a look.
+_TAPE_OVERDUE_S = 1.0
 
 
 class ShardOwner:
@@ -150,12 +152,17 @@ class ShardOwner:
 
         Ends by acknowledging the last mark, which a former owner may have left unsaid.
         """
-        while not self._feed.attach(self._inbox, self._desk.tape_cursor):
-            entries = await self._feed.catch_up(self._desk.tape_cursor)
+        desk, at_end = self._desk, False
+        while not self._feed.attach(self._inbox, desk.tape_cursor, at_end=at_end):
+            entries = await self._feed.catch_up(desk.tape_cursor)
             await self._apply(entries)
+            at_end = not entries
         end = await tape.end_of_tape(self._redis)
-        while not self._desk.has_applied(end):
-            await self._apply(await self._feed.catch_up(self._desk.tape_cursor))
+        while not desk.has_applied(end):
+            entries = await self._feed.catch_up(desk.tape_cursor)
+            if not entries:
+                break  # trimmed meanwhile
+            await self._apply(entries)
         self._acknowledge_mark()
 
     async def _keep_lease(self) -> None:
@@ -175,10 +182,20 @@ class ShardOwner:
 
     async def _wait(self) -> None:
         """For entries or commands, a failure, or until something is due."""
-        waits = [self._equity.wait_s(self._desk), self._cursor_wait_s()]
-        with contextlib.suppress(TimeoutError):
+        overdue_s = _TAPE_OVERDUE_S if self._commands.waiting else None
+        waits = [self._equity.wait_s(self._desk), self._cursor_wait_s(), overdue_s]
+        try:
             async with asyncio.timeout(min((w for w in waits if w is not None), default=None)):
                 await self._wake.wait()
+        except TimeoutError:
+            if self._commands.waiting and not self._inbox.entries:
+                await self._release_commands()
+
+    async def _release_commands(self) -> None:
+        """Commands wait for tape entries. When the tape has lost those (Redis lost its data, or
+        trimmed more than we had read), nothing will come that they could wait for."""
+        if not await self._feed.catch_up(self._desk.tape_cursor):
+            self._commands.release()
 
     def _cursor_wait_s(self) -> float | None:
         if self._desk.tape_cursor == self._stored.tape:

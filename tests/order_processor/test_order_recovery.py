@@ -12,9 +12,10 @@ from redis.asyncio import Redis
 from sqlalchemy import Engine, text
 
 from order_processor.errors import CursorMovedError
+from order_processor.settings import OrderProcessorSettings
 from order_processor.shards.batch import Batch
 from order_processor.shards.journal import Journal
-from order_processor.wiring import Wiring
+from order_processor.wiring import Wiring, wire
 from shared.database.leases import LeaseLostError
 from shared.models.base import encode
 from shared.models.orders import Order, OrderReply
@@ -374,3 +375,41 @@ async def test_a_command_that_makes_the_code_fail_is_refused_and_the_shard_goes_
         assert bad.code == "internal_error"
         assert (await desk.submit("buy", "1", limit="5")).status == "accepted"
     assert desk.value("SELECT count(*) FROM orders") == 1
+
+
+async def test_commands_are_not_held_up_by_a_tape_that_was_lost(
+    processor: Processor, desk: Desk, redis: Redis, engine: Engine
+) -> None:
+    # The tape ends beyond what the shards have read, and then loses that.
+    await redis.xadd("tape:{0}", {"k": "candles", "b": b"{}"}, id="99999999999999-0")
+    async with processor():
+        await until(lambda: _cursors_are(desk, "99999999999999-0"))
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE order_shards SET tape_cursor = '1-0'"))
+    await redis.delete("tape:{0}")
+    async with processor():
+        assert (await desk.submit("buy", "1", limit="1")).status == "accepted"
+
+
+def _cursors_are(desk: Desk, cursor: str) -> bool:
+    return desk.value("SELECT min(tape_cursor) FROM order_shards") == cursor
+
+
+async def test_processes_share_the_shards_when_each_takes_some(
+    processor_settings: OrderProcessorSettings, desk: Desk
+) -> None:
+    half = processor_settings.model_copy(update={"order_processor_max_shards": 2})
+
+    def owners() -> list[int]:
+        return sorted(
+            row.count
+            for row in desk.rows(
+                "SELECT count(*) FROM leases WHERE expires_at > now() GROUP BY owner"
+            )
+        )
+
+    async with wire(half), wire(half):
+        await until(lambda: owners() == [2, 2])
+        accounts = [add_account(desk.engine) for _ in range(8)]
+        orders = [await desk.submit("buy", "1", limit="1", account=each) for each in accounts]
+    assert {order.status for order in orders} == {"accepted"}
