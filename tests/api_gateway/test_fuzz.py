@@ -31,7 +31,7 @@ from tests.api_gateway.conftest import ADMIN, PASSWORD, make_settings
 from tests.api_gateway.doubles import HttpDouble, ProcessorDouble, serving
 
 #: Each operation gets this many requests as its document allows, and as many as it forbids.
-EXAMPLES = 12
+EXAMPLES = 15
 
 #: 502 and 503 tell of services behind; the doubles are up, so these would be our fault.
 FAULTS = {500, 501, 502, 503, 504}

@@ -1,8 +1,10 @@
 """From the HTTP edge to the order processor's stream, and back."""
 
 import asyncio
+import contextlib
 import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,8 +13,10 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import Engine
 
+from cli.embedded.servers import Valkey, free_port
 from shared.config import Settings
 from shared.models.orders import SubmitOrder
+from shared.redis import make_redis
 from tests.api_gateway.conftest import Person, make_settings, running
 from tests.api_gateway.doubles import HttpDouble, ProcessorDouble
 
@@ -331,3 +335,34 @@ async def test_orders_survive_the_loss_of_redis_connections(
             assert answer.json()["code"] == "outcome_unknown"
     assert answer.status_code in (200, 201)
     assert UUID(answer.json()["id"])
+
+
+async def test_orders_are_refused_while_redis_is_away_and_go_on_when_it_is_back(
+    settings: Settings, behind: HttpDouble, engine: Engine, tmp_path: Path
+) -> None:
+    assert settings.redis_password is not None
+    tmp_path.chmod(0o755)
+    valkey = Valkey(tmp_path / "valkey", free_port(), settings.redis_password.get_secret_value())
+    valkey.start()
+    own = make_settings(settings, behind.url, redis_port=valkey.port, order_answer_timeout_s=0.5)
+    redis = make_redis(own)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(valkey.stop)
+        stack.push_async_callback(redis.aclose)
+        api = await stack.enter_async_context(running(own))
+        trader = await api.person("ada")
+        async with ProcessorDouble(redis, engine, own.order_shards).running():
+            account = (await trader.http.post("/accounts", json={"name": "Main"})).json()
+        orders = f"/accounts/{account['id']}/orders"
+        ticket = {**MARKET, "client_order_id": "through"}
+        valkey.stop()
+        assert code(await trader.http.post(orders, json=ticket)) == (503, "outcome_unknown")
+        assert (await trader.http.get(orders)).json()["items"] == []
+        ready = await api.http.get("http://gateway/health/ready")
+        assert ready.status_code == 503
+        valkey.start()
+        async with ProcessorDouble(redis, engine, own.order_shards).running():
+            async with asyncio.timeout(20):
+                while (answer := await trader.http.post(orders, json=ticket)).status_code == 503:
+                    pass
+        assert answer.status_code in (200, 201)
