@@ -341,7 +341,6 @@ async def test_orders_are_refused_while_redis_is_away_and_go_on_when_it_is_back(
     settings: Settings, behind: HttpDouble, engine: Engine, tmp_path: Path
 ) -> None:
     assert settings.redis_password is not None
-    tmp_path.chmod(0o755)
     valkey = Valkey(tmp_path / "valkey", free_port(), settings.redis_password.get_secret_value())
     valkey.start()
     own = make_settings(settings, behind.url, redis_port=valkey.port, order_answer_timeout_s=0.5)
