@@ -1,7 +1,5 @@
 """Two moving averages: long while the fast one is above the slow one, flat otherwise."""
 
-from decimal import Decimal
-
 from strategy_workers.sdk import (
     SMA,
     Candle,
@@ -30,10 +28,10 @@ class SmaCrossover(Strategy):
         help="Percent of equity to invest, shared equally among the symbols",
     )
     buffer = DecimalParameter(
-        default="0.5",
+        default="1.5",
         low=0,
         high=10,
-        help="Percent above the last close to reckon with, for slippage and fees",
+        help="Percent above the last close that the cash must cover, for slippage and fees",
     )
 
     def check_parameters(self) -> None:
@@ -61,7 +59,7 @@ class SmaCrossover(Strategy):
         if price is None or self.position(symbol) > 0 or self.pending(symbol) > 0:
             return
         share = self.equity * self.allocation / 100 / len(self.symbols)
-        budget = min(share, self.buying_power)
-        qty = self.whole_lots(symbol, budget / (price * (1 + self.buffer / Decimal(100))))
+        affordable = self.buying_power / (1 + self.buffer / 100)
+        qty = self.whole_lots(symbol, min(share, affordable) / price)
         if qty > 0:
             self.buy(symbol, qty, reason=reason)

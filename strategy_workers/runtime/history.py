@@ -17,7 +17,7 @@ from strategy_workers.runtime.market import MarketView, Series
 log = structlog.get_logger()
 
 #: What one answer of the engine holds at most.
-_PAGE = 1000
+_PAGE = 10_000
 
 
 class _Item(msgspec.Struct):

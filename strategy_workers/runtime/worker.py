@@ -69,6 +69,7 @@ class Worker:
 
         self._lock = asyncio.Lock()
         self._deployments: dict[UUID, Deployment] = {}
+        self._in_order = True
         #: Last tape entry worked through by all; entries up to it are passed over.
         self._cursor = BEGINNING
         self._slice = Slice()
@@ -193,6 +194,7 @@ class Worker:
         """From now on it is read for; what it has missed is read at once."""
         behind = not self._deployments or position(deployment.cursor) < position(self._cursor)
         self._deployments[deployment.id] = deployment
+        self._in_order = False
         self._has_deployments.set()
         if not behind:
             return
@@ -256,6 +258,10 @@ class Worker:
 
     async def _take_mark(self, entry_id: str, mark: TimeMark) -> None:
         self._drop_lost()
+        if not self._in_order:
+            # Orders of one mark go out in this order, whoever took what up first.
+            self._deployments = dict(sorted(self._deployments.items()))
+            self._in_order = True
         due = [one for one in self._deployments.values() if one.is_behind(entry_id)]
         feeds = await until_done("events", lambda: self._events.collect(due))
         market_mark = self._slice.market_mark or entry_id

@@ -13,13 +13,18 @@ from strategy_workers.runtime.deployment import Deployment, DeploymentRecord
 from strategy_workers.runtime.desk import Lots
 from strategy_workers.runtime.portfolio import Holding, Portfolio
 from strategy_workers.runtime.snapshot import OutgoingCancel, OutgoingOrder
-from strategy_workers.sdk import InvalidParametersError
+from strategy_workers.sdk import InvalidParametersError, Strategy
 from tests.strategy_workers.doubles import MINUTE_NS, candle
 
 _FLAT_THEN_UP = [100.0] * 5 + [101, 102, 103]
 
 
-def deployed(symbols: Sequence[str] = ("SPY",), lot: str = "1", **parameters: object) -> Deployment:
+def deployed(
+    symbols: Sequence[str] = ("SPY",),
+    lot: str = "1",
+    strategy: type[Strategy] = SmaCrossover,
+    **parameters: object,
+) -> Deployment:
     record = DeploymentRecord(
         id=UUID(int=1),
         account_id=UUID(int=2),
@@ -33,7 +38,7 @@ def deployed(symbols: Sequence[str] = ("SPY",), lot: str = "1", **parameters: ob
         snapshot=None,
         lots={symbol: Lots(Decimal(lot), Decimal("0.01")) for symbol in symbols},
     )
-    deployment = Deployment(record, SmaCrossover)
+    deployment = Deployment(record, strategy)
     deployment.portfolio = Portfolio(cash=Decimal(10_000))
     return deployment
 
@@ -78,7 +83,7 @@ def test_it_buys_when_the_fast_average_crosses_above_and_sells_all_when_it_is_be
     trading = Trading(deployed())
     orders = trading.feed([*_FLAT_THEN_UP, 104, 103, 100, 97])
     # Averages of 2 and 4 differ first at the sixth candle; they cross back at the eleventh.
-    qty = Decimal(int(Decimal(9500) / (101 * Decimal("1.005"))))
+    qty = Decimal(9500 // 101)
     assert orders == [(6, "buy", qty), (11, "sell", qty)]
 
 
@@ -134,7 +139,7 @@ def test_it_never_spends_more_than_the_cash_there_is() -> None:
 def test_symbols_share_the_allocation_equally() -> None:
     deployment = deployed(("SPY", "QQQ"))
     [(_, _, qty)] = Trading(deployment).feed(_FLAT_THEN_UP)
-    assert qty == int(Decimal(4750) / (101 * Decimal("1.005")))
+    assert qty == 4750 // 101
 
 
 def test_quantities_are_whole_lots_and_less_than_one_is_no_order() -> None:
@@ -142,7 +147,7 @@ def test_quantities_are_whole_lots_and_less_than_one_is_no_order() -> None:
     assert qty == 90
     assert Trading(deployed(lot="100")).feed(_FLAT_THEN_UP) == []
     [(_, _, qty)] = Trading(deployed(lot="0.001")).feed(_FLAT_THEN_UP)
-    assert qty == Decimal("93.591")
+    assert qty == Decimal("94.059")
 
 
 def test_a_snapshot_in_the_middle_changes_nothing() -> None:

@@ -84,7 +84,7 @@ async def test_a_deployment_is_made_run_seen_and_stopped(
     body = made.json()
     assert (body["status"], body["wanted"], body["signals"]) == ("starting", "running", 0)
     # Defaults are filled in, so that a change of the library doesn't change what runs.
-    assert body["parameters"] == {"fast": 2, "slow": 4, "allocation": "95", "buffer": "0.5"}
+    assert body["parameters"] == {"fast": 2, "slow": 4, "allocation": "95", "buffer": "1.5"}
     path, owner = f"/internal/deployments/{body['id']}", {"account_id": str(account)}
 
     async def has(status: str) -> bool:
