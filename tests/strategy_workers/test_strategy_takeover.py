@@ -20,7 +20,7 @@ from tests.strategy_workers.doubles import OrderDesk, TapeEngine, eventually
 from tests.strategy_workers.platform_view import Platform, shape
 from tests.strategy_workers.sample_strategies import SAMPLES
 
-_PRICES = [100 + (7 * n) % 11 for n in range(60)]
+_PRICES = [100 + (7 * n) % 11 for n in range(40)]
 
 
 class Workers:
