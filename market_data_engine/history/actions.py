@@ -164,7 +164,8 @@ class History:
     async def _settle(self) -> None:
         """What has been completed by now can be read from the store afterwards."""
         try:
-            await asyncio.wait_for(self._writer.settled(), _SETTLE_S)
+            async with asyncio.timeout(_SETTLE_S):
+                await self._writer.settled()
         except TimeoutError:
             raise StoreBehindError from None
 

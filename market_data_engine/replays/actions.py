@@ -234,7 +234,8 @@ class Replays:
         except (RedisError, OSError, LeadershipLostError, TapeTakenError) as error:
             log.warning("run_end_not_told", run=str(current.id), error=repr(error))
         try:
-            await asyncio.wait_for(self._writer.settled(), _STORE_ON_STOP_S)
+            async with asyncio.timeout(_STORE_ON_STOP_S):
+                await self._writer.settled()
         except TimeoutError:
             log.warning("candles_still_waiting", run=str(current.id))
 

@@ -1,11 +1,34 @@
 """Redis connections, made in one place with the operator's bounds."""
 
-from redis.asyncio import BlockingConnectionPool, Redis
+import asyncio
+from collections.abc import Iterable
+
+from redis.asyncio import BlockingConnectionPool, Connection, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from shared.config import Settings
+
+
+class CancellableConnection(Connection):
+    """A connection in whose use a task can be cancelled.
+
+    redis-py sends inside `asyncio.wait_for`, which on Python 3.11 loses a cancellation that
+    comes just when the sending is done (https://github.com/python/cpython/issues/86296). A loop
+    around a blocking read would then go on for ever.
+    """
+
+    async def send_packed_command(
+        self, command: bytes | str | Iterable[bytes], check_health: bool = True
+    ) -> None:
+        task = asyncio.current_task()
+        wanted_before = task.cancelling() if task else 0
+        await super().send_packed_command(command, check_health)
+        if task and task.cancelling() > wanted_before:
+            # The answer will not be read: nobody may use this connection again.
+            await self.disconnect(nowait=True)
+            raise asyncio.CancelledError
 
 
 def make_redis(settings: Settings) -> Redis:
@@ -16,6 +39,7 @@ def make_redis(settings: Settings) -> Redis:
     """
     password = settings.redis_password
     pool = BlockingConnectionPool(
+        connection_class=CancellableConnection,
         host=settings.redis_host,
         port=settings.redis_port,
         password=None if password is None else password.get_secret_value(),
