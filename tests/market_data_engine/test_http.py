@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import msgspec
@@ -219,7 +218,7 @@ async def test_a_symbol_without_candles_has_an_empty_page_and_snapshot(running: 
         ("/instruments?limit=0", 422, "invalid_request"),
         ("/instruments?query=%00", 200, None),
         ("/replays/5", 422, "invalid_request"),
-        (f"/replays/{uuid4()}", 404, "not_found"),
+        ("/replays/00000000-0000-4000-8000-000000000000", 404, "not_found"),
         ("/market-files?cursor=5", 422, "invalid_request"),
     ],
 )
@@ -446,9 +445,13 @@ async def test_an_upload_that_breaks_off_leaves_nothing(
     [
         ({}, 422, "invalid_request"),
         ({"files": []}, 422, "invalid_request"),
-        ({"files": [str(uuid4())]}, 422, "unknown_file"),
+        ({"files": ["00000000-0000-4000-8000-000000000000"]}, 422, "unknown_file"),
         ({"files": ["x"]}, 422, "invalid_request"),
-        ({"files": [str(uuid4())], "synthetic": {}}, 422, "invalid_request"),
+        (
+            {"files": ["00000000-0000-4000-8000-000000000000"], "synthetic": {}},
+            422,
+            "invalid_request",
+        ),
         ({"synthetic": {}, "speed": 0.4}, 422, "invalid_request"),
         ({"synthetic": {}, "speed": 101}, 422, "invalid_request"),
         ({"synthetic": {}, "speed": "fast"}, 422, "invalid_request"),
