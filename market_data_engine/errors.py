@@ -1,16 +1,12 @@
 """What can go wrong here, and who reacts.
 
-UnknownExchangeError   no calendar for that exchange            → caller's fault: 422
+UnknownExchangeError   (shared.calendars) no calendar for it    → caller's fault: 422
 LeadershipLostError    another engine carries the market now    → the run ends as failed
 TapeTakenError         (shared.redis.tape_writer) likewise, seen on the tape itself
 TradeFileError         (shared.market_files) a file is refused  → caller's fault: 422
 """
 
 from dataclasses import dataclass
-
-
-class UnknownExchangeError(ValueError):
-    pass
 
 
 class LeadershipLostError(Exception):

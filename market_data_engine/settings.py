@@ -10,7 +10,7 @@ from shared.config import Settings
 
 class MarketDataSettings(Settings):
     market_data_port: int = Field(default=8002, ge=1, le=65535)
-    #: Uploaded files and cached calendars live here.
+    #: Uploaded files live here.
     market_data_folder: Path = Path(".data/market")
     #: `replay` is idle until a run is asked for; `simulated` carries a synthetic market in real
     #: time from its start.

@@ -10,7 +10,6 @@ import structlog
 from fastapi import APIRouter
 from redis.asyncio import Redis
 
-from market_data_engine.calendars import Calendars
 from market_data_engine.history.actions import History
 from market_data_engine.history.memory import CandleMemory
 from market_data_engine.history.routes import history_routes
@@ -28,6 +27,7 @@ from market_data_engine.replays.routes import replay_routes
 from market_data_engine.settings import MarketDataSettings
 from market_data_engine.store.postgres import PostgresCandleStore
 from market_data_engine.store.writer import CandleWriter
+from shared.calendars import Calendars
 from shared.database import DatabaseThread, make_engine
 from shared.redis import make_redis
 from shared.service.health import Check, postgres_check, redis_check
@@ -58,7 +58,7 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
         lease = DatabaseThread("market-data-lease")
         stack.callback(lease.close)
 
-        calendars = Calendars(settings.market_data_folder / "calendars")
+        calendars = Calendars(settings.calendar_folder)
         instruments = Instruments(engine)
         files = MarketFiles(
             engine,

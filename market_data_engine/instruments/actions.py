@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, Engine
 
-from market_data_engine.calendars import ALWAYS_OPEN
 from market_data_engine.instruments import repository
 from market_data_engine.instruments.schemas import Instrument, InstrumentList
+from shared.calendars import ALWAYS_OPEN
 
 #: The exchange of a symbol that a file brings and nobody has described yet.
 DEFAULT_EXCHANGE = "XNYS"

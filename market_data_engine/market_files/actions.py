@@ -11,11 +11,11 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Engine
 
-from market_data_engine.calendars import Calendars
 from market_data_engine.instruments import repository as instruments
 from market_data_engine.instruments.actions import DEFAULT_EXCHANGE, add_symbols
 from market_data_engine.market_files import repository
 from market_data_engine.market_files.schemas import MarketFile, MarketFileList
+from shared.calendars import Calendars
 from shared.candles.errors import OutsideCalendarError
 from shared.market_files.trades import FileSummary, TradeFileError, summarize
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from market_data_engine.calendars import ALWAYS_OPEN, Calendars
 from market_data_engine.errors import Refused
 from market_data_engine.feeds.feed import Feed
 from market_data_engine.feeds.files import FileFeed
@@ -19,6 +18,7 @@ from market_data_engine.replays.clocks import Clock, NoClock, SpeedClock, WallCl
 from market_data_engine.replays.runner import Source
 from market_data_engine.replays.schemas import ReplayRequest, SyntheticRequest
 from market_data_engine.settings import MarketDataSettings
+from shared.calendars import ALWAYS_OPEN, Calendars
 from shared.candles.calendar import SessionCalendar
 from shared.candles.errors import OutsideCalendarError
 from shared.candles.timeframes import MINUTE_NS

@@ -100,19 +100,12 @@ async def running_engine(settings: MarketDataSettings, redis: Redis) -> AsyncIte
         await serving
 
 
-@pytest.fixture(scope="session")
-def calendar_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Calendars are built once a test process."""
-    return tmp_path_factory.mktemp("calendars")
-
-
 @pytest.fixture
 def engine_settings(
     settings: Settings, tmp_path: Path, calendar_folder: Path
 ) -> MarketDataSettings:
     folder = tmp_path / "market"
     folder.mkdir()
-    (folder / "calendars").symlink_to(calendar_folder)
     return MarketDataSettings(
         _env_file=None,
         **{
@@ -120,6 +113,7 @@ def engine_settings(
             "order_shards": 2,
             "market_data_port": free_port(),
             "market_data_folder": folder,
+            "calendar_folder": calendar_folder,
         },
     )
 

@@ -187,49 +187,47 @@ async def test_a_symbol_without_candles_has_an_empty_page_and_snapshot(running: 
     }
 
 
-@pytest.mark.parametrize(
-    ("path", "status", "code"),
-    [
-        ("/candles/NOPE", 404, "not_found"),
-        ("/candles/NOPE/snapshot", 404, "not_found"),
-        ("/candles/%00", 404, "not_found"),
-        ("/candles/SPY?timeframe=2m", 422, "invalid_timeframe"),
-        ("/candles/SPY?timeframe=1M", 422, "invalid_timeframe"),
-        ("/candles/SPY/snapshot?timeframe=x", 422, "invalid_timeframe"),
-        ("/candles/SPY?limit=0", 422, "invalid_request"),
-        ("/candles/SPY?limit=10001", 422, "invalid_request"),
-        ("/candles/SPY?start=yesterday", 422, "invalid_request"),
-        ("/candles/SPY?start=2026-01-05T14:30:00", 422, "invalid_request"),
-        (
-            "/candles/SPY?start=2026-01-05T14:30:00Z&end=2026-01-05T14:30:00Z",
-            422,
-            "invalid_range",
-        ),
-        ("/candles/SPY?cursor=x", 422, "invalid_request"),
-        ("/candles/SPY?cursor=9999999999999999999", 200, None),
-        ("/candles/SPY?start=0001-01-01T00:00:00Z&end=9999-12-31T00:00:00Z", 200, None),
-        ("/indicators/NOPE/SPY", 404, "unknown_indicator"),
-        ("/indicators/SMA/NOPE", 404, "not_found"),
-        ("/indicators/SMA/SPY?period=0", 422, "invalid_parameters"),
-        ("/indicators/SMA/SPY?period=ten", 422, "invalid_parameters"),
-        ("/indicators/SMA/SPY?period=99999999999999999999", 422, "invalid_parameters"),
-        ("/indicators/SMA/SPY?perod=5", 422, "invalid_parameters"),
-        ("/instruments/NOPE", 404, "not_found"),
-        ("/instruments?limit=0", 422, "invalid_request"),
-        ("/instruments?query=%00", 200, None),
-        ("/replays/5", 422, "invalid_request"),
-        ("/replays/00000000-0000-4000-8000-000000000000", 404, "not_found"),
-        ("/market-files?cursor=5", 422, "invalid_request"),
-    ],
-)
-async def test_bad_questions_get_clear_answers(
-    running: Engine, path: str, status: int, code: str | None
-) -> None:
-    answer = await running.http.get(f"/internal{path}")
-    assert answer.status_code == status, answer.text
-    if code is not None:
-        assert answer.headers["content-type"] == "application/problem+json"
-        assert answer.json()["code"] == code
+BAD_QUESTIONS: list[tuple[str, int, str | None]] = [
+    ("/candles/NOPE", 404, "not_found"),
+    ("/candles/NOPE/snapshot", 404, "not_found"),
+    ("/candles/%00", 404, "not_found"),
+    ("/candles/SPY?timeframe=2m", 422, "invalid_timeframe"),
+    ("/candles/SPY?timeframe=1M", 422, "invalid_timeframe"),
+    ("/candles/SPY/snapshot?timeframe=x", 422, "invalid_timeframe"),
+    ("/candles/SPY?limit=0", 422, "invalid_request"),
+    ("/candles/SPY?limit=10001", 422, "invalid_request"),
+    ("/candles/SPY?start=yesterday", 422, "invalid_request"),
+    ("/candles/SPY?start=2026-01-05T14:30:00", 422, "invalid_request"),
+    (
+        "/candles/SPY?start=2026-01-05T14:30:00Z&end=2026-01-05T14:30:00Z",
+        422,
+        "invalid_range",
+    ),
+    ("/candles/SPY?cursor=x", 422, "invalid_request"),
+    ("/candles/SPY?cursor=9999999999999999999", 200, None),
+    ("/candles/SPY?start=0001-01-01T00:00:00Z&end=9999-12-31T00:00:00Z", 200, None),
+    ("/indicators/NOPE/SPY", 404, "unknown_indicator"),
+    ("/indicators/SMA/NOPE", 404, "not_found"),
+    ("/indicators/SMA/SPY?period=0", 422, "invalid_parameters"),
+    ("/indicators/SMA/SPY?period=ten", 422, "invalid_parameters"),
+    ("/indicators/SMA/SPY?period=99999999999999999999", 422, "invalid_parameters"),
+    ("/indicators/SMA/SPY?perod=5", 422, "invalid_parameters"),
+    ("/instruments/NOPE", 404, "not_found"),
+    ("/instruments?limit=0", 422, "invalid_request"),
+    ("/instruments?query=%00", 200, None),
+    ("/replays/5", 422, "invalid_request"),
+    ("/replays/00000000-0000-4000-8000-000000000000", 404, "not_found"),
+    ("/market-files?cursor=5", 422, "invalid_request"),
+]
+
+
+async def test_bad_questions_get_clear_answers(running: Engine) -> None:
+    for path, status, code in BAD_QUESTIONS:
+        answer = await running.http.get(f"/internal{path}")
+        assert answer.status_code == status, (path, answer.text)
+        if code is not None:
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.json()["code"] == code, path
 
 
 async def test_nobody_without_the_platforms_token_is_answered(running: Engine) -> None:
@@ -352,31 +350,26 @@ async def test_the_same_file_uploaded_at_once_is_taken_once(running: Engine) -> 
     assert len({answer.json()["id"] for answer in answers}) == 1
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "status", "sentence"),
-    [
-        ("a.csv", b"", 422, "a.csv: the file is empty."),
-        ("a.csv", csv("x"), 422, "a.csv, line 2: it has 1 fields, the header has 4."),
-        ("a.csv.gz", GOOD, 422, "a.csv.gz: it is not gzip data, as its name says."),
-        ("a.csv", csv("1985-01-08T15:00:05Z,A,1,1"), 422, "outside the known calendar of XNYS"),
-        ("a.csv", csv("2150-01-08T15:00:05Z,A,1,1"), 422, "outside the known calendar of XNYS"),
-        (".hidden", GOOD, 422, "A file's name is 1 to 128 letters"),
-        ("a" * 129, GOOD, 422, "A file's name is 1 to 128 letters"),
-        ("a%0Ab", GOOD, 422, "A file's name is 1 to 128 letters"),
-    ],
-)
+BAD_FILES: list[tuple[str, bytes, int, str]] = [
+    ("a.csv", b"", 422, "a.csv: the file is empty."),
+    ("a.csv", csv("x"), 422, "a.csv, line 2: it has 1 fields, the header has 4."),
+    ("a.csv.gz", GOOD, 422, "a.csv.gz: it is not gzip data, as its name says."),
+    ("a.csv", csv("1985-01-08T15:00:05Z,A,1,1"), 422, "outside the known calendar of XNYS"),
+    ("a.csv", csv("2150-01-08T15:00:05Z,A,1,1"), 422, "outside the known calendar of XNYS"),
+    (".hidden", GOOD, 422, "A file's name is 1 to 128 letters"),
+    ("a" * 129, GOOD, 422, "A file's name is 1 to 128 letters"),
+    ("a%0Ab", GOOD, 422, "A file's name is 1 to 128 letters"),
+]
+
+
 async def test_a_bad_file_is_refused_with_a_sentence_and_leaves_nothing(
-    running: Engine,
-    engine_settings: MarketDataSettings,
-    name: str,
-    content: bytes,
-    status: int,
-    sentence: str,
+    running: Engine, engine_settings: MarketDataSettings
 ) -> None:
-    answer = await running.http.put(f"/internal/market-files/{name}", content=content)
-    assert answer.status_code == status
-    assert sentence in answer.json()["detail"]
-    assert_nothing_kept(engine_settings)
+    for name, content, status, sentence in BAD_FILES:
+        answer = await running.http.put(f"/internal/market-files/{name}", content=content)
+        assert answer.status_code == status
+        assert sentence in answer.json()["detail"]
+        assert_nothing_kept(engine_settings)
     assert (await get(running, "/market-files"))["items"] == []
     assert (await running.http.get("/internal/instruments/A")).status_code == 404
 
@@ -440,41 +433,39 @@ async def test_an_upload_that_breaks_off_leaves_nothing(
 # --- runs ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "code"),
-    [
-        ({}, 422, "invalid_request"),
-        ({"files": []}, 422, "invalid_request"),
-        ({"files": ["00000000-0000-4000-8000-000000000000"]}, 422, "unknown_file"),
-        ({"files": ["x"]}, 422, "invalid_request"),
-        (
-            {"files": ["00000000-0000-4000-8000-000000000000"], "synthetic": {}},
-            422,
-            "invalid_request",
-        ),
-        ({"synthetic": {}, "speed": 0.4}, 422, "invalid_request"),
-        ({"synthetic": {}, "speed": 101}, 422, "invalid_request"),
-        ({"synthetic": {}, "speed": "fast"}, 422, "invalid_request"),
-        ({"synthetic": {}, "speed": True}, 422, "invalid_request"),
-        ({"synthetic": {}, "sped": 1}, 422, "invalid_request"),
-        ({"synthetic": {"symbols": []}}, 422, "invalid_request"),
-        ({"synthetic": {"symbols": ["A", "A"]}}, 422, "invalid_request"),
-        ({"synthetic": {"symbols": ["a b"]}}, 422, "invalid_request"),
-        ({"synthetic": {"minutes": 0}}, 422, "invalid_request"),
-        ({"synthetic": {"minutes": 100_000, "trades_per_minute": 10_000}}, 422, "invalid_request"),
-        ({"synthetic": {"start": "2026-01-05T14:30:00"}}, 422, "invalid_request"),
-        ({"synthetic": {"start": "1996-01-05T14:30:00Z"}}, 422, "invalid_request"),
-        ({"synthetic": {"start": "2999-01-05T14:30:00Z"}}, 422, "invalid_request"),
-        ({"synthetic": {"regime": "moon"}}, 422, "invalid_request"),
-        ({"synthetic": {"seed": 1.5}}, 422, "invalid_request"),
-    ],
-)
-async def test_bad_runs_are_refused_and_none_begins(
-    running: Engine, body: dict[str, Any], status: int, code: str
-) -> None:
-    answer = await running.http.post("/internal/replays", json=body)
-    assert answer.status_code == status, answer.text
-    assert answer.json()["code"] == code
+BAD_RUNS: list[tuple[dict[str, Any], int, str]] = [
+    ({}, 422, "invalid_request"),
+    ({"files": []}, 422, "invalid_request"),
+    ({"files": ["00000000-0000-4000-8000-000000000000"]}, 422, "unknown_file"),
+    ({"files": ["x"]}, 422, "invalid_request"),
+    (
+        {"files": ["00000000-0000-4000-8000-000000000000"], "synthetic": {}},
+        422,
+        "invalid_request",
+    ),
+    ({"synthetic": {}, "speed": 0.4}, 422, "invalid_request"),
+    ({"synthetic": {}, "speed": 101}, 422, "invalid_request"),
+    ({"synthetic": {}, "speed": "fast"}, 422, "invalid_request"),
+    ({"synthetic": {}, "speed": True}, 422, "invalid_request"),
+    ({"synthetic": {}, "sped": 1}, 422, "invalid_request"),
+    ({"synthetic": {"symbols": []}}, 422, "invalid_request"),
+    ({"synthetic": {"symbols": ["A", "A"]}}, 422, "invalid_request"),
+    ({"synthetic": {"symbols": ["a b"]}}, 422, "invalid_request"),
+    ({"synthetic": {"minutes": 0}}, 422, "invalid_request"),
+    ({"synthetic": {"minutes": 100_000, "trades_per_minute": 10_000}}, 422, "invalid_request"),
+    ({"synthetic": {"start": "2026-01-05T14:30:00"}}, 422, "invalid_request"),
+    ({"synthetic": {"start": "1996-01-05T14:30:00Z"}}, 422, "invalid_request"),
+    ({"synthetic": {"start": "2999-01-05T14:30:00Z"}}, 422, "invalid_request"),
+    ({"synthetic": {"regime": "moon"}}, 422, "invalid_request"),
+    ({"synthetic": {"seed": 1.5}}, 422, "invalid_request"),
+]
+
+
+async def test_bad_runs_are_refused_and_none_begins(running: Engine) -> None:
+    for body, status, code in BAD_RUNS:
+        answer = await running.http.post("/internal/replays", json=body)
+        assert answer.status_code == status, (body, answer.text)
+        assert answer.json()["code"] == code, body
     assert (await get(running, "/replays"))["items"] == []
 
 
