@@ -90,6 +90,12 @@ async def redis(settings: Settings) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture(scope="session")
+def calendar_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Calendars are built once a test process."""
+    return tmp_path_factory.mktemp("calendars")
+
+
+@pytest.fixture(scope="session")
 def market_data_folder() -> Path:
     """Real prints and bars, where they are; a test that needs them skips elsewhere."""
     folder = Path(os.environ.get("MARKET_DATA_SAMPLES", "../shared/data"))

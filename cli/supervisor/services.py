@@ -69,6 +69,7 @@ def service_environment(
         "ADMIN_EMAIL": secrets["ADMIN_EMAIL"],
         "ADMIN_PASSWORD": secrets["ADMIN_PASSWORD"],
         "MARKET_DATA_FOLDER": str(market_data),
+        "CALENDAR_FOLDER": str(market_data / "calendars"),
         # Six Python processes on a small machine: fewer allocator arenas, less memory.
         "MALLOC_ARENA_MAX": "2",
     }

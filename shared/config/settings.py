@@ -4,9 +4,10 @@ A service adds its own by subclassing `Settings`. Every field is an environment 
 of the same name in upper case; `.env.example` lists them all, and a test keeps it true.
 """
 
+from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL
 
@@ -50,10 +51,19 @@ class Settings(BaseSettings):
     order_shards: int = Field(default=4, ge=1, le=256)
     lease_duration_s: float = Field(default=3.0, ge=0.5, le=120)
 
+    #: Where session calendars are kept once built; services of one machine may share it.
+    calendar_folder: Path | None = None
+
     market_data_url: str = "http://127.0.0.1:8002"
     order_processor_url: str = "http://127.0.0.1:8003"
     analytics_url: str = "http://127.0.0.1:8004"
     strategy_workers_url: str = "http://127.0.0.1:8005"
+
+    @field_validator("calendar_folder", mode="before")
+    @classmethod
+    def nothing_is_no_folder(cls, value: object) -> object:
+        """Set to nothing it would be the current folder."""
+        return value or None
 
     @model_validator(mode="after")
     def refuse_default_secrets_in_production(self) -> Self:

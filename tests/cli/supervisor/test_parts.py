@@ -67,6 +67,7 @@ def test_operators_settings_win_over_defaults_but_not_over_the_embedded_servers(
     assert environment["DB_HOST"] == "127.0.0.1"
     assert environment["USE_PGBOUNCER"] == "false"
     assert environment["ORDER_PROCESSOR_URL"] == "http://127.0.0.1:9003"
+    assert environment["CALENDAR_FOLDER"] == str(tmp_path / "market" / "calendars")
 
 
 def test_what_stands_in_the_env_file_is_left_to_the_services_to_read(tmp_path: Path) -> None:

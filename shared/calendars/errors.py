@@ -1,0 +1,2 @@
+class UnknownExchangeError(ValueError):
+    """There is no calendar for that exchange."""
