@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from cli.supervisor.instance import Summary
 from cli.supervisor.member import Member, MemberState
@@ -80,8 +81,8 @@ class TableView:
         self._live.update(members_table(members), refresh=True)
 
     def ready(self, summary: Summary) -> None:
-        self._console.print("\n".join(summary_lines(summary)), highlight=False, markup=False)
-        self._console.print("Ctrl-C stops everything.\n", highlight=False)
+        lines = [*summary_lines(summary), "Ctrl-C stops everything.", ""]
+        self._console.print(Text("\n".join(lines)), soft_wrap=True)
 
 
 def members_table(members: Sequence[Member]) -> Table:
@@ -95,6 +96,6 @@ def members_table(members: Sequence[Member]) -> Table:
         style = _STYLES.get(member.state, "dim")
         restarts = str(member.restarts) if member.restarts else ""
         table.add_row(
-            member.name, f"[{style}]{state}[/]", str(member.port), str(member.pid or ""), restarts
+            member.name, Text(state, style), str(member.port), str(member.pid or ""), restarts
         )
     return table
