@@ -3,11 +3,13 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,11 +22,12 @@ pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture
-def temporary() -> Path:
+def temporary() -> Iterator[Path]:
     """Where the demo makes its temporary folders; open to the user that Postgres runs as."""
     folder = Path(tempfile.mkdtemp(prefix="demo-test-"))
     folder.chmod(0o711)
-    return folder
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _mentions(folder: Path) -> list[str]:
