@@ -107,7 +107,8 @@ def _invalid_fields(error: RequestValidationError) -> list[dict[str, str]]:
     return [
         {
             "field": _encodable(".".join(str(part) for part in item["loc"])[:200]),
-            "message": _encodable(str(item["msg"])[:500]),
+            # Our own validators' sentences come behind a prefix that says nothing to a client.
+            "message": _encodable(str(item["msg"]).removeprefix("Value error, ")[:500]),
         }
         for item in error.errors()[:_FIELDS_TOLD]
     ]
