@@ -14,12 +14,13 @@ from sqlalchemy import Engine
 from order_processor.settings import OrderProcessorSettings
 from order_processor.shards.acknowledgements import Acknowledgements
 from order_processor.shards.assignment import ShardSeat
-from order_processor.shards.clock import wall_clock
+from order_processor.shards.clock import WallClock, wall_clock
 from order_processor.shards.feed import TapeFeed
 from order_processor.shards.journal import Journal
 from order_processor.shards.owner import ShardOwner
-from order_processor.shards.sessions import ContinuousSessions
+from order_processor.shards.sessions import Sessions
 from order_processor.snapshots.repository import Snapshots
+from shared.calendars import Calendars
 from shared.database import make_engine
 from shared.database.leases import Lease
 from shared.redis import make_redis
@@ -42,7 +43,9 @@ class Wiring:
 
 
 @contextlib.asynccontextmanager
-async def wire(settings: OrderProcessorSettings) -> AsyncIterator[Wiring]:
+async def wire(
+    settings: OrderProcessorSettings, wall: WallClock = wall_clock
+) -> AsyncIterator[Wiring]:
     """Runs while the block does; leaving it finishes the batches and returns the leases."""
     async with contextlib.AsyncExitStack() as stack:
         engine = make_engine(settings)
@@ -51,7 +54,9 @@ async def wire(settings: OrderProcessorSettings) -> AsyncIterator[Wiring]:
         stack.push_async_callback(redis.aclose)
         feed = TapeFeed(redis)
         acknowledgements = Acknowledgements(redis)
-        seats = _seats(settings, engine, redis, feed, acknowledgements)
+        sessions = Sessions(Calendars(settings.calendar_folder))
+        stack.callback(sessions.close)
+        seats = _seats(settings, engine, redis, feed, acknowledgements, sessions, wall)
         tasks = [
             asyncio.create_task(feed.run(), name="tape"),
             asyncio.create_task(acknowledgements.run(), name="acknowledgements"),
@@ -70,11 +75,12 @@ def _seats(
     redis: Redis,
     feed: TapeFeed,
     acknowledgements: Acknowledgements,
+    sessions: Sessions,
+    wall: WallClock,
 ) -> list[ShardSeat]:
     # Of this process alone, also when its id comes again: a lease is never taken for its own.
     name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
     places = asyncio.Semaphore(settings.order_processor_max_shards)
-    closes = ContinuousSessions()
 
     def seat(shard: int) -> ShardSeat:
         journal = Journal(engine, shard, settings.order_shards, settings.lease_duration_s)
@@ -88,8 +94,8 @@ def _seats(
                 redis=redis,
                 feed=feed,
                 acknowledgements=acknowledgements,
-                wall=wall_clock,
-                closes=closes,
+                wall=wall,
+                sessions=sessions,
                 poisoned=poisoned,
                 stopping=stopping,
             )

@@ -4,9 +4,9 @@ No I/O: what commands name that is not in memory is looked up by the owner first
 `learn`). After a failed commit the desk is thrown away and built again from the tables.
 """
 
+from datetime import datetime
 from decimal import Decimal
 from time import monotonic
-from typing import Protocol
 from uuid import UUID
 
 from order_processor.errors import UnappliableError
@@ -18,6 +18,7 @@ from order_processor.shards.consumer import CommandEntry
 from order_processor.shards.feed import FedEntry, Prints
 from order_processor.shards.market import Market
 from order_processor.shards.replies import CONFLICT, SUBMITTER, count, refusal, same_order
+from order_processor.shards.sessions import Sessions
 from order_processor.shards.state import (
     BooksKey,
     Cursors,
@@ -52,11 +53,6 @@ _INSTRUMENT_AGE_S = 5.0
 _ENDED_KEPT = 20_000
 
 
-class SessionCloses(Protocol):
-    def close_after(self, exchange: str, at_ns: int) -> int | None:
-        """The close (ns) of the session that `at_ns` is in or before; None when not known."""
-
-
 class Desk:
     def __init__(
         self,
@@ -66,12 +62,12 @@ class Desk:
         *,
         wall: WallClock,
         limits: Limits,
-        closes: SessionCloses,
+        sessions: Sessions,
     ) -> None:
         self.shard = shard
         self._shards = shards
         self._limits = limits
-        self._closes = closes
+        self._sessions = sessions
         cursors = stored.cursors
         self.command_cursor = cursors.command
         self.tape_cursor = cursors.tape
@@ -159,6 +155,8 @@ class Desk:
         else:
             self._market.end_run()
             self.mark = MarkDone(0, "", entry.id)
+            # From here on the wall clock is the time: it may be years later than the run was.
+            self.expire_by_clock()
 
     def _apply_mark(self, entry_id: str, mark: TimeMark) -> None:
         # The strategy mark repeats the time. It is no position of its own: a command that was
@@ -169,6 +167,16 @@ class Desk:
         self._market.take_time(mark)
         self.mark = MarkDone(mark.number if mark.paced else 0, mark.run_id, entry_id)
         for key, books, change in self._market.expire(mark.at_ns):
+            self._record(key, books, change)
+
+    # --- the clock ---------------------------------------------------------------------------
+
+    def expiry_wait_s(self) -> float | None:
+        """Until the clock should end a DAY order that the tape has not; None for never."""
+        return self._market.expiry_wait_s()
+
+    def expire_by_clock(self) -> None:
+        for key, books, change in self._market.expire(nanoseconds(self._market.now())):
             self._record(key, books, change)
 
     # --- commands ----------------------------------------------------------------------------
@@ -212,6 +220,17 @@ class Desk:
             self._instruments.pop(symbol, None)
         for instrument in found.instruments:
             self._instruments[instrument.symbol] = (instrument, now)
+
+    def unprepared_exchanges(self, entries: list[CommandEntry]) -> set[str]:
+        """Exchanges whose sessions these commands need, and that must be prepared first."""
+        exchanges = {
+            self._instruments[command.symbol][0].exchange
+            for entry in entries
+            if isinstance(command := entry.command, SubmitOrder)
+            and command.time_in_force == "day"
+            and command.symbol in self._instruments
+        }
+        return {exchange for exchange in exchanges if not self._sessions.ready(exchange)}
 
     def apply_command(self, entry: CommandEntry, *, poisoned: bool = False) -> None:
         """Apply one command and note its answer. A poisoned one, which made the code fail
@@ -269,24 +288,26 @@ class Desk:
         if not command.submitted_by.isprintable() or len(command.submitted_by) > 128:
             return refusal(command, SUBMITTER)
         instrument, _ = self._instruments.get(command.symbol, (None, 0.0))
-        close_at = None
-        at = self._market.now()
-        if instrument is not None and command.time_in_force == "day":
-            time_ns = self._market.time_ns or nanoseconds(at)
-            close_ns = self._closes.close_after(instrument.exchange, time_ns)
-            close_at = None if close_ns is None else moment(close_ns)
+        day = command.time_in_force == "day"
         taken = books.submit(
             command,
             instrument,
             self._market.price_of(command.symbol),
-            at,
+            self._market.now(),
             self._market_entry,
-            close_at,
+            self._session_close(instrument) if day and instrument is not None else None,
         )
         if isinstance(taken, Refused):
             return refusal(command, taken)
         self._record(key, books, taken)
         return OrderReply(request_id=command.request_id, order=taken.order)
+
+    def _session_close(self, instrument: Instrument) -> datetime | None:
+        if self._market.time_ns == 0:
+            return None  # the run's first print will tell which day it is
+        at_ns = nanoseconds(self._market.now())
+        close_ns = self._sessions.close_after(instrument.exchange, at_ns)
+        return None if close_ns is None else moment(close_ns)
 
     def _cancel(self, key: BooksKey, books: Books, command: CancelOrder) -> Reply:
         order = self._find(command, command.order_id)

@@ -15,6 +15,9 @@ from shared.trading.books import Books, Change
 from shared.trading.matching import NOTHING_WORKS, Reach
 
 _NEVER_NS = 1 << 63
+#: The wall clock ends a DAY order so long after its close: a live market's last prints before the
+#: close, and the mark that ends the order, come within this time.
+_CLOCK_GRACE_NS = 2_000_000_000
 
 
 class Market:
@@ -100,6 +103,13 @@ class Market:
         elif self._ends.pop(key, None) is None:
             return
         self._next_expiry_ns = min((end_ns for end_ns, _ in self._ends.values()), default=_NEVER_NS)
+
+    def expiry_wait_s(self) -> float | None:
+        """Until the wall clock should end a DAY order; None where the tape is the time."""
+        if self.time_ns is not None or self._next_expiry_ns == _NEVER_NS:
+            return None
+        due_ns = self._next_expiry_ns + _CLOCK_GRACE_NS
+        return max(0.0, (due_ns - nanoseconds(self._wall())) / 1e9)
 
     # --- what happens ------------------------------------------------------------------------
 

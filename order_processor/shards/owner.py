@@ -19,10 +19,11 @@ from order_processor.shards.acknowledgements import Acknowledgements, participan
 from order_processor.shards.batch import Batch
 from order_processor.shards.clock import WallClock
 from order_processor.shards.consumer import CommandReader
-from order_processor.shards.desk import Desk, SessionCloses
+from order_processor.shards.desk import Desk
 from order_processor.shards.equity import EquityMarker
 from order_processor.shards.feed import FedEntry, Inbox, TapeFeed
 from order_processor.shards.journal import Journal
+from order_processor.shards.sessions import Sessions
 from shared.database.leases import Lease
 from shared.redis import tape
 from shared.redis.keys import order_commands
@@ -36,6 +37,9 @@ _ENTRIES_AT_ONCE = 64
 _LEFTOVERS_AT_ONCE = 500
 #: The feed brings what is on the tape in milliseconds; after this it is worth a look.
 _TAPE_OVERDUE_S = 1.0
+#: The wall clock, which can jump, is looked at so often while DAY orders work.
+_CLOCK_LOOK_S = 10.0
+_CLOCK_PAUSE_S = 0.2
 
 
 class ShardOwner:
@@ -52,7 +56,7 @@ class ShardOwner:
         feed: TapeFeed,
         acknowledgements: Acknowledgements,
         wall: WallClock,
-        closes: SessionCloses,
+        sessions: Sessions,
         poisoned: set[str],
         stopping: asyncio.Event,
     ) -> None:
@@ -64,7 +68,7 @@ class ShardOwner:
         self._feed = feed
         self._acknowledgements = acknowledgements
         self._wall = wall
-        self._closes = closes
+        self._sessions = sessions
         self._poisoned = poisoned
         self._stopping = stopping
         self._wake = asyncio.Event()
@@ -73,6 +77,7 @@ class ShardOwner:
         self._equity = EquityMarker(redis, settings.order_equity_interval_s)
         self._acknowledged = ""
         self._committed_at = monotonic()
+        self._next_clock_look = 0.0
 
     def wake(self) -> None:
         """Look again at whether to stop."""
@@ -91,7 +96,10 @@ class ShardOwner:
                     _raise_first_failure(tasks)
                     if not self._has_work():
                         await self._wait()
-                    await self._apply(self._inbox.take(_ENTRIES_AT_ONCE))
+                    entries = self._inbox.take(_ENTRIES_AT_ONCE)
+                    if not entries:
+                        await self._expire_by_clock()
+                    await self._apply(entries)
                     if not self._inbox.entries:
                         self._acknowledge_mark()
             finally:
@@ -124,7 +132,7 @@ class ShardOwner:
             stored,
             wall=self._wall,
             limits=Limits(reserve_buffer_bps=self._settings.order_reserve_buffer_bps),
-            closes=self._closes,
+            sessions=self._sessions,
         )
         await self._publish_leftovers()
         await tape.join(self._redis, participant(self._shard), "market")
@@ -183,7 +191,12 @@ class ShardOwner:
     async def _wait(self) -> None:
         """For entries or commands, a failure, or until something is due."""
         overdue_s = _TAPE_OVERDUE_S if self._commands.waiting else None
-        waits = [self._equity.wait_s(self._desk), self._cursor_wait_s(), overdue_s]
+        waits = [
+            self._equity.wait_s(self._desk),
+            self._cursor_wait_s(),
+            self._expiry_wait_s(),
+            overdue_s,
+        ]
         try:
             async with asyncio.timeout(min((w for w in waits if w is not None), default=None)):
                 await self._wake.wait()
@@ -202,6 +215,20 @@ class ShardOwner:
             return None
         return max(0.0, self._committed_at + self._settings.order_cursor_interval_s - monotonic())
 
+    def _expiry_wait_s(self) -> float | None:
+        wait_s = self._desk.expiry_wait_s()
+        if wait_s is None:
+            return None
+        return max(min(wait_s, _CLOCK_LOOK_S), self._next_clock_look - monotonic(), 0.0)
+
+    async def _expire_by_clock(self) -> None:
+        """End DAY orders when no tape brings their end; never ahead of what waits on the tape."""
+        if self._expiry_wait_s() != 0.0:
+            return
+        self._next_clock_look = monotonic() + _CLOCK_PAUSE_S
+        if not await self._feed.catch_up(self._desk.tape_cursor):
+            self._desk.expire_by_clock()
+
     async def _apply(self, entries: list[FedEntry]) -> None:
         """Apply tape entries, then the commands that were waiting for them, and commit."""
         desk = self._desk
@@ -212,6 +239,8 @@ class ShardOwner:
             unknown = desk.unknown_to(commands)
             if unknown:
                 desk.learn(unknown, await self._journal.look_up(unknown, desk.last_prices))
+            for exchange in desk.unprepared_exchanges(commands):
+                await self._sessions.prepare(exchange)
             for command in commands:
                 desk.apply_command(command, poisoned=command.id in self._poisoned)
         if desk.batch.writes or self._cursor_wait_s() == 0.0:

@@ -195,7 +195,7 @@ def _time_in_force_fault(
         return None
     return Refused(
         "time_in_force_not_available",
-        f"No session calendar says when {instrument.exchange} closes: "
+        f"It is not known when the session of {instrument.exchange} ends: "
         "send the order as good till cancelled.",
         limit="gtc",
         observed=order.time_in_force,

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
@@ -16,9 +17,11 @@ from tests.order_processor.support import Desk, Feed, ProcessorProcess, add_inst
 
 
 @pytest.fixture
-def processor_settings(settings: Settings) -> OrderProcessorSettings:
+def processor_settings(settings: Settings, calendar_folder: Path) -> OrderProcessorSettings:
     return OrderProcessorSettings(
-        _env_file=None, **settings.model_dump(), order_cursor_interval_s=0.2
+        _env_file=None,
+        **(settings.model_dump() | {"calendar_folder": calendar_folder}),
+        order_cursor_interval_s=0.2,
     )
 
 
@@ -50,12 +53,16 @@ def feed(redis: Redis) -> Feed:
 
 
 @pytest.fixture
-def processes(settings: Settings) -> Iterator[Callable[..., ProcessorProcess]]:
+def processes(
+    settings: Settings, calendar_folder: Path
+) -> Iterator[Callable[..., ProcessorProcess]]:
     """Makes and starts processor processes; all are gone after the test."""
     made: list[ProcessorProcess] = []
 
     def make(**environment: str) -> ProcessorProcess:
-        process = ProcessorProcess(settings, **environment)
+        process = ProcessorProcess(
+            settings, **({"CALENDAR_FOLDER": str(calendar_folder)} | environment)
+        )
         process.start()
         made.append(process)
         return process

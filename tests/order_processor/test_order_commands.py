@@ -91,6 +91,7 @@ async def test_what_is_wrong_with_the_command_itself_is_refused_and_not_stored(
     processor: Processor, desk: Desk
 ) -> None:
     add_instrument(desk.engine, "EUR", currency="EUR")
+    add_instrument(desk.engine, "ODD", exchange="NOWHERE")
     closed = add_account(desk.engine, status="closed")
     async with processor():
         codes = [
@@ -105,7 +106,7 @@ async def test_what_is_wrong_with_the_command_itself_is_refused_and_not_stored(
             (await desk.refused("buy", "1", limit="1", mode="live")).code,
             (await desk.refused("buy", "1", limit="1", account=closed)).code,
             (await desk.refused("buy", "1", limit="1", account=uuid4())).code,
-            (await desk.refused("buy", "1", limit="1", time_in_force="day")).code,
+            (await desk.refused("buy", "1", limit="1", symbol="ODD", time_in_force="day")).code,
         ]
     assert codes == [
         "unknown_symbol",
@@ -155,23 +156,6 @@ async def test_opening_books_deposits_the_capital_once(processor: Processor, des
         await desk.submit("buy", "1", limit="1")
     [entry] = desk.rows("SELECT kind, amount, balance FROM ledger_entries")
     assert tuple(entry) == ("deposit", 100_000, 100_000)
-
-
-async def test_a_day_order_ends_with_its_session_and_never_fills_after_it(
-    processor: Processor, desk: Desk, feed: Feed
-) -> None:
-    add_instrument(desk.engine, "BTC", exchange="24/7")
-    day_ns = 86_400 * 1_000_000_000
-    async with processor():
-        await feed.start(paced=True)
-        await feed.print(100.0, symbol="BTC")
-        order = await desk.submit("buy", "1", limit="90", symbol="BTC", time_in_force="day")
-        keeps = await desk.submit("buy", "1", limit="80", symbol="BTC", time_in_force="gtc")
-        feed.at_ns += day_ns
-        await feed.print(85.0, symbol="BTC")
-        await until(lambda: desk.status(order.id) == "expired")
-        assert desk.status(keeps.id) == "accepted"
-    assert desk.value("SELECT count(*) FROM executions") == 0
 
 
 async def test_commands_that_can_not_be_read_are_passed_over(
