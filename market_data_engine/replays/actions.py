@@ -54,6 +54,8 @@ class _Current:
     task: asyncio.Task[End] | None = None
     #: How the run ends when it is cancelled, and why.
     on_cancel: tuple[End, str | None] = ("stopped", None)
+    #: It comes to its end already: nobody may cancel that.
+    ending: bool = False
     reported: tuple[int, int | None] = field(default=(0, None))
 
     def market_time(self) -> datetime | None:
@@ -194,8 +196,10 @@ class Replays:
 
     async def _cancel(self, current: _Current, how: End, why: str | None) -> None:
         assert current.task is not None
-        current.on_cancel = (how, why)
-        current.task.cancel()
+        if not current.ending:
+            current.ending = True
+            current.on_cancel = (how, why)
+            current.task.cancel()
         await asyncio.wait([current.task])
 
     async def _carry(self, current: _Current) -> End:
@@ -216,12 +220,14 @@ class Replays:
         try:
             self._writer.forget_failure()
             await current.runner.carry()
+            current.ending = True
             await current.runner.end()
             await self._writer.stored()
         except asyncio.CancelledError:
             await self._leave_in_order(current)
             return current.on_cancel
         except Exception as error:
+            current.ending = True
             log.error("run_failed", run=str(current.id), exc_info=error)
             await self._leave_in_order(current)
             return "failed", _sentence(error)
