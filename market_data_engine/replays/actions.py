@@ -151,8 +151,7 @@ class Replays:
         simulation, self._simulation = self._simulation, None
         if simulation is not None:
             simulation.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await simulation
+            await asyncio.wait([simulation])
         async with self._starting:
             current = self._current
         if current is not None:
@@ -160,7 +159,7 @@ class Replays:
 
     async def _simulate(self) -> None:
         while True:
-            started = await self._start(self._preparation.simulated)
+            started = await self._start_simulation()
             current = self._current
             if not isinstance(started, Refused) and current is not None:
                 assert current.task is not None
@@ -168,6 +167,13 @@ class Replays:
                 if await asyncio.shield(current.task) == "stopped":
                     return
             await asyncio.sleep(_RESTART_PAUSE_S)
+
+    async def _start_simulation(self) -> Replay | Refused:
+        try:
+            return await self._start(self._preparation.simulated)
+        except Exception as error:  # noqa: BLE001 - a store is away: tried again
+            log.error("market_not_started", exc_info=error)
+            return Refused("not_started", str(error))
 
     # --- one run ---------------------------------------------------------------------------------
 

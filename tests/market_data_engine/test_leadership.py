@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,10 +15,12 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import Engine as Database
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
+from cli.embedded.servers import Valkey, free_port
 from market_data_engine.settings import MarketDataSettings
 from shared.models.market import RunEnded, RunStarted, TimeMark, Trades
-from shared.redis import tape
+from shared.redis import make_redis, tape
 from shared.redis.keys import TAPE
 from shared.service.internal import INTERNAL_TOKEN_HEADER
 from tests.market_data_engine.conftest import Engine, Participant, running_engine, until
@@ -297,3 +300,28 @@ async def test_the_simulated_market_starts_again_when_it_dies_but_not_when_it_is
         assert answer.json()["status"] == "stopped"
         replay = await running.ended(await running.start(synthetic=SHORT))
         assert replay["status"] == "finished"
+
+
+async def test_the_simulated_market_begins_when_redis_comes_back(
+    simulated: MarketDataSettings, tmp_path: Path
+) -> None:
+    assert simulated.redis_password is not None
+    valkey = Valkey(tmp_path / "valkey", free_port(), simulated.redis_password.get_secret_value())
+    own = simulated.model_copy(update={"redis_port": valkey.port, "redis_socket_timeout_s": 1.0})
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(valkey.stop)
+        redis = make_redis(own)
+        stack.push_async_callback(redis.aclose)
+        logs = stack.enter_context(capture_logs())
+        await stack.enter_async_context(running_engine(own, redis))
+
+        async def tried() -> bool:
+            return any(entry["event"] == "market_not_started" for entry in logs)
+
+        await until(tried)
+        await asyncio.to_thread(valkey.start)
+
+        async def goes_on() -> bool:
+            return bool(await marks_after(redis, "0-0"))
+
+        await until(goes_on)
