@@ -67,7 +67,7 @@ class Leadership:
                     await self._renew(self._lease, on_loss)
             except SQLAlchemyError as error:
                 log.warning("lease_store_away", error=repr(error))
-            except Exception as error:  # noqa: BLE001 - who stops trying never leads again
+            except Exception as error:
                 log.error("leadership_fault", exc_info=error)
             LEADING.set(self.held)
             await asyncio.sleep(self._duration_s / 3)

@@ -171,7 +171,7 @@ class Replays:
     async def _start_simulation(self) -> Replay | Refused:
         try:
             return await self._start(self._preparation.simulated)
-        except Exception as error:  # noqa: BLE001 - a store is away: tried again
+        except Exception as error:
             log.error("market_not_started", exc_info=error)
             return Refused("not_started", str(error))
 
