@@ -13,6 +13,7 @@ from cli.errors import CliError
 from cli.supervisor.background import await_start, up_command
 from cli.supervisor.folder import DataFolder, running_supervisor
 from cli.supervisor.instance import Summary, run_instance
+from cli.supervisor.ports import check_base
 from cli.supervisor.secrets import read_secrets
 
 
@@ -38,6 +39,8 @@ def up(
 ) -> None:
     """Start the whole platform on embedded Postgres and Valkey, and keep it running."""
     folder = data_folder(data_dir)
+    if port_base is not None:
+        check_base(port_base)  # before anything is made
     if detach:
         _detach(folder, port_base)
         return
