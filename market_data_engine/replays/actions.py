@@ -23,6 +23,7 @@ from market_data_engine.replays.runner import Runner
 from market_data_engine.replays.schemas import Replay, ReplayList, ReplayRequest
 from market_data_engine.store.writer import CandleWriter
 from shared.database import DatabaseThread
+from shared.redis.tape import RunLostError
 from shared.redis.tape_writer import TapeTakenError
 
 log = structlog.get_logger()
@@ -40,6 +41,7 @@ _STORE_ON_STOP_S = 10.0
 DEAD_ENGINE = "The engine that carried this run died."
 LOST = "Another engine took over the market."
 ENGINE_STOPPED = "The engine was stopped."
+FORGOTTEN = "Redis has lost the run's data."
 NOT_LEADING = Refused("standby", "This engine stands by; another one carries the market.")
 RUN_IN_PROGRESS = Refused("run_in_progress", "Another run is in progress; stop it first.")
 
@@ -295,6 +297,8 @@ class Replays:
 def _sentence(error: Exception) -> str:
     if isinstance(error, LeadershipLostError | TapeTakenError):
         return LOST
+    if isinstance(error, RunLostError):
+        return FORGOTTEN
     if isinstance(error, RedisError):
         return f"Redis failed: {error}."
     if isinstance(error, ValueError | OSError):

@@ -383,6 +383,23 @@ async def test_a_run_that_is_stopped_many_times_at_once_ends_once(
     assert len(ended) == len(set(ended))
 
 
+async def test_a_run_whose_tape_redis_has_lost_fails_instead_of_waiting_for_ever(
+    running: Engine, redis: Redis
+) -> None:
+    async with taking_part(redis, ["orders:0", "orders:1"], "market") as orders:
+        run_id = await running.start(synthetic={**SMALL, "minutes": 10_000})
+
+        async def some() -> bool:
+            return len(orders.of(TimeMark)) > 20
+
+        await until(some)
+        orders.awake.clear()
+        await redis.flushall()
+        orders.awake.set()
+        replay = await running.ended(run_id)
+    assert (replay["status"], replay["error"]) == ("failed", "Redis has lost the run's data.")
+
+
 async def test_an_acknowledgement_of_the_stopped_run_does_not_let_the_next_one_slip(
     running: Engine, redis: Redis
 ) -> None:
