@@ -9,12 +9,11 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from pydantic import ValidationError
 from sqlalchemy import Engine, text
 
 from api_gateway.settings import GatewaySettings
 from shared.auth import Tokens
-from shared.config import Settings
+from shared.config import InvalidSettingsError, Settings
 from tests.api_gateway.conftest import PASSWORD, Api, Person, make_settings, running
 from tests.api_gateway.doubles import HttpDouble
 
@@ -331,7 +330,7 @@ async def test_an_existing_admin_keeps_their_password(
 def test_a_first_admin_that_can_not_be_is_refused_at_start(
     settings: Settings, changes: dict[str, Any], problem: str
 ) -> None:
-    with pytest.raises(ValidationError, match=problem):
+    with pytest.raises(InvalidSettingsError, match=problem):
         make_settings(settings, "http://127.0.0.1:1", **changes)
 
 

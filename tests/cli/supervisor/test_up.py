@@ -251,7 +251,10 @@ def test_a_service_that_can_not_start_is_named_with_the_reason_and_nothing_stays
 ) -> None:
     failed = _run("up", *instance.options, SESSION_TIMEOUT_MINUTES="soon")
     assert failed.returncode == 1
-    assert re.match(r"tradectl: \w+ does not start \(exit code 1\): ", failed.stderr)
+    why = (
+        r"tradectl: \w+ does not start \(exit code 1\): SESSION_TIMEOUT_MINUTES: Input should be a "
+    )
+    assert re.match(why, failed.stderr), failed.stderr
     assert len(failed.stderr.splitlines()) == 1
     assert not _with_folder(instance.folder)
 
