@@ -1,3 +1,4 @@
+import shlex
 import signal
 import subprocess
 import time
@@ -91,4 +92,4 @@ def _detach(folder: DataFolder, port_base: int | None) -> None:
 
 
 def _same_folder(path: Path) -> str:
-    return "" if path == data_folder(None).path else f" --data-dir {path}"
+    return "" if path == data_folder(None).path else f" --data-dir {shlex.quote(str(path))}"
