@@ -232,6 +232,7 @@ async def test_pages_run_only_our_scripts_and_talk_only_to_us(
 ) -> None:
     policy = (await terminal.get("/")).headers["content-security-policy"]
     assert "script-src 'self';" in policy
+    assert "style-src 'self';" in policy
     assert "connect-src 'self' ws://desk.example:8001;" in policy
     assert "default-src 'none'" in policy
 
