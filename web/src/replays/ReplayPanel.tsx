@@ -218,8 +218,8 @@ function MarketFiles({ chosen, onChoose }: FilesProps) {
           <span>
             {file.name}
             <small>
-              {file.symbols.join(", ")} · {formatCount(file.rows)} trades ·{" "}
-              {file.first_at.slice(0, 10)}
+              {file.symbols.join(", ")} · {formatCount(file.rows)}{" "}
+              {file.rows === 1 ? "trade" : "trades"} · {file.first_at.slice(0, 10)}
             </small>
           </span>
         </label>
