@@ -9,6 +9,7 @@ import { Choice } from "../ui/Choice";
 import { SelectField, TextField } from "../ui/Field";
 import { Empty, Failure, Loading } from "../ui/Notice";
 import { useToast } from "../ui/Toasts";
+import { marketFileName } from "./fileName";
 
 const REFRESH_MS = 1_000;
 const SPEEDS = ["1", "5", "10", "50", "100", "max"];
@@ -187,7 +188,7 @@ function MarketFiles({ chosen, onChoose }: FilesProps) {
     setProblem(null);
     try {
       const stored = await api.upload<MarketFile>(
-        `/market-files/${encodeURIComponent(file.name)}`,
+        `/market-files/${marketFileName(file.name)}`,
         file,
       );
       onChoose([...new Set([...chosen, stored.id])]);
