@@ -129,13 +129,20 @@ class Replays:
     # --- what becomes of the engine --------------------------------------------------------------
 
     async def take_over(self) -> None:
-        """The lease is ours: what an engine before us left running has failed."""
-        failed = await self._thread.run(
-            self._in_transaction,
-            lambda connection: repository.fail_running(connection, DEAD_ENGINE),
-        )
-        if failed:
-            log.warning("runs_of_a_dead_engine", runs=failed)
+        """The lease is ours: what an engine before us left running has failed.
+
+        The tape is told first, so that a crash in between leaves it to the next: market time
+        would stand still for the order processors until another run begins.
+        """
+        running = await self._thread.run(self._in_transaction, repository.running)
+        for replay_id in running:
+            log.warning("run_of_a_dead_engine", run=str(replay_id))
+            await self._assembly.end_run_of_another(str(replay_id))
+        if running:
+            await self._thread.run(
+                self._in_transaction,
+                lambda connection: repository.fail_running(connection, DEAD_ENGINE),
+            )
 
     def simulate(self) -> None:
         """Keep the simulated market going, until a user stops it or the lease is lost."""

@@ -221,6 +221,7 @@ async def test_a_run_of_a_killed_engine_has_failed_and_can_be_started_again(
         child.send_signal(signal.SIGTERM)
         # uvicorn ends with the signal that it was asked to end by.
         assert await asyncio.wait_for(child.wait(), 10) in (0, -signal.SIGTERM)
+    assert [entry.run_id for entry in orders.of(RunEnded)] == [run_id, again]
     # No mark of the dead run came after the new one had begun, and no candle is there twice.
     runs = [entry.run_id for entry in orders.of(RunStarted)]
     assert runs == [run_id, again]
