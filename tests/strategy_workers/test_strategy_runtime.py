@@ -259,6 +259,35 @@ async def test_events_that_the_buffers_have_lost_come_from_the_outbox(
     assert "order filled 2 9794" in told
 
 
+async def test_a_fill_is_told_also_when_redis_has_lost_all_buffers_since(
+    platform: Platform,
+    worker_settings: StrategyWorkersSettings,
+    desk: OrderDesk,
+    market: TapeEngine,
+    redis: Redis,
+) -> None:
+    deployment = platform.deploy("scripted")
+    async with running_worker(worker_settings, SAMPLES):
+        await platform.reaches(deployment, "running")
+        await market.start()
+        for price in (100.0, 101.0):
+            await market.slice({"SPY": price})
+            await market.wait()
+        desk.publish = False
+        await market.slice({"SPY": 102.0})
+        await market.wait()
+        assert SEEN[-2:] == ["order accepted 0 10000", "candle SPY 102"]
+        for buffer in await redis.keys("topic:*:buffer"):
+            await redis.delete(buffer)
+
+        async def told() -> bool:
+            await market.slice({"SPY": 103.0})
+            await market.wait()
+            return "order filled 1 9898" in SEEN
+
+        await eventually(told, "the fill is told")
+
+
 async def test_the_same_tape_gives_the_same_commands(
     platform: Platform,
     worker_settings: StrategyWorkersSettings,
