@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.embedded.servers import free_port
 from cli.supervisor.services import SERVICES
+from tests.ports import free_port_base
 
 _TRADECTL = [sys.executable, "-m", "cli"]
 _NAMES = {service.name for service in SERVICES} | {"postgres", "valkey"}
@@ -99,7 +99,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def first_start(folder: Path) -> Iterator[subprocess.CompletedProcess[str]]:
     """Of the instance that the tests below share, in their order; stopped at their end."""
-    base = free_port() // 10 * 10
+    base = free_port_base()
     yield _run("up", "--detach", "--data-dir", str(folder), "--port-base", str(base))
     _run("down", "--data-dir", str(folder))
 
