@@ -133,7 +133,7 @@ def _candle_store(
     token = settings.influxdb_token
     store = InfluxCandleStore(
         settings.influxdb_url,
-        token.get_secret_value() if token is not None else "",
+        token.get_secret_value() if token is not None else None,
         settings.influxdb_org,
         settings.influxdb_bucket,
         settings.influxdb_timeout_s,

@@ -55,14 +55,18 @@ _answer_decoder = msgspec.json.Decoder(_Answer)
 class InfluxCandleStore:
     """Used from several threads at once."""
 
-    def __init__(self, url: str, token: str, org: str, bucket: str, timeout_s: float) -> None:
+    def __init__(
+        self, url: str, token: str | None, org: str, bucket: str, timeout_s: float
+    ) -> None:
         self._org = org
         self._bucket = bucket
-        self._client = InfluxDBClient(url=url, token=token, org=org, timeout=int(timeout_s * 1000))
+        self._client = InfluxDBClient(
+            url=url, token=token or "", org=org, timeout=int(timeout_s * 1000)
+        )
         self._lines = self._client.write_api(write_options=SYNCHRONOUS)
         self._http = httpx.Client(
             base_url=url,
-            headers={"Authorization": f"Token {token}"},
+            headers={"Authorization": f"Token {token}"} if token else {},
             timeout=timeout_s,
             trust_env=False,
         )

@@ -98,9 +98,10 @@ def test_pages_that_follow_each_other_meet(store: CandleStore) -> None:
 @pytest.mark.parametrize("limit", [0, 1, 3, 10])
 def test_the_last_candles_come_oldest_first(store: CandleStore, limit: int) -> None:
     store.write([candle(minute) for minute in range(6)], "replay")
-    assert minutes(store.last(SPY, "1m", None, limit)) == list(range(6))[max(0, 6 - limit) :][:limit]
-    before_ns = candle(4).start_ns
-    assert minutes(store.last(SPY, "1m", before_ns, limit)) == list(range(4))[-limit or 4 :]
+    found = store.last(SPY, "1m", None, limit)
+    assert minutes(found) == list(range(max(0, 6 - limit), 6))
+    found = store.last(SPY, "1m", candle(4).start_ns, limit)
+    assert minutes(found) == list(range(max(0, 4 - limit), 4))
 
 
 def test_symbols_and_timeframes_are_kept_apart(store: CandleStore) -> None:

@@ -189,7 +189,7 @@ def test_on_2x_a_missing_bucket_or_a_wrong_token_is_waited_for() -> None:
             store_at(server.url, "other"),
             InfluxCandleStore(server.url, "wrong", "trading", "candles", 2.0),
         ):
-            with pytest.raises(StoreAwayError, match="no bucket other|401"):
+            with pytest.raises(StoreAwayError, match=r"no bucket other|401"):
                 store.write([candle(0)], "replay")
             store.close()
         assert server.lines == []
