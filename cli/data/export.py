@@ -4,27 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 from uuid import uuid4
 
 from cli.client.gateway import Gateway, Json
+from cli.data.candles import Wanted, completed_candles
 from cli.errors import BadInputError, CliError
 
 if TYPE_CHECKING:
     import polars as pl
-
-_PAGE = 10_000
-_EARLIEST = "1900-01-01T00:00:00Z"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    symbol: str
-    timeframe: str
-    #: RFC 3339 or a date; None: all there is.
-    start: str | None
-    #: Exclusive.
-    end: str | None
 
 
 @dataclass(frozen=True)
@@ -41,22 +28,7 @@ async def export_candles(gateway: Gateway, wanted: Wanted, file: Path) -> Export
     """
     import polars as pl
 
-    frames = []
-    params: dict[str, str | int] = {
-        "timeframe": wanted.timeframe,
-        "start": wanted.start or _EARLIEST,
-        "limit": _PAGE,
-    }
-    if wanted.end is not None:
-        params["end"] = wanted.end
-    while True:
-        page = await gateway.call("GET", f"/candles/{quote(wanted.symbol, safe='')}", params=params)
-        completed = [item for item in page["items"] if item["complete"]]
-        if completed:
-            frames.append(_frame(completed, wanted))
-        if page["next_cursor"] is None:
-            break
-        params["cursor"] = page["next_cursor"]
+    frames = [_frame(page, wanted) async for page in completed_candles(gateway, wanted)]
     if not frames:
         raise BadInputError(f"there are no {wanted.timeframe} candles of {wanted.symbol} in there")
     table = pl.concat(frames)

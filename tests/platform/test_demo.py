@@ -1,6 +1,7 @@
 """The main job, end to end: prints become candles, signals, paper orders and positions."""
 
 import contextlib
+import json
 import multiprocessing
 import os
 import signal
@@ -293,6 +294,24 @@ def test_candles_are_exported_as_they_are_answered(
         item["start"] for item in answer["items"]
     ]
     assert set(table["symbol"]) == {"AAA"}
+
+
+def test_the_candles_of_a_run_are_verified(platform: Platform, undisturbed: dict[str, Any]) -> None:
+    done = run(
+        "data", "verify", "--symbol", "AAA", "--symbol", "BBB", "--json",
+        "--data-dir", str(platform.folder),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    reports = json.loads(done.stdout)["items"]
+    assert {(one["symbol"], one["timeframe"]) for one in reports} == {
+        (symbol, timeframe)
+        for symbol in ("AAA", "BBB")
+        for timeframe in TIMEFRAMES
+        if timeframe not in ("1d", "1w")  # the day isn't over when the trades are
+    }
+    assert [one["errors"] for one in reports] == [0] * len(reports)
+    minutes = next(one for one in reports if one["timeframe"] == "1m")
+    assert minutes["candles"] + minutes["missing"] == 390
 
 
 @pytest.mark.parametrize(
