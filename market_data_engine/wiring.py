@@ -78,7 +78,6 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
         stack.callback(storing.close)
         waiting = settings.market_data_folder / "candles"
         writer = CandleWriter(store, storing, waiting, settings.candle_queue_size)
-        await stack.enter_async_context(writer.running())
         memory = CandleMemory()
         numbers = FrameNumbers(redis)
         leadership = Leadership(engine, lease, settings.lease_duration_s)
@@ -99,6 +98,8 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
                 replays.simulate()
 
         await stack.enter_async_context(leadership.kept(on_gain, replays.yield_to_another))
+        # Left before the lease is: what still waits on disk is then the next engine's to store.
+        await stack.enter_async_context(writer.running())
         stack.push_async_callback(replays.shut_down)
         warm_up = asyncio.create_task(_warm_up(calendars))
         stack.push_async_callback(asyncio.wait, [warm_up])

@@ -133,6 +133,7 @@ class Spool:
             self.clear()
         if self._file is not None:
             os.close(self._file)
+            self._file = None
         if stored:
             shutil.rmtree(self.folder)
         os.close(self._lock)

@@ -1,5 +1,6 @@
 """The engine on InfluxDB: its runs, its answers, and what becomes of them when InfluxDB goes."""
 
+import contextlib
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -134,3 +135,34 @@ async def test_candles_of_a_killed_engine_are_stored_by_the_next_one(
         await until(all_stored)
     for timeframe in ("5m", "1h"):
         assert everything(influx_store, SYMBOL, timeframe) != []
+
+
+async def test_candles_of_a_stopped_engine_are_stored_by_the_one_that_stood_by(
+    on_influxdb: MarketDataSettings,
+    free_market_port: int,
+    redis: Redis,
+    orders: Participant,
+    influxdb: InfluxDB,
+    influx_store: InfluxCandleStore,
+    up_again: None,
+) -> None:
+    other = on_influxdb.model_copy(update={"market_data_port": free_market_port})
+    async with contextlib.AsyncExitStack() as first, contextlib.AsyncExitStack() as second:
+        leader = await first.enter_async_context(running_engine(on_influxdb, redis))
+        await leader.leading()
+        standby = await second.enter_async_context(running_engine(other, redis))
+        influxdb.stop()
+        await leader.start(synthetic=SHORT)
+
+        async def all_completed() -> bool:
+            return len(on_tape(orders)) == 120
+
+        await until(all_completed)
+        await first.aclose()
+        await standby.leading()
+        influxdb.start()
+
+        async def all_stored() -> bool:
+            return everything(influx_store, SYMBOL) == on_tape(orders)
+
+        await until(all_stored)
