@@ -135,7 +135,7 @@ def _show(reports: "Sequence[Report]") -> None:
 
 
 def _shown(at_ns: int | None) -> str:
-    return "" if at_ns is None else f"{datetime.fromtimestamp(at_ns // 10**9, UTC):%Y-%m-%d %H:%M}"
+    return "" if at_ns is None else f"{datetime.fromtimestamp(at_ns // 10**9, UTC):%Y-%m-%d}"
 
 
 def check_timeframe(timeframe: str) -> Timeframe:
