@@ -120,10 +120,11 @@ def _show(reports: "Sequence[Report]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False)
-    titles = ("symbol", "timeframe", "candles", "first", "last", "gaps", "missing", "longest")
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    titles = ("symbol", "timeframe", "candles", "first", "last", "gaps", "missing", "most")
     for title in (*titles, "errors"):
-        table.add_column(title, justify="left" if title in ("symbol", "first", "last") else "right")
+        left = title in ("symbol", "first", "last")
+        table.add_column(title, justify="left" if left else "right", no_wrap=True)
     for one in reports:
         numbers = (one.gaps, one.missing, one.longest_gap, one.errors)
         values = (one.candles, _shown(one.first_ns), _shown(one.last_ns), *numbers)
