@@ -147,6 +147,9 @@ def environment(settings: MarketDataSettings) -> dict[str, str]:
         "MARKET_DATA_PORT": str(settings.market_data_port),
         "MARKET_DATA_FOLDER": str(settings.market_data_folder),
         "MARKET_DATA_MODE": settings.market_data_mode,
+        "CANDLE_STORE": settings.candle_store,
+        "INFLUXDB_URL": settings.influxdb_url,
+        "INFLUXDB_BUCKET": settings.influxdb_bucket,
     }
 
 
