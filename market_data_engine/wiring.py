@@ -28,7 +28,9 @@ from market_data_engine.settings import MarketDataSettings
 from market_data_engine.store.postgres import PostgresCandleStore
 from market_data_engine.store.writer import CandleWriter
 from shared.calendars import Calendars
+from shared.candles.calendar import SessionCalendar
 from shared.database import DatabaseThread, make_engine
+from shared.models.identifiers import Symbol
 from shared.redis import make_redis
 from shared.service.health import Check, postgres_check, redis_check
 
@@ -86,6 +88,9 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
         )
         history = History(memory, store, writer, instruments, numbers, redis)
 
+        def calendar_of(symbol: Symbol) -> SessionCalendar:
+            return calendars.of(instruments.exchanges([symbol])[symbol])
+
         async def on_gain() -> None:
             await replays.take_over()
             if settings.market_data_mode == "simulated":
@@ -101,7 +106,7 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
                 market_file_routes(files),
                 replay_routes(replays),
                 history_routes(history, redis),
-                indicator_routes(history),
+                indicator_routes(history, calendar_of),
             ],
             readiness={"postgres": postgres_check(engine), "redis": redis_check(redis)},
             replays=replays,
