@@ -37,10 +37,10 @@ class ATR(CandleIndicator[float]):
             refuse_candle(candle)
         if last is None:
             return None
-        true_range = (high if high > last else last) - (low if low < last else last)
+        true_range = max(high, last) - min(low, last)
         mean: float | None = self.value
         if mean is not None:
-            return (mean * (self.period - 1) + true_range) / self.period
+            return mean + (true_range - mean) / self.period
         full = self._count + 1 == self.period
         return (self._total + true_range) / self.period if full else None
 
@@ -49,13 +49,13 @@ class ATR(CandleIndicator[float]):
         if mean is None:
             return self._warm_up_with(candle)
         high, low, last, close = candle.high, candle.low, self._close, candle.close
-        total = high + low + close
+        # So ordered that what is no number goes on into the range.
+        true_range = (last if last > high else high) - (last if last < low else low)  # type: ignore[operator]
+        total = true_range + close
         if total - total:
             refuse_candle(candle)
         self._close = close
-        true_range = (high if high > last else last) - (low if low < last else last)  # type: ignore[operator]
-        period = self.period
-        self.value = mean = (mean * (period - 1) + true_range) / period
+        self.value = mean = mean + (true_range - mean) / self.period
         return mean
 
     def _warm_up_with(self, candle: Candle) -> float | None:

@@ -1,8 +1,6 @@
 """Standard deviation, and Bollinger's bands around a mean."""
 
-from itertools import accumulate
 from math import sqrt
-from operator import mul
 
 from shared.indicators.checks import refuse_value
 from shared.indicators.indicator import Output_co, WindowIndicator
@@ -30,9 +28,15 @@ class _Moments(WindowIndicator[Output_co]):
     def _begin_block(self) -> None:
         self._previous = block = self._block
         self._base = base = sum(block) / self.period
-        distances = [value - base for value in block[:0:-1]]
-        self._sum_tails = [*accumulate(distances, initial=0.0)]
-        self._square_tails = [*accumulate(map(mul, distances, distances), initial=0.0)]
+        total = squares = 0.0
+        totals, squared = [0.0], [0.0]
+        for value in block[:0:-1]:
+            distance = value - base
+            total += distance
+            squares += distance * distance
+            totals.append(total)
+            squared.append(squares)
+        self._sum_tails, self._square_tails = totals, squared
         self._block, self._sum, self._squares = [], 0.0, 0.0
 
     def _with(self, value: float) -> tuple[float, float] | None:

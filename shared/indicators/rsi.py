@@ -13,10 +13,11 @@ class RSI(ValueIndicator[float]):
     """100 x mean gain / (mean gain + mean loss), from 0 to 100; 0 when nothing moved.
 
     Wilder's means (New Concepts in Technical Trading Systems, 1978): the first is the plain mean
-    of `period` changes, then each change counts 1 / period. Old rounding fades with them.
+    of `period` changes, then each change counts 1 / period. Kept as sums that fade: that both
+    lack the same factor doesn't show in their ratio. Old rounding fades with them.
     """
 
-    __slots__ = ("_changes", "_gain", "_last", "_loss", "period")
+    __slots__ = ("_changes", "_fade", "_gain", "_last", "_loss", "period")
     parameters = (period(14, least=2),)
     fields = {  # noqa: RUF012
         "last": OptionalNumber(),
@@ -31,7 +32,7 @@ class RSI(ValueIndicator[float]):
         self._last: float | None = None
         #: Changes seen so far, up to `period`.
         self._changes = 0
-        #: Sums of the changes while warming up, means from then on.
+        self._fade = (period - 1) / period
         self._gain = 0.0
         self._loss = 0.0
 
@@ -44,7 +45,7 @@ class RSI(ValueIndicator[float]):
             refuse_value(value)
         if self._last is None or self._changes + 1 < self.period:
             return None
-        gain, loss = self._means_with(value - self._last)
+        gain, loss = self._sums_with(value - self._last)
         movement = gain + loss
         return 100.0 * (gain / movement) if movement else 0.0
 
@@ -55,13 +56,12 @@ class RSI(ValueIndicator[float]):
             refuse_value(value)
         change = value - self._last  # type: ignore[operator]
         self._last = value
-        period = self.period
         if change > 0.0:
-            self._gain = gain = (self._gain * (period - 1) + change) / period
-            self._loss = loss = self._loss * (period - 1) / period
+            self._gain = gain = self._gain * self._fade + change
+            self._loss = loss = self._loss * self._fade
         else:
-            self._gain = gain = self._gain * (period - 1) / period
-            self._loss = loss = (self._loss * (period - 1) - change) / period
+            self._gain = gain = self._gain * self._fade
+            self._loss = loss = self._loss * self._fade - change
         movement = gain + loss
         self.value = result = 100.0 * (gain / movement) if movement else 0.0
         return result
@@ -69,25 +69,17 @@ class RSI(ValueIndicator[float]):
     def _warm_up_with(self, value: float) -> float | None:
         self.value = self.peek(value)
         if self._last is not None:
-            self._gain, self._loss = self._means_with(value - self._last)
+            self._gain, self._loss = self._sums_with(value - self._last)
             self._changes += 1
         self._last = value
         return self.value  # type: ignore[no-any-return]
 
-    def _means_with(self, change: float) -> tuple[float, float]:
+    def _sums_with(self, change: float) -> tuple[float, float]:
         gain, loss = self._gain, self._loss
-        warm = self._changes == self.period
-        if warm:
-            gain *= self.period - 1
-            loss *= self.period - 1
-        if change > 0.0:
-            gain += change
-        else:
-            loss -= change
-        if warm or self._changes + 1 == self.period:
-            gain /= self.period
-            loss /= self.period
-        return gain, loss
+        if self._changes == self.period:
+            gain *= self._fade
+            loss *= self._fade
+        return (gain + change, loss) if change > 0.0 else (gain, loss - change)
 
     def _check(self, loaded: Mapping[str, Any], value: Any) -> None:
         changes, gain, loss = loaded["changes"], loaded["gain"], loaded["loss"]
