@@ -15,6 +15,28 @@ Series = tuple[Symbol, Timeframe]
 Key = tuple[Symbol, Timeframe, str, tuple[int | float, ...]]
 
 
+class _Feed:
+    """The updates of one series' indicators, and when its last candle started."""
+
+    __slots__ = ("last_ns", "of_candles", "of_closes")
+
+    def __init__(self) -> None:
+        self.of_candles: list[Callable[[Candle], Any]] = []
+        self.of_closes: list[Callable[[float], Any]] = []
+        self.last_ns: int | None = None
+
+    def add(self, indicator: Indicator[Any, Any]) -> None:
+        updates = self._updates(indicator)
+        # Its calendar may refuse a candle, and then none may have taken it.
+        updates.insert(0 if isinstance(indicator, VWAP) else len(updates), indicator.update)
+
+    def remove(self, indicator: Indicator[Any, Any]) -> None:
+        self._updates(indicator).remove(indicator.update)
+
+    def _updates(self, indicator: Indicator[Any, Any]) -> list[Callable[[Any], Any]]:
+        return self.of_candles if indicator.takes == "candle" else self.of_closes
+
+
 class IndicatorBoard:
     """Indicators of many series, fed once a candle, shared by all who follow them.
 
@@ -29,8 +51,7 @@ class IndicatorBoard:
         self._calendar_of = calendar_of
         self._indicators: dict[Key, Indicator[Any, Any]] = {}
         self._shares: dict[Key, int] = {}
-        self._of_series: dict[Series, list[Indicator[Any, Any]]] = {}
-        self._last_ns: dict[Series, int] = {}
+        self._feeds: dict[Series, _Feed] = {}
 
     def __len__(self) -> int:
         """How many are calculated."""
@@ -48,9 +69,7 @@ class IndicatorBoard:
         if key not in self._indicators:
             made = entry.create(params, self._calendar_of(symbol))
             self._indicators[key] = made
-            followed = self._of_series.setdefault((symbol, timeframe), [])
-            # Its calendar may refuse a candle, and then none may have taken it.
-            followed.insert(0 if isinstance(made, VWAP) else len(followed), made)
+            self._feeds.setdefault((symbol, timeframe), _Feed()).add(made)
         self._shares[key] = self._shares.get(key, 0) + 1
         return key
 
@@ -62,12 +81,10 @@ class IndicatorBoard:
         del self._shares[key]
         dropped = self._indicators.pop(key)
         series = key[:2]
-        left = [one for one in self._of_series[series] if one is not dropped]
-        if left:
-            self._of_series[series] = left
-        else:
-            del self._of_series[series]
-            self._last_ns.pop(series, None)
+        feed = self._feeds[series]
+        feed.remove(dropped)
+        if not (feed.of_candles or feed.of_closes):
+            del self._feeds[series]
 
     def take(self, candle: Candle) -> bool:
         """Feed a completed candle, to each indicator of its series once.
@@ -76,19 +93,20 @@ class IndicatorBoard:
         its last. ValueError, and nothing changed, for one that isn't all finite numbers, and
         OutsideCalendarError for one outside the calendar of an indicator that follows sessions.
         """
-        series = (candle.symbol, candle.timeframe)
-        indicators = self._of_series.get(series)
-        last_ns = self._last_ns.get(series)
-        if indicators is None or (last_ns is not None and candle.start_ns <= last_ns):
+        feed = self._feeds.get((candle.symbol, candle.timeframe))
+        start_ns = candle.start_ns
+        if feed is None or (feed.last_ns is not None and start_ns <= feed.last_ns):
             return False
         # What can refuse refuses here, before the first of them has changed.
         total = candle.high + candle.low + candle.close + candle.volume + candle.vwap
         if total - total:
             raise ValueError(f"a board takes candles of finite numbers, not {candle}")
         close = candle.close
-        for indicator in indicators:
-            indicator.update(candle if indicator.takes == "candle" else close)
-        self._last_ns[series] = candle.start_ns
+        for take_candle in feed.of_candles:
+            take_candle(candle)
+        for take_close in feed.of_closes:
+            take_close(close)
+        feed.last_ns = start_ns
         return True
 
     def warm(self, key: Key, candles: list[Candle]) -> None:
@@ -116,4 +134,5 @@ class IndicatorBoard:
         """A run begins: all begin anew, and shares stay."""
         for indicator in self._indicators.values():
             indicator.restore(indicator.twin().state())
-        self._last_ns.clear()
+        for feed in self._feeds.values():
+            feed.last_ns = None
