@@ -30,7 +30,9 @@ from market_data_engine.store.postgres import PostgresCandleStore
 from market_data_engine.store.store import CandleStore
 from market_data_engine.store.writer import CandleWriter
 from shared.calendars import Calendars
+from shared.candles.calendar import SessionCalendar
 from shared.database import DatabaseThread, make_engine
+from shared.models.identifiers import Symbol
 from shared.redis import make_redis
 from shared.service.health import Check, postgres_check, redis_check
 
@@ -91,6 +93,9 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
         )
         history = History(memory, store, writer, instruments, numbers, redis)
 
+        def calendar_of(symbol: Symbol) -> SessionCalendar:
+            return calendars.of(instruments.exchanges([symbol])[symbol])
+
         async def on_gain() -> None:
             await writer.take_over()
             await replays.take_over()
@@ -109,7 +114,7 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
                 market_file_routes(files),
                 replay_routes(replays),
                 history_routes(history, redis),
-                indicator_routes(history),
+                indicator_routes(history, calendar_of),
             ],
             readiness={
                 "postgres": postgres_check(engine),

@@ -894,9 +894,17 @@ export interface components {
             complete: boolean;
             /** Value */
             value: number | null;
+            /** Values */
+            values: {
+                [key: string]: number | null;
+            };
         };
         /** IndicatorView */
         IndicatorView: {
+            /** Incremental */
+            incremental: boolean;
+            /** Inputs */
+            inputs: string[];
             /** Name */
             name: string;
             /** Outputs */
@@ -907,6 +915,8 @@ export interface components {
             };
             /** Title */
             title: string;
+            /** Warm Up */
+            warm_up: number;
         };
         /** InstrumentView */
         InstrumentView: {
