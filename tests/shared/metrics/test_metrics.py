@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics_service.metrics.downsample import downsampled
-from analytics_service.metrics.drawdown import max_drawdown
-from analytics_service.metrics.equity_curve import equity_curve
-from analytics_service.metrics.executions import Fill, Point
-from analytics_service.metrics.profit_factor import profit_factor
-from analytics_service.metrics.sharpe import daily_returns, sharpe
-from analytics_service.metrics.total_return import total_return_fraction
-from analytics_service.metrics.trades import Trade, round_trips
-from analytics_service.metrics.win_rate import win_rate
+from shared.metrics.downsample import downsampled
+from shared.metrics.drawdown import max_drawdown
+from shared.metrics.equity_curve import equity_curve
+from shared.metrics.executions import Fill, Point
+from shared.metrics.profit_factor import profit_factor
+from shared.metrics.sharpe import daily_returns, sharpe
+from shared.metrics.total_return import total_return_fraction
+from shared.metrics.trades import Trade, round_trips
+from shared.metrics.win_rate import win_rate
 
 SECOND, MINUTE, DAY = 1_000_000, 60_000_000, 86_400_000_000
 D = Decimal
