@@ -53,14 +53,15 @@ class Desk:
         self.signals: list[Signal] = []
         self._prefix = order_id_prefix
         self._lots = lots
-        self._label: str | None = None
+        #: Of the moment; None where no orders can be sent.
+        self.label: str | int | None = None
         self._number = 0
-        self._at_ns = 0
+        self.at_ns = 0
 
-    def begin(self, label: str, at_ns: int) -> None:
-        self._label = label
+    def begin(self, label: str | int, at_ns: int) -> None:
+        self.label = label
         self._number = 0
-        self._at_ns = at_ns
+        self.at_ns = at_ns
         self.clear()
 
     def clear(self) -> None:
@@ -70,7 +71,7 @@ class Desk:
 
     def end(self) -> None:
         """No orders until the next moment."""
-        self._label = None
+        self.label = None
 
     # --- what it tells -------------------------------------------------------------------------
 
@@ -84,7 +85,7 @@ class Desk:
 
     @property
     def now(self) -> datetime:
-        return market_time(self._at_ns)
+        return market_time(self.at_ns)
 
     @property
     def cash(self) -> Decimal:
@@ -137,7 +138,7 @@ class Desk:
         of: Callable[[Candle], float],
         timeframe: Timeframe | None,
     ) -> IndicatorSet:
-        if self._label is not None:
+        if self.label is not None:
             raise StrategyError("indicators are declared in on_start")
         return self.market.add_indicator(make, of, timeframe)
 
@@ -152,11 +153,11 @@ class Desk:
         time_in_force: TimeInForce,
         reason: str,
     ) -> str:
-        if self._label is None:
+        if self.label is None:
             raise StrategyError("orders can't be sent from on_start")
         self._known(symbol)
         self._number += 1
-        client_order_id = f"{self._prefix}-{self._label}-{self._number}"
+        client_order_id = f"{self._prefix}-{self.label}-{self._number}"
         self.outbox.append(
             OutgoingOrder(client_order_id, symbol, side, qty, limit_price, time_in_force)
         )
@@ -167,7 +168,7 @@ class Desk:
         return client_order_id
 
     def cancel(self, symbol: str, side: Side | None, client_order_id: str | None) -> int:
-        if self._label is None:
+        if self.label is None:
             raise StrategyError("orders can't be cancelled from on_start")
         asked = 0
         for name, order in self.portfolio.working.items():

@@ -1,7 +1,7 @@
 """What a deployment knows of the market: history and indicators of its candles. Pure."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -70,15 +70,24 @@ class MarketView:
 
     def take(self, candle: Candle) -> bool:
         """Feed one completed candle; False when it isn't newer than the last of its series."""
-        history = self._history[candle.symbol, candle.timeframe]
+        symbol, timeframe = candle.symbol, candle.timeframe
+        history = self._history[symbol, timeframe]
         if history and candle.start_ns <= history[-1].start_ns:
             return False
         history.append(candle)
-        self.last_prices[candle.symbol] = candle.close
+        self.last_prices[symbol] = candle.close
         for indicator in self._indicators:
-            if indicator.timeframe == candle.timeframe:
+            if indicator.timeframe == timeframe:
                 indicator.update(candle)
         return True
+
+    def read_ahead(self, closes: Callable[[str, Timeframe], Iterable[float]]) -> None:
+        """For a backtest, before its first candle: what closes there will be of each series."""
+        for indicator in self._indicators:
+            if indicator.reads_closes:
+                indicator.read_ahead(
+                    {symbol: closes(symbol, indicator.timeframe) for symbol in self.symbols}
+                )
 
     def reset(self) -> None:
         """A run begins: prices and times before it have no meaning."""
