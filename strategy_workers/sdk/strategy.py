@@ -9,7 +9,7 @@ from shared.models.identifiers import Timeframe
 from shared.models.market import Candle
 from shared.models.orders import Side, TimeInForce
 from strategy_workers.sdk.desk import Desk
-from strategy_workers.sdk.indicators import Indicator, IndicatorSet
+from strategy_workers.sdk.indicators import Indicator, IndicatorSet, close_of
 from strategy_workers.sdk.orders import OrderEvent
 from strategy_workers.sdk.parameters import (
     FieldError,
@@ -92,7 +92,7 @@ class Strategy:
         self,
         kind: Callable[..., Indicator],
         *arguments: Any,
-        of: Callable[[Candle], float] = lambda candle: candle.close,
+        of: Callable[[Candle], float] = close_of,
         timeframe: Timeframe | None = None,
     ) -> IndicatorSet:
         """`kind(*arguments)` for every symbol, fed with `of` each candle. For `on_start`."""
