@@ -96,7 +96,10 @@ def _checked(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     symbols = frame["symbol"].unique()
     bad = [name for name in symbols.to_list() if name is None or not is_symbol(name)]
     wrong: list[tuple[pl.Expr, str]] = [
-        (pl.col("symbol").is_null() | pl.col("symbol").is_in(bad), "its symbol is none"),
+        (
+            pl.col("symbol").is_null() | pl.col("symbol").is_in(bad),
+            "its symbol is not 1 to 32 of A-Z, 0-9 and ._/-",
+        ),
         (pl.col("start_ns").is_null(), "its timestamp is not ISO 8601 with a zone"),
         *(
             (~_finite(name) | (pl.col(name) <= 0), f"its {name} is not a finite number above zero")
