@@ -16,7 +16,7 @@ from shared.models.orders import (
     Reply,
     SubmitOrder,
 )
-from shared.trading.amounts import measured
+from shared.trading.amounts import exactly, measured
 from shared.trading.books import Books, BooksState, Deposited, OrderChanged, OrderFilled
 from shared.trading.checks import AccountTerms, Instrument, Limits, Refused
 from shared.trading.costs import CostModel
@@ -102,6 +102,7 @@ class Account:
     def begin_moment(self) -> None:
         self._number += 1
 
+    @exactly
     def meet(self, prints: Iterable[tuple[int, str, float]]) -> None:
         """Fill what (time in ns, symbol, price) fill, one after another."""
         reach: dict[str, Reach] = {}
@@ -156,6 +157,7 @@ class Account:
         feed.orders = [each for each in feed.orders if each[0] > portfolio.orders_seq]
         feed.executions = [each for each in feed.executions if each[0] > portfolio.executions_seq]
 
+    @exactly
     def send(self, deployment: Deployment, at_ns: int, price_of: PriceOf) -> None:
         """Apply what the deployment decided, and let it know the answers."""
         at = market_time(at_ns)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby, repeat
 from operator import attrgetter
+from typing import Any
 
 import polars as pl
 
@@ -54,14 +55,11 @@ class CandleMarket:
         self.symbols = tuple(symbols)
         self.bars = _bars(symbols, bases)
         self.gaps = gaps
-        self._bases = {
-            symbol: Closes(array("q", rows["end_ns"]), array("d", rows["close"]))
-            for symbol, rows in bases.items()
-        }
+        self._bases = {symbol: _closes(rows) for symbol, rows in bases.items()}
         #: By end, then small timeframes first, then by symbol.
         self._heard = heard
         #: Ends of the moments at which candles are complete; ascending.
-        self.moment_ends = array("q", heard["end_ns"].unique(maintain_order=True))
+        self.moment_ends = _column("q", heard["end_ns"].unique(maintain_order=True))
 
     def price_at(self, symbol: str, at_ns: int) -> float | None:
         """The last close known at `at_ns`."""
@@ -74,8 +72,7 @@ class CandleMarket:
         return self._series(symbol, timeframe)["close"].to_list()
 
     def known_closes(self, symbol: str, timeframe: Timeframe) -> Closes:
-        rows = self._series(symbol, timeframe)
-        return Closes(array("q", rows["end_ns"]), array("d", rows["close"]))
+        return _closes(self._series(symbol, timeframe))
 
     def _series(self, symbol: str, timeframe: Timeframe) -> pl.DataFrame:
         number, level = self.symbols.index(symbol), TIMEFRAMES.index(timeframe)
@@ -155,11 +152,23 @@ def _bars(symbols: Sequence[str], bases: dict[str, pl.DataFrame]) -> Bars:
     if len(symbols) > 1:
         rows = rows.sort("start_ns", "symbol", maintain_order=True)
     return Bars(
-        array("i", rows["symbol"]),
-        array("q", rows["start_ns"]),
-        array("q", rows["end_ns"]),
-        *(array("d", rows[name]) for name in ("open", "high", "low", "close")),
+        _column("i", rows["symbol"]),
+        _column("q", rows["start_ns"]),
+        _column("q", rows["end_ns"]),
+        *(_column("d", rows[name]) for name in ("open", "high", "low", "close")),
     )
+
+
+def _closes(rows: pl.DataFrame) -> Closes:
+    return Closes(_column("q", rows["end_ns"]), _column("d", rows["close"]))
+
+
+def _column(kind: str, values: pl.Series) -> array[Any]:
+    """Eight bytes a value, however many there are."""
+    column = array(kind)
+    for begin in range(0, len(values), _PIECE_ROWS):
+        column.extend(values.slice(begin, _PIECE_ROWS).to_list())
+    return column
 
 
 def index_from(times_ns: array[int], at_ns: int, begin: int) -> int:

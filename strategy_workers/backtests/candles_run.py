@@ -55,14 +55,11 @@ class CandlesRun:
             else:
                 self._eventful()
             self._progress(self._moment, moments)
-        stage.candles = sum(
-            len(market.known_closes(symbol, self._plan.timeframe).close)
-            for symbol in market.symbols
-        )
-        stage.end(self._now_ns, self._price_of)
         closes = {
             symbol: market.known_closes(symbol, self._plan.timeframe) for symbol in market.symbols
         }
+        stage.candles = sum(len(one.close) for one in closes.values())
+        stage.end(self._now_ns, self._price_of)
         span = (market.bars.start_ns[0], max(market.bars.end_ns))
         return stage.outcome(bars, span, self._last_price, closes, market.gaps)
 

@@ -16,6 +16,8 @@ from strategy_workers.runtime.snapshot import Outgoing, OutgoingCancel, Outgoing
 from strategy_workers.sdk.indicators import Indicator, IndicatorSet
 from strategy_workers.sdk.strategy import StrategyError, exact
 
+_ZERO = Decimal(0)
+
 
 class Lots(NamedTuple):
     lot_size: Decimal
@@ -114,7 +116,9 @@ class Desk:
         )
 
     def position(self, symbol: str) -> Decimal:
-        return self.portfolio.position(symbol)
+        # As the portfolio says it; asked for at every candle.
+        holding = self.portfolio.holdings.get(symbol)
+        return holding.qty if holding else _ZERO
 
     def pending(self, symbol: str, side: Side) -> Decimal:
         return self.portfolio.pending(symbol, side)

@@ -16,6 +16,12 @@ class Indicator(Protocol):
     def restore(self, state: Any, /) -> None: ...
 
 
+#: Of an indicator before and after the last candle.
+Values = tuple[float | None, float | None]
+#: By symbol; and the values to come of one of them.
+Ahead = tuple[dict[str, Values], Iterator[Values]]
+
+
 def close_of(candle: Candle) -> float:
     return candle.close
 
@@ -39,7 +45,7 @@ class IndicatorSet:
         self._symbols = tuple(symbols)
         self._of = of
         #: Symbol → values before and after each candle to come; where there are such.
-        self._ahead: dict[str, Iterator[tuple[float | None, float | None]]] = {}
+        self._ahead: dict[str, Iterator[Values]] = {}
         self.reset()
 
     def __getitem__(self, symbol: str) -> float | None:
@@ -49,11 +55,16 @@ class IndicatorSet:
         return self._values[symbol][0]
 
     def update(self, candle: Candle) -> None:
-        if self._ahead:
-            self._values[candle.symbol] = next(self._ahead[candle.symbol])
-            return
         value = self._indicators[candle.symbol].update(self._of(candle))
         self._values[candle.symbol] = (self._values[candle.symbol][1], value)
+
+    @property
+    def is_ahead(self) -> bool:
+        return bool(self._ahead)
+
+    def ahead_of(self, symbol: str) -> Ahead:
+        """Whoever brings the next candle of `symbol` takes its values from here."""
+        return self._values, self._ahead[symbol]
 
     @property
     def reads_closes(self) -> bool:
@@ -73,9 +84,7 @@ class IndicatorSet:
         """Forget everything seen, as at the start of a run."""
         self._ahead = {}
         self._indicators = {symbol: self._make() for symbol in self._symbols}
-        self._values: dict[str, tuple[float | None, float | None]] = dict.fromkeys(
-            self._symbols, (None, None)
-        )
+        self._values: dict[str, Values] = dict.fromkeys(self._symbols, (None, None))
 
     def state(self) -> dict[str, Any]:
         assert not self._ahead, "indicators that read ahead are not at the present candle"

@@ -22,13 +22,14 @@ def timeframe(request: pytest.FixtureRequest) -> str:
 
 
 def _signed_in(platform: Platform) -> httpx.Client:
-    client = httpx.Client(base_url=f"{platform.url}/api/v1", timeout=30)
-    answer = client.post(
-        "/auth/login", json={"login": platform.admin_email, "password": platform.admin_password}
+    url = f"{platform.url}/api/v1"
+    answer = httpx.post(
+        f"{url}/auth/login",
+        json={"login": platform.admin_email, "password": platform.admin_password},
+        timeout=30,
     )
-    answer.raise_for_status()
-    client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-    return client
+    token = answer.raise_for_status().json()["access_token"]
+    return httpx.Client(base_url=url, timeout=30, headers={"Authorization": f"Bearer {token}"})
 
 
 def _accounts(client: httpx.Client) -> set[str]:
