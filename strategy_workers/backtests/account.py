@@ -122,6 +122,8 @@ class Account:
                 for change in changes:
                     assert not isinstance(change, Deposited), "a print deposits nothing"
                     self._tell(change, 0)
+                if not books.working:
+                    return
                 del reach[symbol]
 
     def expire(self, at_ns: int) -> None:

@@ -7,7 +7,8 @@ market phase, events, decision, orders.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
+from operator import itemgetter
 
 from shared.models.market import TimeMark
 from strategy_workers.backtests.candle_market import CandleMarket, Moment, index_from, load_market
@@ -134,25 +135,26 @@ class CandlesRun:
 
     def _meet_bars(self) -> None:
         """All bars of the next start."""
-        bars, symbols = self._market.bars, self._market.symbols
+        bars = self._market.bars
         first, start_ns = self._bar, bars.start_ns[self._bar]
         while self._bar < len(bars) and bars.start_ns[self._bar] == start_ns:
             self._bar += 1
-        prints = [
-            (at_ns, symbols[bars.symbol[place]], price)
-            for place in range(first, self._bar)
-            for at_ns, price in path(
-                start_ns,
-                bars.end_ns[place],
-                bars.open[place],
-                bars.high[place],
-                bars.low[place],
-                bars.close[place],
-            )
-        ]
-        if self._bar - first > 1:
-            prints.sort(key=lambda one: one[0])
-        self._stage.account.meet(prints)
+        prints = chain.from_iterable(map(self._prints, range(first, self._bar)))
+        together = self._bar - first > 1
+        self._stage.account.meet(sorted(prints, key=itemgetter(0)) if together else prints)
+
+    def _prints(self, place: int) -> Iterator[tuple[int, str, float]]:
+        bars = self._market.bars
+        symbol = self._market.symbols[bars.symbol[place]]
+        for at_ns, price in path(
+            bars.start_ns[place],
+            bars.end_ns[place],
+            bars.open[place],
+            bars.high[place],
+            bars.low[place],
+            bars.close[place],
+        ):
+            yield at_ns, symbol, price
 
     def _decide(self, at_ns: int, candles: Moment) -> None:
         account, deployment = self._stage.account, self._stage.deployment

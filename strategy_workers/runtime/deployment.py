@@ -91,6 +91,8 @@ class Deployment:
             self.market = MarketView(record.symbols, record.timeframe, self._strategy.timeframes)
             self._desk = Desk(record.id.hex, self.market, Portfolio(), record.lots, log)
             self._strategy.attach(self._desk)
+            #: Otherwise nobody needs order events.
+            self._listens = strategy_class.on_order is not Strategy.on_order
             self._strategy.on_start()
             self.market.keep(self._strategy.warmup)
         except (Exception, SystemExit) as error:
@@ -284,7 +286,7 @@ class Deployment:
             kind, execution = event.event, None
             if kind in FILLS:
                 return  # told with its execution
-        if order.deployment_id != self.id:
+        if order.deployment_id != self.id or not self._listens:
             return
         self._strategy.on_order(
             OrderEvent(

@@ -1,7 +1,7 @@
 """The desk of one deployment: answers its strategy and collects what it decides. Pure."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from strategy_workers.runtime.snapshot import Outgoing, OutgoingCancel, Outgoing
 from strategy_workers.sdk.indicators import Indicator, IndicatorSet
 from strategy_workers.sdk.strategy import StrategyError, exact
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ZERO = Decimal(0)
 
 
@@ -196,9 +197,7 @@ class Desk:
 
 def market_time(at_ns: int) -> datetime:
     """Cut to microseconds, which is what a `datetime` can hold."""
-    return datetime.fromtimestamp(at_ns // 1_000_000_000, UTC).replace(
-        microsecond=at_ns % 1_000_000_000 // 1000
-    )
+    return _EPOCH + timedelta(microseconds=at_ns // 1000)
 
 
 def storable(text: str) -> str:

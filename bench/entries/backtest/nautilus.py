@@ -42,6 +42,7 @@ class Crossover(Strategy):  # type: ignore[misc]
         self.quick = SimpleMovingAverage(FAST)
         self.calm = SimpleMovingAverage(SLOW)
         self.fills = 0
+        self.ready = False
 
     def on_start(self) -> None:
         self.size = _INSTRUMENT.make_qty(Decimal(SIZE))
@@ -53,7 +54,8 @@ class Crossover(Strategy):  # type: ignore[misc]
         self.fills += 1
 
     def on_bar(self, _bar: Bar) -> None:
-        if not self.indicators_initialized():
+        if not self.ready:
+            self.ready = self.indicators_initialized()
             return
         quick, calm = self.quick.value, self.calm.value
         if quick > calm + EPSILON:

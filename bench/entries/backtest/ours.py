@@ -30,9 +30,11 @@ class Crossover(Strategy):
 
     def on_candle(self, candle: Candle) -> None:
         symbol = candle.symbol
-        quick, calm = self.quick[symbol], self.calm[symbol]
-        if quick is None or calm is None:
+        if self.calm.previous(symbol) is None:  # backtesting.py begins with the second value, too
             return
+        quick, calm = self.quick[symbol], self.calm[symbol]
+        assert quick is not None
+        assert calm is not None
         if quick > calm + EPSILON:
             if not self.position(symbol):
                 self.buy(symbol, SIZE)

@@ -29,14 +29,15 @@ def main(count: int) -> None:
                 quick_sum -= quick.popleft()
             calm.append(close)
             calm_sum += close
-            if len(calm) > SLOW:
+            ready = len(calm) > SLOW
+            if ready:
                 calm_sum -= calm.popleft()
             equity = cash + held * close
             if equity > peak:
                 peak = equity
             elif peak - equity > worst:
                 worst = peak - equity
-            if len(calm) == SLOW:
+            if ready:
                 difference = quick_sum / FAST - calm_sum / SLOW
                 if difference > EPSILON:
                     wanted = SIZE
