@@ -138,12 +138,14 @@ class Account:
     def _tell(self, change: OrderChanged | OrderFilled, step: int) -> None:
         """Events carry a tape entry, as on a tape: prints are step 0 of a moment, its mark 1."""
         stamp = f"{self._number}-{step}"
-        self._orders_seq += 1
-        self._feed.orders.append((self._orders_seq, updated(change, stamp)))
         if isinstance(change, OrderFilled):
+            # That the order is filled is told with its execution, and not once more.
             self._executions_seq += 1
             self._feed.executions.append((self._executions_seq, executed(change, stamp)))
             self.executions.append(change.execution)
+        else:
+            self._orders_seq += 1
+            self._feed.orders.append((self._orders_seq, updated(change, stamp)))
         if change.order.time_in_force == "day":
             end = self._books.next_expiry()
             self._next_expiry_ns = _NEVER_NS if end is None else _nanoseconds(end)
@@ -156,8 +158,11 @@ class Account:
 
     def forget_told(self, deployment: Deployment) -> None:
         feed, portfolio = self._feed, deployment.portfolio
-        feed.orders = [each for each in feed.orders if each[0] > portfolio.orders_seq]
-        feed.executions = [each for each in feed.executions if each[0] > portfolio.executions_seq]
+        if feed.orders:
+            feed.orders = [each for each in feed.orders if each[0] > portfolio.orders_seq]
+        if feed.executions:
+            told = portfolio.executions_seq
+            feed.executions = [each for each in feed.executions if each[0] > told]
 
     @exactly
     def send(self, deployment: Deployment, at_ns: int, price_of: PriceOf) -> None:

@@ -24,7 +24,11 @@ def test_csv_gzip_and_parquet_say_the_same(tmp_path: Path) -> None:
     pl.DataFrame(
         {
             "timestamp": [datetime(2019, 1, 7, 0, minute, tzinfo=UTC) for minute in (0, 1)],
-            "open": 10, "high": 11, "low": 9, "close": 10.5, "volume": 100,
+            "open": 10,
+            "high": 11,
+            "low": 9,
+            "close": 10.5,
+            "volume": 100,
         }
     ).write_parquet(columns)
     first, *others = (read_candles((path,)) for path in (plain, zipped, columns))
