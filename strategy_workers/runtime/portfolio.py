@@ -94,6 +94,7 @@ class Portfolio(msgspec.Struct):
         if order.status in ENDED:
             del self.working[order.client_order_id]
             return
-        mine.order_id = str(order.id)
+        if mine.order_id is None:
+            mine.order_id = str(order.id)
         # Frames of two topics may cross: an order's open quantity only ever shrinks.
         mine.open_qty = min(mine.open_qty, order.qty - order.filled_qty)
