@@ -237,7 +237,8 @@ def _rows(found: dict[str, Any], executions: int) -> list[tuple[str, str]]:
     return [
         ("from", found["first"]),
         ("to", found["last"]),
-        ("data", f"{found['rows']} {found['settings']['source']}, {found['candles']} candles"),
+        ("read", f"{found['rows']} {found['settings']['source']}"),
+        ("decided on", f"{found['candles']} candles"),
         ("orders", f"{found['orders']} ({found['rejected']} rejected, {found['refused']} refused)"),
         ("executions", str(executions)),
         ("equity", found["equity"]),
