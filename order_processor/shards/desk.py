@@ -43,8 +43,9 @@ from shared.models.orders import (
 )
 from shared.redis.keys import shard_of
 from shared.redis.streams import position
-from shared.trading.books import Books, Change, Deposited, OrderFilled, order_id_of
-from shared.trading.checks import Instrument, Limits, Refused
+from shared.trading.books import Books
+from shared.trading.changes import Change, Deposited, OrderFilled, order_id_of
+from shared.trading.terms import Instrument, Limits, Refused
 
 #: An account's terms and an instrument are read again when they are older than this.
 _TERMS_AGE_S = 1.0
@@ -150,7 +151,8 @@ class Desk:
             self._apply_mark(entry.id, body)
         elif isinstance(body, RunStarted):
             self._market_entry = entry.id
-            self._market.begin_run(paced=body.paced)
+            for key, books, change in self._market.begin_run(paced=body.paced):
+                self._record(key, books, change)
             self.mark = MarkDone(0, "", entry.id)
         else:
             self._market.end_run()
@@ -172,7 +174,7 @@ class Desk:
     # --- the clock ---------------------------------------------------------------------------
 
     def expiry_wait_s(self) -> float | None:
-        """Until the clock should end a DAY order that the tape has not; None for never."""
+        """Until the clock should end an order that the tape has not; None for never."""
         return self._market.expiry_wait_s()
 
     def expire_by_clock(self) -> None:
@@ -296,6 +298,7 @@ class Desk:
             self._market.now(),
             self._market_entry,
             self._session_close(instrument) if day and instrument is not None else None,
+            time_known=self._market.time_ns != 0,
         )
         if isinstance(taken, Refused):
             return refusal(command, taken)

@@ -28,7 +28,7 @@ from shared.database.leases import Lease
 from shared.redis import tape
 from shared.redis.keys import order_commands
 from shared.redis.topics import publish_frames
-from shared.trading.checks import Limits
+from shared.trading.terms import Limits
 from shared.utils.tasks import end_tasks
 
 log = structlog.get_logger()

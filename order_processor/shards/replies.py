@@ -2,7 +2,7 @@
 
 from order_processor.metrics import COMMANDS
 from shared.models.orders import Command, Order, OrderReply, Refusal, Reply, SubmitOrder
-from shared.trading.checks import Refused
+from shared.trading.terms import Refused
 
 CONFLICT = Refused(
     "client_order_id_conflict", "Another order of the account has this client order id."
@@ -31,9 +31,22 @@ def same_order(order: Order, command: SubmitOrder) -> bool:
         and order.time_in_force == command.time_in_force
         and order.qty == command.qty
         and order.limit_price == command.limit_price
+        and _same_stop(order, command)
+        and (command.time_in_force != "gtd" or order.expires_at == command.expires_at)
         and order.deployment_id == command.deployment_id
         and order.submitted_by == command.submitted_by
     )
+
+
+def _same_stop(order: Order, command: SubmitOrder) -> bool:
+    if order.type == "trailing_stop":
+        # Its stop price moves.
+        return (order.trail_price, order.trail_percent, None) == (
+            command.trail_price,
+            command.trail_percent,
+            command.stop_price,
+        )
+    return order.stop_price == command.stop_price
 
 
 def count(command: Command, reply: Reply) -> None:

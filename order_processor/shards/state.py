@@ -8,7 +8,7 @@ from shared.models.identifiers import Mode, Symbol
 from shared.models.orders import Order
 from shared.redis.streams import BEGINNING
 from shared.trading.books import BooksState
-from shared.trading.checks import AccountTerms, Instrument
+from shared.trading.terms import AccountTerms, Instrument
 
 #: One set of books.
 BooksKey = tuple[UUID, Mode]

@@ -15,8 +15,8 @@ from shared.models.base import Message
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 
 Side = Literal["buy", "sell"]
-OrderType = Literal["market", "limit"]
-TimeInForce = Literal["day", "gtc"]
+OrderType = Literal["market", "limit", "stop", "stop_limit", "trailing_stop"]
+TimeInForce = Literal["day", "gtc", "gtd", "ioc", "fok"]
 OrderStatus = Literal[
     "new", "accepted", "partially_filled", "filled", "cancelled", "rejected", "expired"
 ]
@@ -43,6 +43,12 @@ class SubmitOrder(Message, frozen=True, tag="submit_order"):
     qty: Decimal
     limit_price: Decimal | None = None
     deployment_id: UUID | None = None
+    stop_price: Decimal | None = None
+    #: A trailing stop has one of the two: a distance in price, or in percent of the mark.
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+    #: Of a GTD order, a whole second of market time.
+    expires_at: datetime | None = None
 
 
 class CancelOrder(Message, frozen=True, tag="cancel_order"):
@@ -90,6 +96,16 @@ class Order(msgspec.Struct, frozen=True):
     seq: int
     submitted_at: datetime
     updated_at: datetime
+    #: A trailing stop's moves with its mark; None while it has none.
+    stop_price: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+    #: Best price since a trailing stop was taken: highest for a sell, lowest for a buy.
+    hwm: Decimal | None = None
+    #: When a print reached the stop.
+    triggered_at: datetime | None = None
+    #: Market time at which a DAY or GTD order ends.
+    expires_at: datetime | None = None
 
 
 class Execution(msgspec.Struct, frozen=True):

@@ -8,79 +8,41 @@ import heapq
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from uuid import UUID, uuid5
 
 import msgspec
 
 from shared.models.identifiers import Mode, OrderId, Symbol
 from shared.models.orders import Execution, Order, SubmitOrder
 from shared.trading.amounts import ZERO, exactly, plain, shown
-from shared.trading.checks import (
-    AccountTerms,
-    Instrument,
-    Limits,
-    Refused,
-    fault_of,
-    obstacle_to,
-    reserve_for,
+from shared.trading.changes import (
+    Change,
+    Deposited,
+    OrderChanged,
+    OrderFilled,
+    StopMoved,
+    WorkingOrder,
+    execution_id_of,
+    order_id_of,
 )
+from shared.trading.checks import fault_of, obstacle_to, reserve_for
 from shared.trading.costs import notional_of
-from shared.trading.ledger import Ledger, LedgerEntry
-from shared.trading.matching import NOTHING_WORKS, OrderQueue, Reach, fill_price
+from shared.trading.ledger import Ledger
+from shared.trading.matching import (
+    NOTHING_WORKS,
+    OrderQueue,
+    Reach,
+    awaits_trigger,
+    fill_price,
+    trailed,
+    triggers,
+    with_mark,
+)
 from shared.trading.orders import Transition, Trigger, transition
 from shared.trading.positions import Holding, after_fill
+from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
+from shared.trading.tickets import AT_ONCE
 
-_ORDERS = UUID("6f1c2c5e-3a0b-4f57-9d1e-0b8f6f0c9a11")
-
-
-def order_id_of(account_id: UUID, mode: Mode, client_order_id: str) -> OrderId:
-    """The same for the same command, so that one applied again after a crash is recognised."""
-    return OrderId(uuid5(_ORDERS, f"{account_id}/{mode}/{client_order_id}"))
-
-
-def execution_id_of(order_id: OrderId, number: int) -> UUID:
-    """Of the order's `number`-th execution, from 1."""
-    return uuid5(order_id, str(number))
-
-
-class WorkingOrder(msgspec.Struct):
-    order: Order
-    #: Of the instrument, for the fill's rounding.
-    tick: Decimal
-    #: Cash kept for it; zero for a sell.
-    reserved: Decimal
-    #: Tape entry that had been applied when it was taken.
-    tape_id: str
-    expires_at: datetime | None
-    #: Transitions and executions so far.
-    steps: int
-    executions: int = 0
-
-
-class Deposited(msgspec.Struct, frozen=True):
-    entry: LedgerEntry
-
-
-class OrderChanged(msgspec.Struct, frozen=True):
-    """An order was taken, rejected, cancelled or expired; `order` is how it stands now."""
-
-    order: Order
-    transitions: tuple[Transition, ...]
-    cash: Decimal
-    #: Set when the order is new.
-    opened: WorkingOrder | None = None
-
-
-class OrderFilled(msgspec.Struct, frozen=True):
-    order: Order
-    transitions: tuple[Transition, ...]
-    execution: Execution
-    holding: Holding
-    entries: tuple[LedgerEntry, ...]
-    cash: Decimal
-
-
-Change = Deposited | OrderChanged | OrderFilled
+_MISSED = Refused("not_filled_at_once", "The first print did not reach the limit.")
 
 
 class BooksState(msgspec.Struct):
@@ -108,7 +70,8 @@ class Books:
         self._holdings = {holding.symbol: holding for holding in state.holdings}
         self._working: dict[OrderId, WorkingOrder] = {}
         self._queues: dict[Symbol, OrderQueue] = {}
-        #: DAY orders by their end; those that don't work any more are dropped when they come up.
+        #: DAY and GTD orders by their end; those that don't work any more are dropped when they
+        #: come up.
         self._ends: list[tuple[datetime, int, OrderId]] = []
         self._reserved_cash = ZERO
         self._reserved_qty: dict[Symbol, Decimal] = {}
@@ -149,7 +112,7 @@ class Books:
         return NOTHING_WORKS if queue is None else queue.reach()
 
     def next_expiry(self) -> datetime | None:
-        """When the next working DAY order ends."""
+        """When the next working DAY or GTD order ends."""
         while self._ends and self._ends[0][2] not in self._working:
             heapq.heappop(self._ends)
         return self._ends[0][0] if self._ends else None
@@ -185,12 +148,22 @@ class Books:
         at: datetime,
         tape_id: str,
         session_close: datetime | None,
+        *,
+        time_known: bool = True,
     ) -> Refused | OrderChanged:
         """Take the order, or store it as rejected; refused when the command itself is wrong.
 
-        The caller has made sure that the client order id is new.
+        The caller has made sure that the client order id is new. `time_known` is False in a
+        paced run before its first print: `at` is not market time then.
         """
-        fault = fault_of(command, self.account, instrument, self._limits, session_close)
+        fault = fault_of(
+            command,
+            self.account,
+            instrument,
+            self._limits,
+            session_close,
+            at if time_known else None,
+        )
         if fault is not None:
             return fault
         assert instrument is not None, "fault_of refuses an unknown symbol"
@@ -205,13 +178,15 @@ class Books:
             limits=self._limits,
         )
         self._order_seq += 1
-        new = _new_order(command, self._order_seq, at)
+        ends = session_close if command.time_in_force == "day" else command.expires_at
+        new = _new_order(command, self._order_seq, at, ends)
+        if new.type == "trailing_stop" and last_price is not None:
+            new = with_mark(new, last_price, tick)
         working = WorkingOrder(
             order=new,
             tick=tick,
             reserved=ZERO if obstacle else reserve,
             tape_id=tape_id,
-            expires_at=session_close if command.time_in_force == "day" else None,
             steps=1,
         )
         born = Transition(new.id, 1, None, "new", None, at)
@@ -238,34 +213,81 @@ class Books:
             return []
         changes: list[Change] = []
         for _, order_id, first_print in queue.met_by(float(price)):
-            working = self._working[order_id]
-            at_price = fill_price(
-                working.order, price, self.account.costs, working.tick, first_print=first_print
-            )
-            if at_price is None:  # it only seemed to reach the limit
-                queue.add(working.order, fresh=False)
-            else:
-                changes.append(self._fill_or_cancel(working, at_price, at))
+            change = self._meet(queue, self._working[order_id], price, at, first_print=first_print)
+            if change is not None:
+                changes.append(change)
         return changes
+
+    def _meet(
+        self,
+        queue: OrderQueue,
+        working: WorkingOrder,
+        price: Decimal,
+        at: datetime,
+        *,
+        first_print: bool,
+    ) -> Change | None:
+        steps: tuple[Transition, ...] = ()
+        if awaits_trigger(working.order):
+            if not triggers(working.order, price):
+                return self._wait_on(queue, working, price)
+            steps = (self._trigger(working, at),)
+            first_print = True
+        order = working.order
+        at_price = fill_price(
+            order, price, self.account.costs, working.tick, first_print=first_print
+        )
+        change: OrderChanged | OrderFilled
+        if at_price is not None:
+            change = self._fill_or_cancel(working, at_price, at)
+        elif order.time_in_force in AT_ONCE:
+            change = self._end(working, "cancel", at, _MISSED)
+        else:
+            queue.add(order, fresh=False)
+            # Without steps, it only seemed to reach the limit.
+            return OrderChanged(order, steps, self.cash) if steps else None
+        return msgspec.structs.replace(change, transitions=(*steps, *change.transitions))
+
+    def _wait_on(self, queue: OrderQueue, working: WorkingOrder, price: Decimal) -> Change | None:
+        """The print did not reach the stop; it may have moved it."""
+        moved = trailed(working.order, price)
+        if moved:
+            working.order = with_mark(working.order, price, working.tick)
+        queue.add(working.order, fresh=False)
+        return StopMoved(working.order) if moved else None
+
+    def _trigger(self, working: WorkingOrder, at: datetime) -> Transition:
+        step = self._step(working, "trigger", at)
+        working.order = msgspec.structs.replace(working.order, triggered_at=at)
+        return step
 
     @exactly
     def expire(self, now: datetime) -> list[Change]:
-        """End the DAY orders whose session has closed by `now`."""
+        """End the DAY and GTD orders whose time has come by `now`."""
         changes: list[Change] = []
         while (end := self.next_expiry()) is not None and end <= now:
             changes.append(self._end(self._working[self._ends[0][2]], "expire", now))
         return changes
 
-    def forget_prints(self) -> None:
+    def forget_prints(self) -> list[Change]:
         """A new run begins: what was printed before it has no meaning for it."""
+        changes: list[Change] = []
+        for working in self._working.values():
+            order = working.order
+            if awaits_trigger(order) and order.hwm is not None:
+                working.order = with_mark(order, None, working.tick)
+                changes.append(StopMoved(working.order))
         for symbol, queue in self._queues.items():
             queue.forget_prints(
                 [each.order for each in self._working.values() if each.order.symbol == symbol]
             )
+        return changes
 
     # --- steps -------------------------------------------------------------------------------
 
-    def _fill_or_cancel(self, working: WorkingOrder, price: Decimal, at: datetime) -> Change:
+    def _fill_or_cancel(
+        self, working: WorkingOrder, price: Decimal, at: datetime
+    ) -> OrderChanged | OrderFilled:
         order = working.order
         qty = order.qty - order.filled_qty
         notional = notional_of(qty, price, order.side)
@@ -354,8 +376,8 @@ class Books:
     def _start_working(self, working: WorkingOrder, *, fresh: bool) -> None:
         order = working.order
         self._working[order.id] = working
-        if working.expires_at is not None:
-            heapq.heappush(self._ends, (working.expires_at, order.seq, order.id))
+        if order.expires_at is not None:
+            heapq.heappush(self._ends, (order.expires_at, order.seq, order.id))
         self._reserved_cash += working.reserved
         if order.side == "sell":
             self._reserved_qty[order.symbol] = (
@@ -374,7 +396,7 @@ class Books:
             self._reserved_qty[order.symbol] -= order.qty
 
 
-def _new_order(command: SubmitOrder, seq: int, at: datetime) -> Order:
+def _new_order(command: SubmitOrder, seq: int, at: datetime, expires_at: datetime | None) -> Order:
     return Order(
         id=order_id_of(command.account_id, command.mode, command.client_order_id),
         account_id=command.account_id,
@@ -387,7 +409,7 @@ def _new_order(command: SubmitOrder, seq: int, at: datetime) -> Order:
         type=command.order_type,
         time_in_force=command.time_in_force,
         qty=plain(command.qty),
-        limit_price=None if command.limit_price is None else plain(command.limit_price),
+        limit_price=_plain(command.limit_price),
         status="new",
         filled_qty=ZERO,
         avg_fill_price=None,
@@ -396,7 +418,15 @@ def _new_order(command: SubmitOrder, seq: int, at: datetime) -> Order:
         seq=seq,
         submitted_at=at,
         updated_at=at,
+        stop_price=_plain(command.stop_price),
+        trail_price=_plain(command.trail_price),
+        trail_percent=_plain(command.trail_percent),
+        expires_at=expires_at,
     )
+
+
+def _plain(amount: Decimal | None) -> Decimal | None:
+    return None if amount is None else plain(amount)
 
 
 def _sentence(why: Refused) -> str:

@@ -8,13 +8,15 @@ import msgspec
 from shared.models.identifiers import OrderId
 from shared.models.orders import Order, OrderStatus
 
-Trigger = Literal["submit", "accept", "reject", "fill_part", "fill", "cancel", "expire"]
+Trigger = Literal["submit", "accept", "reject", "trigger", "fill_part", "fill", "cancel", "expire"]
 
 #: None is the state before the order exists. What is not in the table can't happen.
 TRANSITIONS: dict[tuple[OrderStatus | None, Trigger], OrderStatus] = {
     (None, "submit"): "new",
     ("new", "accept"): "accepted",
     ("new", "reject"): "rejected",
+    # A print reached the stop. It stays working: as a limit order, or until its fill right after.
+    ("accepted", "trigger"): "accepted",
     ("accepted", "fill_part"): "partially_filled",
     ("accepted", "fill"): "filled",
     ("accepted", "cancel"): "cancelled",

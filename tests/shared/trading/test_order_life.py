@@ -18,6 +18,7 @@ LEGAL = {
     (None, "submit"): "new",
     ("new", "accept"): "accepted",
     ("new", "reject"): "rejected",
+    ("accepted", "trigger"): "accepted",
     ("accepted", "fill_part"): "partially_filled",
     ("accepted", "fill"): "filled",
     ("accepted", "cancel"): "cancelled",
