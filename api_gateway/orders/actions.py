@@ -41,16 +41,7 @@ class Orders:
     async def submit(self, account_id: UUID, user_id: UUID, ticket: OrderTicket) -> OrderReply:
         """At most one order for the ticket's client order id, however often it is sent."""
         return await self._processor.submit(
-            account_id,
-            user_id,
-            mode=ticket.mode,
-            client_order_id=ticket.client_order_id or uuid4().hex,
-            symbol=ticket.symbol,
-            side=ticket.side,
-            order_type=ticket.type,
-            time_in_force=ticket.time_in_force,
-            qty=ticket.qty,
-            limit_price=ticket.limit_price,
+            account_id, user_id, ticket, ticket.client_order_id or uuid4().hex
         )
 
     async def cancel(self, account_id: UUID, user_id: UUID, order_id: UUID) -> OrderReply:

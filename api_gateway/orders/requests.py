@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from redis.exceptions import RedisError
 
 from api_gateway.errors import Refused
+from api_gateway.orders.schemas import OrderTicket
 from api_gateway.values import plain
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.orders import (
@@ -16,12 +17,9 @@ from shared.models.orders import (
     Command,
     OpenBooks,
     OrderReply,
-    OrderType,
     Refusal,
     Reply,
-    Side,
     SubmitOrder,
-    TimeInForce,
 )
 from shared.redis.requests import AnswerOverdueError, OrderRequests
 from shared.service.request_context import current_request_id
@@ -54,29 +52,26 @@ class OrderProcessor:
         self,
         account_id: UUID,
         user_id: UUID,
-        *,
-        mode: Mode,
+        ticket: OrderTicket,
         client_order_id: str,
-        symbol: str,
-        side: Side,
-        order_type: OrderType,
-        time_in_force: TimeInForce,
-        qty: Decimal,
-        limit_price: Decimal | None,
     ) -> OrderReply:
         command = SubmitOrder(
             request_id=_request_id(),
             reply_to=self._requests.reply_to,
             account_id=AccountId(account_id),
-            mode=mode,
+            mode=ticket.mode,
             client_order_id=client_order_id,
             submitted_by=f"user:{user_id}",
-            symbol=Symbol(symbol),
-            side=side,
-            order_type=order_type,
-            time_in_force=time_in_force,
-            qty=Decimal(plain(qty)),
-            limit_price=None if limit_price is None else Decimal(plain(limit_price)),
+            symbol=Symbol(ticket.symbol),
+            side=ticket.side,
+            order_type=ticket.type,
+            time_in_force=ticket.time_in_force,
+            qty=Decimal(plain(ticket.qty)),
+            limit_price=_exact(ticket.limit_price),
+            stop_price=_exact(ticket.stop_price),
+            trail_price=_exact(ticket.trail_price),
+            trail_percent=_exact(ticket.trail_percent),
+            expires_at=ticket.expires_at,
         )
         return _order(
             await self._ask(
@@ -117,6 +112,11 @@ class OrderProcessor:
 def _request_id() -> str:
     """Starts with the id of the HTTP request, so that logs join up; one of its own a command."""
     return f"{current_request_id() or 'gateway'}:{uuid4().hex[:16]}"
+
+
+def _exact(amount: Decimal | None) -> Decimal | None:
+    """One text for equal numbers."""
+    return None if amount is None else Decimal(plain(amount))
 
 
 def _order(reply: Reply) -> OrderReply:

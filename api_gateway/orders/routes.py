@@ -1,10 +1,11 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Body, Query, Response
 
 from api_gateway.dependencies import GatewayState, ReadableAccount, TradableAccount
 from api_gateway.documentation import problems
+from api_gateway.orders.examples import TICKETS
 from api_gateway.orders.schemas import (
     ExecutionView,
     LedgerEntryView,
@@ -38,7 +39,10 @@ _LIST = problems(401, 404, 422, 503)
     },
 )
 async def submit_order(
-    scope: TradableAccount, ticket: OrderTicket, response: Response, gateway: GatewayState
+    scope: TradableAccount,
+    ticket: Annotated[OrderTicket, Body(openapi_examples=TICKETS)],
+    response: Response,
+    gateway: GatewayState,
 ) -> OrderView:
     reply = await gateway.orders.submit(scope.account_id, scope.caller.user_id, ticket)
     order = view(OrderView, reply.order)

@@ -13,6 +13,8 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import Engine
 
+from api_gateway.orders.examples import TICKETS
+from api_gateway.values import plain
 from cli.embedded.servers import Valkey, free_port
 from shared.config import Settings
 from shared.models.orders import SubmitOrder
@@ -53,6 +55,23 @@ async def test_a_submitted_order_is_answered_after_it_is_stored(
     assert command.submitted_by == f"user:{trader.id}"
     assert (command.client_order_id, command.time_in_force) == ("mine-1", "day")
     assert command.request_id.startswith("trace-me-0001")
+
+
+async def test_every_kind_of_order_reaches_the_processor_as_it_was_written(
+    trader: Person, orders: str, processor: ProcessorDouble
+) -> None:
+    for name, example in TICKETS.items():
+        ticket = {**example["value"], "client_order_id": name}
+        answer = await trader.http.post(orders, json=ticket)
+        assert answer.status_code == 201, answer.text
+        told = {
+            key: plain(Decimal(value)) if key.endswith(("price", "qty", "percent")) else value
+            for key, value in ticket.items()
+        }
+        assert {key: answer.json()[key] for key in told} == told
+        command = processor.commands[-1]
+        assert isinstance(command, SubmitOrder)
+        assert command.order_type == ticket["type"]
 
 
 async def test_a_repeated_client_order_id_gets_the_first_order(trader: Person, orders: str) -> None:
@@ -120,7 +139,18 @@ async def test_an_order_that_makes_no_sense_goes_no_further(
         {"type": "limit", "limit_price": "0"},
         {"type": "stop"},
         {"side": "BUY"},
-        {"time_in_force": "ioc"},
+        {"type": "stop_limit", "stop_price": "5"},
+        {"type": "stop", "stop_price": "5", "limit_price": "5"},
+        {"stop_price": "5"},
+        {"type": "trailing_stop"},
+        {"type": "trailing_stop", "trail_price": "1", "trail_percent": "1"},
+        {"type": "trailing_stop", "trail_price": "-1"},
+        {"trail_percent": "1"},
+        {"time_in_force": "opg"},
+        {"time_in_force": "gtd"},
+        {"time_in_force": "gtd", "expires_at": "2030-01-01T00:00:00"},
+        {"time_in_force": "gtd", "expires_at": "9999-12-31T00:00:00Z"},
+        {"expires_at": "2030-01-01T00:00:00Z"},
         {"symbol": ""},
         {"symbol": "S" * 33},
         {"symbol": "SP\x00Y"},

@@ -130,7 +130,10 @@ class Desk:
         mode: Mode = "paper",
         time_in_force: TimeInForce = "gtc",
         order_type: OrderType | None = None,
+        **more: Any,
     ) -> SubmitOrder:
+        """`more` are further fields of the command, texts for prices."""
+        prices = {"stop_price", "trail_price", "trail_percent"}
         return SubmitOrder(
             request_id=uuid4().hex,
             reply_to=self.requests.reply_to,
@@ -144,6 +147,7 @@ class Desk:
             time_in_force=time_in_force,
             qty=Decimal(qty),
             limit_price=None if limit is None else Decimal(limit),
+            **{key: Decimal(value) if key in prices else value for key, value in more.items()},
         )
 
     async def ask(self, command: SubmitOrder | CancelOrder | OpenBooks) -> Reply:

@@ -272,9 +272,9 @@ async def _play(
 
 
 def _decisions(desk: Desk, account: object, number: int) -> list[object]:
-    def order(side: str, qty: str, limit: str | None, name: str) -> object:
+    def order(side: str, qty: str, limit: str | None, name: str, **more: object) -> object:
         return desk.command(
-            side, qty, limit=limit, account=account, client_order_id=f"{number}-{name}"
+            side, qty, limit=limit, account=account, client_order_id=f"{number}-{name}", **more
         )
 
     decided = [order("buy", "10", None, "market")]
@@ -282,7 +282,24 @@ def _decisions(desk: Desk, account: object, number: int) -> list[object]:
         decided.append(order("buy", "5", f"{99 + number % 4}.5", "resting"))
     if number % 2 == 1:
         decided.append(order("sell", "7", f"{101 + number % 3}.3", "sell"))
+    decided += _stops(order, number)
     return decided
+
+
+def _stops(order: Callable[..., object], number: int) -> list[object]:
+    """Working over many slices, so that kills find them waiting, triggered, and trailing."""
+    if number == 1:
+        return [
+            order("sell", "3", None, "trail", order_type="trailing_stop", trail_percent="2.6"),
+            order("buy", "3", None, "up", order_type="stop", stop_price="103.9"),
+            order("buy", "2", "100.4", "rest", order_type="stop_limit", stop_price="103.8"),
+        ]
+    if number % 4 == 2:
+        return [
+            order("sell", "1", None, "tight", order_type="trailing_stop", trail_price="0.9"),
+            order("buy", "1", "101.2", "ioc", time_in_force="ioc"),
+        ]
+    return []
 
 
 async def test_a_run_with_kills_gives_the_executions_of_an_undisturbed_one(
