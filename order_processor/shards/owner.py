@@ -239,6 +239,8 @@ class ShardOwner:
             unknown = desk.unknown_to(commands)
             if unknown:
                 desk.learn(unknown, await self._journal.look_up(unknown, desk.last_prices))
+            if unknown.again and (more := desk.unknown_to(commands)):
+                desk.learn(more, await self._journal.look_up(more, desk.last_prices))
             for exchange in desk.unprepared_exchanges(commands):
                 await self._sessions.prepare(exchange)
             for command in commands:

@@ -120,6 +120,9 @@ def order_of(row: Row[Any]) -> Order:
         hwm=_plain(row.hwm),
         triggered_at=row.triggered_at,
         expires_at=row.expires_at,
+        replaces=row.replaces,
+        replaced_by=row.replaced_by,
+        closes_position=row.closes_position,
     )
 
 

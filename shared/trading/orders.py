@@ -8,7 +8,9 @@ import msgspec
 from shared.models.identifiers import OrderId
 from shared.models.orders import Order, OrderStatus
 
-Trigger = Literal["submit", "accept", "reject", "trigger", "fill_part", "fill", "cancel", "expire"]
+Trigger = Literal[
+    "submit", "accept", "reject", "trigger", "fill_part", "fill", "cancel", "expire", "replace"
+]
 
 #: None is the state before the order exists. What is not in the table can't happen.
 TRANSITIONS: dict[tuple[OrderStatus | None, Trigger], OrderStatus] = {
@@ -21,6 +23,8 @@ TRANSITIONS: dict[tuple[OrderStatus | None, Trigger], OrderStatus] = {
     ("accepted", "fill"): "filled",
     ("accepted", "cancel"): "cancelled",
     ("accepted", "expire"): "expired",
+    # A partly filled one is not replaced: what is left of it is another quantity.
+    ("accepted", "replace"): "replaced",
     # Each further part is a transition of its own, with its own time.
     ("partially_filled", "fill_part"): "partially_filled",
     ("partially_filled", "fill"): "filled",

@@ -23,6 +23,7 @@ from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.market import RunEnded, RunStarted, TimeMark, Trades
 from shared.models.orders import (
     CancelOrder,
+    Command,
     OpenBooks,
     Order,
     OrderReply,
@@ -150,7 +151,7 @@ class Desk:
             **{key: Decimal(value) if key in prices else value for key, value in more.items()},
         )
 
-    async def ask(self, command: SubmitOrder | CancelOrder | OpenBooks) -> Reply:
+    async def ask(self, command: Command) -> Reply:
         return await self.requests.ask(command, TIMEOUT_S)
 
     async def insist(self, command: SubmitOrder) -> Order:

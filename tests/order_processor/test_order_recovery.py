@@ -308,6 +308,7 @@ async def test_a_run_with_kills_gives_the_executions_of_an_undisturbed_one(
     process = processes(ORDER_CURSOR_INTERVAL_S="0.05")
     undisturbed = await _play(desk, redis)
     assert len(undisturbed) > 20
+    assert {"1-trail", "1-up", "1-rest"} <= {row[0] for row in undisturbed}
 
     def kill_sometimes(number: int) -> None:
         if number in {3, 11}:

@@ -1,4 +1,4 @@
-"""Stops and times in force through the whole service: stored, told, and as they were after a kill."""
+"""Stops and times in force through the whole service: stored, told, the same after a restart."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager

@@ -87,6 +87,10 @@ class OrderRow(Base):
     #: The mark: highest price for a sell, lowest for a buy; None before a run's first print.
     hwm: Mapped[Decimal | None]
     triggered_at: Mapped[datetime | None]
+    replaces: Mapped[UUID | None]
+    replaced_by: Mapped[UUID | None]
+    #: It was made to close the position.
+    closes_position: Mapped[bool] = mapped_column(default=False)
 
     __table_args__ = (
         UniqueConstraint("account_id", "mode", "client_order_id"),

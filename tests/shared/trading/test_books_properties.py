@@ -1,5 +1,6 @@
 """Random days at the desk, against a second set of books that is written as plainly as can be."""
 
+import dataclasses
 import itertools
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.models.identifiers import Symbol
-from shared.models.orders import Order, SubmitOrder
+from shared.models.orders import Order, ReplaceOrder, SubmitOrder
 from shared.trading.books import Books, BooksState
 from shared.trading.changes import (
     Change,
@@ -186,6 +187,15 @@ class NaiveBooks:
             self.fills.append((order.name, order.qty, at_price))
         self.last[symbol] = price
 
+    def replace(self, old: NaiveOrder, name: str, qty: Decimal, ticket: Ticket, now_s: int) -> None:
+        old.state = "replaced"
+        self.submit(name, old.symbol, old.side, qty, ticket, now_s)
+        new = self.orders[-1]
+        if new.state == "rejected":
+            old.state = "accepted"
+        new.ends_s, new.triggered = old.ends_s, old.triggered
+        new.prices = list(old.prices)
+
     def expire(self, now_s: int) -> None:
         for order in self.working():
             if order.ends_s is not None and order.ends_s <= now_s:
@@ -247,10 +257,19 @@ prints = st.tuples(st.just("print"), symbols, prices)
 gaps = st.tuples(st.just("print"), symbols, st.sampled_from([TICK, 10 * TICK, 1000 * TICK]))
 #: Of the n-th order, if there is one.
 cancels = st.tuples(st.just("cancel"), st.integers(0, 30))
+#: Of the n-th order, if it works: another quantity or price, or both.
+replaces = st.tuples(
+    st.just("replace"),
+    st.integers(0, 30),
+    st.none() | st.integers(1, 400).map(lambda lots: lots * LOT),
+    st.none() | prices,
+)
 restarts = st.tuples(st.just("restart"))
 runs = st.tuples(st.just("run"))
 steps = st.lists(
-    st.one_of(submits, submits, submits, prints, prints, prints, gaps, cancels, restarts, runs),
+    st.one_of(
+        submits, submits, submits, prints, prints, prints, gaps, cancels, replaces, restarts, runs
+    ),
     min_size=15,
     max_size=60,
 )
@@ -333,6 +352,8 @@ def play(day: list[tuple[Any, ...]]) -> Played:
             done = played.books.cancel(order_id_of(ACCOUNT, "paper", name), now)
             assert (done is not None) == played.naive.cancel(name)
             played.take([done] if isinstance(done, OrderChanged) else [])
+        elif verb == "replace":
+            replace(played, str(arguments[0]), next(names), *arguments[1:], second)
         elif verb == "print":
             symbol, price = arguments
             played.take(played.books.meet_print(Symbol(symbol), price, now))
@@ -344,6 +365,41 @@ def play(day: list[tuple[Any, ...]]) -> Played:
             played.restart()
         check_always(played)
     return played
+
+
+def replace(
+    played: Played, name: str, new: str, qty: Decimal | None, price: Decimal | None, now_s: int
+) -> None:
+    working = played.books.working.get(order_id_of(ACCOUNT, "paper", name))
+    if working is None:
+        return
+    old = next(each for each in played.naive.orders if each.name == name)
+    changes = {"limit": "limit_price", "stop_limit": "limit_price", "stop": "stop_price"}
+    given = changes.get(old.ticket.kind) if price is not None else None
+    command = ReplaceOrder(
+        request_id="r",
+        reply_to="c",
+        account_id=ACCOUNT,
+        mode="paper",
+        order_id=working.order.id,
+        client_order_id=new,
+        submitted_by="user:1",
+        qty=qty,
+        **({given: price} if given else {}),
+    )
+    instrument = A if old.symbol == "A" else B
+    last = played.naive.last.get(old.symbol)
+    done = played.books.replace(working, command, instrument, last, at(now_s), "1-0")
+    if qty is None and given is None:
+        assert isinstance(done, Refused)
+        assert done.code == "nothing_to_replace"
+        return
+    assert not isinstance(done, Refused), done
+    played.take(list(done))
+    ticket = dataclasses.replace(
+        old.ticket, **({given.removesuffix("_price"): price} if given else {})
+    )
+    played.naive.replace(old, new, qty or old.qty, ticket, now_s)
 
 
 def submit_command(

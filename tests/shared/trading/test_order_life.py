@@ -23,6 +23,7 @@ LEGAL = {
     ("accepted", "fill"): "filled",
     ("accepted", "cancel"): "cancelled",
     ("accepted", "expire"): "expired",
+    ("accepted", "replace"): "replaced",
     ("partially_filled", "fill_part"): "partially_filled",
     ("partially_filled", "fill"): "filled",
     ("partially_filled", "cancel"): "cancelled",
