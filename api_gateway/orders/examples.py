@@ -1,4 +1,4 @@
-"""Order tickets that the API's description shows."""
+"""Requests that the API's description shows."""
 
 from typing import Any
 
@@ -38,5 +38,21 @@ TICKETS: dict[str, Any] = {
             "time_in_force": "gtd",
             "expires_at": "2026-12-18T21:00:00Z",
         },
+    },
+}
+
+REPLACEMENTS: dict[str, Any] = {
+    "price": {
+        "summary": "Move the limit",
+        "value": {"limit_price": "502", "client_order_id": "rebalance-2026-11-20-1-b"},
+    },
+    "trail": {"summary": "Trail closer", "value": {"trail_percent": "1.5"}},
+}
+
+CLOSINGS: dict[str, Any] = {
+    "plain": {"summary": "Sell what is held", "value": {"client_order_id": "flat-2026-11-20"}},
+    "with_orders": {
+        "summary": "Cancel its orders, then sell",
+        "value": {"client_order_id": "flat-2026-11-20", "cancel_orders": True},
     },
 }

@@ -8,21 +8,27 @@ from uuid import UUID, uuid4
 from redis.exceptions import RedisError
 
 from api_gateway.errors import Refused
-from api_gateway.orders.schemas import OrderTicket
+from api_gateway.orders.schemas import Closing, OrderReplacement, OrderTicket
 from api_gateway.values import plain
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.orders import (
     BooksReply,
     CancelOrder,
+    CancelOrders,
+    ClosePositions,
     Command,
     OpenBooks,
     OrderReply,
+    OrdersReply,
     Refusal,
+    ReplaceOrder,
     Reply,
     SubmitOrder,
 )
 from shared.redis.requests import AnswerOverdueError, OrderRequests
 from shared.service.request_context import current_request_id
+
+_SAME_ID = "Send it again with the same client_order_id: it can't be placed twice."
 
 
 class OrderProcessor:
@@ -76,7 +82,7 @@ class OrderProcessor:
         return _order(
             await self._ask(
                 command,
-                "Send it again with the same client_order_id: it can't be placed twice.",
+                _SAME_ID,
                 {"client_order_id": client_order_id},
             )
         )
@@ -93,6 +99,69 @@ class OrderProcessor:
             submitted_by=f"user:{user_id}",
         )
         return _order(await self._ask(command, "It is safe to send this request again.", {}))
+
+    async def cancel_all(
+        self, account_id: UUID, user_id: UUID, *, mode: Mode, symbol: str | None
+    ) -> OrdersReply:
+        command = CancelOrders(
+            request_id=_request_id(),
+            reply_to=self._requests.reply_to,
+            account_id=AccountId(account_id),
+            mode=mode,
+            submitted_by=f"user:{user_id}",
+            symbol=None if symbol is None else Symbol(symbol),
+        )
+        return _many(await self._ask(command, "It is safe to send this request again.", {}))
+
+    async def replace(
+        self,
+        account_id: UUID,
+        user_id: UUID,
+        *,
+        mode: Mode,
+        order_id: UUID,
+        replacement: OrderReplacement,
+        client_order_id: str,
+    ) -> OrderReply:
+        command = ReplaceOrder(
+            request_id=_request_id(),
+            reply_to=self._requests.reply_to,
+            account_id=AccountId(account_id),
+            mode=mode,
+            order_id=OrderId(order_id),
+            client_order_id=client_order_id,
+            submitted_by=f"user:{user_id}",
+            qty=_exact(replacement.qty),
+            limit_price=_exact(replacement.limit_price),
+            stop_price=_exact(replacement.stop_price),
+            trail_price=_exact(replacement.trail_price),
+            trail_percent=_exact(replacement.trail_percent),
+        )
+        members = {"client_order_id": client_order_id}
+        return _order(await self._ask(command, _SAME_ID, members))
+
+    async def close(
+        self,
+        account_id: UUID,
+        user_id: UUID,
+        *,
+        symbol: str | None,
+        closing: Closing,
+        client_order_id: str,
+    ) -> OrdersReply:
+        """Of one symbol, or of all."""
+        command = ClosePositions(
+            request_id=_request_id(),
+            reply_to=self._requests.reply_to,
+            account_id=AccountId(account_id),
+            mode=closing.mode,
+            client_order_id=client_order_id,
+            submitted_by=f"user:{user_id}",
+            symbol=None if symbol is None else Symbol(symbol),
+            cancel_orders=closing.cancel_orders,
+        )
+        members = {"client_order_id": client_order_id}
+        return _many(await self._ask(command, _SAME_ID, members))
 
     async def _ask(self, command: Command, advice: str, members: Mapping[str, object]) -> Reply:
         try:
@@ -121,6 +190,11 @@ def _exact(amount: Decimal | None) -> Decimal | None:
 
 def _order(reply: Reply) -> OrderReply:
     assert isinstance(reply, OrderReply), "the processor answers order commands with OrderReply"
+    return reply
+
+
+def _many(reply: Reply) -> OrdersReply:
+    assert isinstance(reply, OrdersReply), "the processor answers commands for many with this"
     return reply
 
 

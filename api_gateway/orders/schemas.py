@@ -17,6 +17,48 @@ from shared.models.identifiers import Mode
 from shared.models.orders import OrderStatus, OrderType, Side, TimeInForce
 from shared.service.problems import ProblemBody
 
+
+class OrderReplacement(Input):
+    """What is to change; what is absent stays as it is."""
+
+    qty: PositiveDecimal | None = None
+    limit_price: PositiveDecimal | None = None
+    stop_price: PositiveDecimal | None = None
+    trail_price: PositiveDecimal | None = None
+    trail_percent: PositiveDecimal | None = None
+    client_order_id: Annotated[
+        ClientOrderId | None,
+        Field(description="Names the new order: sending it again gives the first answer."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _check_presence(self) -> Self:
+        changes = self.model_dump(exclude={"client_order_id"}, exclude_none=True)
+        if not changes:
+            raise ValueError("say at least one thing that is to change")
+        return self
+
+
+class Closing(Input):
+    client_order_id: Annotated[
+        ClientOrderId | None,
+        Field(
+            description="Names the request: sending it again gives the first orders. The order "
+            "of one position has it as its own, each order of all positions has it followed by "
+            "`.` and its symbol.",
+            examples=["flat-2026-11-20"],
+        ),
+    ] = None
+    cancel_orders: Annotated[
+        bool,
+        Field(
+            description="Cancel the working orders of the symbols first. Those to sell hold the "
+            "position: without this, a position that they hold is not closed."
+        ),
+    ] = False
+    mode: Mode = "paper"
+
+
 #: Field → types of orders that have it.
 _NEEDED: dict[str, tuple[OrderType, ...]] = {
     "limit_price": ("limit", "stop_limit"),
@@ -122,6 +164,29 @@ class OrderView(View):
     triggered_at: UtcTime | None
     #: Market time at which a DAY or GTD order ends.
     expires_at: UtcTime | None
+    #: The order that this one was to replace, and the one that replaced this.
+    replaces: UUID | None
+    replaced_by: UUID | None
+    #: It was made to close the position.
+    closes_position: bool
+
+
+class CancelledOrders(View):
+    items: list[OrderView]
+
+
+class NotClosedView(View):
+    symbol: str
+    code: str
+    message: str
+
+
+class ClosedPositions(View):
+    #: One order a position; a rejected one says why.
+    items: list[OrderView]
+    #: Positions for which no order could be made.
+    not_closed: list[NotClosedView]
+    client_order_id: str
 
 
 class OrderProblem(ProblemBody):

@@ -240,6 +240,79 @@ async def test_an_unknown_order_is_not_found(trader: Person, orders: str) -> Non
     assert code(await trader.http.delete(f"{orders}/x")) == (422, "invalid_request")
 
 
+async def test_all_working_orders_are_cancelled_or_those_of_one_symbol(
+    trader: Person, orders: str
+) -> None:
+    spy = (await trader.http.post(orders, json=LIMIT)).json()
+    ibm = (await trader.http.post(orders, json={**LIMIT, "symbol": "IBM"})).json()
+    for query, expected in (("?symbol=SPY", [spy["id"]]), ("", [ibm["id"]]), ("", [])):
+        answer = await trader.http.delete(f"{orders}{query}")
+        assert [order["id"] for order in answer.json()["items"]] == expected
+        assert answer.status_code == 200
+
+
+# --- replacing, closing ----------------------------------------------------------------------
+
+
+async def test_an_order_is_replaced_once_and_knows_its_successor(
+    trader: Person, orders: str
+) -> None:
+    old = (await trader.http.post(orders, json=LIMIT)).json()
+    change = {"limit_price": "502", "client_order_id": "moved"}
+    answers = [await trader.http.patch(f"{orders}/{old['id']}", json=change) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 200]
+    new = answers[0].json()
+    assert (new["limit_price"], new["replaces"]) == ("502", old["id"])
+    before = (await trader.http.get(f"{orders}/{old['id']}")).json()
+    assert (before["status"], before["replaced_by"]) == ("replaced", new["id"])
+    late = await trader.http.patch(f"{orders}/{old['id']}", json={"qty": "3"})
+    assert code(late) == (409, "order_not_working")
+
+
+async def test_a_replacement_that_makes_no_sense_goes_no_further(
+    trader: Person, orders: str, processor: ProcessorDouble
+) -> None:
+    order = (await trader.http.post(orders, json=LIMIT)).json()
+    commands = len(processor.commands)
+    for body in ({}, {"client_order_id": "x"}, {"qty": "0"}, {"limit_price": "x"}, {"side": "buy"}):
+        answer = await trader.http.patch(f"{orders}/{order['id']}", json=body)
+        assert code(answer) == (422, "invalid_request")
+    assert code(await trader.http.patch(f"{orders}/{uuid4()}", json={"qty": "1"})) == (
+        404,
+        "not_found",
+    )
+    assert len(processor.commands) == commands
+
+
+async def test_a_position_is_closed_by_an_order_that_a_repetition_gives_again(
+    trader: Person, account: dict[str, Any]
+) -> None:
+    positions = f"/accounts/{account['id']}/positions"
+    answers = [
+        await trader.http.post(f"{positions}/SPY/close", json={"client_order_id": "out"})
+        for _ in range(2)
+    ]
+    assert [answer.status_code for answer in answers] == [201, 200]
+    assert answers[0].json() == answers[1].json()
+    flat = await trader.http.post(f"{positions}/BTC/USDT/close", json={})
+    assert code(flat) == (409, "position_not_open")
+    rejected = await trader.http.post(f"{positions}/DEAR/close", json={})
+    assert code(rejected) == (422, "buying_power")
+    assert rejected.json()["order"]["status"] == "rejected"
+
+
+async def test_closing_all_positions_tells_those_that_could_not_be_closed(
+    trader: Person, account: dict[str, Any]
+) -> None:
+    path = f"/accounts/{account['id']}/positions/close"
+    answer = await trader.http.post(path, json={"client_order_id": "flat"})
+    assert answer.status_code == 200
+    body = answer.json()
+    assert [order["client_order_id"] for order in body["items"]] == ["flat.SPY"]
+    assert body["not_closed"] == [{"symbol": "IBM", "code": "halted", "message": "No."}]
+    assert body["client_order_id"] == "flat"
+
+
 # --- looking ---------------------------------------------------------------------------------
 
 

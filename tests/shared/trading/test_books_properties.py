@@ -266,13 +266,23 @@ replaces = st.tuples(
 )
 restarts = st.tuples(st.just("restart"))
 runs = st.tuples(st.just("run"))
+#: Both symbols are held, so that there is something to sell.
+opening: list[tuple[Any, ...]] = [
+    (verb, symbol, *more)
+    for symbol in ("A", "B")
+    for verb, *more in (
+        ("print", 100 * TICK),
+        ("submit", "buy", 200 * LOT, Ticket()),
+        ("print", 100 * TICK),
+    )
+]
 steps = st.lists(
     st.one_of(
         submits, submits, submits, prints, prints, prints, gaps, cancels, replaces, restarts, runs
     ),
     min_size=15,
     max_size=60,
-)
+).map(lambda day: opening + day)
 
 
 @dataclass
