@@ -5,7 +5,7 @@ a refusal changes nothing. Nothing here knows of time but what it is told.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
@@ -160,6 +160,7 @@ class Books:
         tick = instrument.tick_size
         reserve, obstacle = self._weigh(command, tick, last_price)
         ends = session_close if command.time_in_force == "day" else command.expires_at
+        ends = None if ends is None else ends.astimezone(UTC)
         new = self._number(command, at, ends, last_price, tick)
         return self._take(new, tick, reserve, obstacle, tape_id, at)
 
