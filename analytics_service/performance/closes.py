@@ -8,8 +8,8 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from analytics_service.metrics.equity_curve import Closes
 from shared.candles.timeframes import LENGTH_NS
+from shared.metrics.equity_curve import Closes
 from shared.models.identifiers import Timeframe
 from shared.service.problems import Problem
 

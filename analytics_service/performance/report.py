@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from analytics_service.metrics.downsample import downsampled
-from analytics_service.metrics.drawdown import Drawdown, max_drawdown
-from analytics_service.metrics.equity_curve import Closes, equity_curve
-from analytics_service.metrics.executions import Point
-from analytics_service.metrics.profit_factor import profit_factor
-from analytics_service.metrics.sharpe import sharpe
-from analytics_service.metrics.total_return import total_return_fraction
-from analytics_service.metrics.trades import round_trips
-from analytics_service.metrics.win_rate import win_rate
 from analytics_service.performance.repository import Holding, Records
+from shared.metrics.downsample import downsampled
+from shared.metrics.drawdown import Drawdown, max_drawdown
+from shared.metrics.equity_curve import Closes, equity_curve
+from shared.metrics.executions import Point
+from shared.metrics.profit_factor import profit_factor
+from shared.metrics.sharpe import sharpe
+from shared.metrics.total_return import total_return_fraction
+from shared.metrics.trades import round_trips
+from shared.metrics.win_rate import win_rate
 from shared.trading.amounts import ZERO, exactly, measured, rounded
 
 

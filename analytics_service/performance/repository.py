@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
-from analytics_service.metrics.executions import Fill
+from shared.metrics.executions import Fill
 from shared.models.identifiers import Mode
 from shared.redis.keys import shard_of
 from shared.trading.amounts import ZERO

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from analytics_service.metrics.executions import Point
-from analytics_service.metrics.sharpe import BASIS
 from analytics_service.performance.actions import Analysis
 from analytics_service.performance.report import Performance
 from analytics_service.performance.schemas import EquityPoint, PerformanceAnswer
+from shared.metrics.executions import Point
+from shared.metrics.sharpe import BASIS
 from shared.models.base import encode
 from shared.models.identifiers import Mode, Timeframe
 from shared.service.problems import not_found

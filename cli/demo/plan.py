@@ -38,7 +38,7 @@ def make_plan(
     if timeframe not in TIMEFRAMES:
         raise BadInputError(f"there is no timeframe {timeframe}; there are {' '.join(TIMEFRAMES)}")
     chosen = _capital(capital)
-    values = _parameters(parameters)
+    values = parse_parameters(parameters)
     symbols = _symbols(files) if files else list(SYNTHETIC["symbols"])
     return DemoPlan(tuple(files), tuple(symbols), strategy, values, timeframe, chosen)
 
@@ -66,7 +66,8 @@ def _capital(text: str) -> Decimal:
     return capital
 
 
-def _parameters(texts: Sequence[str]) -> dict[str, Any]:
+def parse_parameters(texts: Sequence[str]) -> dict[str, Any]:
+    """Values by name, of `name=value` texts; as the numbers and flags that they look like."""
     values: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")

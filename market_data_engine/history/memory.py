@@ -2,9 +2,9 @@
 
 from collections import deque
 
-from market_data_engine.replays.candles import RunCandles
 from shared.models.identifiers import Timeframe
 from shared.models.market import Candle
+from shared.replays.candles import RunCandles
 
 #: Completed candles kept of each symbol and timeframe.
 KEPT = 500

@@ -17,13 +17,13 @@ from market_data_engine.errors import LeadershipLostError, Refused
 from market_data_engine.leadership.leadership import Leadership
 from market_data_engine.replays import repository
 from market_data_engine.replays.assembly import Assembly
-from market_data_engine.replays.candles import RunCandles
 from market_data_engine.replays.preparation import Preparation, PreparedRun
 from market_data_engine.replays.runner import Runner
 from market_data_engine.replays.schemas import Replay, ReplayList, ReplayRequest
 from market_data_engine.store.writer import CandleWriter
 from shared.database import DatabaseThread
 from shared.redis.tape_writer import TapeTakenError
+from shared.replays.candles import RunCandles
 
 log = structlog.get_logger()
 

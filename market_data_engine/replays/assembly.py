@@ -4,7 +4,6 @@ from redis.asyncio import Redis
 
 from market_data_engine.history.memory import CandleMemory
 from market_data_engine.leadership.leadership import Leadership
-from market_data_engine.replays.candles import RunCandles
 from market_data_engine.replays.frames import FrameNumbers, RunFrames
 from market_data_engine.replays.preparation import PreparedRun
 from market_data_engine.replays.runner import Lines, Run, Runner
@@ -12,6 +11,7 @@ from market_data_engine.settings import MarketDataSettings
 from market_data_engine.store.writer import CandleWriter
 from shared.redis.tape import Pacer, Phase
 from shared.redis.tape_writer import TapeWriter
+from shared.replays.candles import RunCandles
 
 
 class Assembly:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 
 from redis.asyncio import Redis
 
-from market_data_engine.replays.candles import RunCandles
 from shared.models.frames import encode_frame
 from shared.models.identifiers import TIMEFRAMES
 from shared.models.market import Candle, CandleUpdated, TimeMark
@@ -12,6 +11,7 @@ from shared.models.topics import TIME_TOPIC, candles_topic
 from shared.redis.keys import topic_buffer
 from shared.redis.streams import position
 from shared.redis.topics import Frame
+from shared.replays.candles import RunCandles
 
 
 class FrameNumbers:

@@ -14,10 +14,8 @@ from redis.asyncio import Redis
 from market_data_engine.feeds.feed import Feed
 from market_data_engine.history.memory import CandleMemory
 from market_data_engine.metrics import CANDLES, MARKS, TICKS, WAIT
-from market_data_engine.replays.candles import RunCandles
 from market_data_engine.replays.clocks import Clock
 from market_data_engine.replays.frames import RunFrames
-from market_data_engine.replays.slices import Slice, Slicer
 from market_data_engine.store.writer import CandleWriter
 from shared.candles.timeframes import MINUTE_NS
 from shared.models.market import (
@@ -32,6 +30,8 @@ from shared.models.market import (
 from shared.redis.keys import LAST_PRICES
 from shared.redis.tape import Pacer, Phase
 from shared.redis.tape_writer import TapeWriter
+from shared.replays.candles import RunCandles
+from shared.replays.slices import Slice, Slicer
 
 Source = Literal["live", "replay", "synthetic"]
 

@@ -13,17 +13,15 @@ from shared.models.orders import (
     AccountEvent,
     Execution,
     Order,
-    OrderExecuted,
-    OrderUpdated,
     Position,
     PositionChanged,
 )
 from shared.models.topics import AccountTopicKind, account_topic
 from shared.trading.books import Books
 from shared.trading.changes import Change, Deposited, OrderFilled, StopMoved, WorkingOrder
+from shared.trading.events import executed, updated
 from shared.trading.ledger import LedgerEntry
 from shared.trading.orders import Transition
-from shared.trading.positions import Holding
 
 
 class OrderRecord(Order, frozen=True, kw_only=True):
@@ -102,14 +100,14 @@ class Batch:
             self._keep_moved(order)
             return
         self.transitions.extend(change.transitions)
-        updated = OrderUpdated(order=order, event=order.status, tape_id=tape_id, cash=change.cash)
+        told = updated(change, tape_id)
         if isinstance(change, OrderFilled):
             self._keep(order, None)
-            self._tell(account, books.mode, "orders", updated)
+            self._tell(account, books.mode, "orders", told)
             self._record_fill(books, change, tape_id)
         else:
             self._keep(order, change.opened)
-            self._tell(account, books.mode, "orders", updated)
+            self._tell(account, books.mode, "orders", told)
 
     def _keep(self, order: Order, opened: WorkingOrder | None) -> None:
         known = self.opened.get(order.id)
@@ -132,18 +130,12 @@ class Batch:
         self.executions.append(change.execution)
         for entry in change.entries:
             self._enter(account, mode, entry)
-        position = position_of(account, mode, change.holding)
+        told = executed(change, tape_id)
+        position = told.position
         self.positions[account, mode, position.symbol] = PositionRecord(
             **_fields(position), cost=change.holding.cost
         )
-        executed = OrderExecuted(
-            execution=change.execution,
-            order=change.order,
-            position=position,
-            cash=change.cash,
-            tape_id=tape_id,
-        )
-        self._tell(account, mode, "executions", executed)
+        self._tell(account, mode, "executions", told)
         moved = PositionChanged(position=position, cash=change.cash, tape_id=tape_id)
         self._tell(account, mode, "positions", moved)
 
@@ -168,17 +160,3 @@ def _order_record(order: Order, reserved: Decimal, tape_id: str) -> OrderRecord:
 
 def _fields(row: msgspec.Struct) -> dict[str, Any]:
     return msgspec.structs.asdict(row)
-
-
-def position_of(account: AccountId, mode: Mode, holding: Holding) -> Position:
-    assert holding.updated_at is not None, "a position begins with a fill"
-    return Position(
-        account_id=account,
-        mode=mode,
-        symbol=holding.symbol,
-        qty=holding.qty,
-        avg_price=holding.avg_price,
-        realized_pnl=holding.realized_pnl,
-        fees=holding.fees,
-        updated_at=holding.updated_at,
-    )

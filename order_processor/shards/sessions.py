@@ -7,7 +7,6 @@ import structlog
 
 from shared.calendars import Calendars, UnknownExchangeError
 from shared.candles.calendar import SessionCalendar
-from shared.candles.errors import OutsideCalendarError
 from shared.database import DatabaseThread
 
 log = structlog.get_logger()
@@ -61,12 +60,4 @@ class Sessions:
         None when it isn't known: without a calendar, or outside of it.
         """
         calendar, _ = self._known.get(exchange, (None, 0.0))
-        if calendar is None:
-            return None
-        try:
-            session = calendar.session_at(at_ns)
-            if at_ns >= session.close_ns:
-                session = calendar.session_at(session.next_open_ns)
-        except OutsideCalendarError:
-            return None
-        return session.close_ns
+        return None if calendar is None else calendar.close_after(at_ns)

@@ -114,6 +114,19 @@ class SessionCalendar:
             week_close_ns=week_close_ns,
         )
 
+    def close_after(self, at_ns: int) -> int | None:
+        """The close of the session that `at_ns` is in; between sessions, of the next one.
+
+        None outside of the calendar.
+        """
+        try:
+            session = self.session_at(at_ns)
+            if at_ns >= session.close_ns:
+                session = self.session_at(session.next_open_ns)
+        except OutsideCalendarError:
+            return None
+        return session.close_ns
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SessionCalendar) and self._key() == other._key()
 

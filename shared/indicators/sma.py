@@ -1,7 +1,8 @@
 """Simple moving average."""
 
-from collections.abc import Mapping
-from itertools import accumulate
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate, chain, islice
+from math import isfinite
 
 from shared.indicators.indicator import Indicator, State, checked_number, refuse_unless_finite
 
@@ -45,6 +46,33 @@ class SMA(Indicator):
             self._tails.reverse()
             self._previous, self._block, self._head = self._block, [], 0.0
         return result
+
+    def over(self, values: Iterable[float]) -> Iterator[float | None]:
+        """What `update` returns for each of `values`, to the last bit, several times as fast.
+
+        It reads a block ahead. The indicator itself stays as it is: it must be a fresh one.
+        """
+        if self._previous or self._block:
+            raise ValueError("only a fresh average can be taken over a whole column")
+        return chain.from_iterable(self._blocks(iter(values)))
+
+    def _blocks(self, values: Iterator[float]) -> Iterator[list[float | None]]:
+        period = self.period
+        tails: list[float] = []
+        while block := list(islice(values, period)):
+            heads = list(accumulate(block))
+            if not isfinite(heads[-1]):
+                for value in block:
+                    refuse_unless_finite(value)
+            if tails:
+                yield [(tail + head) / period for tail, head in zip(tails, heads, strict=False)]
+            else:
+                yield [
+                    None if count < period else heads[-1] / period
+                    for count in range(1, len(block) + 1)
+                ]
+            # As in `update`, without the sum of the whole block, which no window begins with.
+            tails = [*accumulate(reversed(block), initial=0.0)][-2::-1]
 
     def state(self) -> State:
         return {**self._begin_state(), "values": [*self._previous, *self._block]}

@@ -1,5 +1,6 @@
 """Reading streams, with the types that our connections (bytes in, bytes out) really give."""
 
+from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 from redis.asyncio import Redis
@@ -12,6 +13,8 @@ class StreamEntry(NamedTuple):
     fields: dict[bytes, bytes]
 
 
+# The same few ids are compared over and over.
+@lru_cache(maxsize=1024)
 def position(entry_id: str) -> tuple[int, int]:
     """An entry id as something that compares in stream order."""
     ms, _, seq = entry_id.partition("-")

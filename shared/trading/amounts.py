@@ -5,7 +5,15 @@ so that what is in memory and what is stored are the same number.
 """
 
 from collections.abc import Callable
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
+from decimal import (
+    ROUND_CEILING,
+    ROUND_FLOOR,
+    ROUND_HALF_EVEN,
+    ROUND_HALF_UP,
+    Context,
+    Decimal,
+    getcontext,
+)
 from decimal import localcontext as _localcontext
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -20,7 +28,8 @@ _DECIMALS = 12
 _SCALE = Decimal("1e-12")
 
 #: Room for a product of two columns of NUMERIC(38, 12) without rounding.
-_CONTEXT = Context(prec=80)
+_DIGITS = 80
+_CONTEXT = Context(prec=_DIGITS)
 
 
 def exactly(function: Callable[P, T]) -> Callable[P, T]:
@@ -28,6 +37,8 @@ def exactly(function: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        if getcontext().prec == _DIGITS:  # within another exact calculation
+            return function(*args, **kwargs)
         with _localcontext(_CONTEXT):
             return function(*args, **kwargs)
 

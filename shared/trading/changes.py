@@ -1,12 +1,13 @@
 """What happens in the books, as values that can be stored and published."""
 
 from decimal import Decimal
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
 
 from shared.models.identifiers import Mode, OrderId
 from shared.models.orders import Execution, Order
+from shared.trading.ids import named_id
 from shared.trading.ledger import LedgerEntry
 from shared.trading.orders import Transition
 from shared.trading.positions import Holding
@@ -16,12 +17,12 @@ _ORDERS = UUID("6f1c2c5e-3a0b-4f57-9d1e-0b8f6f0c9a11")
 
 def order_id_of(account_id: UUID, mode: Mode, client_order_id: str) -> OrderId:
     """The same for the same command, so that one applied again after a crash is recognised."""
-    return OrderId(uuid5(_ORDERS, f"{account_id}/{mode}/{client_order_id}"))
+    return OrderId(named_id(_ORDERS, f"{account_id}/{mode}/{client_order_id}"))
 
 
 def execution_id_of(order_id: OrderId, number: int) -> UUID:
     """Of the order's `number`-th execution, from 1."""
-    return uuid5(order_id, str(number))
+    return named_id(order_id, str(number))
 
 
 class WorkingOrder(msgspec.Struct):

@@ -91,6 +91,8 @@ class Deployment:
             self.market = MarketView(record.symbols, record.timeframe, self._strategy.timeframes)
             self._desk = Desk(record.id.hex, self.market, Portfolio(), record.lots, log)
             self._strategy.attach(self._desk)
+            #: Otherwise nobody needs order events.
+            self._listens = strategy_class.on_order is not Strategy.on_order
             self._strategy.on_start()
             self.market.keep(self._strategy.warmup)
         except (Exception, SystemExit) as error:
@@ -216,6 +218,36 @@ class Deployment:
             self._desk.end()
         return handled
 
+    def follow(self, moments: Iterable[Sequence[Candle]]) -> bool:
+        """Decide on the candles of one quiet moment after another, as `decide` would, until one
+        leaves something to send; False when there are no more. Raises HookError.
+
+        All candles of a moment end at the same time. Nothing but candles may be news in it.
+        """
+        desk, take, on_candle = self._desk, self.market.take, self._strategy.on_candle
+        desk.begin(self._at_ns, self._at_ns)
+        outbox = desk.outbox
+        try:
+            for candles in moments:
+                desk.label = desk.at_ns = candles[0].end_ns
+                for candle in candles:
+                    if take(candle):
+                        on_candle(candle)
+                if outbox:
+                    return True
+        except (Exception, SystemExit) as error:
+            raise HookError(error_text()) from error
+        finally:
+            self._at_ns = desk.at_ns
+            self.unsaved_marks += 1
+            desk.end()
+        return False
+
+    @property
+    def at_ns(self) -> int:
+        """Market time of the last moment."""
+        return self._at_ns
+
     def stop(self) -> None:
         """Let the strategy say its last words, once. Raises HookError."""
         self.stopping = True
@@ -254,7 +286,7 @@ class Deployment:
             kind, execution = event.event, None
             if kind in FILLS:
                 return  # told with its execution
-        if order.deployment_id != self.id:
+        if order.deployment_id != self.id or not self._listens:
             return
         self._strategy.on_order(
             OrderEvent(

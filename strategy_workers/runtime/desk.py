@@ -1,7 +1,7 @@
 """The desk of one deployment: answers its strategy and collects what it decides. Pure."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -15,6 +15,9 @@ from strategy_workers.runtime.portfolio import Portfolio, WorkingOrder
 from strategy_workers.runtime.snapshot import Outgoing, OutgoingCancel, OutgoingOrder
 from strategy_workers.sdk.indicators import Indicator, IndicatorSet
 from strategy_workers.sdk.strategy import StrategyError, exact
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ZERO = Decimal(0)
 
 
 class Lots(NamedTuple):
@@ -53,14 +56,15 @@ class Desk:
         self.signals: list[Signal] = []
         self._prefix = order_id_prefix
         self._lots = lots
-        self._label: str | None = None
+        #: Of the moment; None where no orders can be sent.
+        self.label: str | int | None = None
         self._number = 0
-        self._at_ns = 0
+        self.at_ns = 0
 
-    def begin(self, label: str, at_ns: int) -> None:
-        self._label = label
+    def begin(self, label: str | int, at_ns: int) -> None:
+        self.label = label
         self._number = 0
-        self._at_ns = at_ns
+        self.at_ns = at_ns
         self.clear()
 
     def clear(self) -> None:
@@ -70,7 +74,7 @@ class Desk:
 
     def end(self) -> None:
         """No orders until the next moment."""
-        self._label = None
+        self.label = None
 
     # --- what it tells -------------------------------------------------------------------------
 
@@ -84,7 +88,7 @@ class Desk:
 
     @property
     def now(self) -> datetime:
-        return market_time(self._at_ns)
+        return market_time(self.at_ns)
 
     @property
     def cash(self) -> Decimal:
@@ -113,7 +117,9 @@ class Desk:
         )
 
     def position(self, symbol: str) -> Decimal:
-        return self.portfolio.position(symbol)
+        # As the portfolio says it; asked for at every candle.
+        holding = self.portfolio.holdings.get(symbol)
+        return holding.qty if holding else _ZERO
 
     def pending(self, symbol: str, side: Side) -> Decimal:
         return self.portfolio.pending(symbol, side)
@@ -137,7 +143,7 @@ class Desk:
         of: Callable[[Candle], float],
         timeframe: Timeframe | None,
     ) -> IndicatorSet:
-        if self._label is not None:
+        if self.label is not None:
             raise StrategyError("indicators are declared in on_start")
         return self.market.add_indicator(make, of, timeframe)
 
@@ -152,11 +158,11 @@ class Desk:
         time_in_force: TimeInForce,
         reason: str,
     ) -> str:
-        if self._label is None:
+        if self.label is None:
             raise StrategyError("orders can't be sent from on_start")
         self._known(symbol)
         self._number += 1
-        client_order_id = f"{self._prefix}-{self._label}-{self._number}"
+        client_order_id = f"{self._prefix}-{self.label}-{self._number}"
         self.outbox.append(
             OutgoingOrder(client_order_id, symbol, side, qty, limit_price, time_in_force)
         )
@@ -167,7 +173,7 @@ class Desk:
         return client_order_id
 
     def cancel(self, symbol: str, side: Side | None, client_order_id: str | None) -> int:
-        if self._label is None:
+        if self.label is None:
             raise StrategyError("orders can't be cancelled from on_start")
         asked = 0
         for name, order in self.portfolio.working.items():
@@ -191,9 +197,7 @@ class Desk:
 
 def market_time(at_ns: int) -> datetime:
     """Cut to microseconds, which is what a `datetime` can hold."""
-    return datetime.fromtimestamp(at_ns // 1_000_000_000, UTC).replace(
-        microsecond=at_ns % 1_000_000_000 // 1000
-    )
+    return _EPOCH + timedelta(microseconds=at_ns // 1000)
 
 
 def storable(text: str) -> str:

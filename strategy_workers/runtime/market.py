@@ -1,16 +1,24 @@
 """What a deployment knows of the market: history and indicators of its candles. Pure."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
 from shared.models.identifiers import Symbol, Timeframe
 from shared.models.market import Candle
-from strategy_workers.sdk.indicators import Indicator, IndicatorSet
+from strategy_workers.sdk.indicators import Ahead, Indicator, IndicatorSet
 
 Series = tuple[str, Timeframe]
+
+
+class Inlet(NamedTuple):
+    """What the candles of one series go into."""
+
+    history: deque[Candle]
+    updates: list[Callable[[Candle], None]]
+    ahead: list[Ahead]
 
 
 class MarketState(msgspec.Struct):
@@ -38,6 +46,7 @@ class MarketView:
         self._kept = 1
         self._history: dict[Series, deque[Candle]] = {s: deque(maxlen=1) for s in self.series}
         self._indicators: list[IndicatorSet] = []
+        self._connect()
 
     def keep(self, candles: int) -> None:
         """Hold the last `candles` of each series from now on."""
@@ -45,6 +54,7 @@ class MarketView:
         self._history = {
             series: deque(known, maxlen=self._kept) for series, known in self._history.items()
         }
+        self._connect()
 
     @property
     def kept(self) -> int:
@@ -62,6 +72,7 @@ class MarketView:
             raise ValueError(f"the strategy doesn't declare the timeframe {chosen}")
         made = IndicatorSet(make, self.symbols, chosen, of)
         self._indicators.append(made)
+        self._connect()
         return made
 
     def history(self, symbol: str, timeframe: Timeframe | None) -> Sequence[Candle]:
@@ -70,15 +81,37 @@ class MarketView:
 
     def take(self, candle: Candle) -> bool:
         """Feed one completed candle; False when it isn't newer than the last of its series."""
-        history = self._history[candle.symbol, candle.timeframe]
+        symbol = candle.symbol
+        history, updates, ahead = self._inlets[symbol, candle.timeframe]
         if history and candle.start_ns <= history[-1].start_ns:
             return False
         history.append(candle)
-        self.last_prices[candle.symbol] = candle.close
-        for indicator in self._indicators:
-            if indicator.timeframe == candle.timeframe:
-                indicator.update(candle)
+        self.last_prices[symbol] = candle.close
+        for update in updates:
+            update(candle)
+        for values, to_come in ahead:
+            values[symbol] = next(to_come)
         return True
+
+    def read_ahead(self, closes: Callable[[str, Timeframe], Iterable[float]]) -> None:
+        """For a backtest, before its first candle: what closes there will be of each series."""
+        for indicator in self._indicators:
+            if indicator.reads_closes:
+                indicator.read_ahead(
+                    {symbol: closes(symbol, indicator.timeframe) for symbol in self.symbols}
+                )
+        self._connect()
+
+    def _connect(self) -> None:
+        """Note for each series what its candles go into, so that it needn't be looked for."""
+        self._inlets: dict[Series, Inlet] = {}
+        for symbol, timeframe in self.series:
+            hearing = [one for one in self._indicators if one.timeframe == timeframe]
+            self._inlets[symbol, timeframe] = Inlet(
+                self._history[symbol, timeframe],
+                [one.update for one in hearing if not one.is_ahead],
+                [one.ahead_of(symbol) for one in hearing if one.is_ahead],
+            )
 
     def reset(self) -> None:
         """A run begins: prices and times before it have no meaning."""
@@ -88,6 +121,7 @@ class MarketView:
             indicator.reset()
         self.last_prices.clear()
         self.warm = False
+        self._connect()
 
     def state(self) -> MarketState:
         return MarketState(

@@ -15,7 +15,9 @@ from shared.models.orders import (
 
 _ZERO = Decimal(0)
 FILLS: frozenset[OrderStatus] = frozenset({"filled", "partially_filled"})
-ENDED: frozenset[OrderStatus] = frozenset({"filled", "cancelled", "rejected", "expired"})
+ENDED: frozenset[OrderStatus] = frozenset(
+    {"filled", "cancelled", "rejected", "expired", "replaced"}
+)
 
 
 class Holding(msgspec.Struct, frozen=True):
@@ -94,6 +96,7 @@ class Portfolio(msgspec.Struct):
         if order.status in ENDED:
             del self.working[order.client_order_id]
             return
-        mine.order_id = str(order.id)
+        if mine.order_id is None:
+            mine.order_id = str(order.id)
         # Frames of two topics may cross: an order's open quantity only ever shrinks.
         mine.open_qty = min(mine.open_qty, order.qty - order.filled_qty)

@@ -17,9 +17,10 @@ from shared.redis.streams import BEGINNING, position
 from shared.utils.tasks import end_tasks
 from strategy_workers.errors import until_done
 from strategy_workers.metrics import CANDLES, DECISION, RUNNING
-from strategy_workers.runtime.account_events import AccountEvents, AccountKey, Feed, feed_of
+from strategy_workers.runtime.account_events import AccountEvents, AccountKey, feed_of
 from strategy_workers.runtime.deployment import Deployment, HookError
 from strategy_workers.runtime.dispatch import Dispatch
+from strategy_workers.runtime.feed import Feed
 from strategy_workers.runtime.history import History
 from strategy_workers.runtime.ownership import Ownership
 from strategy_workers.runtime.roster import Roster

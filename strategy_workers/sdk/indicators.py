@@ -1,6 +1,7 @@
 """Indicators inside a strategy: one per symbol, fed before `on_candle` sees the candle."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, pairwise
 from typing import Any, Protocol
 
 from shared.models.identifiers import Timeframe
@@ -13,6 +14,16 @@ class Indicator(Protocol):
     def update(self, value: float, /) -> float | None: ...
     def state(self) -> Any: ...
     def restore(self, state: Any, /) -> None: ...
+
+
+#: Of an indicator before and after the last candle.
+Values = tuple[float | None, float | None]
+#: By symbol; and the values to come of one of them.
+Ahead = tuple[dict[str, Values], Iterator[Values]]
+
+
+def close_of(candle: Candle) -> float:
+    return candle.close
 
 
 class IndicatorSet:
@@ -33,6 +44,8 @@ class IndicatorSet:
         self._make = make
         self._symbols = tuple(symbols)
         self._of = of
+        #: Symbol → values before and after each candle to come; where there are such.
+        self._ahead: dict[str, Iterator[Values]] = {}
         self.reset()
 
     def __getitem__(self, symbol: str) -> float | None:
@@ -45,14 +58,36 @@ class IndicatorSet:
         value = self._indicators[candle.symbol].update(self._of(candle))
         self._values[candle.symbol] = (self._values[candle.symbol][1], value)
 
+    @property
+    def is_ahead(self) -> bool:
+        return bool(self._ahead)
+
+    def ahead_of(self, symbol: str) -> Ahead:
+        """Whoever brings the next candle of `symbol` takes its values from here."""
+        return self._values, self._ahead[symbol]
+
+    @property
+    def reads_closes(self) -> bool:
+        return self._of is close_of
+
+    def read_ahead(self, closes: dict[str, Iterable[float]]) -> None:
+        """For a backtest, right after `reset`: `closes` are those of all candles to come.
+
+        Values come out the same, and no earlier; they are only worked out column by column. Such
+        a set has no state to store.
+        """
+        for symbol, column in closes.items():
+            values = values_over(self._indicators[symbol], column)
+            self._ahead[symbol] = pairwise(chain((None,), values))
+
     def reset(self) -> None:
         """Forget everything seen, as at the start of a run."""
+        self._ahead = {}
         self._indicators = {symbol: self._make() for symbol in self._symbols}
-        self._values: dict[str, tuple[float | None, float | None]] = dict.fromkeys(
-            self._symbols, (None, None)
-        )
+        self._values: dict[str, Values] = dict.fromkeys(self._symbols, (None, None))
 
     def state(self) -> dict[str, Any]:
+        assert not self._ahead, "indicators that read ahead are not at the present candle"
         return {
             symbol: {"values": self._values[symbol], "inner": indicator.state()}
             for symbol, indicator in self._indicators.items()
@@ -63,6 +98,12 @@ class IndicatorSet:
             before, now = state[symbol]["values"]
             self._values[symbol] = (before, now)
             indicator.restore(state[symbol]["inner"])
+
+
+def values_over(indicator: Indicator, column: Iterable[float]) -> Iterator[float | None]:
+    """What `update` returns for each value, in the indicator's own faster way if it has one."""
+    over = getattr(indicator, "over", None)
+    return map(indicator.update, column) if over is None else over(column)
 
 
 def crossed_above(first: IndicatorSet, second: IndicatorSet, symbol: str) -> bool:

@@ -9,7 +9,7 @@ from shared.models.identifiers import Timeframe
 from shared.models.market import Candle
 from shared.models.orders import Side, TimeInForce
 from strategy_workers.sdk.desk import Desk
-from strategy_workers.sdk.indicators import Indicator, IndicatorSet
+from strategy_workers.sdk.indicators import Indicator, IndicatorSet, close_of
 from strategy_workers.sdk.orders import OrderEvent
 from strategy_workers.sdk.parameters import (
     FieldError,
@@ -23,6 +23,16 @@ Quantity = Decimal | int | float
 
 class StrategyError(Exception):
     """A strategy asked for what makes no sense, such as an order of zero shares."""
+
+
+class _Nowhere:
+    """Stands for the desk of a strategy that isn't running."""
+
+    def __getattr__(self, _name: str) -> Any:
+        raise StrategyError("the strategy isn't running: this is for its hooks")
+
+
+_NOWHERE = _Nowhere()
 
 
 class Strategy:
@@ -45,7 +55,7 @@ class Strategy:
         """`parameters` are complete and checked: what `parse_parameters` returned."""
         self.parameters: dict[str, Any] = dict(parameters)
         self.state: dict[str, Any] = {}
-        self._desk: Desk | None = None
+        self._on: Desk = cast("Desk", _NOWHERE)
 
     # --- hooks ---------------------------------------------------------------------------------
 
@@ -92,7 +102,7 @@ class Strategy:
         self,
         kind: Callable[..., Indicator],
         *arguments: Any,
-        of: Callable[[Candle], float] = lambda candle: candle.close,
+        of: Callable[[Candle], float] = close_of,
         timeframe: Timeframe | None = None,
     ) -> IndicatorSet:
         """`kind(*arguments)` for every symbol, fed with `of` each candle. For `on_start`."""
@@ -185,7 +195,7 @@ class Strategy:
 
     def attach(self, desk: Desk) -> None:
         """Give the strategy its desk, before any hook."""
-        self._desk = desk
+        self._on = desk
 
     @classmethod
     def declared_parameters(cls) -> dict[str, Parameter[Any]]:
@@ -234,12 +244,6 @@ class Strategy:
             "properties": {name: parameter.schema() for name, parameter in declared.items()},
             "additionalProperties": False,
         }
-
-    @property
-    def _on(self) -> Desk:
-        if self._desk is None:
-            raise StrategyError("the strategy isn't running: this is for its hooks")
-        return self._desk
 
     def _order(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from analytics_service.metrics.executions import Point
+from shared.metrics.executions import Point
 from shared.trading.amounts import ZERO
 
 _US = 1_000_000

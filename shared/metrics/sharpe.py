@@ -10,7 +10,7 @@ from itertools import groupby, pairwise
 from math import sqrt
 from statistics import fmean, stdev
 
-from analytics_service.metrics.executions import Point
+from shared.metrics.executions import Point
 
 PERIODS_A_YEAR = 252
 BASIS = "daily returns, risk-free rate 0, annualised over 252 trading days"

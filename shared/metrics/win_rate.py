@@ -5,7 +5,7 @@ https://www.investopedia.com/terms/w/win-loss-ratio.asp
 
 from collections.abc import Sequence
 
-from analytics_service.metrics.trades import Trade
+from shared.metrics.trades import Trade
 
 
 def win_rate(trades: Sequence[Trade]) -> float | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from analytics_service.metrics.executions import Fill
+from shared.metrics.executions import Fill
 from shared.trading.amounts import exactly, rounded
 
 

@@ -3,9 +3,9 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market_data_engine.replays.slices import Slice, Slicer
 from shared.candles.timeframes import MINUTE_NS
 from shared.market_files.trades import TradeColumns
+from shared.replays.slices import Slice, Slicer
 
 SECOND_NS = 1_000_000_000
 

@@ -5,7 +5,7 @@ https://www.investopedia.com/articles/fundamental-analysis/10/strategy-performan
 
 from collections.abc import Sequence
 
-from analytics_service.metrics.trades import Trade
+from shared.metrics.trades import Trade
 from shared.trading.amounts import ZERO
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import pairwise
 from math import inf
 
-from analytics_service.metrics.executions import Fill, Point
+from shared.metrics.executions import Fill, Point
 from shared.trading.amounts import ZERO, exactly, measured
 
 #: When each close was known (the candle's end, microseconds), and the close; oldest first.

@@ -5,7 +5,7 @@ Of each bucket the lowest and the highest point stay, in their order ("min-max d
 
 from collections.abc import Sequence
 
-from analytics_service.metrics.executions import Point
+from shared.metrics.executions import Point
 
 
 def downsampled(curve: Sequence[Point], max_points: int) -> list[Point]:

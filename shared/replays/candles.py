@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from market_data_engine.replays.slices import Slice
 from shared.candles.builder import CandleBuilder
 from shared.candles.calendar import SessionCalendar
 from shared.models.identifiers import TIMEFRAMES, Symbol, Timeframe
 from shared.models.market import Candle
+from shared.replays.slices import Slice
 
 _LEVEL = {timeframe: level for level, timeframe in enumerate(TIMEFRAMES)}
 

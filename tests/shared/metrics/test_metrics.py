@@ -8,15 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics_service.metrics.downsample import downsampled
-from analytics_service.metrics.drawdown import max_drawdown
-from analytics_service.metrics.equity_curve import equity_curve
-from analytics_service.metrics.executions import Fill, Point
-from analytics_service.metrics.profit_factor import profit_factor
-from analytics_service.metrics.sharpe import daily_returns, sharpe
-from analytics_service.metrics.total_return import total_return_fraction
-from analytics_service.metrics.trades import Trade, round_trips
-from analytics_service.metrics.win_rate import win_rate
+from shared.metrics.annual_return import YEAR_S, annual_return_fraction
+from shared.metrics.calmar import calmar
+from shared.metrics.downsample import downsampled
+from shared.metrics.drawdown import max_drawdown
+from shared.metrics.equity_curve import equity_curve
+from shared.metrics.executions import Fill, Point
+from shared.metrics.expectancy import expectancy
+from shared.metrics.profit_factor import profit_factor
+from shared.metrics.sharpe import daily_returns, sharpe
+from shared.metrics.sortino import sortino
+from shared.metrics.total_return import total_return_fraction
+from shared.metrics.trades import Trade, round_trips
+from shared.metrics.win_rate import win_rate
 
 SECOND, MINUTE, DAY = 1_000_000, 60_000_000, 86_400_000_000
 D = Decimal
@@ -229,6 +233,57 @@ def test_win_rate_and_profit_factor(
 ) -> None:
     assert win_rate(trades_of(*profits)) == rate
     assert profit_factor(trades_of(*profits)) == factor
+
+
+def test_expectancy_is_the_mean_profit() -> None:
+    assert expectancy(trades_of("30", "-10", "-5", "1")) == D(4)
+    assert expectancy([]) is None
+
+
+# --- annual return, Sortino, Calmar -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("total", "years", "annual"),
+    [
+        (0.21, 2, 0.1),
+        (0.1, 1, 0.1),
+        (-1.0, 3, -1.0),
+        (-1.5, 3, -1.0),
+        (0.1, 0, None),
+        (None, 1, None),
+        (1.0, 1e-9, None),
+    ],
+)
+def test_annual_return_compounds_to_the_total(
+    total: float | None, years: float, annual: float | None
+) -> None:
+    found = annual_return_fraction(total, years * YEAR_S)
+    assert found is None if annual is None else found == pytest.approx(annual)
+
+
+def test_sortino_of_three_days() -> None:
+    # +10 %, -10 %, +20 %: mean 0.0666…, downside deviation sqrt(0.01 / 3)
+    curve = [
+        Point(0, D(100)),
+        Point(DAY - 1, D(110)),
+        Point(2 * DAY - 1, D(99)),
+        Point(3 * DAY - 1, D("118.8")),
+    ]
+    assert sortino(curve) == pytest.approx(0.2 / 3 / sqrt(0.01 / 3) * sqrt(252))
+
+
+def test_sortino_is_undefined_without_a_losing_day() -> None:
+    assert sortino(curve_of("100", "100", "101", "102", step_us=DAY)) is None
+    assert sortino([]) is None
+
+
+@pytest.mark.parametrize(
+    ("annual", "drawdown", "ratio"),
+    [(0.2, 0.1, 2.0), (-0.1, 0.2, -0.5), (0.2, 0.0, None), (None, 0.1, None), (0.2, None, None)],
+)
+def test_calmar(annual: float | None, drawdown: float | None, ratio: float | None) -> None:
+    assert calmar(annual, drawdown) == ratio
 
 
 # --- any account ------------------------------------------------------------------------------

@@ -1,0 +1,244 @@
+"""The order processor's part of a backtest: the books of one account, alone in its market. Pure."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from shared.candles.calendar import SessionCalendar
+from shared.models.identifiers import Symbol
+from shared.models.orders import (
+    CancelOrder,
+    Execution,
+    Order,
+    OrderReply,
+    Refusal,
+    Reply,
+    SubmitOrder,
+)
+from shared.trading.amounts import exactly, measured
+from shared.trading.books import Books, BooksState
+from shared.trading.changes import Deposited, OrderChanged, OrderFilled, StopMoved
+from shared.trading.costs import CostModel
+from shared.trading.events import executed, updated
+from shared.trading.matching import Reach
+from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
+from strategy_workers.backtests.plan import Terms
+from strategy_workers.runtime.commands import cancel_outgoing, commands_of, take_answer
+from strategy_workers.runtime.deployment import Deployment
+from strategy_workers.runtime.desk import market_time
+from strategy_workers.runtime.feed import Feed, Numbered
+
+#: Ids say nothing here: every backtest has an account of its own.
+ACCOUNT_ID = UUID("6b1d0f0e-0000-4000-8000-000000000001")
+_NEVER_NS = 1 << 63
+
+#: Price that a symbol has at this moment; None before it has traded.
+PriceOf = Callable[[str], float | None]
+
+
+class Account:
+    """Each moment goes: `begin_moment`, `meet` the prints, `expire`, `news`, `send`."""
+
+    def __init__(self, terms: Terms, symbols: Sequence[str], calendar: SessionCalendar) -> None:
+        self._books = Books(
+            AccountTerms(
+                id=ACCOUNT_ID,
+                status="active",
+                base_currency=terms.currency,
+                paper_capital=terms.capital,
+                costs=CostModel(fee_bps=terms.fee_bps, slippage_bps=terms.slippage_bps),
+            ),
+            "paper",
+            Limits(reserve_buffer_bps=terms.reserve_buffer_bps),
+            BooksState(),
+        )
+        self._instruments = {
+            symbol: Instrument(
+                symbol=Symbol(symbol),
+                exchange=terms.exchange,
+                currency=terms.currency,
+                tick_size=terms.tick_size,
+                lot_size=terms.lot_size,
+                tradable=True,
+            )
+            for symbol in symbols
+        }
+        self._calendar = calendar
+        self._feed = Feed()
+        self._number = 0
+        self._orders_seq = 0
+        self._executions_seq = 0
+        self._next_expiry_ns = _NEVER_NS
+        self.executions: list[Execution] = []
+        self.orders = 0
+        self.rejected = 0
+        #: Refused in themselves: no order was made.
+        self.refused = 0
+        self._books.open(market_time(0))
+
+    @property
+    def books(self) -> Books:
+        return self._books
+
+    @property
+    def next_expiry_ns(self) -> int:
+        """When the next working DAY or GTD order ends."""
+        return self._next_expiry_ns
+
+    @property
+    def has_news(self) -> bool:
+        """Something has happened that the deployment hasn't heard of."""
+        return bool(self._feed.orders or self._feed.executions)
+
+    @property
+    def works(self) -> bool:
+        return bool(self._books.working)
+
+    def reach(self, symbol: str) -> Reach:
+        return self._books.reach(Symbol(symbol))
+
+    # --- the market phase ----------------------------------------------------------------------
+
+    def begin_moment(self) -> None:
+        self._number += 1
+
+    @exactly
+    def meet(self, prints: Iterable[tuple[int, str, float]]) -> None:
+        """Fill, trigger and move what (time in ns, symbol, price) reach, one after another."""
+        reach: dict[str, Reach] = {}
+        books = self._books
+        for at_ns, symbol, price in prints:
+            if at_ns >= self._next_expiry_ns:
+                self._expire(at_ns, 0)
+                reach.clear()
+            its = reach.get(symbol)
+            if its is None:
+                its = reach[symbol] = books.reach(Symbol(symbol))
+            fresh, falling_to, rising_to = its
+            if fresh or price <= falling_to or price >= rising_to:
+                changes = books.meet_print(Symbol(symbol), measured(price), market_time(at_ns))
+                for change in changes:
+                    assert not isinstance(change, Deposited), "a print deposits nothing"
+                    if not isinstance(change, StopMoved):
+                        self._tell(change, 0)
+                if not books.working:
+                    return
+                del reach[symbol]
+
+    def expire(self, at_ns: int) -> None:
+        if at_ns >= self._next_expiry_ns:
+            self._expire(at_ns, 1)
+
+    def _expire(self, at_ns: int, step: int) -> None:
+        for change in self._books.expire(market_time(at_ns)):
+            assert isinstance(change, OrderChanged), "nothing else expires"
+            self._tell(change, step)
+
+    def _tell(self, change: OrderChanged | OrderFilled, step: int) -> None:
+        """Events carry a tape entry, as on a tape: prints are step 0 of a moment, its mark 1."""
+        stamp = f"{self._number}-{step}"
+        if isinstance(change, OrderFilled):
+            # That the order is filled is told with its execution, and not once more.
+            self._executions_seq += 1
+            self._feed.executions.append((self._executions_seq, executed(change, stamp)))
+            self.executions.append(change.execution)
+        else:
+            self._orders_seq += 1
+            self._feed.orders.append((self._orders_seq, updated(change, stamp)))
+        if change.order.expires_at is not None:
+            end = self._books.next_expiry()
+            self._next_expiry_ns = _NEVER_NS if end is None else _nanoseconds(end)
+
+    # --- the strategy phase --------------------------------------------------------------------
+
+    def news(self, deployment: Deployment) -> list[Numbered]:
+        """What the deployment is to hear in this moment, as a worker would pick it."""
+        return self._feed.until(deployment.portfolio, f"{self._number}-1")
+
+    def forget_told(self, deployment: Deployment) -> None:
+        feed, portfolio = self._feed, deployment.portfolio
+        if feed.orders:
+            feed.orders = [each for each in feed.orders if each[0] > portfolio.orders_seq]
+        if feed.executions:
+            told = portfolio.executions_seq
+            feed.executions = [each for each in feed.executions if each[0] > told]
+
+    @exactly
+    def send(self, deployment: Deployment, at_ns: int, price_of: PriceOf) -> None:
+        """Apply what the deployment decided, and let it know the answers."""
+        at = market_time(at_ns)
+        ready, waiting = commands_of(deployment, "")
+        for outgoing, command in ready:
+            take_answer(deployment, outgoing, self._answer(command, at, at_ns, price_of))
+        for cancel in waiting:
+            late = cancel_outgoing(deployment, cancel, "")
+            if late is not None:
+                take_answer(deployment, cancel, self._cancel(late, at))
+        deployment.saved()
+
+    def _answer(
+        self, command: SubmitOrder | CancelOrder, at: datetime, at_ns: int, price_of: PriceOf
+    ) -> Reply:
+        if isinstance(command, CancelOrder):
+            return self._cancel(command, at)
+        price = price_of(command.symbol)
+        day = command.time_in_force == "day"
+        close_ns = self._calendar.close_after(at_ns) if day else None
+        taken = self._books.submit(
+            command,
+            self._instruments.get(command.symbol),
+            None if price is None else measured(price),
+            at,
+            "",
+            None if close_ns is None else market_time(close_ns),
+        )
+        if isinstance(taken, Refused):
+            self.refused += 1
+            return _refusal(command, taken)
+        self.orders += 1
+        self.rejected += taken.order.status == "rejected"
+        self._tell(taken, 1)
+        return OrderReply(request_id=command.request_id, order=taken.order)
+
+    def _cancel(self, command: CancelOrder, at: datetime) -> Reply:
+        cancelled = self._books.cancel(command.order_id, at)
+        if cancelled is None:
+            return _refusal(command, Refused("order_not_working", "The order has ended already."))
+        self._tell(cancelled, 1)
+        return OrderReply(request_id=command.request_id, order=cancelled.order)
+
+    # --- the end -------------------------------------------------------------------------------
+
+    def cancel_working(self, at_ns: int, spare: Callable[[str], bool]) -> list[Order]:
+        """Cancel what still works, but for client order ids that `spare` says; those that go."""
+        going = [
+            each.order
+            for each in self._books.working.values()
+            if not spare(each.order.client_order_id)
+        ]
+        for order in going:
+            self._books.cancel(order.id, market_time(at_ns))
+        return going
+
+    def equity(self, price_of: PriceOf) -> Decimal:
+        prices = {
+            symbol: measured(price)
+            for symbol in self._books.holdings
+            if (price := price_of(symbol)) is not None
+        }
+        return self._books.valued(prices)[0]
+
+
+def _refusal(command: SubmitOrder | CancelOrder, why: Refused) -> Refusal:
+    return Refusal(
+        request_id=command.request_id,
+        code=why.code,
+        message=why.message,
+        limit=why.limit,
+        observed=why.observed,
+    )
+
+
+def _nanoseconds(at: datetime) -> int:
+    return round(at.timestamp() * 1_000_000) * 1000

@@ -1,0 +1,168 @@
+"""A backtest from candles. Orders meet each candle along the path of `intrabar.py`.
+
+Most moments are quiet: no order can be touched and there is no news, so only the strategy has to
+be asked. Those are worked through in one go (`Deployment.follow`). The rest goes as on the tape:
+market phase, events, decision, orders.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from itertools import chain, islice
+from operator import itemgetter
+
+from shared.models.market import TimeMark
+from strategy_workers.backtests.candle_market import CandleMarket, Moment, index_from, load_market
+from strategy_workers.backtests.errors import BadBacktestError
+from strategy_workers.backtests.intrabar import path
+from strategy_workers.backtests.outcome import Outcome, Progress
+from strategy_workers.backtests.plan import Plan
+from strategy_workers.backtests.stage import Stage, raising
+
+#: Progress is told so often, and no further than this is looked ahead for what may touch orders.
+_QUIET_MOMENTS = 16_384
+_LOOK_AHEAD_BARS = 64
+
+
+def run_candles(plan: Plan, progress: Progress) -> Outcome:
+    """Raises BadBacktestError and StrategyRaisedError."""
+    timeframes = tuple(dict.fromkeys((plan.timeframe, *plan.strategy.timeframes)))
+    return CandlesRun(plan, load_market(plan, timeframes), progress).run()
+
+
+class CandlesRun:
+    def __init__(self, plan: Plan, market: CandleMarket, progress: Progress) -> None:
+        self._plan = plan
+        self._market = market
+        self._progress = progress
+        self._stage = Stage(plan, market.symbols)
+        heard = self._stage.deployment.market.timeframes
+        if set(heard) - {plan.timeframe, *plan.strategy.timeframes}:
+            raise BadBacktestError("a strategy must declare its timeframes in its class")
+        self._stage.deployment.market.read_ahead(market.closes)
+        self._moments: Iterator[Moment] = market.moments()
+        #: The next moment, and the next bar, that orders can meet.
+        self._moment = 0
+        self._bar = 0
+        self._now_ns = market.bars.start_ns[0]
+        self._number = 0
+
+    def run(self) -> Outcome:
+        market, stage = self._market, self._stage
+        moments, bars = len(market.moment_ends), len(market.bars)
+        while self._moment < moments or (self._bar < bars and not self._idle):
+            quiet = self._quiet_moments()
+            if quiet:
+                self._follow(quiet)
+            else:
+                self._eventful()
+            self._progress(self._moment, moments)
+        closes = {
+            symbol: market.known_closes(symbol, self._plan.timeframe) for symbol in market.symbols
+        }
+        stage.candles = sum(len(one.close) for one in closes.values())
+        stage.end(self._now_ns, self._price_of)
+        span = (market.bars.start_ns[0], max(market.bars.end_ns))
+        return stage.outcome(bars, span, self._last_price, closes, market.gaps)
+
+    @property
+    def _idle(self) -> bool:
+        account = self._stage.account
+        return not (account.works or account.has_news or self._stage.deployment.has_news)
+
+    def _price_of(self, symbol: str) -> float | None:
+        return self._market.price_at(symbol, self._now_ns)
+
+    def _last_price(self, symbol: str) -> float | None:
+        return self._market.price_at(symbol, self._market.bars.end_ns[-1])
+
+    # --- quiet moments -------------------------------------------------------------------------
+
+    def _quiet_moments(self) -> int:
+        """How many moments, from the next one on, are sure to bring nothing but candles."""
+        left = len(self._market.moment_ends) - self._moment
+        if self._idle:
+            return min(left, _QUIET_MOMENTS)
+        account = self._stage.account
+        if account.has_news or self._stage.deployment.has_news:
+            return 0
+        bars, ends = self._market.bars, self._market.moment_ends
+        touched = self._first_touched()
+        until_ns = bars.end_ns[touched] if touched < len(bars) else bars.end_ns[-1] + 1
+        return bisect_left(ends, min(until_ns, account.next_expiry_ns), self._moment) - self._moment
+
+    def _first_touched(self) -> int:
+        """The next bar that may touch a working order, or one before it."""
+        bars = self._market.bars
+        reach = [self._stage.account.reach(symbol) for symbol in self._market.symbols]
+        last = min(self._bar + _LOOK_AHEAD_BARS, len(bars))
+        symbol, low, high = bars.symbol, bars.low, bars.high
+        for place in range(self._bar, last):
+            fresh, falling_to, rising_to = reach[symbol[place]]
+            if fresh or low[place] <= falling_to or high[place] >= rising_to:
+                return place
+        return last
+
+    def _follow(self, moments: int) -> None:
+        stage, ends = self._stage, self._market.moment_ends
+        raising(lambda: stage.deployment.follow(islice(self._moments, moments)))
+        self._now_ns = stage.deployment.at_ns
+        self._moment = bisect_right(ends, self._now_ns, self._moment, self._moment + moments)
+        self._bar = index_from(self._market.bars.start_ns, self._now_ns, self._bar)
+        stage.send(self._now_ns, self._price_of)
+
+    # --- eventful moments ----------------------------------------------------------------------
+
+    def _eventful(self) -> None:
+        """One moment: when the next bar ends, or a candle that the strategy hears."""
+        bars, ends, account = self._market.bars, self._market.moment_ends, self._stage.account
+        account.begin_moment()
+        next_moment_ns = ends[self._moment] if self._moment < len(ends) else None
+        if self._bar < len(bars) and (
+            next_moment_ns is None or bars.end_ns[self._bar] <= next_moment_ns
+        ):
+            at_ns = bars.end_ns[self._bar]
+            self._meet_bars()
+        else:
+            assert next_moment_ns is not None, "the caller has seen one or the other"
+            at_ns = next_moment_ns
+        account.expire(at_ns)
+        self._now_ns = at_ns
+        candles: Moment = ()
+        if at_ns == next_moment_ns:
+            candles = next(self._moments)
+            self._moment += 1
+        self._decide(at_ns, candles)
+
+    def _meet_bars(self) -> None:
+        """All bars of the next start."""
+        bars = self._market.bars
+        first, start_ns = self._bar, bars.start_ns[self._bar]
+        while self._bar < len(bars) and bars.start_ns[self._bar] == start_ns:
+            self._bar += 1
+        prints = chain.from_iterable(map(self._prints, range(first, self._bar)))
+        together = self._bar - first > 1
+        self._stage.account.meet(sorted(prints, key=itemgetter(0)) if together else prints)
+
+    def _prints(self, place: int) -> Iterator[tuple[int, str, float]]:
+        bars = self._market.bars
+        symbol = self._market.symbols[bars.symbol[place]]
+        for at_ns, price in path(
+            bars.start_ns[place],
+            bars.end_ns[place],
+            bars.open[place],
+            bars.high[place],
+            bars.low[place],
+            bars.close[place],
+        ):
+            yield at_ns, symbol, price
+
+    def _decide(self, at_ns: int, candles: Moment) -> None:
+        account, deployment = self._stage.account, self._stage.deployment
+        events = account.news(deployment)
+        if not events and not candles and not deployment.has_news:
+            return
+        self._number += 1
+        mark = TimeMark(number=self._number, at_ns=at_ns, phase="strategy", paced=True)
+        raising(lambda: deployment.decide(str(at_ns), mark, events, candles))
+        account.forget_told(deployment)
+        self._stage.send(at_ns, self._price_of)

@@ -1,0 +1,90 @@
+"""What a deployment decided as order commands, and what their answers do to it. Pure."""
+
+from uuid import UUID
+
+from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
+from shared.models.orders import CancelOrder, OrderReply, Refusal, Reply, SubmitOrder
+from strategy_workers.runtime.deployment import Deployment
+from strategy_workers.runtime.snapshot import Outgoing, OutgoingCancel, OutgoingOrder
+
+Sending = tuple[Outgoing, SubmitOrder | CancelOrder]
+
+
+def commands_of(
+    deployment: Deployment, reply_to: str
+) -> tuple[list[Sending], list[OutgoingCancel]]:
+    """The outbox in its order; and the cancels that must wait for the answers of these.
+
+    Those are of orders of the same moment, which have no id before they are answered.
+    """
+    first: list[Sending] = []
+    late: list[OutgoingCancel] = []
+    for outgoing in deployment.outbox:
+        if isinstance(outgoing, OutgoingOrder):
+            first.append((outgoing, submit_command(deployment, outgoing, reply_to)))
+        elif command := cancel_outgoing(deployment, outgoing, reply_to):
+            first.append((outgoing, command))
+        else:
+            late.append(outgoing)
+    return first, late
+
+
+def submit_command(deployment: Deployment, order: OutgoingOrder, reply_to: str) -> SubmitOrder:
+    return SubmitOrder(
+        request_id=order.client_order_id,
+        reply_to=reply_to,
+        account_id=AccountId(deployment.account_id),
+        mode=deployment.mode,
+        client_order_id=order.client_order_id,
+        submitted_by=deployment.participant,
+        symbol=Symbol(order.symbol),
+        side=order.side,
+        order_type="market" if order.limit_price is None else "limit",
+        time_in_force=order.time_in_force,
+        qty=order.qty,
+        limit_price=order.limit_price,
+        deployment_id=deployment.id,
+    )
+
+
+def cancel_outgoing(
+    deployment: Deployment, cancel: OutgoingCancel, reply_to: str
+) -> CancelOrder | None:
+    """None while the order has no id, and when it has ended."""
+    order = deployment.portfolio.working.get(cancel.client_order_id)
+    if order is None or order.order_id is None:
+        return None
+    return cancel_command(
+        deployment.account_id,
+        deployment.mode,
+        deployment.participant,
+        UUID(order.order_id),
+        cancel.client_order_id,
+        reply_to,
+    )
+
+
+def cancel_command(
+    account_id: UUID, mode: Mode, participant: str, order_id: UUID, name: str, reply_to: str
+) -> CancelOrder:
+    return CancelOrder(
+        request_id=f"{name}-cancel",
+        reply_to=reply_to,
+        account_id=AccountId(account_id),
+        mode=mode,
+        order_id=OrderId(order_id),
+        submitted_by=participant,
+    )
+
+
+def take_answer(deployment: Deployment, outgoing: Outgoing, reply: Reply) -> None:
+    if isinstance(outgoing, OutgoingOrder):
+        if isinstance(reply, OrderReply):
+            deployment.portfolio.answered(reply.order)
+        elif isinstance(reply, Refusal):
+            deployment.refused(outgoing, reply)
+    elif isinstance(reply, Refusal):
+        # It has ended already, and an event tells how; or it works on and can be asked again.
+        order = deployment.portfolio.working.get(outgoing.client_order_id)
+        if order is not None:
+            order.cancelling = False
