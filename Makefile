@@ -21,6 +21,7 @@ demo: setup ## replay a synthetic market to a strategy, end to end
 	@exec $(BIN)/tradectl demo
 
 test: setup ## run all tests on servers of their own
+	@tests/influxdb.sh
 	@$(BIN)/python -m pytest -n 2 -m "not web"
 
 lint: setup ## style, types, boundaries between packages

@@ -19,6 +19,7 @@ from api_gateway.identity.repository import touch_session
 from shared.auth import (
     AccountAccess,
     Principal,
+    Role,
     TokenError,
     Tokens,
     account_access,
@@ -67,7 +68,8 @@ class Callers:
         self._session_timeout = session_timeout
         # Often enough that a session in use never seems idle, at most once a minute.
         self._touch_every = min(timedelta(minutes=1), session_timeout / 4)
-        self._alive = Remembered[UUID, bool](recheck_s, clock)
+        # As whom the session was found alive: a token from before a change of role isn't.
+        self._alive = Remembered[UUID, tuple[UUID, Role]](recheck_s, clock)
         self._access = Remembered[tuple[UUID, UUID], AccountAccess](recheck_s, clock)
 
     async def identify(self, token: str) -> Principal:
@@ -76,10 +78,11 @@ class Callers:
             principal = self._tokens.verify(token)
         except TokenError as error:
             raise Refused(error.code, str(error)) from error
-        if not self._alive.get(principal.session_id):
+        known = (principal.user_id, principal.role)
+        if self._alive.get(principal.session_id) != known:
             if not await run_in_threadpool(self._is_alive, principal):
                 raise Refused("session_ended", "The session has ended. Sign in again.")
-            self._alive.put(principal.session_id, True)
+            self._alive.put(principal.session_id, known)
         return principal
 
     async def access(self, principal: Principal, account_id: UUID) -> AccountAccess:

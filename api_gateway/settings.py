@@ -1,3 +1,4 @@
+import re
 from typing import Annotated, Self
 
 from pydantic import AnyWebsocketUrl, Field, SecretStr, field_validator, model_validator
@@ -40,6 +41,15 @@ class GatewaySettings(Settings):
         if not isinstance(value, str):
             return value
         return [origin.strip() for origin in value.split(",") if origin.strip()]
+
+    @field_validator("cors_allowed_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            # Browsers send it so; anything else would never match, and `*` would let everybody in.
+            if not re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", origin):
+                raise ValueError(f"{origin} is not an origin such as https://desk.example")
+        return origins
 
     @field_validator("websocket_public_url", "admin_email", "admin_password", mode="before")
     @classmethod

@@ -39,6 +39,8 @@ class Peer:
 
 
 NAUTILUS = Peer("nautilus", ("nautilus_trader==1.221.0", "pandas==2.3.3"))
+TALIB = Peer("talib", ("ta-lib==0.8.2", "numpy==2.4.6"))
+TALIPP = Peer("talipp", ("talipp==2.7.0",))
 
 
 def _run(command: list[str]) -> None:

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from cli.commands import backtesting, demo, down, list_strategies, logs, status, up
+from cli.commands import backtesting, data, demo, down, list_strategies, logs, status, up
 from cli.embedded.servers import ServerStartError
 from cli.errors import CliError
 
@@ -24,6 +24,7 @@ app.command()(down.down)
 app.command()(status.status)
 app.command()(logs.logs)
 app.command()(demo.demo)
+app.add_typer(data.data, name="data")
 app.command()(backtesting.backtesting)
 app.command("list-strategies")(list_strategies.list_strategies)
 

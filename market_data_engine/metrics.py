@@ -12,4 +12,5 @@ WAIT = Histogram(
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30),
 )
 STORE_QUEUE = Gauge("market_data_store_queue_candles", "Completed candles that await the store")
+STORE_AWAY = Gauge("market_data_store_away", "1 while the candle store doesn't take candles")
 LEADING = Gauge("market_data_leading", "1 while this engine carries the market")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 from fastapi import APIRouter
 from redis.asyncio import Redis
+from sqlalchemy import Engine
 
 from market_data_engine.history.actions import History
 from market_data_engine.history.memory import CandleMemory
@@ -26,9 +27,12 @@ from market_data_engine.replays.preparation import Preparation
 from market_data_engine.replays.routes import replay_routes
 from market_data_engine.settings import MarketDataSettings
 from market_data_engine.store.postgres import PostgresCandleStore
+from market_data_engine.store.store import CandleStore
 from market_data_engine.store.writer import CandleWriter
 from shared.calendars import Calendars
+from shared.candles.calendar import SessionCalendar
 from shared.database import DatabaseThread, make_engine
+from shared.models.identifiers import Symbol
 from shared.redis import make_redis
 from shared.service.health import Check, postgres_check, redis_check
 
@@ -70,9 +74,12 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
         await asyncio.to_thread(files.prepare)
         await rows.run(instruments.seed)
 
-        store = PostgresCandleStore(engine)
-        writer = CandleWriter(store, rows, settings.candle_queue_size)
-        await stack.enter_async_context(writer.running())
+        store, store_check = _candle_store(settings, engine, stack)
+        # Of its own: a store that is away mustn't keep the rows of runs waiting.
+        storing = DatabaseThread("candle-store")
+        stack.callback(storing.close)
+        waiting = settings.market_data_folder / "candles"
+        writer = CandleWriter(store, storing, waiting, settings.candle_queue_size)
         memory = CandleMemory()
         numbers = FrameNumbers(redis)
         leadership = Leadership(engine, lease, settings.lease_duration_s)
@@ -86,12 +93,18 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
         )
         history = History(memory, store, writer, instruments, numbers, redis)
 
+        def calendar_of(symbol: Symbol) -> SessionCalendar:
+            return calendars.of(instruments.exchanges([symbol])[symbol])
+
         async def on_gain() -> None:
+            await writer.take_over()
             await replays.take_over()
             if settings.market_data_mode == "simulated":
                 replays.simulate()
 
         await stack.enter_async_context(leadership.kept(on_gain, replays.yield_to_another))
+        # Left before the lease is: what still waits on disk is then the next engine's to store.
+        await stack.enter_async_context(writer.running())
         stack.push_async_callback(replays.shut_down)
         warm_up = asyncio.create_task(_warm_up(calendars))
         stack.push_async_callback(asyncio.wait, [warm_up])
@@ -101,13 +114,38 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
                 market_file_routes(files),
                 replay_routes(replays),
                 history_routes(history, redis),
-                indicator_routes(history),
+                indicator_routes(history, calendar_of),
             ],
-            readiness={"postgres": postgres_check(engine), "redis": redis_check(redis)},
+            readiness={
+                "postgres": postgres_check(engine),
+                "redis": redis_check(redis),
+                **store_check,
+            },
             replays=replays,
             leadership=leadership,
             redis=redis,
         )
+
+
+def _candle_store(
+    settings: MarketDataSettings, engine: Engine, stack: contextlib.AsyncExitStack
+) -> tuple[CandleStore, dict[str, Check]]:
+    """The store, and how it is seen to be ready unless another check shows that."""
+    if settings.candle_store == "postgres":
+        return PostgresCandleStore(engine), {}
+    # Imported only where it is used: the client takes 30 MB.
+    from market_data_engine.store.influxdb import InfluxCandleStore
+
+    token = settings.influxdb_token
+    store = InfluxCandleStore(
+        settings.influxdb_url,
+        token.get_secret_value() if token is not None else None,
+        settings.influxdb_org,
+        settings.influxdb_bucket,
+        settings.influxdb_timeout_s,
+    )
+    stack.callback(store.close)
+    return store, {"influxdb": lambda: asyncio.to_thread(store.check)}
 
 
 async def _warm_up(calendars: Calendars) -> None:

@@ -17,8 +17,7 @@ from redis.exceptions import RedisError
 log = structlog.get_logger()
 
 _RECONNECT_AFTER_S = 0.2
-_PING_AFTER_S = 5.0
-#: A connection that says nothing for this long, not even to a ping, is broken.
+#: A connection that says nothing for this long, not even to the pings meanwhile, is broken.
 _SILENCE_S = 15.0
 #: Messages taken in before other tasks get their turn.
 _BURST = 64
@@ -32,8 +31,11 @@ class Channels:
         redis: Redis,
         on_frame: Callable[[bytes, bytes], None],
         on_subscribed: Callable[[bytes], None],
+        *,
+        silence_s: float = _SILENCE_S,
     ) -> None:
         self._redis = redis
+        self._silence_s = silence_s
         self._on_frame = on_frame
         self._on_subscribed = on_subscribed
         self._wanted: set[str] = set()
@@ -98,11 +100,13 @@ class Channels:
         heard_at = loop.time()
         burst = 0
         while True:
-            message = await pubsub.get_message(timeout=_PING_AFTER_S)
+            message = await pubsub.get_message(timeout=self._silence_s / 3)
             if message is None:
-                if loop.time() - heard_at > _SILENCE_S:
+                if not pubsub.subscribed:
+                    heard_at = loop.time()  # nothing is followed, so silence tells nothing
+                elif loop.time() - heard_at > self._silence_s:
                     raise RedisConnectionError("Redis does not answer on the channels' connection")
-                if pubsub.subscribed:
+                else:
                     await pubsub.ping()
                 continue
             heard_at = loop.time()

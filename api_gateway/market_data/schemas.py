@@ -48,6 +48,12 @@ class IndicatorView(View):
     #: JSON schema.
     parameters: dict[str, JsonValue]
     outputs: list[str]
+    #: What it reads of a candle.
+    inputs: list[str]
+    #: Candles to the first value, with the default parameters.
+    warm_up: int
+    #: Kept up to date candle by candle; the others are calculated over the history.
+    incremental: bool
 
 
 class IndicatorList(View):
@@ -58,8 +64,10 @@ class IndicatorList(View):
 class IndicatorPoint(View):
     #: Start of the candle.
     at: UtcTime
-    #: None while the indicator warms up.
+    #: Of the first output; None while the indicator warms up.
     value: float | None
+    #: Of each output, by its name.
+    values: dict[str, float | None]
     #: False for the value over the forming candle.
     complete: bool
 

@@ -1,10 +1,10 @@
 """The gateway's API as Python calls: sign-in kept fresh, problems as exceptions, pages joined."""
 
+import re
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote
 
 import httpx
 
@@ -112,7 +112,10 @@ class Gateway:
             "Content-Type": "application/octet-stream",
         }
         return await self._send(
-            "PUT", f"/market-files/{quote(path.name, safe='')}", content=chunks(), headers=headers
+            "PUT",
+            f"/market-files/{_market_file_name(path.name)}",
+            content=chunks(),
+            headers=headers,
         )
 
     async def config(self) -> Json:
@@ -143,3 +146,8 @@ def _problem(response: httpx.Response) -> ApiError:
     except (ValueError, KeyError, TypeError):
         url = response.request.url
         return ApiError(status, f"http_{status}", f"{url} answered with status {status}")
+
+
+def _market_file_name(name: str) -> str:
+    """As near to it as the gateway takes."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name)[-128:].lstrip("._-") or "trades"

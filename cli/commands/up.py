@@ -1,3 +1,4 @@
+import shlex
 import signal
 import subprocess
 import time
@@ -13,6 +14,7 @@ from cli.errors import CliError
 from cli.supervisor.background import await_start, up_command
 from cli.supervisor.folder import DataFolder, running_supervisor
 from cli.supervisor.instance import Summary, run_instance
+from cli.supervisor.ports import check_base
 from cli.supervisor.secrets import read_secrets
 
 
@@ -38,6 +40,8 @@ def up(
 ) -> None:
     """Start the whole platform on embedded Postgres and Valkey, and keep it running."""
     folder = data_folder(data_dir)
+    if port_base is not None:
+        check_base(port_base)  # before anything is made
     if detach:
         _detach(folder, port_base)
         return
@@ -88,4 +92,4 @@ def _detach(folder: DataFolder, port_base: int | None) -> None:
 
 
 def _same_folder(path: Path) -> str:
-    return "" if path == data_folder(None).path else f" --data-dir {path}"
+    return "" if path == data_folder(None).path else f" --data-dir {shlex.quote(str(path))}"

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cli.errors import CliError
+from cli.errors import BadInputError, CliError
 from cli.supervisor.folder import DataFolder, read_json
 from cli.supervisor.logs import last_line
 
@@ -28,7 +28,8 @@ def await_start(process: subprocess.Popen[bytes], folder: DataFolder, log: Path)
         if state is not None and state["supervisor_pid"] == process.pid and state["started"]:
             return state
         if process.poll() is not None:
-            raise CliError(last_line(log).removeprefix("tradectl: "))
+            kind = BadInputError if process.returncode == BadInputError.exit_code else CliError
+            raise kind(last_line(log).removeprefix("tradectl: "))
         if time.monotonic() > deadline:
             process.terminate()
             raise CliError(f"the platform was not ready after {START_TIMEOUT_S:.0f} s; see {log}")

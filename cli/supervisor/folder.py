@@ -10,7 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from cli.errors import CliError
+from cli.errors import BadInputError, CliError
+
+#: What may be there before the first start: a start that was interrupted, a service run by hand.
+_BEFORE_FIRST_START = {"logs", "valkey", "market"}
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,17 @@ class DataFolder:
         return self.logs / f"{name}.log"
 
     def prepare(self) -> None:
-        """Make it. Root's must be open to `nobody`, who runs Postgres; its files are private."""
+        """Make it. Root's must be open to `nobody`, who runs Postgres; its files are private.
+
+        Raises BadInputError for a folder with other things in it, such as a home or a checkout.
+        """
         try:
+            if not self.lock.exists() and self.path.is_dir():
+                strange = {entry.name for entry in self.path.iterdir()} - _BEFORE_FIRST_START
+                if strange:
+                    raise BadInputError(
+                        f"{self.path} holds something else than a platform; name an empty folder"
+                    )
             self.path.mkdir(parents=True, exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
             self.logs.mkdir(exist_ok=True, mode=0o700)
             self.valkey.mkdir(exist_ok=True, mode=0o700)
@@ -138,6 +150,8 @@ def running_supervisor(folder: DataFolder) -> int | None:
         return None
     except PermissionError as error:
         raise CliError(f"the data folder {folder.path} belongs to another user") from error
+    except OSError as error:
+        raise BadInputError(f"{folder.lock} can't be read: {error.strerror}") from error
     try:
         return None if _locked(fd) else _living_holder(fd)
     finally:

@@ -1,12 +1,17 @@
 """Log files of an instance: kept within a bound, and read from the end."""
 
+import json
 import os
+import re
 import shutil
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 #: A log that has grown beyond this is moved to `<name>.log.1`, over the one before it.
 MAX_LOG_BYTES = 20 << 20
+#: What Python puts before the message of an exception of ours.
+_EXCEPTION_NAME = re.compile(r"^\w+(\.\w+)+: ")
 
 
 def bound_logs(folder: Path, max_bytes: int = MAX_LOG_BYTES) -> None:
@@ -33,3 +38,26 @@ def last_line(log: Path) -> str:
     return next(
         (line.strip() for line in reversed(last_lines(log, 20)) if line.strip()), "its log is empty"
     )
+
+
+def last_complaint(log: Path) -> str:
+    """Why a process ended, as far as its log tells: the newest error, or else the last line.
+
+    An error is a JSON line of that level, or the line that ends a traceback.
+    """
+    for line in reversed(last_lines(log, 50)):
+        entry = _json_object(line)
+        if entry is None:
+            if line.strip():
+                return _EXCEPTION_NAME.sub("", line.strip())
+        elif entry.get("level") in ("error", "critical"):
+            return str(entry.get("event"))
+    return last_line(log)
+
+
+def _json_object(line: str) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None

@@ -17,6 +17,12 @@ BLOCK = 6
 LAST_PORT = 32_767
 
 
+def check_base(base: int) -> None:
+    """Raises BadInputError when no services can stand there."""
+    if not 1024 <= base <= LAST_PORT - BLOCK + 1:
+        raise BadInputError(f"--port-base must be from 1024 to {LAST_PORT - BLOCK + 1}, not {base}")
+
+
 class PortClaims:
     def __init__(self) -> None:
         self._held: list[socket.socket] = []
@@ -49,10 +55,7 @@ class PortClaims:
     def services(self, asked: int | None, remembered: int | None) -> int:
         """Base of the services' ports: the one asked for, or else the first that is free."""
         if asked is not None:
-            if not 1024 <= asked <= LAST_PORT - BLOCK + 1:
-                raise BadInputError(
-                    f"--port-base must be from 1024 to {LAST_PORT - BLOCK + 1}, not {asked}"
-                )
+            check_base(asked)
             if not self.block(asked):
                 raise CliError(f"ports {asked} to {asked + BLOCK - 1} are not all free")
             return asked

@@ -19,7 +19,7 @@ from cli.embedded.processes import start_child, stop_child
 from cli.embedded.servers import Postgres, ServerStartError, Valkey
 from cli.errors import CliError
 from cli.supervisor.forking import fork_module, import_common
-from cli.supervisor.logs import bound_logs, last_line
+from cli.supervisor.logs import bound_logs, last_complaint
 from cli.supervisor.member import Member, MemberState, Process
 from cli.supervisor.schema import head_revision, known_revisions
 from cli.supervisor.services import CHECKOUT, SERVICES, Ports, Service
@@ -122,7 +122,7 @@ class Supervisor:
                 if member.restarts >= _START_ATTEMPTS:
                     raise CliError(
                         f"{member.name} does not start ({member.last_end}): "
-                        f"{last_line(member.log)}; see {member.log}"
+                        f"{last_complaint(member.log)}; see {member.log}"
                     )
             if time.monotonic() > deadline:
                 late = [member for member in members if member.state is not MemberState.READY]
@@ -151,7 +151,7 @@ class Supervisor:
                 stop_child(process, signal.SIGTERM, timeout_s=5)
                 raise
         if process.returncode != 0:
-            raise CliError(f"the database can't be migrated: {last_line(log)}; see {log}")
+            raise CliError(f"the database can't be migrated: {last_complaint(log)}; see {log}")
 
     def _launch_postgres(self) -> subprocess.Popen[bytes]:
         self._postgres.launch()

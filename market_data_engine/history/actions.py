@@ -43,7 +43,7 @@ class Page:
 
 
 class History:
-    """Methods raise StoreBehindError while the store is away."""
+    """Methods raise StoreBehindError or StoreAwayError while the store is away."""
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from market_data_engine.history.actions import History, Page, StoreBehindError
 from market_data_engine.history.schemas import CandlePage, item
+from market_data_engine.store.store import StoreAwayError
 from shared.candles.timeframes import parse_timeframe
 from shared.models.identifiers import Symbol, Timeframe
 from shared.redis.keys import LAST_PRICES
@@ -101,11 +102,11 @@ async def wanted_page(
 async def answered(work: Awaitable[T]) -> T:
     try:
         return await work
-    except StoreBehindError:
+    except (StoreBehindError, StoreAwayError):
         raise Problem(
             503,
             "temporarily_unavailable",
-            "The candle store doesn't keep up. Try again shortly.",
+            "The candle store is away or doesn't keep up. Try again shortly.",
             headers={"Retry-After": "1"},
         ) from None
 

@@ -1,5 +1,7 @@
 """HTTP edge of indicators."""
 
+import asyncio
+
 from fastapi import APIRouter, Request, Response
 
 from market_data_engine.history.actions import History
@@ -15,24 +17,26 @@ from market_data_engine.history.routes import (
     wanted_page,
 )
 from market_data_engine.indicators.actions import (
-    UnknownIndicatorError,
+    CalendarOf,
     catalogue,
-    indicator,
     values,
+    wanted_calculation,
 )
+from market_data_engine.indicators.calculations import UnknownIndicatorError
 from market_data_engine.indicators.schemas import IndicatorPage
+from shared.candles.errors import OutsideCalendarError
 from shared.service.problems import Problem
 
 #: What the query has besides them are the indicator's parameters.
 _OUR_PARAMETERS = frozenset({"timeframe", "start", "end", "limit", "cursor"})
 
 
-def indicator_routes(history: History) -> APIRouter:
+def indicator_routes(history: History, calendar_of: CalendarOf) -> APIRouter:
     router = APIRouter(prefix="/internal/indicators")
 
     @router.get("")
     async def indicators() -> Response:
-        return json_response(catalogue())
+        return json_response(await asyncio.to_thread(catalogue))
 
     @router.get("/{name}/{symbol:path}")
     async def calculate(
@@ -49,7 +53,7 @@ def indicator_routes(history: History) -> APIRouter:
             key: text for key, text in request.query_params.items() if key not in _OUR_PARAMETERS
         }
         try:
-            proper_name, wanted = indicator(name, parameters)
+            wanted = await asyncio.to_thread(wanted_calculation, name, parameters)
         except UnknownIndicatorError as error:
             raise Problem(404, "unknown_indicator", str(error)) from None
         except ValueError as error:
@@ -57,7 +61,10 @@ def indicator_routes(history: History) -> APIRouter:
         known = await known_symbol(history, symbol)
         parsed = parsed_timeframe(timeframe)
         page = await wanted_page(history, known, parsed, start, end, limit, cursor)
-        points = await answered(values(history, known, parsed, page, wanted))
-        return json_response(IndicatorPage(proper_name, known, parsed, points, page.next_cursor))
+        try:
+            points = await answered(values(history, calendar_of, known, parsed, page, wanted))
+        except OutsideCalendarError as error:
+            raise Problem(422, "outside_calendar", f"{known}: {error}.") from None
+        return json_response(IndicatorPage(wanted.name, known, parsed, points, page.next_cursor))
 
     return router

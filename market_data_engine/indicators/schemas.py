@@ -12,6 +12,12 @@ class IndicatorItem(msgspec.Struct, frozen=True):
     #: JSON schema.
     parameters: dict[str, Any]
     outputs: list[str]
+    #: What it reads of a candle.
+    inputs: list[str]
+    #: Candles to the first value, with the default parameters.
+    warm_up: int
+    #: Kept up to date candle by candle; the others are calculated over the history.
+    incremental: bool
 
 
 class IndicatorList(msgspec.Struct, frozen=True):
@@ -22,8 +28,10 @@ class IndicatorList(msgspec.Struct, frozen=True):
 class IndicatorPoint(msgspec.Struct, frozen=True):
     #: Start of the candle.
     at: datetime
-    #: None while the indicator warms up.
+    #: Of the first output; None while the indicator warms up.
     value: float | None
+    #: Of each output, by its name.
+    values: dict[str, float | None]
     complete: bool
 
 

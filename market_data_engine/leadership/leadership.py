@@ -67,6 +67,10 @@ class Leadership:
                     await self._renew(self._lease, on_loss)
             except SQLAlchemyError as error:
                 log.warning("lease_store_away", error=repr(error))
+            except OSError as error:  # of a hook: the disk
+                log.error("market_not_taken_over", error=repr(error))
+            except Exception as error:
+                log.error("leadership_fault", exc_info=error)
             LEADING.set(self.held)
             await asyncio.sleep(self._duration_s / 3)
 

@@ -22,6 +22,7 @@ from market_data_engine.replays.runner import Runner
 from market_data_engine.replays.schemas import Replay, ReplayList, ReplayRequest
 from market_data_engine.store.writer import CandleWriter
 from shared.database import DatabaseThread
+from shared.redis.tape import RunLostError
 from shared.redis.tape_writer import TapeTakenError
 from shared.replays.candles import RunCandles
 
@@ -40,6 +41,7 @@ _STORE_ON_STOP_S = 10.0
 DEAD_ENGINE = "The engine that carried this run died."
 LOST = "Another engine took over the market."
 ENGINE_STOPPED = "The engine was stopped."
+FORGOTTEN = "Redis has lost the run's data."
 NOT_LEADING = Refused("standby", "This engine stands by; another one carries the market.")
 RUN_IN_PROGRESS = Refused("run_in_progress", "Another run is in progress; stop it first.")
 
@@ -54,6 +56,8 @@ class _Current:
     task: asyncio.Task[End] | None = None
     #: How the run ends when it is cancelled, and why.
     on_cancel: tuple[End, str | None] = ("stopped", None)
+    #: It comes to its end already: nobody may cancel that.
+    ending: bool = False
     reported: tuple[int, int | None] = field(default=(0, None))
 
     def market_time(self) -> datetime | None:
@@ -125,13 +129,20 @@ class Replays:
     # --- what becomes of the engine --------------------------------------------------------------
 
     async def take_over(self) -> None:
-        """The lease is ours: what an engine before us left running has failed."""
-        failed = await self._thread.run(
-            self._in_transaction,
-            lambda connection: repository.fail_running(connection, DEAD_ENGINE),
-        )
-        if failed:
-            log.warning("runs_of_a_dead_engine", runs=failed)
+        """The lease is ours: what an engine before us left running has failed.
+
+        The tape is told first, so that a crash in between leaves it to the next: market time
+        would stand still for the order processors until another run begins.
+        """
+        running = await self._thread.run(self._in_transaction, repository.running)
+        for replay_id in running:
+            log.warning("run_of_a_dead_engine", run=str(replay_id))
+            await self._assembly.end_run_of_another(str(replay_id))
+        if running:
+            await self._thread.run(
+                self._in_transaction,
+                lambda connection: repository.fail_running(connection, DEAD_ENGINE),
+            )
 
     def simulate(self) -> None:
         """Keep the simulated market going, until a user stops it or the lease is lost."""
@@ -149,8 +160,7 @@ class Replays:
         simulation, self._simulation = self._simulation, None
         if simulation is not None:
             simulation.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await simulation
+            await asyncio.wait([simulation])
         async with self._starting:
             current = self._current
         if current is not None:
@@ -158,7 +168,7 @@ class Replays:
 
     async def _simulate(self) -> None:
         while True:
-            started = await self._start(self._preparation.simulated)
+            started = await self._start_simulation()
             current = self._current
             if not isinstance(started, Refused) and current is not None:
                 assert current.task is not None
@@ -166,6 +176,13 @@ class Replays:
                 if await asyncio.shield(current.task) == "stopped":
                     return
             await asyncio.sleep(_RESTART_PAUSE_S)
+
+    async def _start_simulation(self) -> Replay | Refused:
+        try:
+            return await self._start(self._preparation.simulated)
+        except Exception as error:
+            log.error("market_not_started", exc_info=error)
+            return Refused("not_started", str(error))
 
     # --- one run ---------------------------------------------------------------------------------
 
@@ -194,8 +211,10 @@ class Replays:
 
     async def _cancel(self, current: _Current, how: End, why: str | None) -> None:
         assert current.task is not None
-        current.on_cancel = (how, why)
-        current.task.cancel()
+        if not current.ending:
+            current.ending = True
+            current.on_cancel = (how, why)
+            current.task.cancel()
         await asyncio.wait([current.task])
 
     async def _carry(self, current: _Current) -> End:
@@ -216,12 +235,14 @@ class Replays:
         try:
             self._writer.forget_failure()
             await current.runner.carry()
+            current.ending = True
             await current.runner.end()
             await self._writer.stored()
         except asyncio.CancelledError:
             await self._leave_in_order(current)
             return current.on_cancel
         except Exception as error:
+            current.ending = True
             log.error("run_failed", run=str(current.id), exc_info=error)
             await self._leave_in_order(current)
             return "failed", _sentence(error)
@@ -283,6 +304,8 @@ class Replays:
 def _sentence(error: Exception) -> str:
     if isinstance(error, LeadershipLostError | TapeTakenError):
         return LOST
+    if isinstance(error, RunLostError):
+        return FORGOTTEN
     if isinstance(error, RedisError):
         return f"Redis failed: {error}."
     if isinstance(error, ValueError | OSError):

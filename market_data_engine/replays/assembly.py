@@ -9,6 +9,7 @@ from market_data_engine.replays.preparation import PreparedRun
 from market_data_engine.replays.runner import Lines, Run, Runner
 from market_data_engine.settings import MarketDataSettings
 from market_data_engine.store.writer import CandleWriter
+from shared.models.market import RunEnded
 from shared.redis.tape import Pacer, Phase
 from shared.redis.tape_writer import TapeWriter
 from shared.replays.candles import RunCandles
@@ -67,6 +68,12 @@ class Assembly:
             observer_lag=settings.observer_lag_marks,
         )
         return runner, candles
+
+    async def end_run_of_another(self, run_id: str) -> None:
+        """Say on the tape that it is over; its engine, should it only sleep, can write no more."""
+        pen = TapeWriter(self._redis)
+        await pen.open()
+        await pen.write([RunEnded(run_id=run_id)])
 
     def forget(self) -> None:
         """Another engine carries the market: the memory is no longer true."""

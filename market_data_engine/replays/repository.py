@@ -56,14 +56,18 @@ def end(connection: Connection, replay_id: UUID, status: str, error: str | None)
     )
 
 
-def fail_running(connection: Connection, error: str) -> int:
-    """How many there were."""
-    done = connection.execute(
+def running(connection: Connection) -> list[UUID]:
+    return list(
+        connection.execute(select(_TABLE.c.id).where(_TABLE.c.status == "running")).scalars()
+    )
+
+
+def fail_running(connection: Connection, error: str) -> None:
+    connection.execute(
         update(ReplayRow)
         .where(_TABLE.c.status == "running")
         .values(status="failed", error=error, finished_at=utc_now())
     )
-    return done.rowcount
 
 
 def find(connection: Connection, replay_id: UUID) -> Replay | None:

@@ -1,12 +1,16 @@
 """The candle store in Postgres."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from psycopg2.extras import execute_values
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from market_data_engine.store.store import StoreAwayError
 from shared.models.identifiers import Symbol, Timeframe
 from shared.models.market import Candle
 
@@ -53,6 +57,14 @@ def _moment(at_ns: int) -> datetime:
     return _EPOCH + timedelta(microseconds=-(-at_ns // 1000))
 
 
+@contextmanager
+def _away_when_unreachable() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        raise StoreAwayError(f"Postgres: {error}") from error
+
+
 class PostgresCandleStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -63,7 +75,7 @@ class PostgresCandleStore:
             (candle.symbol, candle.timeframe, candle.start_ns): _values(candle, source)
             for candle in candles
         }
-        with self._engine.begin() as connection:
+        with _away_when_unreachable(), self._engine.begin() as connection:
             driver: Any = connection.connection.driver_connection
             with driver.cursor() as cursor:
                 # Sorted, so that two writers can't lock the same rows in opposite order.
@@ -94,7 +106,7 @@ class PostgresCandleStore:
     def _read(
         self, statement: Any, symbol: Symbol, timeframe: Timeframe, values: dict[str, object]
     ) -> list[Candle]:
-        with self._engine.connect() as connection:
+        with _away_when_unreachable(), self._engine.connect() as connection:
             rows = connection.execute(
                 statement, {"symbol": symbol, "timeframe": timeframe, **values}
             ).all()

@@ -7,11 +7,22 @@ from shared.models.identifiers import Symbol, Timeframe
 from shared.models.market import Candle
 
 
+class StoreAwayError(Exception):
+    """The store can't be reached, or isn't ready for us: the same call may succeed later."""
+
+
 class CandleStore(Protocol):
-    """Blocking: call it from a thread. Times are nanoseconds, ranges exclude their end."""
+    """Blocking: call it from a thread. Times are nanoseconds, ranges exclude their end.
+
+    Every method raises StoreAwayError while the store is away.
+    """
 
     def write(self, candles: Sequence[Candle], source: str) -> None:
-        """All or none of them. Writing the same candle again changes nothing."""
+        """Writing the same candle again changes nothing; of two that start together, the later
+        one counts, within a call as well as between calls.
+
+        Whoever doesn't hear that it succeeded must call it again: some may be stored.
+        """
         ...
 
     def page(

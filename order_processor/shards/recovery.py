@@ -21,7 +21,7 @@ from shared.models.identifiers import AccountId, OrderId, Symbol
 from shared.models.orders import Order
 from shared.models.topics import ACCOUNT_TOPIC_KINDS, account_topic
 from shared.redis.keys import shard_of
-from shared.redis.streams import position
+from shared.redis.streams import BEGINNING, position
 from shared.trading.amounts import plain
 from shared.trading.books import BooksState
 from shared.trading.changes import WorkingOrder
@@ -49,13 +49,7 @@ def load_shard(connection: Connection, shard: int, shards: int) -> StoredShard:
         ),
         {"shard": shard},
     ).one()
-    last_prices = {
-        Symbol(symbol): LastPrice(float(price), nanoseconds(at), tape_id)
-        for symbol, price, at, tape_id in connection.execute(
-            text("SELECT symbol, price, at, tape_id FROM order_shard_marks WHERE shard = :shard"),
-            {"shard": shard},
-        )
-    }
+    last_prices = _last_prices(connection, shard)
     at_stake = connection.execute(
         text(
             f"SELECT account_id, mode FROM orders WHERE {_WORKING}"  # noqa: S608
@@ -63,7 +57,37 @@ def load_shard(connection: Connection, shard: int, shards: int) -> StoredShard:
         )
     )
     keys = [(key.account_id, key.mode) for key in at_stake if shard_of(key[0], shards) == shard]
-    return StoredShard(Cursors(*row), last_prices, _load_books(connection, keys, last_prices))
+    books = _load_books(connection, keys, last_prices)
+    taken_at = [working.tape_id for stored in books for working, _ in stored.state.working]
+    newest = max(taken_at, key=position, default=BEGINNING)
+    if position(newest) > position(row.tape_cursor):
+        _pass_over(connection, shard, newest)
+        return load_shard(connection, shard, shards)
+    return StoredShard(Cursors(*row), last_prices, books)
+
+
+def _pass_over(connection: Connection, shard: int, entry_id: str) -> None:
+    """Begin after a tape entry. Orders that this shard took are never ahead of its cursor, but
+    those of accounts that come from another shard (`ORDER_SHARDS` was changed) can be: they must
+    not meet prints from before they were taken."""
+    connection.execute(
+        text(
+            "UPDATE order_shards SET tape_cursor = :entry_id, market_entry = :entry_id,"
+            " market_time_ns = NULL, mark_number = 0, mark_run_id = '' WHERE shard = :shard"
+        ),
+        {"shard": shard, "entry_id": entry_id},
+    )
+    connection.execute(text("DELETE FROM order_shard_marks WHERE shard = :shard"), {"shard": shard})
+
+
+def _last_prices(connection: Connection, shard: int) -> dict[Symbol, LastPrice]:
+    return {
+        Symbol(symbol): LastPrice(float(price), nanoseconds(at), tape_id)
+        for symbol, price, at, tape_id in connection.execute(
+            text("SELECT symbol, price, at, tape_id FROM order_shard_marks WHERE shard = :shard"),
+            {"shard": shard},
+        )
+    }
 
 
 def look_up(

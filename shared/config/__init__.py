@@ -1,3 +1,3 @@
-from shared.config.settings import DEVELOPMENT_SECRET, Settings
+from shared.config.settings import DEVELOPMENT_SECRET, InvalidSettingsError, Settings
 
-__all__ = ["DEVELOPMENT_SECRET", "Settings"]
+__all__ = ["DEVELOPMENT_SECRET", "InvalidSettingsError", "Settings"]

@@ -5,19 +5,25 @@ of the same name in upper case; `.env.example` lists them all, and a test keeps 
 """
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL
 
 DEVELOPMENT_SECRET = "development-only-not-for-production"  # noqa: S105
 
 
+class InvalidSettingsError(ValueError):
+    """Names each bad setting and what is wrong with it, never its value: it may be a secret."""
+
+
 class Settings(BaseSettings):
     """What all services share. In production a default secret is refused at start."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     environment: Literal["development", "test", "production"] = "development"
     debug: bool = False
@@ -58,6 +64,13 @@ class Settings(BaseSettings):
     order_processor_url: str = "http://127.0.0.1:8003"
     analytics_url: str = "http://127.0.0.1:8004"
     strategy_workers_url: str = "http://127.0.0.1:8005"
+
+    def __init__(self, **values: Any) -> None:
+        """Raises InvalidSettingsError."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise InvalidSettingsError(_sentence(error)) from None
 
     @field_validator("calendar_folder", mode="before")
     @classmethod
@@ -106,3 +119,13 @@ class Settings(BaseSettings):
             port=port,
             database=self.db_name,
         )
+
+
+def _sentence(error: ValidationError) -> str:
+    """For the last line of a log: it is what `tradectl up` shows."""
+    told = []
+    for item in error.errors(include_url=False, include_input=False, include_context=False):
+        name = ".".join(str(part) for part in item["loc"]).upper()
+        message = item["msg"].removeprefix("Value error, ")
+        told.append(f"{name}: {message}" if name else message)
+    return "; ".join(told)

@@ -17,6 +17,16 @@ from shared.config import Settings
 P = ParamSpec("P")
 T = TypeVar("T")
 
+#: A server that is silent is given up after seconds; the system's defaults are minutes to hours.
+#: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+_CONNECTION = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+
 
 def make_engine(settings: Settings) -> Engine:
     """A pooled engine. Connects at first use; safe behind PgBouncer in transaction mode."""
@@ -27,6 +37,7 @@ def make_engine(settings: Settings) -> Engine:
         pool_timeout=settings.db_pool_timeout_s,
         pool_recycle=settings.db_pool_recycle_s,
         pool_pre_ping=True,
+        connect_args=_CONNECTION,
     )
 
 

@@ -1,34 +1,38 @@
 """Relative strength index."""
 
 from collections.abc import Mapping
+from typing import Any
 
-from shared.indicators.indicator import (
-    Indicator,
-    State,
-    checked_count,
-    checked_number,
-    refuse_unless_finite,
-)
-
-# Below this TA-Lib takes a sum of mean gain and loss for no movement at all.
-_NO_MOVEMENT = 1e-14
+from shared.indicators.checks import refuse_value
+from shared.indicators.fields import Count, Number, OptionalNumber
+from shared.indicators.indicator import ValueIndicator
+from shared.indicators.parameters import period
 
 
-class RSI(Indicator):
+class RSI(ValueIndicator[float]):
     """100 x mean gain / (mean gain + mean loss), from 0 to 100; 0 when nothing moved.
 
     Wilder's means (New Concepts in Technical Trading Systems, 1978): the first is the plain mean
-    of `period` changes, then each change counts 1 / period. Old rounding fades with them.
+    of `period` changes, then each change counts 1 / period. Kept as sums that fade: that both
+    lack the same factor doesn't show in their ratio. Old rounding fades with them.
     """
 
-    __slots__ = ("_changes", "_gain", "_last", "_loss")
+    __slots__ = ("_changes", "_fade", "_gain", "_last", "_loss", "period")
+    parameters = (period(14, least=2),)
+    fields = {  # noqa: RUF012
+        "last": OptionalNumber(),
+        "changes": Count(),
+        "gain": Number(),
+        "loss": Number(),
+    }
+    period: int
 
     def __init__(self, period: int) -> None:
-        super().__init__(period, least=2)
+        super().__init__(period)
         self._last: float | None = None
         #: Changes seen so far, up to `period`.
         self._changes = 0
-        #: Sums of the changes while warming up, means from then on.
+        self._fade = (period - 1) / period
         self._gain = 0.0
         self._loss = 0.0
 
@@ -36,56 +40,52 @@ class RSI(Indicator):
     def warm_up(self) -> int:
         return self.period + 1
 
-    def peek(self, value: float) -> float | None:
-        refuse_unless_finite(value)
+    def peek(self, value: float, /) -> float | None:
+        if value - value:
+            refuse_value(value)
         if self._last is None or self._changes + 1 < self.period:
             return None
-        gain, loss = self._means_with(value - self._last)
+        gain, loss = self._sums_with(value - self._last)
         movement = gain + loss
-        return 100.0 * (gain / movement) if movement >= _NO_MOVEMENT else 0.0
+        return 100.0 * (gain / movement) if movement else 0.0
 
-    def update(self, value: float) -> float | None:
+    def update(self, value: float, /) -> float | None:
+        if self.value is None:
+            return self._warm_up_with(value)
+        if value - value:
+            refuse_value(value)
+        change = value - self._last  # type: ignore[operator]
+        self._last = value
+        if change > 0.0:
+            self._gain = gain = self._gain * self._fade + change
+            self._loss = loss = self._loss * self._fade
+        else:
+            self._gain = gain = self._gain * self._fade
+            self._loss = loss = self._loss * self._fade - change
+        movement = gain + loss
+        self.value = result = 100.0 * (gain / movement) if movement else 0.0
+        return result
+
+    def _warm_up_with(self, value: float) -> float | None:
         self.value = self.peek(value)
         if self._last is not None:
-            self._gain, self._loss = self._means_with(value - self._last)
-            self._changes = min(self._changes + 1, self.period)
-        self._last = float(value)
-        return self.value
+            self._gain, self._loss = self._sums_with(value - self._last)
+            self._changes += 1
+        self._last = value
+        return self.value  # type: ignore[no-any-return]
 
-    def _means_with(self, change: float) -> tuple[float, float]:
+    def _sums_with(self, change: float) -> tuple[float, float]:
         gain, loss = self._gain, self._loss
-        warm = self._changes == self.period
-        if warm:
-            gain *= self.period - 1
-            loss *= self.period - 1
-        if change < 0:
-            loss -= change
-        else:
-            gain += change
-        if warm or self._changes + 1 == self.period:
-            gain /= self.period
-            loss /= self.period
-        return gain, loss
+        if self._changes == self.period:
+            gain *= self._fade
+            loss *= self._fade
+        return (gain + change, loss) if change > 0.0 else (gain, loss - change)
 
-    def state(self) -> State:
-        return {
-            **self._begin_state(),
-            "last": self._last,
-            "changes": self._changes,
-            "gain": self._gain,
-            "loss": self._loss,
-            "value": self.value,
-        }
-
-    def restore(self, state: Mapping[str, object]) -> None:
-        self._checked_state(state, "last", "changes", "gain", "loss", "value")
-        last = None if state["last"] is None else checked_number("last", state["last"])
-        changes = checked_count("changes", state["changes"], self.period)
-        gain, loss = checked_number("gain", state["gain"]), checked_number("loss", state["loss"])
-        value = None if state["value"] is None else checked_number("value", state["value"])
+    def _check(self, loaded: Mapping[str, Any], value: Any) -> None:
+        changes, gain, loss = loaded["changes"], loaded["gain"], loaded["loss"]
+        if changes > self.period:
+            raise ValueError(f"changes are {self.period} at most, not {changes}")
         if min(gain, loss) < 0:
             raise ValueError(f"gain {gain} and loss {loss} can't be negative")
-        if (value is not None) != (changes == self.period) or (last is None and changes):
-            raise ValueError(f"value {value} and last {last} don't fit {changes} changes")
-        self._last, self._changes, self._gain, self._loss = last, changes, gain, loss
-        self.value = value
+        if (value is not None) != (changes == self.period) or (loaded["last"] is None and changes):
+            raise ValueError(f"value {value} and last {loaded['last']} don't fit {changes} changes")

@@ -1,51 +1,54 @@
 """Simple moving average."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import accumulate, chain, islice
 from math import isfinite
 
-from shared.indicators.indicator import Indicator, State, checked_number, refuse_unless_finite
+from shared.indicators.checks import refuse_value
+from shared.indicators.indicator import WindowIndicator
+from shared.indicators.parameters import period
 
 
-class SMA(Indicator):
-    """The mean of the latest `period` values.
+class SMA(WindowIndicator[float]):
+    """The mean of the latest `period` values."""
 
-    A rolling sum that adds the new and subtracts the old value gathers rounding for ever. Here
-    nothing is subtracted: values come in blocks of `period`, and each window is a tail of the
-    block before and a head of the present one. Tails are summed once a block. So an error is
-    never older than two windows, and a huge value leaves no trace once out of the window.
-    """
-
-    __slots__ = ("_block", "_head", "_previous", "_tails")
+    __slots__ = ("_head", "_tails")
+    parameters = (period(30),)
 
     def __init__(self, period: int) -> None:
         super().__init__(period)
-        self._previous: list[float] = []
-        #: The sum of the previous block from each index on, and 0.0 from its end on.
-        self._tails: list[float] = []
-        self._block: list[float] = []
         self._head = 0.0
+        #: Sums of what the window still has of the previous block, the next one last.
+        self._tails: list[float] = []
 
-    @property
-    def warm_up(self) -> int:
-        return self.period
-
-    def peek(self, value: float) -> float | None:
-        refuse_unless_finite(value)
-        count = len(self._block) + 1
+    def peek(self, value: float, /) -> float | None:
+        if value - value:
+            refuse_value(value)
         if self._tails:
-            return (self._tails[count] + (self._head + value)) / self.period
-        return (self._head + value) / self.period if count == self.period else None
+            return (self._tails[-1] + (self._head + value)) / self.period
+        full = len(self._block) + 1 == self.period
+        return (self._head + value) / self.period if full else None
 
-    def update(self, value: float) -> float | None:
-        self.value = result = self.peek(value)
-        self._block.append(float(value))
-        self._head += value
+    def update(self, value: float, /) -> float | None:
+        if value - value:
+            refuse_value(value)
+        self._head = head = self._head + value
+        self._block.append(value)
+        tails = self._tails
+        if tails:
+            self.value = result = (tails.pop() + head) / self.period
+            if not tails:
+                self._begin_block()
+            return result
         if len(self._block) == self.period:
-            self._tails = [*accumulate(reversed(self._block), initial=0.0)]
-            self._tails.reverse()
-            self._previous, self._block, self._head = self._block, [], 0.0
-        return result
+            self.value = head / self.period
+            self._begin_block()
+        return self.value  # type: ignore[no-any-return]
+
+    def _begin_block(self) -> None:
+        self._previous = block = self._block
+        self._tails = [*accumulate(block[:0:-1], initial=0.0)]
+        self._block, self._head = [], 0.0
 
     def over(self, values: Iterable[float]) -> Iterator[float | None]:
         """What `update` returns for each of `values`, to the last bit, several times as fast.
@@ -63,7 +66,8 @@ class SMA(Indicator):
             heads = list(accumulate(block))
             if not isfinite(heads[-1]):
                 for value in block:
-                    refuse_unless_finite(value)
+                    if value - value:
+                        refuse_value(value)
             if tails:
                 yield [(tail + head) / period for tail, head in zip(tails, heads, strict=False)]
             else:
@@ -71,19 +75,5 @@ class SMA(Indicator):
                     None if count < period else heads[-1] / period
                     for count in range(1, len(block) + 1)
                 ]
-            # As in `update`, without the sum of the whole block, which no window begins with.
-            tails = [*accumulate(reversed(block), initial=0.0)][-2::-1]
-
-    def state(self) -> State:
-        return {**self._begin_state(), "values": [*self._previous, *self._block]}
-
-    def restore(self, state: Mapping[str, object]) -> None:
-        self._checked_state(state, "values")
-        values = state["values"]
-        if not isinstance(values, list) or len(values) >= 2 * self.period:
-            raise ValueError(f"values must be a list of less than {2 * self.period}")
-        twin = SMA(self.period)
-        for value in values:
-            twin.update(checked_number("each value", value))
-        self._previous, self._tails = twin._previous, twin._tails
-        self._block, self._head, self.value = twin._block, twin._head, twin.value
+            # As in `_begin_block`, the first one first.
+            tails = [*accumulate(block[:0:-1], initial=0.0)][::-1]

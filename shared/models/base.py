@@ -4,6 +4,10 @@ Producers can only build declared fields; consumers ignore fields they don't kno
 services can be deployed in any order.
 """
 
+import re
+from decimal import Decimal
+from typing import Any
+
 import msgspec
 
 
@@ -14,4 +18,33 @@ class Message(msgspec.Struct, frozen=True, tag_field="type", kw_only=True):
 
 
 _encoder = msgspec.json.Encoder(decimal_format="string", uuid_format="canonical")
-encode = _encoder.encode
+#: A text that ends like a decimal in scientific notation. It begins with a plain letter, which
+#: makes it as fast to look for as a letter.
+_EXPONENT = re.compile(rb'E(?<=[0-9]E)[+-][0-9]+"')
+#: Beyond so many digits a decimal is absurd, and stays as short as it is.
+_MOST_DIGITS = 60
+
+
+def encode(value: Any) -> bytes:
+    """JSON, with decimals as strings without an exponent: `0.00000001`, never `1E-8`."""
+    body = _encoder.encode(value)
+    # msgspec writes `str(decimal)`, which has an exponent below 0.000001 only: too rare to make
+    # all others pay for it.
+    if b"E" in body and _EXPONENT.search(body):
+        return _encoder.encode(_without_exponents(value))
+    return body
+
+
+def _without_exponents(value: Any) -> Any:
+    return _plain(msgspec.to_builtins(value, builtin_types=(Decimal,)))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        absurd = not value.is_finite() or abs(value.adjusted()) > _MOST_DIGITS
+        return str(value) if absurd else f"{value:f}"
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value

@@ -28,6 +28,8 @@ TAPE = "tape:{0}"
 TAPE_ACKS = "tape:{0}:acks"
 #: Hash participant → phase: who must acknowledge the marks of a paced run.
 TAPE_PARTICIPANTS = "tape:{0}:participants"
+#: Id of the last run that was begun. When it is gone, Redis has lost the run's tape.
+TAPE_RUN = "tape:{0}:run"
 #: Hash participant → tape entry id up to which its work is durable: the tape is kept from there.
 TAPE_COMMITTED = "tape:{0}:committed"
 

@@ -7,7 +7,7 @@ again with the same client order id is always safe.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from uuid import uuid4
 
 import msgspec
@@ -37,7 +37,8 @@ class OrderRequests:
     def __init__(self, redis: Redis, shards: int) -> None:
         self._redis = redis
         self._shards = shards
-        self._waiting: dict[str, asyncio.Future[Reply]] = {}
+        #: Who waits, by request id.
+        self._waiting: dict[str, set[asyncio.Future[Reply]]] = {}
         #: Put this into the `reply_to` of every command.
         self.reply_to = replies(uuid4().hex)
 
@@ -56,19 +57,13 @@ class OrderRequests:
 
         Several askers of one request id (a client's retry) all get the answer.
         """
-        future = self._waiting.get(command.request_id)
-        if future is None or future.done():
-            future = asyncio.get_running_loop().create_future()
-            self._waiting[command.request_id] = future
         stream = order_commands(shard_of(command.account_id, self._shards))
-        try:
+        with self._awaiting([command.request_id]) as futures:
             await self._redis.xadd(stream, {"b": encode(command)})
-            return await asyncio.wait_for(asyncio.shield(future), timeout_s)
-        except TimeoutError as error:
-            raise AnswerOverdueError(command.request_id) from error
-        finally:
-            if self._waiting.get(command.request_id) is future:
-                del self._waiting[command.request_id]
+            try:
+                return await asyncio.wait_for(futures[command.request_id], timeout_s)
+            except TimeoutError as error:
+                raise AnswerOverdueError(command.request_id) from error
 
     async def ask_all(self, commands: Sequence[Command], timeout_s: float) -> dict[str, Reply]:
         """Send commands, in order and in one round trip.
@@ -77,23 +72,33 @@ class OrderRequests:
         out in this order. Raises a redis error when it is unknown which of them were sent.
         Request ids must differ.
         """
-        loop = asyncio.get_running_loop()
-        futures = {command.request_id: loop.create_future() for command in commands}
-        self._waiting.update(futures)
         pipeline = self._redis.pipeline(transaction=False)
         for command in commands:
             stream = order_commands(shard_of(command.account_id, self._shards))
             pipeline.xadd(stream, {"b": encode(command)})
-        try:
+        with self._awaiting([command.request_id for command in commands]) as futures:
             await pipeline.execute()
             await asyncio.wait(futures.values(), timeout=timeout_s)
+            return {
+                request_id: future.result()
+                for request_id, future in futures.items()
+                if future.done()
+            }
+
+    @contextlib.contextmanager
+    def _awaiting(self, request_ids: Sequence[str]) -> Iterator[dict[str, asyncio.Future[Reply]]]:
+        loop = asyncio.get_running_loop()
+        futures = {request_id: loop.create_future() for request_id in request_ids}
+        for request_id, future in futures.items():
+            self._waiting.setdefault(request_id, set()).add(future)
+        try:
+            yield futures
         finally:
             for request_id, future in futures.items():
-                if self._waiting.get(request_id) is future:
+                others = self._waiting[request_id]
+                others.discard(future)
+                if not others:
                     del self._waiting[request_id]
-        return {
-            request_id: future.result() for request_id, future in futures.items() if future.done()
-        }
 
     async def _subscribe(self) -> PubSub:
         pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
@@ -131,6 +136,6 @@ class OrderRequests:
             except msgspec.DecodeError as error:
                 log.error("reply_not_understood", error=repr(error))
                 continue
-            future = self._waiting.get(reply.request_id)
-            if future is not None and not future.done():
-                future.set_result(reply)
+            for future in self._waiting.get(reply.request_id, ()):
+                if not future.done():
+                    future.set_result(reply)

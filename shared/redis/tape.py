@@ -30,6 +30,7 @@ from shared.redis.keys import (
     TAPE_ACKS,
     TAPE_COMMITTED,
     TAPE_PARTICIPANTS,
+    TAPE_RUN,
     observer_heartbeat,
 )
 from shared.redis.streams import BEGINNING, newest_id, position, read_after
@@ -129,6 +130,12 @@ async def join(redis: Redis, participant: str, phase: Phase) -> None:
         await redis.hset(TAPE_PARTICIPANTS, participant, phase)
 
 
+async def join_all(redis: Redis, participants: Sequence[str], phase: Phase) -> None:
+    """`join` for many, of a phase other than `observe`."""
+    if participants:
+        await redis.hset(TAPE_PARTICIPANTS, mapping=dict.fromkeys(participants, phase))
+
+
 async def keep_observing(redis: Redis, participants: Iterable[str]) -> None:
     """Say that these observers live, for `OBSERVER_HEARTBEAT_S` from now; also of one that was
     struck off in the meantime, because its process had been stopped for a while."""
@@ -175,6 +182,10 @@ async def acknowledge_observed(redis: Redis, participant: str, number: int) -> N
     await redis.xadd(TAPE_ACKS, {b"b": encode(ack)}, maxlen=_ACKS_KEPT, approximate=True)
 
 
+class RunLostError(Exception):
+    """Redis no longer knows the run: marks, acknowledgements and participants are gone."""
+
+
 class Pacer:
     """The engine's side: waits until all participants of a phase have come to a mark.
 
@@ -195,13 +206,26 @@ class Pacer:
         self._run_id = run_id
         self._cursor = await newest_id(self._redis, TAPE_ACKS)
         self._reached.clear()
+        await self._redis.set(TAPE_RUN, run_id)
 
     async def missing(self, phase: Phase, number: int) -> set[str]:
-        """Participants of `phase` that have not come to mark `number` yet."""
-        joined = await _texts(self._redis, TAPE_PARTICIPANTS)
+        """Participants of `phase` that have not come to mark `number` yet.
+
+        Raises RunLostError when it can't be known any more.
+        """
+        joined = await self._joined()
         needed = {name for name, its in (joined | self._always).items() if its == phase}
         missing = {name for name in needed if self._reached.get((name, phase), 0) < number}
         return await self._living_observers(missing) if phase == "observe" else missing
+
+    async def _joined(self) -> dict[str, str]:
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.hgetall(TAPE_PARTICIPANTS)
+        pipeline.get(TAPE_RUN)
+        participants, run_id = await pipeline.execute()
+        if self._run_id and run_id != self._run_id.encode():
+            raise RunLostError(f"Redis has lost run {self._run_id}")
+        return {name.decode(): phase.decode() for name, phase in participants.items()}
 
     async def _living_observers(self, observers: set[str]) -> set[str]:
         """Strikes those off the list whose process died without a word."""
@@ -217,7 +241,10 @@ class Pacer:
         }
 
     async def wait(self, phase: Phase, number: int) -> None:
-        """Returns when nobody is missing. Waits as long as it takes: cancel it to give up."""
+        """Returns when nobody is missing. Waits as long as it takes: cancel it to give up.
+
+        Raises RunLostError, because an acknowledgement that Redis lost never comes again.
+        """
         missing = await self.missing(phase, number)
         while missing:
             if await self._collect(block_ms=200):

@@ -66,13 +66,18 @@ async def frames_after(redis: Redis, topic: str, seq: int) -> list[tuple[int, by
 
 async def frames_after_each(
     redis: Redis, after: Mapping[str, int]
-) -> dict[str, list[tuple[int, bytes]] | None]:
-    """`frames_after` for many topics, in one round trip."""
+) -> tuple[dict[str, list[tuple[int, bytes]] | None], set[str]]:
+    """`frames_after` for many topics, in one round trip; and the topics whose buffer knows
+    neither the frame asked after nor a later one: they are new, or Redis has lost it."""
     pipeline = redis.pipeline(transaction=False)
     for topic, seq in after.items():
-        pipeline.xrange(topic_buffer(topic), min=f"({max(seq, 0)}-0", max="+")
+        pipeline.xrange(topic_buffer(topic), min=f"{max(seq, 0)}-0", max="+")
     answer: dict[str, list[tuple[int, bytes]] | None] = {}
+    silent: set[str] = set()
     for (topic, seq), raw in zip(after.items(), await pipeline.execute(), strict=True):
         frames = [(position(entry.id)[0], entry.fields[b"f"]) for entry in entries(raw)]
-        answer[topic] = None if frames and frames[0][0] > seq + 1 else frames
-    return answer
+        if not frames:
+            silent.add(topic)
+        gap = bool(frames) and frames[0][0] > seq + 1
+        answer[topic] = None if gap else [frame for frame in frames if frame[0] > seq]
+    return answer, silent

@@ -10,6 +10,7 @@ import msgspec
 from shared.models.identifiers import Timeframe
 from shared.models.market import Candle
 from shared.models.orders import Side, TimeInForce
+from shared.trading.amounts import shown
 from strategy_workers.runtime.market import MarketView
 from strategy_workers.runtime.portfolio import Portfolio, WorkingOrder
 from strategy_workers.runtime.snapshot import Outgoing, OutgoingCancel, OutgoingOrder
@@ -167,8 +168,8 @@ class Desk:
             OutgoingOrder(client_order_id, symbol, side, qty, limit_price, time_in_force)
         )
         self.portfolio.working[client_order_id] = WorkingOrder(symbol, side, qty, limit_price)
-        price = "market" if limit_price is None else str(limit_price)
-        why = storable(reason) or f"{side} {qty} {symbol} at {price}"
+        price = "market" if limit_price is None else shown(limit_price)
+        why = storable(reason) or f"{side} {shown(qty)} {symbol} at {price}"
         self.signals.append(Signal(symbol, side, why, self.now))
         return client_order_id
 

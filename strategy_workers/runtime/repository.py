@@ -134,13 +134,25 @@ def _side(side: str) -> Any:
     return side
 
 
-def account_frames(connection: Connection, topic: str, after: int) -> list[tuple[int, bytes]]:
+def account_frames(
+    connection: Connection, after: Mapping[str, int]
+) -> dict[str, list[tuple[int, bytes]]]:
+    """By topic, oldest first; topics without any are left out."""
     rows = connection.execute(
-        select(AccountEventRow.topic_seq, AccountEventRow.frame)
-        .where(AccountEventRow.topic == topic, AccountEventRow.topic_seq > after)
-        .order_by(AccountEventRow.topic_seq)
+        text(
+            """
+            SELECT e.topic, e.topic_seq, e.frame
+              FROM unnest(CAST(:topics AS text[]), CAST(:seqs AS bigint[])) AS known (topic, seq)
+              JOIN account_events e ON e.topic = known.topic AND e.topic_seq > known.seq
+             ORDER BY e.topic, e.topic_seq
+            """
+        ),
+        {"topics": list(after), "seqs": list(after.values())},
     )
-    return [(seq, bytes(frame)) for seq, frame in rows]
+    frames: dict[str, list[tuple[int, bytes]]] = {}
+    for topic, seq, frame in rows:
+        frames.setdefault(topic, []).append((seq, bytes(frame)))
+    return frames
 
 
 def working_orders(connection: Connection, deployment_id: UUID) -> list[tuple[UUID, str]]:

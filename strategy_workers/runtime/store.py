@@ -1,6 +1,6 @@
 """The runtime's transactions: each method is one, fenced by the leases of what it writes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -82,12 +82,12 @@ class Store:
 
         return await self._thread.run(work)
 
-    async def account_frames(self, topic: str, after: int) -> list[tuple[int, bytes]]:
-        def work() -> list[tuple[int, bytes]]:
+    async def account_frames(self, after: Mapping[str, int]) -> dict[str, list[tuple[int, bytes]]]:
+        def work() -> dict[str, list[tuple[int, bytes]]]:
             with self._engine.connect() as connection:
-                return repository.account_frames(connection, topic, after)
+                return repository.account_frames(connection, after)
 
-        return await self._thread.run(work)
+        return await self._thread.run(work) if after else {}
 
     async def working_orders(self, deployment_id: UUID) -> list[tuple[UUID, str]]:
         def work() -> list[tuple[UUID, str]]:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import structlog
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from shared.models.market import Candles, RunEnded, RunStarted, TimeMark
 from shared.redis import tape
@@ -98,7 +99,12 @@ class Worker:
         while not self._draining:
             tasks = [
                 asyncio.create_task(loop(), name=loop.__name__)
-                for loop in (self._follow_tape, self._keep_leases, self._keep_looking)
+                for loop in (
+                    self._follow_tape,
+                    self._keep_leases,
+                    self._keep_joined,
+                    self._keep_looking,
+                )
             ]
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -132,6 +138,20 @@ class Worker:
             await asyncio.sleep(self._pause_s)
             for lost in await until_done("renewal", self._ownership.renew):
                 log.warning("deployment_lost", deployment=str(lost))
+
+    async def _keep_joined(self) -> None:
+        """Redis may have lost who takes part: a run would go on without waiting for us.
+
+        A deployment that leaves is not in our hands any more, so that none is brought back.
+        """
+        while not self._draining:
+            await asyncio.sleep(self._pause_s)
+            async with self._lock:
+                await self._ownership.make_certain()
+                self._drop_lost()
+                names = [deployment.participant for deployment in self._deployments.values()]
+                with contextlib.suppress(RedisError):  # said again soon
+                    await tape.join_all(self._redis, names, "strategy")
 
     async def _keep_looking(self) -> None:
         while not self._draining:

@@ -329,7 +329,7 @@ def serving(app: Any) -> Iterator[str]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 40
     while not server.started:
         assert thread.is_alive(), "the server ended while it started"
         assert time.monotonic() < deadline, "the server did not start in time"

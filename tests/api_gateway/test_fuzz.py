@@ -80,7 +80,15 @@ def answer_as_documented(behind: HttpDouble) -> None:
         return {"items": list(items), "next_cursor": None}
 
     schema = {"type": "object", "properties": {"period": {"type": "integer"}}}
-    indicator = {"name": "SMA", "title": "Average", "parameters": schema, "outputs": ["value"]}
+    indicator = {
+        "name": "SMA",
+        "title": "Average",
+        "parameters": schema,
+        "outputs": ["value"],
+        "inputs": ["close"],
+        "warm_up": 30,
+        "incremental": True,
+    }
     strategy = {"name": "s", "title": "S", "description": "", "parameters": schema}
     instrument = {
         "symbol": "SPY",

@@ -9,12 +9,11 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from pydantic import ValidationError
 from sqlalchemy import Engine, text
 
 from api_gateway.settings import GatewaySettings
 from shared.auth import Tokens
-from shared.config import Settings
+from shared.config import InvalidSettingsError, Settings
 from tests.api_gateway.conftest import PASSWORD, Api, Person, make_settings, running
 from tests.api_gateway.doubles import HttpDouble
 
@@ -239,6 +238,25 @@ async def test_logout_works_at_once_though_sessions_are_remembered(
         assert code(await ada.http.get("/auth/me")) == (401, "session_ended")
 
 
+async def test_a_token_of_another_role_gains_nothing_from_a_remembered_session(
+    settings: Settings, behind: HttpDouble
+) -> None:
+    tokens = Tokens.from_settings(settings)
+    async with running(make_settings(settings, behind.url, session_recheck_s=60)) as api:
+        ada = await api.person("ada")
+        now = tokens.verify(ada.access_token)
+        former = tokens.issue(
+            now.user_id,
+            now.session_id,
+            "admin",
+            now=datetime.now(UTC),
+            lifetime=timedelta(minutes=1),
+        )
+        assert (await ada.http.get("/auth/me")).status_code == 200
+        asked = await api.http.get("/auth/me", headers={"Authorization": f"Bearer {former}"})
+        assert code(asked) == (401, "session_ended")
+
+
 def age_session(engine: Engine, minutes: float) -> None:
     with engine.begin() as connection:
         connection.execute(
@@ -331,7 +349,7 @@ async def test_an_existing_admin_keeps_their_password(
 def test_a_first_admin_that_can_not_be_is_refused_at_start(
     settings: Settings, changes: dict[str, Any], problem: str
 ) -> None:
-    with pytest.raises(ValidationError, match=problem):
+    with pytest.raises(InvalidSettingsError, match=problem):
         make_settings(settings, "http://127.0.0.1:1", **changes)
 
 

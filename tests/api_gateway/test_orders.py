@@ -205,7 +205,7 @@ async def test_no_answer_in_time_is_an_unknown_outcome_that_a_repetition_settles
         assert answer.headers["retry-after"] == "1"
         named = {**MARKET, "client_order_id": answer.json()["client_order_id"]}
         processor.answers.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while (settled := await trader.http.post(orders, json=named)).status_code == 503:
                 pass
         assert settled.status_code == 200
@@ -464,7 +464,7 @@ async def test_orders_are_refused_while_redis_is_away_and_go_on_when_it_is_back(
         assert ready.status_code == 503
         valkey.start()
         async with ProcessorDouble(redis, engine, own.order_shards).running():
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(40):
                 while (answer := await trader.http.post(orders, json=ticket)).status_code == 503:
                     pass
         assert answer.status_code in (200, 201)

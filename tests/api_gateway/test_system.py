@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from api_gateway.headers import SecurityHeaders
 from api_gateway.settings import GatewaySettings
 from api_gateway.terminal.routes import terminal_router
-from shared.config import Settings
+from shared.config import InvalidSettingsError, Settings
 from shared.service.problems import install_problem_handlers
 from tests.api_gateway.conftest import Api, make_settings, running
 from tests.api_gateway.doubles import HttpDouble
@@ -169,6 +169,12 @@ async def test_every_answer_makes_browsers_careful(api: Api) -> None:
         assert answer.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize("origin", ["*", "null", "desk.example", "https://desk.example/", "ws://a"])
+def test_what_is_no_origin_is_refused_at_start(settings: Settings, origin: str) -> None:
+    with pytest.raises(InvalidSettingsError, match=r"CORS_ALLOWED_ORIGINS: .* is not an origin"):
+        make_settings(settings, "http://127.0.0.1:1", cors_allowed_origins=origin)
+
+
 async def test_other_origins_are_let_in_by_name_only(
     settings: Settings, behind: HttpDouble
 ) -> None:
@@ -236,6 +242,7 @@ async def test_pages_run_only_our_scripts_and_talk_only_to_us(
 ) -> None:
     policy = (await terminal.get("/")).headers["content-security-policy"]
     assert "script-src 'self';" in policy
+    assert "style-src 'self';" in policy
     assert "connect-src 'self' ws://desk.example:8001;" in policy
     assert "default-src 'none'" in policy
 

@@ -207,6 +207,10 @@ BAD_QUESTIONS: list[tuple[str, int, str | None]] = [
     ("/candles/SPY?cursor=9999999999999999999", 200, None),
     ("/candles/SPY?start=0001-01-01T00:00:00Z&end=9999-12-31T00:00:00Z", 200, None),
     ("/indicators/NOPE/SPY", 404, "unknown_indicator"),
+    ("/indicators/MACD/SPY?fast=26", 422, "invalid_parameters"),
+    ("/indicators/BBANDS/SPY?deviations=1e9", 422, "invalid_parameters"),
+    ("/indicators/TEMA/SPY?timeperiod=0", 422, "invalid_parameters"),
+    ("/indicators/TEMA/SPY?period=5", 422, "invalid_parameters"),
     ("/indicators/SMA/NOPE", 404, "not_found"),
     ("/indicators/SMA/SPY?period=0", 422, "invalid_parameters"),
     ("/indicators/SMA/SPY?period=ten", 422, "invalid_parameters"),
@@ -272,13 +276,66 @@ async def test_the_forming_candle_has_an_indicator_value_of_its_own(
     assert page["items"][-1]["value"] == pytest.approx((closes[-1] + closes[-2]) / 2)
 
 
+async def test_an_indicator_of_several_lines_gives_each_by_its_name(
+    running: Engine, orders: Participant
+) -> None:
+    await ran(running)
+    candles = (await get(running, "/candles/SIM-TREND"))["items"]
+    page = await get(running, "/indicators/donchian/SIM-TREND", period=3)
+    assert page["items"][1]["values"] == {"upper": None, "middle": None, "lower": None}
+    high = max(one["high"] for one in candles[:3])
+    low = min(one["low"] for one in candles[:3])
+    assert page["items"][2]["values"] == {"upper": high, "middle": (high + low) / 2, "lower": low}
+    assert page["items"][2]["value"] == high
+    # A parameter that isn't whole.
+    page = await get(running, "/indicators/BBANDS/SIM-TREND", period=3, deviations="0.5")
+    bands = page["items"][-1]["values"]
+    assert bands["upper"] > bands["middle"] > bands["lower"]
+
+
+async def test_the_volume_weighted_price_follows_the_exchanges_sessions(
+    running: Engine, orders: Participant
+) -> None:
+    await ran(running)
+    candles = (await get(running, "/candles/SIM-TREND"))["items"]
+    page = await get(running, "/indicators/VWAP/SIM-TREND")
+    money = volume = 0.0
+    for candle, point in zip(candles, page["items"], strict=True):
+        money += candle["vwap"] * candle["volume"]
+        volume += candle["volume"]
+        assert point["value"] == pytest.approx(money / volume)
+
+
+async def test_any_function_of_talib_is_calculated_by_its_name(
+    running: Engine, orders: Participant
+) -> None:
+    await ran(running)
+    candles = (await get(running, "/candles/SIM-TREND"))["items"]
+    page = await get(running, "/indicators/aroon/SIM-TREND", timeperiod=4)
+    assert page["name"] == "AROON"
+    assert [point["value"] for point in page["items"][:4]] == [None] * 4
+    highs = [candle["high"] for candle in candles[:5]]
+    latest = max(range(5), key=lambda index: (highs[index], index))
+    assert page["items"][4]["values"]["aroonup"] == pytest.approx(100 * latest / 4)
+    later = await get(
+        running, "/indicators/AROON/SIM-TREND", timeperiod=4, start="2026-01-05T14:40:00Z", limit=3
+    )
+    assert [point["values"] for point in later["items"]] == [
+        point["values"] for point in page["items"][10:13]
+    ]
+
+
 async def test_the_catalogue_of_indicators_tells_their_parameters(running: Engine) -> None:
-    catalogue = await get(running, "/indicators")
-    names = {item["name"] for item in catalogue["items"]}
-    assert {"SMA", "EMA", "RSI"} <= names
-    for item in catalogue["items"]:
+    catalogue = {item["name"]: item for item in (await get(running, "/indicators"))["items"]}
+    assert {"SMA", "EMA", "RSI", "ICHIMOKU", "AROON", "CDLDOJI"} <= set(catalogue)
+    for item in catalogue.values():
         assert item["parameters"]["type"] == "object"
-        assert item["outputs"] == ["value"]
+        assert item["outputs"]
+        assert item["warm_up"] >= 1
+    assert catalogue["BBANDS"]["outputs"] == ["upper", "middle", "lower"]
+    assert catalogue["MFI"]["inputs"] == ["high", "low", "close", "volume"]
+    assert (catalogue["ADX"]["warm_up"], catalogue["ADX"]["incremental"]) == (28, True)
+    assert not catalogue["AROON"]["incremental"]
 
 
 # --- instruments ---------------------------------------------------------------------------------

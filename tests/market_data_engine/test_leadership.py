@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,10 +15,12 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import Engine as Database
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
+from cli.embedded.servers import Valkey, free_port
 from market_data_engine.settings import MarketDataSettings
 from shared.models.market import RunEnded, RunStarted, TimeMark, Trades
-from shared.redis import tape
+from shared.redis import make_redis, tape
 from shared.redis.keys import TAPE
 from shared.service.internal import INTERNAL_TOKEN_HEADER
 from tests.market_data_engine.conftest import Engine, Participant, running_engine, until
@@ -144,6 +147,9 @@ def environment(settings: MarketDataSettings) -> dict[str, str]:
         "MARKET_DATA_PORT": str(settings.market_data_port),
         "MARKET_DATA_FOLDER": str(settings.market_data_folder),
         "MARKET_DATA_MODE": settings.market_data_mode,
+        "CANDLE_STORE": settings.candle_store,
+        "INFLUXDB_URL": settings.influxdb_url,
+        "INFLUXDB_BUCKET": settings.influxdb_bucket,
     }
 
 
@@ -218,6 +224,7 @@ async def test_a_run_of_a_killed_engine_has_failed_and_can_be_started_again(
         child.send_signal(signal.SIGTERM)
         # uvicorn ends with the signal that it was asked to end by.
         assert await asyncio.wait_for(child.wait(), 10) in (0, -signal.SIGTERM)
+    assert [entry.run_id for entry in orders.of(RunEnded)] == [run_id, again]
     # No mark of the dead run came after the new one had begun, and no candle is there twice.
     runs = [entry.run_id for entry in orders.of(RunStarted)]
     assert runs == [run_id, again]
@@ -297,3 +304,28 @@ async def test_the_simulated_market_starts_again_when_it_dies_but_not_when_it_is
         assert answer.json()["status"] == "stopped"
         replay = await running.ended(await running.start(synthetic=SHORT))
         assert replay["status"] == "finished"
+
+
+async def test_the_simulated_market_begins_when_redis_comes_back(
+    simulated: MarketDataSettings, tmp_path: Path
+) -> None:
+    assert simulated.redis_password is not None
+    valkey = Valkey(tmp_path / "valkey", free_port(), simulated.redis_password.get_secret_value())
+    own = simulated.model_copy(update={"redis_port": valkey.port, "redis_socket_timeout_s": 1.0})
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(valkey.stop)
+        redis = make_redis(own)
+        stack.push_async_callback(redis.aclose)
+        logs = stack.enter_context(capture_logs())
+        await stack.enter_async_context(running_engine(own, redis))
+
+        async def tried() -> bool:
+            return any(entry["event"] == "market_not_started" for entry in logs)
+
+        await until(tried)
+        await asyncio.to_thread(valkey.start)
+
+        async def goes_on() -> bool:
+            return bool(await marks_after(redis, "0-0"))
+
+        await until(goes_on)

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -359,6 +360,44 @@ async def test_a_stopped_run_ends_at_once_and_leaves_its_candles_readable(
     assert again.json() == replay
     # And the next one starts.
     assert (await running.ended(await running.start(synthetic=SMALL)))["status"] == "finished"
+
+
+async def test_a_run_that_is_stopped_many_times_at_once_ends_once(
+    running: Engine, orders: Participant
+) -> None:
+    for _ in range(3):
+        run_id = await running.start(synthetic={**SMALL, "minutes": 10_000})
+
+        async def begun(run_id: str = run_id) -> bool:
+            return any(mark.run_id == run_id for mark in orders.of(TimeMark))
+
+        await until(begun)
+        replays = running.parts.replays
+        stops = [asyncio.create_task(replays.stop(UUID(run_id)))]
+        while not all(stop.done() for stop in stops):
+            await asyncio.sleep(0)  # one more each time something has gone on
+            if len(stops) < 200:
+                stops.append(asyncio.create_task(replays.stop(UUID(run_id))))
+        assert (await running.replay(run_id))["status"] == "stopped"
+    ended = [entry.run_id for entry in orders.of(RunEnded)]
+    assert len(ended) == len(set(ended))
+
+
+async def test_a_run_whose_tape_redis_has_lost_fails_instead_of_waiting_for_ever(
+    running: Engine, redis: Redis
+) -> None:
+    async with taking_part(redis, ["orders:0", "orders:1"], "market") as orders:
+        run_id = await running.start(synthetic={**SMALL, "minutes": 10_000})
+
+        async def some() -> bool:
+            return len(orders.of(TimeMark)) > 20
+
+        await until(some)
+        orders.awake.clear()
+        await redis.flushall()
+        orders.awake.set()
+        replay = await running.ended(run_id)
+    assert (replay["status"], replay["error"]) == ("failed", "Redis has lost the run's data.")
 
 
 async def test_an_acknowledgement_of_the_stopped_run_does_not_let_the_next_one_slip(

@@ -22,6 +22,7 @@ from shared.models.orders import Order, OrderReply, ReplaceOrder
 from shared.models.topics import account_topic
 from shared.redis import tape
 from shared.redis.keys import order_commands, shard_of, topic_buffer
+from shared.redis.requests import OrderRequests
 from shared.redis.topics import frames_after, last_seq
 from shared.trading.changes import order_id_of
 from shared.utils.tasks import end_tasks
@@ -446,3 +447,26 @@ async def test_processes_share_the_shards_when_each_takes_some(
         accounts = [add_account(desk.engine) for _ in range(8)]
         orders = [await desk.submit("buy", "1", limit="1", account=each) for each in accounts]
     assert {order.status for order in orders} == {"accepted"}
+
+
+async def test_an_order_that_moves_to_another_shard_does_not_meet_prints_from_before_it(
+    processor_settings: OrderProcessorSettings, desk: Desk, feed: Feed, redis: Redis
+) -> None:
+    more = processor_settings.model_copy(update={"order_shards": 8})
+    while shard_of(desk.account, 4) == shard_of(desk.account, 8):
+        desk.account = add_account(desk.engine)
+    async with wire(processor_settings):
+        await feed.start()
+        await feed.print(90.0, 100.0)
+        resting = await desk.submit("buy", limit="95")
+    requests = OrderRequests(redis, 8)
+    async with wire(more), requests.listening():
+        await feed.print(101.0)
+        desk.requests = requests
+        # Answered when the tape so far was applied.
+        await desk.refused("buy", symbol="NONE")
+        assert desk.status(resting.id) == "accepted"
+        await feed.print(94.0)
+        await until(lambda: desk.status(resting.id) == "filled")
+    # Not at the print's price: it had seen one before.
+    assert desk.value("SELECT price FROM executions") == 95

@@ -26,11 +26,13 @@ async def test_a_trailing_stop_goes_on_after_a_restart_exactly_where_it_was(
         await feed.print(100.0)
         order = await desk.submit("sell", "1", order_type="trailing_stop", trail_percent="1")
         assert (order.hwm, order.stop_price) == (100, 99)
-        told = await last_seq(redis, account_topic(desk.account, "paper", "orders"))
+        topic = account_topic(desk.account, "paper", "orders")
+        # Answers go out before what is told: both orders taken, one filled.
+        await until(lambda: _told(redis, topic, 3))
         await feed.print(101.0, 103.3, 102.5)
         await until(lambda: _mark(desk, order.id) == D("103.3"))
         # Its mark moves with every print: that is stored, and not told.
-        assert await last_seq(redis, account_topic(desk.account, "paper", "orders")) == told
+        assert await last_seq(redis, topic) == 3
     async with processor():
         await feed.print(102.27)  # its stop is at 102.26
         await feed.print(102.26)
@@ -44,6 +46,10 @@ async def test_a_trailing_stop_goes_on_after_a_restart_exactly_where_it_was(
             "filled",
         ]
     ledger_adds_up(desk, [desk.account])
+
+
+async def _told(redis: Redis, topic: str, count: int) -> bool:
+    return await last_seq(redis, topic) == count
 
 
 def _mark(desk: Desk, order_id: object) -> Decimal | None:

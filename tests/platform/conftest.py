@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from cli.embedded.servers import free_port
+from tests.ports import free_port_base
 
 TRADECTL = [sys.executable, "-m", "cli"]
 _START_TIMEOUT_S = 90
@@ -71,7 +71,7 @@ def platform() -> Iterator[Platform]:
     folder = Path(tempfile.mkdtemp(prefix="platform-"))
     folder.chmod(0o711)
     started = run(
-        "up", "--detach", "--data-dir", str(folder), "--port-base", str(free_port()),
+        "up", "--detach", "--data-dir", str(folder), "--port-base", str(free_port_base()),
         timeout_s=_START_TIMEOUT_S,
     )  # fmt: skip
     assert started.returncode == 0, started.stderr

@@ -1,6 +1,7 @@
 """The main job, end to end: prints become candles, signals, paper orders and positions."""
 
 import contextlib
+import json
 import multiprocessing
 import os
 import signal
@@ -268,6 +269,71 @@ def test_a_bad_argument_is_one_sentence_and_exit_code_2(
         timeout=60,
     )
     assert_refused(refused, says)
+
+
+# --- candles as files ---------------------------------------------------------------------------
+
+
+def test_candles_are_exported_as_they_are_answered(
+    platform: Platform, undisturbed: dict[str, Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "aaa.parquet"
+    where = ["--data-dir", str(platform.folder)]
+    done = run("data", "export", str(file), "--symbol", "AAA", "--timeframe", "5m", *where)
+    assert done.returncode == 0, done.stderr
+    with admin(platform) as client:
+        answer = client.get(
+            "/api/v1/candles/AAA",
+            params={"timeframe": "5m", "start": "2013-01-01T00:00:00Z", "limit": 10_000},
+        ).json()
+    table = pl.read_parquet(file)
+    assert table.height > 70
+    assert table["close"].to_list() == [item["close"] for item in answer["items"]]
+    assert table["trades"].sum() == sum(item["trades"] for item in answer["items"])
+    assert table["start"].dt.strftime("%Y-%m-%dT%H:%M:%SZ").to_list() == [
+        item["start"] for item in answer["items"]
+    ]
+    assert set(table["symbol"]) == {"AAA"}
+
+
+def test_the_candles_of_a_run_are_verified(platform: Platform, undisturbed: dict[str, Any]) -> None:
+    done = run(
+        "data", "verify", "--symbol", "AAA", "--symbol", "BBB", "--json",
+        "--data-dir", str(platform.folder),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    reports = json.loads(done.stdout)["items"]
+    assert {(one["symbol"], one["timeframe"]) for one in reports} == {
+        (symbol, timeframe)
+        for symbol in ("AAA", "BBB")
+        for timeframe in TIMEFRAMES
+        if timeframe not in ("1d", "1w")  # the day isn't over when the trades are
+    }
+    assert [one["errors"] for one in reports] == [0] * len(reports)
+    minutes = next(one for one in reports if one["timeframe"] == "1m")
+    assert minutes["candles"] + minutes["missing"] == 390
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--symbol", "NOBODY"], "no such instrument"),
+        (["--symbol", "AAA", "--timeframe", "2m"], "2m"),
+        (["--symbol", "AAA", "--from", "yesterday"], "start"),
+        (["--symbol", "AAA", "--from", "2031-01-01T00:00:00Z"], "no 1m candles"),
+    ],
+)
+def test_an_export_of_nothing_is_one_sentence_and_leaves_no_file(
+    platform: Platform,
+    undisturbed: dict[str, Any],
+    tmp_path: Path,
+    arguments: list[str],
+    says: str,
+) -> None:
+    where = ["--data-dir", str(platform.folder)]
+    done = run("data", "export", str(tmp_path / "none.parquet"), *arguments, *where)
+    assert_refused(done, says)
+    assert list(tmp_path.iterdir()) == []
 
 
 def assert_refused(done: subprocess.CompletedProcess[str], says: str) -> None:

@@ -354,7 +354,7 @@ class TapeEngine:
 
     async def wait(self) -> None:
         """Until all deployments have acknowledged the slice."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             await self.pacer.wait("strategy", self._number)
 
     async def play(self, symbol: str, prices: Sequence[float]) -> None:

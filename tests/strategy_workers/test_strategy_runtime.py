@@ -8,7 +8,7 @@ from shared.models.orders import SubmitOrder
 from strategy_workers.settings import StrategyWorkersSettings
 from strategy_workers.wiring import running_worker
 from tests.strategy_workers.conftest import open_account
-from tests.strategy_workers.doubles import OrderDesk, TapeEngine
+from tests.strategy_workers.doubles import OrderDesk, TapeEngine, eventually
 from tests.strategy_workers.platform_view import Platform, shape
 from tests.strategy_workers.sample_strategies import SAMPLES, SEEN
 
@@ -26,6 +26,20 @@ async def test_a_deployment_runs_only_after_it_has_joined_the_tape(
     async with running_worker(worker_settings, SAMPLES):
         await platform.reaches(deployment, "running")
         assert f"deployment:{deployment}" in await platform.participants()
+
+
+async def test_a_deployment_joins_the_tape_again_when_redis_has_lost_it(
+    platform: Platform, worker_settings: StrategyWorkersSettings, desk: OrderDesk
+) -> None:
+    deployment = platform.deploy("scripted")
+    async with running_worker(worker_settings, SAMPLES):
+        await platform.reaches(deployment, "running")
+        await platform.redis.flushall()
+
+        async def joined() -> bool:
+            return f"deployment:{deployment}" in await platform.participants()
+
+        await eventually(joined, "it takes part again")
 
 
 async def test_candles_lead_to_orders_and_fills_are_told_before_the_next_candle(
@@ -243,6 +257,35 @@ async def test_events_that_the_buffers_have_lost_come_from_the_outbox(
     told = [line for line in SEEN if line.startswith("order")]
     assert told.count("order filled 1 9898") == 1
     assert "order filled 2 9794" in told
+
+
+async def test_a_fill_is_told_also_when_redis_has_lost_all_buffers_since(
+    platform: Platform,
+    worker_settings: StrategyWorkersSettings,
+    desk: OrderDesk,
+    market: TapeEngine,
+    redis: Redis,
+) -> None:
+    deployment = platform.deploy("scripted")
+    async with running_worker(worker_settings, SAMPLES):
+        await platform.reaches(deployment, "running")
+        await market.start()
+        for price in (100.0, 101.0):
+            await market.slice({"SPY": price})
+            await market.wait()
+        desk.publish = False
+        await market.slice({"SPY": 102.0})
+        await market.wait()
+        assert SEEN[-2:] == ["order accepted 0 10000", "candle SPY 102"]
+        for buffer in await redis.keys("topic:*:buffer"):
+            await redis.delete(buffer)
+
+        async def told() -> bool:
+            await market.slice({"SPY": 103.0})
+            await market.wait()
+            return "order filled 1 9898" in SEEN
+
+        await eventually(told, "the fill is told")
 
 
 async def test_the_same_tape_gives_the_same_commands(

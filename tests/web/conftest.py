@@ -128,7 +128,7 @@ def page(
         base_url=platform.url,
         **getattr(request, "param", {"viewport": {"width": 1440, "height": 900}}),
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(40_000)
     context.add_init_script(_REPORT_VIOLATIONS)
     page = context.new_page()
     page.on("console", complaints.on_console)

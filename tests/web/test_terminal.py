@@ -103,6 +103,7 @@ def test_a_weak_password_is_explained_at_its_field(page: Page, complaints: Compl
     page.get_by_role("button", name="Create account").click()
     field = page.get_by_label("Password")
     expect(field).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_role("alert")).to_contain_text("Must hold an upper-case letter")
 
 
 def test_a_strategy_trades_a_replay_before_the_traders_eyes(page: Page, platform: Platform) -> None:

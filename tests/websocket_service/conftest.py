@@ -23,7 +23,7 @@ from shared.redis.topics import publish_frames
 from websocket_service.settings import WebsocketSettings
 from websocket_service.wiring import running_server
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 40.0
 
 
 @dataclass

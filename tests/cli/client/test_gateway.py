@@ -145,11 +145,22 @@ async def test_a_token_near_its_end_is_replaced_before_it_is_used(gateway: Small
     assert [request.authorization for request in gateway.seen[2:]] == ["Bearer access-2"] * 2
 
 
-async def test_a_file_arrives_whole_under_its_name(gateway: SmallGateway, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("SPY-2026.csv.gz", "SPY-2026.csv.gz"),
+        ("my trades.csv.gz", "my_trades.csv.gz"),
+        ("-Zoë.csv", "Zo_.csv"),
+        ("日", "trades"),
+    ],
+)
+async def test_a_file_arrives_whole_under_a_name_that_the_gateway_takes(
+    gateway: SmallGateway, tmp_path: Path, name: str, taken: str
+) -> None:
     content = bytes(range(256)) * 1000
-    path = tmp_path / "my trades.csv.gz"
+    path = tmp_path / name
     path.write_bytes(content)
-    gateway.routes["PUT /api/v1/market-files/my%20trades.csv.gz"] = lambda _: (201, b'{"id":"1"}')
+    gateway.routes[f"PUT /api/v1/market-files/{taken}"] = lambda _: (201, b'{"id":"1"}')
     async with Gateway(gateway.url) as client:
         await client.login("ada", "secret")
         assert await client.upload(path) == {"id": "1"}

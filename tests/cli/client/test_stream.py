@@ -73,7 +73,7 @@ async def test_frames_are_counted_and_paced_marks_acknowledged() -> None:
         await stream.subscribe(["candles.SPY.1m", "time"])
         await stream.pace()
         following = asyncio.create_task(stream.follow(_token))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await stream.wait_for_mark("r", 3000)
         assert stream.messages == 4
         following.cancel()
@@ -88,7 +88,7 @@ async def test_marks_of_another_run_are_not_waited_for() -> None:
 
     async with _server(script) as url, counting_stream(url, "token") as stream:
         following = asyncio.create_task(stream.follow(_token))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await stream.wait_for_mark("r", 9000)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.errors import CliError
+from cli.errors import BadInputError, CliError
 from cli.supervisor.folder import (
     DataFolder,
     InstanceLock,
@@ -93,6 +93,18 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(CliError, match=r"instance\.json"):
         read_json(path)
+
+
+def test_a_folder_with_other_things_in_it_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(BadInputError, match="empty folder"):
+        DataFolder(tmp_path).prepare()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_start_that_was_interrupted_early_can_be_repeated(tmp_path: Path) -> None:
+    DataFolder(tmp_path).prepare()
+    DataFolder(tmp_path).prepare()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

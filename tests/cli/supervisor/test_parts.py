@@ -9,7 +9,7 @@ import pytest
 from api_gateway.identity.passwords import weaknesses
 from cli.embedded.servers import free_port
 from cli.errors import BadInputError, CliError
-from cli.supervisor.logs import bound_logs, last_line, last_lines
+from cli.supervisor.logs import bound_logs, last_complaint, last_line, last_lines
 from cli.supervisor.member import Member, MemberState
 from cli.supervisor.ports import BLOCK, PortClaims
 from cli.supervisor.schema import head_revision, known_revisions
@@ -145,6 +145,29 @@ def test_the_newest_lines_are_read_and_a_missing_log_has_none(tmp_path: Path) ->
     log.write_bytes(b"one\ntwo\n\xff\n\n")
     assert last_lines(log, 3) == ["two", "\ufffd", ""]
     assert last_line(log) == "\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaint"),
+    [
+        (
+            ['{"level": "error", "event": "no name"}', '{"level": "info", "event": "bye"}'],
+            "no name",
+        ),
+        (
+            ["Traceback …", "  File …", "shared.config.SomeError: LOG_LEVEL: bad", ""],
+            "LOG_LEVEL: bad",
+        ),
+        (['{"level": "info", "event": "bye"}'], '{"level": "info", "event": "bye"}'),
+        ([], "its log is empty"),
+    ],
+)
+def test_the_reason_of_an_end_is_the_newest_error(
+    tmp_path: Path, lines: list[str], complaint: str
+) -> None:
+    log = tmp_path / "service.log"
+    log.write_text("\n".join(lines) + "\n")
+    assert last_complaint(log) == complaint
 
 
 # --- schema ----------------------------------------------------------------------------------

@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.embedded.servers import free_port
 from cli.supervisor.services import SERVICES
+from tests.ports import free_port_base
 
 _TRADECTL = [sys.executable, "-m", "cli"]
 _NAMES = {service.name for service in SERVICES} | {"postgres", "valkey"}
@@ -99,7 +99,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def first_start(folder: Path) -> Iterator[subprocess.CompletedProcess[str]]:
     """Of the instance that the tests below share, in their order; stopped at their end."""
-    base = free_port() // 10 * 10
+    base = free_port_base()
     yield _run("up", "--detach", "--data-dir", str(folder), "--port-base", str(base))
     _run("down", "--data-dir", str(folder))
 
@@ -251,13 +251,37 @@ def test_a_service_that_can_not_start_is_named_with_the_reason_and_nothing_stays
 ) -> None:
     failed = _run("up", *instance.options, SESSION_TIMEOUT_MINUTES="soon")
     assert failed.returncode == 1
-    assert re.match(r"tradectl: \w+ does not start \(exit code 1\): ", failed.stderr)
+    why = (
+        r"tradectl: \w+ does not start \(exit code 1\): SESSION_TIMEOUT_MINUTES: Input should be a "
+    )
+    assert re.match(why, failed.stderr), failed.stderr
     assert len(failed.stderr.splitlines()) == 1
     assert not _with_folder(instance.folder)
 
 
-def test_a_bad_option_is_exit_code_2(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [[], ["--detach"]])
+def test_a_bad_option_is_exit_code_2_and_makes_nothing(tmp_path: Path, mode: list[str]) -> None:
+    data = tmp_path / "data"
     for arguments in (["up", "--port-base", "80"], ["up", "--port-base", "x"], ["nothing"]):
-        done = _run(*arguments, TRADING_DATA_DIR=str(tmp_path / "data"))
+        done = _run(*arguments, *mode, TRADING_DATA_DIR=str(data))
         assert done.returncode == 2, arguments
         assert "Traceback" not in done.stderr
+        assert not data.exists()
+
+
+def test_a_bad_setting_of_the_supervisor_is_exit_code_2_in_the_background_too(
+    tmp_path: Path,
+) -> None:
+    options = ["--detach", "--data-dir", str(tmp_path)]
+    done = _run("up", *options, DRAIN_TIMEOUT_S="soon")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert "DRAIN_TIMEOUT_S" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "down", "up"])
+def test_a_data_folder_that_is_a_file_is_one_sentence(tmp_path: Path, command: str) -> None:
+    file = tmp_path / "data"
+    file.touch()
+    done = _run(command, "--data-dir", str(file))
+    assert done.returncode in (1, 2)
+    assert len(done.stderr.splitlines()) == 1, done.stderr

@@ -1,5 +1,6 @@
 import asyncio
 
+import pytest
 from redis.asyncio import Redis
 
 from shared.models.market import RunStarted, TimeMark
@@ -76,6 +77,16 @@ async def test_acknowledgements_of_an_earlier_run_do_not_count(redis: Redis) -> 
     pacer = tape.Pacer(redis, always={"orders:0": "market"})
     await pacer.begin()
     assert await pacer.missing("market", 1) == {"orders:0"}
+
+
+async def test_a_run_that_redis_has_lost_is_not_waited_for(redis: Redis) -> None:
+    pacer = tape.Pacer(redis, always={"orders:0": "market"})
+    await pacer.begin("run")
+    waiting = asyncio.create_task(pacer.wait("market", 1))
+    await asyncio.wait([waiting], timeout=0.1)
+    await redis.flushall()
+    with pytest.raises(tape.RunLostError):
+        await asyncio.wait_for(waiting, 2)
 
 
 async def test_the_tape_is_trimmed_only_behind_what_everyone_committed(redis: Redis) -> None:

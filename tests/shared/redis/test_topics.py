@@ -36,8 +36,9 @@ async def test_an_unknown_topic_has_no_frames(redis: Redis) -> None:
 
 async def test_frames_of_many_topics_come_in_one_round_trip(redis: Redis) -> None:
     await publish_frames(redis, [frame(1), frame(2), ("late", 7, b"seven")])
-    assert await frames_after_each(redis, {"t": 1, "late": 2, "silent": 0}) == {
-        "t": [(2, frame(2)[2])],
-        "late": None,
-        "silent": [],
-    }
+    after = {"t": 1, "late": 2, "new": 0, "lost": 4}
+    assert await frames_after_each(redis, after) == (
+        {"t": [(2, frame(2)[2])], "late": None, "new": [], "lost": []},
+        {"new", "lost"},
+    )
+    assert await frames_after_each(redis, {"t": 2}) == ({"t": []}, set())

@@ -41,6 +41,8 @@ export function unreachable(): Problem {
 /** The sentence to show for anything that was thrown. */
 export function sentence(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  const first = text.charAt(0).toUpperCase() + text.slice(1);
+  // What begins with a file's name keeps it as it is.
+  const named = /^[^\s,:]+\.\w/.test(text);
+  const first = named ? text : text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?]$/.test(first) ? first : `${first}.`;
 }

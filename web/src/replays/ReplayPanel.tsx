@@ -9,6 +9,7 @@ import { Choice } from "../ui/Choice";
 import { SelectField, TextField } from "../ui/Field";
 import { Empty, Failure, Loading } from "../ui/Notice";
 import { useToast } from "../ui/Toasts";
+import { marketFileName } from "./fileName";
 
 const REFRESH_MS = 1_000;
 const SPEEDS = ["1", "5", "10", "50", "100", "max"];
@@ -187,7 +188,7 @@ function MarketFiles({ chosen, onChoose }: FilesProps) {
     setProblem(null);
     try {
       const stored = await api.upload<MarketFile>(
-        `/market-files/${encodeURIComponent(file.name)}`,
+        `/market-files/${marketFileName(file.name)}`,
         file,
       );
       onChoose([...new Set([...chosen, stored.id])]);
@@ -218,8 +219,8 @@ function MarketFiles({ chosen, onChoose }: FilesProps) {
           <span>
             {file.name}
             <small>
-              {file.symbols.join(", ")} · {formatCount(file.rows)} trades ·{" "}
-              {file.first_at.slice(0, 10)}
+              {file.symbols.join(", ")} · {formatCount(file.rows)}{" "}
+              {file.rows === 1 ? "trade" : "trades"} · {file.first_at.slice(0, 10)}
             </small>
           </span>
         </label>

@@ -1,4 +1,5 @@
 import { type ComponentProps, type ReactNode, useId } from "react";
+import { sentence } from "../api/problem";
 
 type FieldProps = {
   label: string;
@@ -15,9 +16,15 @@ export function Field({ label, hint, error, children }: FieldProps) {
     <div className="field">
       <label htmlFor={id}>{label}</label>
       {children({ id, "aria-describedby": note, "aria-invalid": error !== undefined })}
-      <p id={note} className={error === undefined ? "hint" : "hint bad"}>
-        {error ?? hint}
-      </p>
+      {error === undefined ? (
+        <p id={note} className="hint">
+          {hint}
+        </p>
+      ) : (
+        <p id={note} className="hint bad" role="alert">
+          {sentence(error)}
+        </p>
+      )}
     </div>
   );
 }

@@ -1,0 +1,146 @@
+"""`tradectl data`: candles in and out."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.commands.options import DataDir, Json
+from cli.errors import BadInputError, CliError
+from shared.models.identifiers import TIMEFRAMES, Timeframe
+
+if TYPE_CHECKING:
+    from cli.data.verification import Report
+
+data = typer.Typer(
+    help="Candles of a running platform, as files.", no_args_is_help=True, rich_markup_mode=None
+)
+
+Url = Annotated[
+    str | None, typer.Option(help="Gateway; that of the platform in --data-dir when not given.")
+]
+AdminEmail = Annotated[
+    str | None, typer.Option(help="Admin of --url's gateway; password in ADMIN_PASSWORD.")
+]
+
+
+@data.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="Parquet file to write.", show_default=False)],
+    symbol: Annotated[str, typer.Option(help="Whose candles.", show_default=False)],
+    timeframe: Annotated[str, typer.Option(help="Which of them.")] = "1m",
+    start: Annotated[
+        str | None, typer.Option("--from", help="First moment, such as 2026-03-19T13:30:00Z.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Exclusive.")] = None,
+    data_dir: DataDir = None,
+    url: Url = None,
+    admin_email: AdminEmail = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Write a symbol's completed candles to a Parquet file."""
+    check_timeframe(timeframe)
+    if file.suffix != ".parquet":
+        raise BadInputError(f"the file must be named .parquet, not {file.name}")
+    if file.exists():
+        raise BadInputError(f"{file} is there already")
+    if not file.absolute().parent.is_dir():
+        raise BadInputError(f"there is no folder {file.absolute().parent}")
+
+    from cli.data.candles import Wanted
+    from cli.data.export import Exported, export_candles
+    from cli.data.target import signed_in, target
+
+    where = target(url, admin_email, data_dir)
+
+    async def work() -> Exported:
+        async with signed_in(where) as gateway:
+            return await export_candles(gateway, Wanted(symbol, timeframe, start, end), file)
+
+    done = asyncio.run(work())
+    if as_json:
+        report = {"file": str(file), "symbol": symbol, "timeframe": timeframe}
+        times = {"first": done.first.isoformat(), "last": done.last.isoformat()}
+        print(json.dumps({**report, "candles": done.candles, **times}))
+    else:
+        print(f"{done.candles} candles of {symbol} {timeframe}, {done.first} to {done.last}")
+
+
+@data.command()
+def verify(
+    symbol: Annotated[
+        list[str] | None, typer.Option(help="Whose candles; repeatable. All when not given.")
+    ] = None,
+    timeframe: Annotated[
+        list[str] | None, typer.Option(help="Which of them; repeatable. All when not given.")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="First moment, such as 2026-03-19T13:30:00Z.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Exclusive.")] = None,
+    data_dir: DataDir = None,
+    url: Url = None,
+    admin_email: AdminEmail = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Count stored candles, find gaps by the exchange's calendar, and values out of range.
+
+    Exit code 1 when a candle is wrong. A gap alone is nothing wrong: no trades, no candle.
+    """
+    chosen = [check_timeframe(one) for one in timeframe or TIMEFRAMES]
+
+    from cli.data.target import signed_in, target
+    from cli.data.verification import Report
+    from cli.data.verify import verify_candles
+
+    where = target(url, admin_email, data_dir)
+
+    async def work() -> list[Report]:
+        async with signed_in(where) as gateway:
+            return await verify_candles(gateway, symbol or [], chosen, start, end)
+
+    reports = asyncio.run(work())
+    if as_json:
+        print(json.dumps({"items": [asdict(report) for report in reports]}))
+    else:
+        _show(reports)
+    errors = sum(report.errors for report in reports)
+    if errors:
+        raise CliError(f"{errors} things are wrong with the candles")
+
+
+def _show(reports: "Sequence[Report]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    titles = ("symbol", "timeframe", "candles", "first", "last", "gaps", "missing", "most")
+    for title in (*titles, "errors"):
+        left = title in ("symbol", "first", "last")
+        table.add_column(title, justify="left" if left else "right", no_wrap=True)
+    for one in reports:
+        numbers = (one.gaps, one.missing, one.longest_gap, one.errors)
+        values = (one.candles, _shown(one.first_ns), _shown(one.last_ns), *numbers)
+        table.add_row(one.symbol, one.timeframe, *map(str, values))
+    console = Console(highlight=False)
+    console.print(table)
+    for sentence in (sentence for one in reports for sentence in one.sentences):
+        console.print(sentence, markup=False)
+
+
+def _shown(at_ns: int | None) -> str:
+    return "" if at_ns is None else f"{datetime.fromtimestamp(at_ns // 10**9, UTC):%Y-%m-%d}"
+
+
+def check_timeframe(timeframe: str) -> Timeframe:
+    for known in TIMEFRAMES:
+        if timeframe == known:
+            return known
+    raise BadInputError(f"there is no timeframe {timeframe}; there are {' '.join(TIMEFRAMES)}")

@@ -1,0 +1,166 @@
+"""What every candle store does: the same tests for each of them."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from market_data_engine.store.postgres import PostgresCandleStore
+from market_data_engine.store.store import CandleStore
+from shared.models.identifiers import TIMEFRAMES, Symbol, Timeframe
+from shared.models.market import Candle
+
+SPY = Symbol("SPY")
+MINUTE_NS = 60_000_000_000
+FIRST_NS = 1_767_623_400_000_000_000
+
+
+@pytest.fixture(params=["postgres", "influxdb"])
+def store(request: pytest.FixtureRequest) -> CandleStore:
+    if request.param == "postgres":
+        return PostgresCandleStore(request.getfixturevalue("engine"))
+    found: CandleStore = request.getfixturevalue("influx_store")
+    return found
+
+
+def candle(
+    minute: int, symbol: str = SPY, timeframe: Timeframe = "1m", close: float = 100.5
+) -> Candle:
+    start_ns = FIRST_NS + minute * MINUTE_NS
+    prices = (100.0, 101.25, 99.75, close)
+    return Candle(
+        Symbol(symbol), timeframe, start_ns, start_ns + MINUTE_NS, *prices, 1200.0, 100.3, 17
+    )
+
+
+def everything(store: CandleStore, symbol: str = SPY, timeframe: Timeframe = "1m") -> list[Candle]:
+    return store.page(Symbol(symbol), timeframe, 0, None, 100_000)
+
+
+def minutes(candles: list[Candle]) -> list[int]:
+    return [(one.start_ns - FIRST_NS) // MINUTE_NS for one in candles]
+
+
+def test_an_empty_store_has_no_candles(store: CandleStore) -> None:
+    assert everything(store) == []
+    assert store.last(SPY, "1m", None, 10) == []
+
+
+def test_what_was_written_is_read_oldest_first_however_it_came(store: CandleStore) -> None:
+    store.write([candle(2), candle(0), candle(1)], "replay")
+    assert everything(store) == [candle(0), candle(1), candle(2)]
+
+
+def test_writing_the_same_candles_again_changes_nothing(store: CandleStore) -> None:
+    for _ in range(3):
+        store.write([candle(0), candle(1)], "replay")
+    assert everything(store) == [candle(0), candle(1)]
+
+
+def test_a_later_candle_of_the_same_start_replaces_the_earlier_one(store: CandleStore) -> None:
+    store.write([candle(0, close=100.0)], "replay")
+    store.write([candle(0, close=100.25)], "live")
+    assert everything(store) == [candle(0, close=100.25)]
+
+
+def test_the_later_one_counts_also_within_one_call(store: CandleStore) -> None:
+    store.write([candle(0, close=1.0), candle(1), candle(0, close=2.0)], "replay")
+    assert everything(store) == [candle(0, close=2.0), candle(1)]
+
+
+def test_writing_nothing_is_no_error(store: CandleStore) -> None:
+    store.write([], "replay")
+    assert everything(store) == []
+
+
+def test_a_range_includes_its_start_and_excludes_its_end(store: CandleStore) -> None:
+    store.write([candle(minute) for minute in range(6)], "replay")
+    start_ns, end_ns = candle(2).start_ns, candle(4).start_ns
+    assert minutes(store.page(SPY, "1m", start_ns, end_ns, 100)) == [2, 3]
+    assert minutes(store.page(SPY, "1m", start_ns + 1, end_ns + 1, 100)) == [3, 4]
+
+
+def test_a_range_without_an_end_reaches_the_last_candle(store: CandleStore) -> None:
+    store.write([candle(minute) for minute in range(6)], "replay")
+    assert minutes(store.page(SPY, "1m", candle(4).start_ns, None, 100)) == [4, 5]
+
+
+def test_pages_that_follow_each_other_meet(store: CandleStore) -> None:
+    store.write([candle(minute) for minute in range(25)], "replay")
+    found: list[Candle] = []
+    while page := store.page(SPY, "1m", found[-1].start_ns + 1 if found else 0, None, 10):
+        found += page
+    assert minutes(found) == list(range(25))
+
+
+@pytest.mark.parametrize("limit", [0, 1, 3, 10])
+def test_the_last_candles_come_oldest_first(store: CandleStore, limit: int) -> None:
+    store.write([candle(minute) for minute in range(6)], "replay")
+    found = store.last(SPY, "1m", None, limit)
+    assert minutes(found) == list(range(max(0, 6 - limit), 6))
+    found = store.last(SPY, "1m", candle(4).start_ns, limit)
+    assert minutes(found) == list(range(max(0, 4 - limit), 4))
+
+
+def test_symbols_and_timeframes_are_kept_apart(store: CandleStore) -> None:
+    names = ["SPY", "SPY2", "BRK.B", "BTC/USD", "A-B_C", "X"]
+    written = [
+        candle(0, name, timeframe, close=float(place))
+        for place, name in enumerate(names)
+        for timeframe in TIMEFRAMES
+    ]
+    store.write(written, "replay")
+    for one in written:
+        assert everything(store, one.symbol, one.timeframe) == [one]
+    assert everything(store, "SPY3") == []
+
+
+@pytest.mark.parametrize("hostile", ["A B", "A,B=C", "x' OR '1'='1", "a\\'b", 'q"uote', "Ä€"])
+def test_no_symbol_can_be_taken_for_something_else(store: CandleStore, hostile: str) -> None:
+    store.write([candle(0), candle(1, hostile)], "replay")
+    assert everything(store, hostile) == [candle(1, hostile)]
+    assert everything(store) == [candle(0)]
+
+
+def test_moments_far_away_are_no_error(store: CandleStore) -> None:
+    store.write([candle(0)], "replay")
+    assert store.page(SPY, "1m", -(2**63), 2**63 - 1, 10) == [candle(0)]
+    assert store.page(SPY, "1m", 2**62, None, 10) == []
+
+
+def test_more_than_one_batch_is_written_whole(store: CandleStore) -> None:
+    written = [candle(minute) for minute in range(12_001)]
+    store.write(written, "replay")
+    assert everything(store) == written
+
+
+def test_threads_may_write_and_read_at_once(store: CandleStore) -> None:
+    def work(place: int) -> list[Candle]:
+        name = f"S{place}"
+        store.write([candle(minute, name) for minute in range(50)], "replay")
+        return everything(store, name)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(minutes(found) == list(range(50)) for found in threads.map(work, range(8)))
+
+
+#: A zero has no sign: nothing in a market is a negative zero.
+finite = st.floats(allow_nan=False, allow_infinity=False).map(lambda value: value + 0.0)
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(numbers=st.tuples(*[finite] * 6), trades=st.integers(0, 2**63 - 1))
+def test_floats_and_ints_come_back_exact(
+    store: CandleStore, numbers: tuple[float, ...], trades: int
+) -> None:
+    written = Candle(SPY, "1d", FIRST_NS, FIRST_NS + MINUTE_NS, *numbers, trades)
+    store.write([written], "replay")
+    (found,) = everything(store, SPY, "1d")
+    assert found == written
+    assert [repr(value) for value in msgspec.structs.astuple(found)] == [
+        repr(value) for value in msgspec.structs.astuple(written)
+    ]
