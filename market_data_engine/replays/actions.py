@@ -54,10 +54,12 @@ class _Current:
     runner: Runner
     candles: RunCandles
     task: asyncio.Task[End] | None = None
-    #: How the run ends when it is cancelled, and why.
-    on_cancel: tuple[End, str | None] = ("stopped", None)
+    #: How the run ends, and why, once somebody has asked to cancel it.
+    on_cancel: tuple[End, str | None] | None = None
     #: It comes to its end already: nobody may cancel that.
     ending: bool = False
+    #: The tape says that it is over; at most its candles still wait for the store.
+    told: bool = False
     reported: tuple[int, int | None] = field(default=(0, None))
 
     def market_time(self) -> datetime | None:
@@ -211,10 +213,11 @@ class Replays:
 
     async def _cancel(self, current: _Current, how: End, why: str | None) -> None:
         assert current.task is not None
-        if not current.ending:
-            current.ending = True
+        if current.on_cancel is None:
             current.on_cancel = (how, why)
-            current.task.cancel()
+            if not current.ending:
+                current.ending = True
+                current.task.cancel()
         await asyncio.wait([current.task])
 
     async def _carry(self, current: _Current) -> End:
@@ -237,10 +240,12 @@ class Replays:
             await current.runner.carry()
             current.ending = True
             await current.runner.end()
-            await self._writer.stored()
+            current.told = True
+            await self._wait_until_stored(current)
         except asyncio.CancelledError:
+            current.ending = True
             await self._leave_in_order(current)
-            return current.on_cancel
+            return current.on_cancel or ("stopped", None)
         except Exception as error:
             current.ending = True
             log.error("run_failed", run=str(current.id), exc_info=error)
@@ -248,10 +253,19 @@ class Replays:
             return "failed", _sentence(error)
         return "finished", None
 
+    async def _wait_until_stored(self, current: _Current) -> None:
+        """May be cancelled: a store that is away mustn't keep the engine from stopping."""
+        if current.on_cancel is not None:  # asked for while the end was being told
+            raise asyncio.CancelledError
+        current.ending = False
+        await self._writer.stored()
+        current.ending = True
+
     async def _leave_in_order(self, current: _Current) -> None:
         """As far as that is still possible."""
         try:
-            await current.runner.end()
+            if not current.told:
+                await current.runner.end()
         except (RedisError, OSError, LeadershipLostError, TapeTakenError) as error:
             log.warning("run_end_not_told", run=str(current.id), error=repr(error))
         try:

@@ -1,5 +1,6 @@
 """The engine on InfluxDB: its runs, its answers, and what becomes of them when InfluxDB goes."""
 
+import asyncio
 import contextlib
 import signal
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from redis.asyncio import Redis
 
 from market_data_engine.settings import MarketDataSettings
 from market_data_engine.store.influxdb import InfluxCandleStore
-from shared.models.market import Candle, Candles
+from shared.models.market import Candle, Candles, RunEnded
 from tests.market_data_engine.conftest import Participant, running_engine, until
 from tests.market_data_engine.store.servers import InfluxDB
 from tests.market_data_engine.store.test_contract import everything
@@ -158,7 +159,15 @@ async def test_candles_of_a_stopped_engine_are_stored_by_the_one_that_stood_by(
             return len(on_tape(orders)) == 120
 
         await until(all_completed)
-        await first.aclose()
+
+        async def waits_for_the_store() -> bool:
+            return bool(orders.of(RunEnded))
+
+        # A run that waits at its end must not keep its engine from stopping.
+        await until(waits_for_the_store)
+        async with asyncio.timeout(40):
+            await first.aclose()
+        assert len(orders.of(RunEnded)) == 1
         await standby.leading()
         influxdb.start()
 
