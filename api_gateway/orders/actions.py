@@ -11,8 +11,13 @@ from api_gateway.errors import Refused
 from api_gateway.orders import repository
 from api_gateway.orders.requests import OrderProcessor
 from api_gateway.orders.schemas import (
+    CancelledOrders,
+    ClosedPositions,
+    Closing,
     ExecutionView,
     LedgerEntryView,
+    NotClosedView,
+    OrderReplacement,
     OrderTicket,
     OrderView,
     PositionView,
@@ -41,16 +46,7 @@ class Orders:
     async def submit(self, account_id: UUID, user_id: UUID, ticket: OrderTicket) -> OrderReply:
         """At most one order for the ticket's client order id, however often it is sent."""
         return await self._processor.submit(
-            account_id,
-            user_id,
-            mode=ticket.mode,
-            client_order_id=ticket.client_order_id or uuid4().hex,
-            symbol=ticket.symbol,
-            side=ticket.side,
-            order_type=ticket.type,
-            time_in_force=ticket.time_in_force,
-            qty=ticket.qty,
-            limit_price=ticket.limit_price,
+            account_id, user_id, ticket, ticket.client_order_id or uuid4().hex
         )
 
     async def cancel(self, account_id: UUID, user_id: UUID, order_id: UUID) -> OrderReply:
@@ -58,6 +54,50 @@ class Orders:
         order = await run_in_threadpool(self.order, account_id, order_id)
         return await self._processor.cancel(
             account_id, user_id, mode=cast("Mode", order.mode), order_id=order_id
+        )
+
+    async def replace(
+        self, account_id: UUID, user_id: UUID, order_id: UUID, replacement: OrderReplacement
+    ) -> OrderReply:
+        """At most one replacement for its client order id, however often it is sent."""
+        order = await run_in_threadpool(self.order, account_id, order_id)
+        return await self._processor.replace(
+            account_id,
+            user_id,
+            mode=cast("Mode", order.mode),
+            order_id=order_id,
+            replacement=replacement,
+            client_order_id=replacement.client_order_id or uuid4().hex,
+        )
+
+    async def cancel_all(
+        self, account_id: UUID, user_id: UUID, mode: Mode, symbol: str | None
+    ) -> CancelledOrders:
+        reply = await self._processor.cancel_all(account_id, user_id, mode=mode, symbol=symbol)
+        return CancelledOrders(items=[view(OrderView, order) for order in reply.orders])
+
+    async def close(
+        self, account_id: UUID, user_id: UUID, symbol: str, closing: Closing
+    ) -> OrderReply:
+        reply = await self._processor.close(
+            account_id,
+            user_id,
+            symbol=symbol,
+            closing=closing,
+            client_order_id=closing.client_order_id or uuid4().hex,
+        )
+        [order] = reply.orders
+        return OrderReply(request_id=reply.request_id, order=order, repeated=reply.repeated)
+
+    async def close_all(self, account_id: UUID, user_id: UUID, closing: Closing) -> ClosedPositions:
+        client_order_id = closing.client_order_id or uuid4().hex
+        reply = await self._processor.close(
+            account_id, user_id, symbol=None, closing=closing, client_order_id=client_order_id
+        )
+        return ClosedPositions(
+            items=[view(OrderView, order) for order in reply.orders],
+            not_closed=[view(NotClosedView, each) for each in reply.not_closed],
+            client_order_id=client_order_id,
         )
 
     def order(self, account_id: UUID, order_id: UUID) -> OrderRow:

@@ -8,23 +8,27 @@ from uuid import UUID, uuid4
 from redis.exceptions import RedisError
 
 from api_gateway.errors import Refused
+from api_gateway.orders.schemas import Closing, OrderReplacement, OrderTicket
 from api_gateway.values import plain
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.orders import (
     BooksReply,
     CancelOrder,
+    CancelOrders,
+    ClosePositions,
     Command,
     OpenBooks,
     OrderReply,
-    OrderType,
+    OrdersReply,
     Refusal,
+    ReplaceOrder,
     Reply,
-    Side,
     SubmitOrder,
-    TimeInForce,
 )
 from shared.redis.requests import AnswerOverdueError, OrderRequests
 from shared.service.request_context import current_request_id
+
+_SAME_ID = "Send it again with the same client_order_id: it can't be placed twice."
 
 
 class OrderProcessor:
@@ -54,34 +58,31 @@ class OrderProcessor:
         self,
         account_id: UUID,
         user_id: UUID,
-        *,
-        mode: Mode,
+        ticket: OrderTicket,
         client_order_id: str,
-        symbol: str,
-        side: Side,
-        order_type: OrderType,
-        time_in_force: TimeInForce,
-        qty: Decimal,
-        limit_price: Decimal | None,
     ) -> OrderReply:
         command = SubmitOrder(
             request_id=_request_id(),
             reply_to=self._requests.reply_to,
             account_id=AccountId(account_id),
-            mode=mode,
+            mode=ticket.mode,
             client_order_id=client_order_id,
             submitted_by=f"user:{user_id}",
-            symbol=Symbol(symbol),
-            side=side,
-            order_type=order_type,
-            time_in_force=time_in_force,
-            qty=Decimal(plain(qty)),
-            limit_price=None if limit_price is None else Decimal(plain(limit_price)),
+            symbol=Symbol(ticket.symbol),
+            side=ticket.side,
+            order_type=ticket.type,
+            time_in_force=ticket.time_in_force,
+            qty=Decimal(plain(ticket.qty)),
+            limit_price=_exact(ticket.limit_price),
+            stop_price=_exact(ticket.stop_price),
+            trail_price=_exact(ticket.trail_price),
+            trail_percent=_exact(ticket.trail_percent),
+            expires_at=ticket.expires_at,
         )
         return _order(
             await self._ask(
                 command,
-                "Send it again with the same client_order_id: it can't be placed twice.",
+                _SAME_ID,
                 {"client_order_id": client_order_id},
             )
         )
@@ -98,6 +99,69 @@ class OrderProcessor:
             submitted_by=f"user:{user_id}",
         )
         return _order(await self._ask(command, "It is safe to send this request again.", {}))
+
+    async def cancel_all(
+        self, account_id: UUID, user_id: UUID, *, mode: Mode, symbol: str | None
+    ) -> OrdersReply:
+        command = CancelOrders(
+            request_id=_request_id(),
+            reply_to=self._requests.reply_to,
+            account_id=AccountId(account_id),
+            mode=mode,
+            submitted_by=f"user:{user_id}",
+            symbol=None if symbol is None else Symbol(symbol),
+        )
+        return _many(await self._ask(command, "It is safe to send this request again.", {}))
+
+    async def replace(
+        self,
+        account_id: UUID,
+        user_id: UUID,
+        *,
+        mode: Mode,
+        order_id: UUID,
+        replacement: OrderReplacement,
+        client_order_id: str,
+    ) -> OrderReply:
+        command = ReplaceOrder(
+            request_id=_request_id(),
+            reply_to=self._requests.reply_to,
+            account_id=AccountId(account_id),
+            mode=mode,
+            order_id=OrderId(order_id),
+            client_order_id=client_order_id,
+            submitted_by=f"user:{user_id}",
+            qty=_exact(replacement.qty),
+            limit_price=_exact(replacement.limit_price),
+            stop_price=_exact(replacement.stop_price),
+            trail_price=_exact(replacement.trail_price),
+            trail_percent=_exact(replacement.trail_percent),
+        )
+        members = {"client_order_id": client_order_id}
+        return _order(await self._ask(command, _SAME_ID, members))
+
+    async def close(
+        self,
+        account_id: UUID,
+        user_id: UUID,
+        *,
+        symbol: str | None,
+        closing: Closing,
+        client_order_id: str,
+    ) -> OrdersReply:
+        """Of one symbol, or of all."""
+        command = ClosePositions(
+            request_id=_request_id(),
+            reply_to=self._requests.reply_to,
+            account_id=AccountId(account_id),
+            mode=closing.mode,
+            client_order_id=client_order_id,
+            submitted_by=f"user:{user_id}",
+            symbol=None if symbol is None else Symbol(symbol),
+            cancel_orders=closing.cancel_orders,
+        )
+        members = {"client_order_id": client_order_id}
+        return _many(await self._ask(command, _SAME_ID, members))
 
     async def _ask(self, command: Command, advice: str, members: Mapping[str, object]) -> Reply:
         try:
@@ -119,8 +183,18 @@ def _request_id() -> str:
     return f"{current_request_id() or 'gateway'}:{uuid4().hex[:16]}"
 
 
+def _exact(amount: Decimal | None) -> Decimal | None:
+    """One text for equal numbers."""
+    return None if amount is None else Decimal(plain(amount))
+
+
 def _order(reply: Reply) -> OrderReply:
     assert isinstance(reply, OrderReply), "the processor answers order commands with OrderReply"
+    return reply
+
+
+def _many(reply: Reply) -> OrdersReply:
+    assert isinstance(reply, OrdersReply), "the processor answers commands for many with this"
     return reply
 
 

@@ -1,14 +1,19 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Body, Query, Response
 
 from api_gateway.dependencies import GatewayState, ReadableAccount, TradableAccount
 from api_gateway.documentation import problems
+from api_gateway.orders.examples import CLOSINGS, REPLACEMENTS, TICKETS
 from api_gateway.orders.schemas import (
+    CancelledOrders,
+    ClosedPositions,
+    Closing,
     ExecutionView,
     LedgerEntryView,
     OrderFilter,
+    OrderReplacement,
     OrderTicket,
     OrderView,
     PositionView,
@@ -16,6 +21,7 @@ from api_gateway.orders.schemas import (
 from api_gateway.paging import CursorText, Direction, Limit, Page
 from api_gateway.values import Symbol, view
 from shared.models.identifiers import Mode
+from shared.models.orders import OrderReply
 from shared.service.problems import Problem
 
 router = APIRouter(prefix="/accounts/{account_id}", tags=["orders"])
@@ -38,9 +44,17 @@ _LIST = problems(401, 404, 422, 503)
     },
 )
 async def submit_order(
-    scope: TradableAccount, ticket: OrderTicket, response: Response, gateway: GatewayState
+    scope: TradableAccount,
+    ticket: Annotated[OrderTicket, Body(openapi_examples=TICKETS)],
+    response: Response,
+    gateway: GatewayState,
 ) -> OrderView:
     reply = await gateway.orders.submit(scope.account_id, scope.caller.user_id, ticket)
+    return _told(reply, response)
+
+
+def _told(reply: OrderReply, response: Response) -> OrderView:
+    """The order, with 200 when it was there before; a rejected one is a problem."""
     order = view(OrderView, reply.order)
     if order.status == "rejected":
         raise Problem(
@@ -90,6 +104,87 @@ def get_order(scope: ReadableAccount, order_id: UUID, gateway: GatewayState) -> 
 async def cancel_order(scope: TradableAccount, order_id: UUID, gateway: GatewayState) -> OrderView:
     reply = await gateway.orders.cancel(scope.account_id, scope.caller.user_id, order_id)
     return view(OrderView, reply.order)
+
+
+@router.patch(
+    "/orders/{order_id}",
+    status_code=201,
+    operation_id="replaceOrder",
+    summary="Replace a working order",
+    description="A new order takes its place in one step, with `replaces`; the old one becomes "
+    "`replaced`, with `replaced_by`. When the new one is refused or rejected, the old one works "
+    "on. An order that has ended meanwhile is not replaced (409 `order_not_working`).",
+    responses={
+        200: {"model": OrderView, "description": "This replacement was made before"},
+        **problems(400, 401, 403, 404, 409, 413, 503),
+        **problems(422, schema="OrderProblem"),
+    },
+)
+async def replace_order(
+    scope: TradableAccount,
+    order_id: UUID,
+    replacement: Annotated[OrderReplacement, Body(openapi_examples=REPLACEMENTS)],
+    response: Response,
+    gateway: GatewayState,
+) -> OrderView:
+    reply = await gateway.orders.replace(
+        scope.account_id, scope.caller.user_id, order_id, replacement
+    )
+    return _told(reply, response)
+
+
+@router.delete(
+    "/orders",
+    operation_id="cancelOrders",
+    summary="Cancel all working orders, or those in one symbol",
+    responses=problems(401, 403, 404, 422, 503),
+)
+async def cancel_orders(
+    scope: TradableAccount,
+    gateway: GatewayState,
+    mode: Mode = "paper",
+    symbol: Symbol | None = None,
+) -> CancelledOrders:
+    return await gateway.orders.cancel_all(scope.account_id, scope.caller.user_id, mode, symbol)
+
+
+@router.post(
+    "/positions/close",
+    operation_id="closePositions",
+    summary="Close all positions",
+    description="One market order a position, all in one step.",
+    responses=problems(400, 401, 403, 404, 409, 413, 422, 503),
+)
+async def close_positions(
+    scope: TradableAccount,
+    closing: Annotated[Closing, Body(openapi_examples=CLOSINGS)],
+    gateway: GatewayState,
+) -> ClosedPositions:
+    return await gateway.orders.close_all(scope.account_id, scope.caller.user_id, closing)
+
+
+@router.post(
+    "/positions/{symbol:path}/close",
+    status_code=201,
+    operation_id="closePosition",
+    summary="Close the position in a symbol",
+    description="By a market order over the whole quantity, which is answered. 409 "
+    "`position_not_open` when there is none.",
+    responses={
+        200: {"model": OrderView, "description": "This order was made before"},
+        **problems(400, 401, 403, 404, 409, 413, 503),
+        **problems(422, schema="OrderProblem"),
+    },
+)
+async def close_position(
+    scope: TradableAccount,
+    symbol: Symbol,
+    closing: Annotated[Closing, Body(openapi_examples=CLOSINGS)],
+    response: Response,
+    gateway: GatewayState,
+) -> OrderView:
+    reply = await gateway.orders.close(scope.account_id, scope.caller.user_id, symbol, closing)
+    return _told(reply, response)
 
 
 @router.get(

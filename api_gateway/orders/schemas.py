@@ -7,6 +7,7 @@ from api_gateway.values import (
     ClientOrderId,
     Exact,
     Input,
+    MarketTime,
     PositiveDecimal,
     Symbol,
     UtcTime,
@@ -17,6 +18,54 @@ from shared.models.orders import OrderStatus, OrderType, Side, TimeInForce
 from shared.service.problems import ProblemBody
 
 
+class OrderReplacement(Input):
+    """What is to change; what is absent stays as it is."""
+
+    qty: PositiveDecimal | None = None
+    limit_price: PositiveDecimal | None = None
+    stop_price: PositiveDecimal | None = None
+    trail_price: PositiveDecimal | None = None
+    trail_percent: PositiveDecimal | None = None
+    client_order_id: Annotated[
+        ClientOrderId | None,
+        Field(description="Names the new order: sending it again gives the first answer."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _check_presence(self) -> Self:
+        changes = self.model_dump(exclude={"client_order_id"}, exclude_none=True)
+        if not changes:
+            raise ValueError("say at least one thing that is to change")
+        return self
+
+
+class Closing(Input):
+    client_order_id: Annotated[
+        ClientOrderId | None,
+        Field(
+            description="Names the request: sending it again gives the first orders. The order "
+            "of one position has it as its own, each order of all positions has it followed by "
+            "`.` and its symbol.",
+            examples=["flat-2026-11-20"],
+        ),
+    ] = None
+    cancel_orders: Annotated[
+        bool,
+        Field(
+            description="Cancel the working orders of the symbols first. Those to sell hold the "
+            "position: without this, a position that they hold is not closed."
+        ),
+    ] = False
+    mode: Mode = "paper"
+
+
+#: Field → types of orders that have it.
+_NEEDED: dict[str, tuple[OrderType, ...]] = {
+    "limit_price": ("limit", "stop_limit"),
+    "stop_price": ("stop", "stop_limit"),
+}
+
+
 class OrderTicket(Input):
     symbol: Annotated[Symbol, Field(examples=["SPY"])]
     side: Side
@@ -25,7 +74,32 @@ class OrderTicket(Input):
     qty: Annotated[PositiveDecimal, Field(examples=["10"])]
     limit_price: Annotated[
         PositiveDecimal | None,
-        Field(description="Required for limit orders, forbidden for others.", examples=["501.25"]),
+        Field(
+            description="Required for limit and stop-limit orders, forbidden for others.",
+            examples=["501.25"],
+        ),
+    ] = None
+    stop_price: Annotated[
+        PositiveDecimal | None,
+        Field(
+            description="Required for stop and stop-limit orders, forbidden for others: a print "
+            "at or through it triggers the order.",
+        ),
+    ] = None
+    trail_price: Annotated[
+        PositiveDecimal | None,
+        Field(description="A trailing stop's distance from the best price, as a price."),
+    ] = None
+    trail_percent: Annotated[
+        PositiveDecimal | None,
+        Field(
+            description="A trailing stop's distance in percent, in steps of 0.01, below 100. "
+            "A trailing stop has one of the two.",
+        ),
+    ] = None
+    expires_at: Annotated[
+        MarketTime | None,
+        Field(description="Required for `gtd`, forbidden otherwise: a whole second, market time."),
     ] = None
     client_order_id: Annotated[
         ClientOrderId | None,
@@ -38,11 +112,21 @@ class OrderTicket(Input):
     mode: Mode = "paper"
 
     @model_validator(mode="after")
-    def _check_limit_price(self) -> Self:
-        if self.type == "limit" and self.limit_price is None:
-            raise ValueError("limit_price is required for a limit order")
-        if self.type == "market" and self.limit_price is not None:
-            raise ValueError("limit_price is not allowed for a market order")
+    def _check_presence(self) -> Self:
+        kind = self.type.replace("_", "-")
+        for name, types in _NEEDED.items():
+            if self.type in types and getattr(self, name) is None:
+                raise ValueError(f"{name} is required for a {kind} order")
+            if self.type not in types and getattr(self, name) is not None:
+                raise ValueError(f"{name} is not allowed for a {kind} order")
+        trails = [each for each in (self.trail_price, self.trail_percent) if each is not None]
+        if len(trails) != (1 if self.type == "trailing_stop" else 0):
+            raise ValueError(
+                "a trailing-stop order has trail_price or trail_percent, one of them; "
+                "others have neither"
+            )
+        if (self.expires_at is not None) != (self.time_in_force == "gtd"):
+            raise ValueError("expires_at is required for gtd, and not allowed otherwise")
         return self
 
 
@@ -70,6 +154,39 @@ class OrderView(View):
     seq: int
     submitted_at: UtcTime
     updated_at: UtcTime
+    #: A trailing stop's moves with its mark.
+    stop_price: Exact | None
+    trail_price: Exact | None
+    trail_percent: Exact | None
+    #: A trailing stop's mark: the best price since it was taken.
+    hwm: Exact | None
+    #: When a print reached the stop.
+    triggered_at: UtcTime | None
+    #: Market time at which a DAY or GTD order ends.
+    expires_at: UtcTime | None
+    #: The order that this one was to replace, and the one that replaced this.
+    replaces: UUID | None
+    replaced_by: UUID | None
+    #: It was made to close the position.
+    closes_position: bool
+
+
+class CancelledOrders(View):
+    items: list[OrderView]
+
+
+class NotClosedView(View):
+    symbol: str
+    code: str
+    message: str
+
+
+class ClosedPositions(View):
+    #: One order a position; a rejected one says why.
+    items: list[OrderView]
+    #: Positions for which no order could be made.
+    not_closed: list[NotClosedView]
+    client_order_id: str
 
 
 class OrderProblem(ProblemBody):

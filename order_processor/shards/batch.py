@@ -17,16 +17,16 @@ from shared.models.orders import (
     PositionChanged,
 )
 from shared.models.topics import AccountTopicKind, account_topic
-from shared.trading.books import Books, Change, Deposited, OrderFilled, WorkingOrder
+from shared.trading.books import Books
+from shared.trading.changes import Change, Deposited, OrderFilled, StopMoved, WorkingOrder
 from shared.trading.events import executed, updated
 from shared.trading.ledger import LedgerEntry
 from shared.trading.orders import Transition
 
 
-class OrderRecord(Order, frozen=True):
+class OrderRecord(Order, frozen=True, kw_only=True):
     reserved: Decimal
     tape_id: str
-    expires_at: datetime | None
 
 
 class PositionRecord(Position, frozen=True):
@@ -73,6 +73,8 @@ class Batch:
         self._topic_seqs = topic_seqs
         self.opened: dict[OrderId, OrderRecord] = {}
         self.changed: dict[OrderId, Order] = {}
+        #: Of which only the trailing stop moved: stored whenever there is a commit.
+        self.moved: dict[OrderId, Order] = {}
         self.transitions: list[Transition] = []
         self.executions: list[Execution] = []
         self.positions: dict[tuple[UUID, Mode, Symbol], PositionRecord] = {}
@@ -93,8 +95,11 @@ class Batch:
         if isinstance(change, Deposited):
             self._enter(account, books.mode, change.entry)
             return
-        self.transitions.extend(change.transitions)
         order = change.order
+        if isinstance(change, StopMoved):
+            self._keep_moved(order)
+            return
+        self.transitions.extend(change.transitions)
         told = updated(change, tape_id)
         if isinstance(change, OrderFilled):
             self._keep(order, None)
@@ -107,15 +112,18 @@ class Batch:
     def _keep(self, order: Order, opened: WorkingOrder | None) -> None:
         known = self.opened.get(order.id)
         if opened is not None:
-            self.opened[order.id] = _order_record(
-                order, opened.reserved, opened.tape_id, opened.expires_at
-            )
+            self.opened[order.id] = _order_record(order, opened.reserved, opened.tape_id)
         elif known is not None:
-            self.opened[order.id] = _order_record(
-                order, known.reserved, known.tape_id, known.expires_at
-            )
+            self.opened[order.id] = _order_record(order, known.reserved, known.tape_id)
         else:
             self.changed[order.id] = order
+            self.moved.pop(order.id, None)
+
+    def _keep_moved(self, order: Order) -> None:
+        if order.id in self.opened or order.id in self.changed:
+            self._keep(order, None)
+        else:
+            self.moved[order.id] = order
 
     def _record_fill(self, books: Books, change: OrderFilled, tape_id: str) -> None:
         account, mode = AccountId(books.account.id), books.mode
@@ -146,10 +154,8 @@ class Batch:
         self.events.append(EventRecord(self.event_seq, account, topic, topic_seq, body.decode()))
 
 
-def _order_record(
-    order: Order, reserved: Decimal, tape_id: str, expires_at: datetime | None
-) -> OrderRecord:
-    return OrderRecord(**_fields(order), reserved=reserved, tape_id=tape_id, expires_at=expires_at)
+def _order_record(order: Order, reserved: Decimal, tape_id: str) -> OrderRecord:
+    return OrderRecord(**_fields(order), reserved=reserved, tape_id=tape_id)
 
 
 def _fields(row: msgspec.Struct) -> dict[str, Any]:

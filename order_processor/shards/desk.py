@@ -4,7 +4,7 @@ No I/O: what commands name that is not in memory is looked up by the owner first
 `learn`). After a failed commit the desk is thrown away and built again from the tables.
 """
 
-from datetime import datetime
+from collections.abc import Iterable
 from decimal import Decimal
 from time import monotonic
 from uuid import UUID
@@ -15,9 +15,10 @@ from order_processor.shards.acknowledgements import MarkDone
 from order_processor.shards.batch import Answer, Batch, MarkRecord
 from order_processor.shards.clock import WallClock, moment, nanoseconds
 from order_processor.shards.consumer import CommandEntry
+from order_processor.shards.counter import Counter
 from order_processor.shards.feed import FedEntry, Prints
 from order_processor.shards.market import Market
-from order_processor.shards.replies import CONFLICT, SUBMITTER, count, refusal, same_order
+from order_processor.shards.replies import count, refusal
 from order_processor.shards.sessions import Sessions
 from order_processor.shards.state import (
     BooksKey,
@@ -32,19 +33,21 @@ from shared.models.base import encode
 from shared.models.identifiers import AccountId, OrderId, Symbol
 from shared.models.market import RunStarted, TimeMark
 from shared.models.orders import (
-    BooksReply,
     CancelOrder,
+    ClosePositions,
     Command,
     EquityMarked,
     Order,
-    OrderReply,
+    ReplaceOrder,
     Reply,
     SubmitOrder,
 )
 from shared.redis.keys import shard_of
 from shared.redis.streams import position
-from shared.trading.books import Books, Change, Deposited, OrderFilled, order_id_of
-from shared.trading.checks import Instrument, Limits, Refused
+from shared.trading.books import Books
+from shared.trading.changes import Change, Deposited, OrderFilled, order_id_of
+from shared.trading.drafts import closing_id
+from shared.trading.terms import Instrument, Limits, Refused
 
 #: An account's terms and an instrument are read again when they are older than this.
 _TERMS_AGE_S = 1.0
@@ -82,6 +85,7 @@ class Desk:
         self._ended: dict[OrderId, Order] = {}
         self._holders: dict[Symbol, set[BooksKey]] = {}
         self._market = Market(wall, stored.last_prices, cursors.market_time_ns)
+        self._counter = Counter(self._market, sessions, self._instruments, self._find)
         self.batch = Batch(cursors.event_seq, self._topic_seqs)
         #: Books whose equity moved with prices, and those that had a fill, since they were told.
         self.moved: set[BooksKey] = set()
@@ -150,7 +154,8 @@ class Desk:
             self._apply_mark(entry.id, body)
         elif isinstance(body, RunStarted):
             self._market_entry = entry.id
-            self._market.begin_run(paced=body.paced)
+            for key, books, change in self._market.begin_run(paced=body.paced):
+                self._record(key, books, change)
             self.mark = MarkDone(0, "", entry.id)
         else:
             self._market.end_run()
@@ -172,7 +177,7 @@ class Desk:
     # --- the clock ---------------------------------------------------------------------------
 
     def expiry_wait_s(self) -> float | None:
-        """Until the clock should end a DAY order that the tape has not; None for never."""
+        """Until the clock should end an order that the tape has not; None for never."""
         return self._market.expiry_wait_s()
 
     def expire_by_clock(self) -> None:
@@ -184,7 +189,7 @@ class Desk:
     def unknown_to(self, entries: list[CommandEntry]) -> Unknowns:
         """What must be looked up before these commands can be applied."""
         now = monotonic()
-        unknown = Unknowns(set(), set(), set(), set())
+        unknown = Unknowns()
         for entry in entries:
             command = entry.command
             if command is None or self._foreign(command) is not None:
@@ -194,16 +199,40 @@ class Desk:
                 unknown.books.add((account_id, command.mode))
             elif now - self._terms_read[account_id] > _TERMS_AGE_S:
                 unknown.accounts.add(account_id)
-            if isinstance(command, SubmitOrder):
-                order_id = order_id_of(account_id, command.mode, command.client_order_id)
-                if self._find(command, order_id) is None:
-                    unknown.orders.add(order_id)
-                _, read_at = self._instruments.get(command.symbol, (None, -_INSTRUMENT_AGE_S))
-                if now - read_at >= _INSTRUMENT_AGE_S and "\x00" not in command.symbol:
-                    unknown.symbols.add(command.symbol)
-            elif isinstance(command, CancelOrder) and self._find(command, command.order_id) is None:
-                unknown.orders.add(command.order_id)
+            orders, symbols = self._named_by(command, unknown)
+            unknown.orders.update(each for each in orders if self._find(command, each) is None)
+            for symbol in symbols:
+                _, read_at = self._instruments.get(symbol, (None, -_INSTRUMENT_AGE_S))
+                if now - read_at >= _INSTRUMENT_AGE_S and "\x00" not in symbol:
+                    unknown.symbols.add(symbol)
         return unknown
+
+    def _named_by(
+        self, command: Command, unknown: Unknowns
+    ) -> tuple[Iterable[OrderId], Iterable[Symbol]]:
+        """Orders and symbols that a command is about; those that only the books or another order
+        can tell are named when these are known."""
+        account_id, mode = command.account_id, command.mode
+        match command:
+            case SubmitOrder():
+                return [order_id_of(account_id, mode, command.client_order_id)], [command.symbol]
+            case CancelOrder():
+                return [command.order_id], []
+            case ReplaceOrder():
+                old = self._find(command, command.order_id)
+                unknown.again |= old is None
+                new_id = order_id_of(account_id, mode, command.client_order_id)
+                return [command.order_id, new_id], [] if old is None else [old.symbol]
+            case ClosePositions():
+                books = self._books.get((account_id, mode))
+                unknown.again |= books is None
+                symbols = list(books.holdings) if books is not None else []
+                if command.symbol is not None:
+                    symbols = [command.symbol]
+                names = [closing_id(command, symbol) for symbol in symbols]
+                return [order_id_of(account_id, mode, name) for name in names], symbols
+            case _:
+                return [], []
 
     def learn(self, asked: Unknowns, found: Lookup) -> None:
         now = monotonic()
@@ -256,11 +285,10 @@ class Desk:
             return refusal(command, Refused("not_found", "There is no such account."))
         for change in books.open(self._market.now()):
             self._record(key, books, change)
-        if isinstance(command, SubmitOrder):
-            return self._submit(key, books, command)
-        if isinstance(command, CancelOrder):
-            return self._cancel(key, books, command)
-        return BooksReply(request_id=command.request_id, cash=books.cash)
+        reply, changes = self._counter.serve(books, command, self._market_entry)
+        for change in changes:
+            self._record(key, books, change)
+        return reply
 
     def _foreign(self, command: Command) -> Refused | None:
         """Why the command can't be looked at here at all."""
@@ -278,51 +306,7 @@ class Desk:
             )
         return None
 
-    def _submit(self, key: BooksKey, books: Books, command: SubmitOrder) -> Reply:
-        order_id = order_id_of(command.account_id, command.mode, command.client_order_id)
-        known = self._find(command, order_id)
-        if known is not None:
-            if same_order(known, command):
-                return OrderReply(request_id=command.request_id, order=known, repeated=True)
-            return refusal(command, CONFLICT)
-        if not command.submitted_by.isprintable() or len(command.submitted_by) > 128:
-            return refusal(command, SUBMITTER)
-        instrument, _ = self._instruments.get(command.symbol, (None, 0.0))
-        day = command.time_in_force == "day"
-        taken = books.submit(
-            command,
-            instrument,
-            self._market.price_of(command.symbol),
-            self._market.now(),
-            self._market_entry,
-            self._session_close(instrument) if day and instrument is not None else None,
-        )
-        if isinstance(taken, Refused):
-            return refusal(command, taken)
-        self._record(key, books, taken)
-        return OrderReply(request_id=command.request_id, order=taken.order)
-
-    def _session_close(self, instrument: Instrument) -> datetime | None:
-        if self._market.time_ns == 0:
-            return None  # the run's first print will tell which day it is
-        at_ns = nanoseconds(self._market.now())
-        close_ns = self._sessions.close_after(instrument.exchange, at_ns)
-        return None if close_ns is None else moment(close_ns)
-
-    def _cancel(self, key: BooksKey, books: Books, command: CancelOrder) -> Reply:
-        order = self._find(command, command.order_id)
-        if order is None:
-            return refusal(command, Refused("not_found", "There is no such order."))
-        cancelled = books.cancel(command.order_id, self._market.now())
-        if cancelled is None:
-            why = Refused(
-                "order_not_working", f"The order is {order.status} already.", observed=order.status
-            )
-            return refusal(command, why)
-        self._record(key, books, cancelled)
-        return OrderReply(request_id=command.request_id, order=cancelled.order)
-
-    def _find(self, command: SubmitOrder | CancelOrder, order_id: OrderId) -> Order | None:
+    def _find(self, command: Command, order_id: OrderId) -> Order | None:
         """The order in memory; None when it isn't, or is of another account or mode."""
         books = self._books.get((command.account_id, command.mode))
         working = books.working.get(order_id) if books is not None else None

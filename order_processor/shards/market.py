@@ -11,12 +11,13 @@ from order_processor.shards.state import BooksKey, LastPrice
 from shared.models.identifiers import Symbol
 from shared.models.market import TimeMark, Trades
 from shared.trading.amounts import measured
-from shared.trading.books import Books, Change
+from shared.trading.books import Books
+from shared.trading.changes import Change
 from shared.trading.matching import NOTHING_WORKS, Reach
 
 _NEVER_NS = 1 << 63
-#: The wall clock ends a DAY order so long after its close: a live market's last prints before the
-#: close, and the mark that ends the order, come within this time.
+#: The wall clock ends an order so long after its time: a live market's last prints before it, and
+#: the mark that ends the order, come within this time.
 _CLOCK_GRACE_NS = 2_000_000_000
 
 
@@ -36,7 +37,7 @@ class Market:
         self.time_ns = market_time_ns
         self._workers: dict[Symbol, dict[BooksKey, Books]] = {}
         self._reach: dict[Symbol, Reach] = {}
-        #: When the next DAY order of some books ends.
+        #: When the next DAY or GTD order of some books ends.
         self._ends: dict[BooksKey, tuple[int, Books]] = {}
         self._next_expiry_ns = _NEVER_NS
 
@@ -49,15 +50,19 @@ class Market:
         last = self.last_prices.get(symbol)
         return None if last is None else measured(last.price)
 
-    def begin_run(self, *, paced: bool) -> None:
+    def begin_run(self, *, paced: bool) -> list[tuple[BooksKey, Books, Change]]:
         self.time_ns = 0 if paced else None
         self.last_prices.clear()
         self.moved_symbols.clear()
         self.forgotten = True
-        for workers in self._workers.values():
-            for books in workers.values():
-                books.forget_prints()
+        affected = {key: books for each in self._workers.values() for key, books in each.items()}
+        changes = [
+            (key, books, change)
+            for key, books in sorted(affected.items(), key=itemgetter(0))
+            for change in books.forget_prints()
+        ]
         self._reach.clear()
+        return changes
 
     def end_run(self) -> None:
         self.time_ns = None
@@ -105,7 +110,7 @@ class Market:
         self._next_expiry_ns = min((end_ns for end_ns, _ in self._ends.values()), default=_NEVER_NS)
 
     def expiry_wait_s(self) -> float | None:
-        """Until the wall clock should end a DAY order; None where the tape is the time."""
+        """Until the wall clock should end an order; None where the tape is the time."""
         if self.time_ns is not None or self._next_expiry_ns == _NEVER_NS:
             return None
         due_ns = self._next_expiry_ns + _CLOCK_GRACE_NS
@@ -114,7 +119,7 @@ class Market:
     # --- what happens ------------------------------------------------------------------------
 
     def expire(self, at_ns: int) -> Iterator[tuple[BooksKey, Books, Change]]:
-        """End the DAY orders whose session has closed by `at_ns`."""
+        """End the DAY and GTD orders whose time has come by `at_ns`."""
         if self._next_expiry_ns > at_ns:
             return
         for key, (_, books) in sorted(self._ends.items(), key=itemgetter(0)):
@@ -140,8 +145,8 @@ class Market:
             if symbol is None:
                 continue
             price = price_of[place]
-            fresh, highest_buy, lowest_sell = self._reach.get(symbol) or self._reach_of(symbol)
-            if fresh or price <= highest_buy or price >= lowest_sell:
+            fresh, falling_to, rising_to = self._reach.get(symbol) or self._reach_of(symbol)
+            if fresh or price <= falling_to or price >= rising_to:
                 yield from self._meet(symbol, price, at_ns[place])
 
     def _meet(

@@ -28,7 +28,7 @@ from shared.database.leases import Lease
 from shared.redis import tape
 from shared.redis.keys import order_commands
 from shared.redis.topics import publish_frames
-from shared.trading.checks import Limits
+from shared.trading.terms import Limits
 from shared.utils.tasks import end_tasks
 
 log = structlog.get_logger()
@@ -239,6 +239,8 @@ class ShardOwner:
             unknown = desk.unknown_to(commands)
             if unknown:
                 desk.learn(unknown, await self._journal.look_up(unknown, desk.last_prices))
+            if unknown.again and (more := desk.unknown_to(commands)):
+                desk.learn(more, await self._journal.look_up(more, desk.last_prices))
             for exchange in desk.unprepared_exchanges(commands):
                 await self._sessions.prepare(exchange)
             for command in commands:

@@ -1,7 +1,6 @@
 """Reading back what a shard's memory is built from."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -24,10 +23,11 @@ from shared.models.topics import ACCOUNT_TOPIC_KINDS, account_topic
 from shared.redis.keys import shard_of
 from shared.redis.streams import BEGINNING, position
 from shared.trading.amounts import plain
-from shared.trading.books import BooksState, WorkingOrder
-from shared.trading.checks import AccountTerms, Instrument
+from shared.trading.books import BooksState
+from shared.trading.changes import WorkingOrder
 from shared.trading.costs import CostModel
 from shared.trading.positions import Holding
+from shared.trading.terms import AccountTerms, Instrument
 
 _WORKING = "status IN ('new', 'accepted', 'partially_filled')"
 
@@ -129,16 +129,29 @@ def order_of(row: Row[Any]) -> Order:
         type=row.type,
         time_in_force=row.time_in_force,
         qty=plain(row.qty),
-        limit_price=None if row.limit_price is None else plain(row.limit_price),
+        limit_price=_plain(row.limit_price),
         status=row.status,
         filled_qty=plain(row.filled_qty),
-        avg_fill_price=None if row.avg_fill_price is None else plain(row.avg_fill_price),
+        avg_fill_price=_plain(row.avg_fill_price),
         reason_code=row.reason_code,
         reason=row.reason,
         seq=row.seq,
         submitted_at=row.submitted_at,
         updated_at=row.updated_at,
+        stop_price=_plain(row.stop_price),
+        trail_price=_plain(row.trail_price),
+        trail_percent=_plain(row.trail_percent),
+        hwm=_plain(row.hwm),
+        triggered_at=row.triggered_at,
+        expires_at=row.expires_at,
+        replaces=row.replaces,
+        replaced_by=row.replaced_by,
+        closes_position=row.closes_position,
     )
+
+
+def _plain(amount: Decimal | None) -> Decimal | None:
+    return None if amount is None else plain(amount)
 
 
 # --- books -------------------------------------------------------------------------------------
@@ -234,13 +247,11 @@ def _working(row: Row[Any], last_prices: dict[Symbol, LastPrice]) -> tuple[Worki
     is under way came after it was taken."""
     last = last_prices.get(Symbol(row.symbol))
     fresh = last is None or position(last.tape_id) <= position(row.tape_id)
-    expires_at: datetime | None = row.expires_at
     working = WorkingOrder(
         order=order_of(row),
         tick=plain(row.tick_size),
         reserved=plain(row.reserved),
         tape_id=row.tape_id,
-        expires_at=expires_at,
         steps=row.steps or 0,
         executions=row.executions,
     )

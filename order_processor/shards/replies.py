@@ -1,8 +1,16 @@
 """Answers to commands that need no books."""
 
 from order_processor.metrics import COMMANDS
-from shared.models.orders import Command, Order, OrderReply, Refusal, Reply, SubmitOrder
-from shared.trading.checks import Refused
+from shared.models.orders import (
+    Command,
+    Order,
+    OrderReply,
+    Refusal,
+    ReplaceOrder,
+    Reply,
+    SubmitOrder,
+)
+from shared.trading.terms import Refused
 
 CONFLICT = Refused(
     "client_order_id_conflict", "Another order of the account has this client order id."
@@ -10,6 +18,15 @@ CONFLICT = Refused(
 SUBMITTER = Refused(
     "invalid_submitter", "Who submits is named by at most 128 printable characters."
 )
+
+
+NO_ORDER = Refused("not_found", "There is no such order.")
+
+
+def not_working(order: Order) -> Refused:
+    return Refused(
+        "order_not_working", f"The order is {order.status} already.", observed=order.status
+    )
 
 
 def refusal(command: Command, why: Refused) -> Refusal:
@@ -25,15 +42,47 @@ def refusal(command: Command, why: Refused) -> Refusal:
 def same_order(order: Order, command: SubmitOrder) -> bool:
     """Whether the command asks for the very order that its client order id already names."""
     return (
-        order.symbol == command.symbol
+        order.replaces is None
+        and not order.closes_position
+        and order.symbol == command.symbol
         and order.side == command.side
         and order.type == command.order_type
         and order.time_in_force == command.time_in_force
         and order.qty == command.qty
         and order.limit_price == command.limit_price
+        and _same_stop(order, command)
+        and (command.time_in_force != "gtd" or order.expires_at == command.expires_at)
         and order.deployment_id == command.deployment_id
         and order.submitted_by == command.submitted_by
     )
+
+
+def same_replacement(order: Order, command: ReplaceOrder) -> bool:
+    """Whether the command asks for the very replacement that its client order id names."""
+    asked = [
+        (command.qty, order.qty),
+        (command.limit_price, order.limit_price),
+        (command.trail_price, order.trail_price),
+        (command.trail_percent, order.trail_percent),
+    ]
+    if order.type != "trailing_stop":
+        asked.append((command.stop_price, order.stop_price))
+    return (
+        order.replaces == command.order_id
+        and order.submitted_by == command.submitted_by
+        and all(wanted is None or wanted == has for wanted, has in asked)
+    )
+
+
+def _same_stop(order: Order, command: SubmitOrder) -> bool:
+    if order.type == "trailing_stop":
+        # Its stop price moves.
+        return (order.trail_price, order.trail_percent, None) == (
+            command.trail_price,
+            command.trail_percent,
+            command.stop_price,
+        )
+    return order.stop_price == command.stop_price
 
 
 def count(command: Command, reply: Reply) -> None:

@@ -27,13 +27,16 @@ _OPENED = _insert(
     "orders",
     "id, account_id, mode, client_order_id, submitted_by, deployment_id, symbol, side, type,"
     " time_in_force, qty, limit_price, status, filled_qty, avg_fill_price, reason_code, reason,"
-    " seq, submitted_at, updated_at, reserved, tape_id, expires_at",
+    " seq, submitted_at, updated_at, reserved, tape_id, stop_price, trail_price, trail_percent,"
+    " hwm, triggered_at, expires_at, replaces, replaced_by, closes_position",
 )
 _CHANGED = text(
     """
     UPDATE orders AS o
        SET status = r.status, filled_qty = r.filled_qty, avg_fill_price = r.avg_fill_price,
-           reason_code = r.reason_code, reason = r.reason, updated_at = r.updated_at
+           reason_code = r.reason_code, reason = r.reason, updated_at = r.updated_at,
+           stop_price = r.stop_price, hwm = r.hwm, triggered_at = r.triggered_at,
+           replaced_by = r.replaced_by
       FROM json_populate_recordset(NULL::orders, :rows) AS r
      WHERE o.id = r.id
     """
@@ -92,7 +95,7 @@ def write_batch(connection: Connection, shard: int, batch: Batch) -> None:
     """All that happened. New rows are inserted, never merged: a second writer fails here."""
     for statement, rows in (
         (_OPENED, list(batch.opened.values())),
-        (_CHANGED, list(batch.changed.values())),
+        (_CHANGED, [*batch.changed.values(), *batch.moved.values()]),
         (_TRANSITIONS, batch.transitions),
         (_EXECUTIONS, batch.executions),
         (_POSITIONS, list(batch.positions.values())),

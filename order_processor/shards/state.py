@@ -8,7 +8,7 @@ from shared.models.identifiers import Mode, Symbol
 from shared.models.orders import Order
 from shared.redis.streams import BEGINNING
 from shared.trading.books import BooksState
-from shared.trading.checks import AccountTerms, Instrument
+from shared.trading.terms import AccountTerms, Instrument
 
 #: One set of books.
 BooksKey = tuple[UUID, Mode]
@@ -49,13 +49,15 @@ class StoredShard(msgspec.Struct):
     books: list[StoredBooks]
 
 
-class Unknowns(msgspec.Struct, frozen=True):
+class Unknowns(msgspec.Struct):
     """What commands name that is not in memory, or is there for too long."""
 
-    books: set[BooksKey]
-    accounts: set[UUID]
-    orders: set[UUID]
-    symbols: set[Symbol]
+    books: set[BooksKey] = msgspec.field(default_factory=set)
+    accounts: set[UUID] = msgspec.field(default_factory=set)
+    orders: set[UUID] = msgspec.field(default_factory=set)
+    symbols: set[Symbol] = msgspec.field(default_factory=set)
+    #: What is found will name more that must be looked up.
+    again: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.books or self.accounts or self.orders or self.symbols)

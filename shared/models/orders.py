@@ -15,10 +15,17 @@ from shared.models.base import Message
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 
 Side = Literal["buy", "sell"]
-OrderType = Literal["market", "limit"]
-TimeInForce = Literal["day", "gtc"]
+OrderType = Literal["market", "limit", "stop", "stop_limit", "trailing_stop"]
+TimeInForce = Literal["day", "gtc", "gtd", "ioc", "fok"]
 OrderStatus = Literal[
-    "new", "accepted", "partially_filled", "filled", "cancelled", "rejected", "expired"
+    "new",
+    "accepted",
+    "partially_filled",
+    "filled",
+    "cancelled",
+    "rejected",
+    "expired",
+    "replaced",
 ]
 
 
@@ -43,6 +50,12 @@ class SubmitOrder(Message, frozen=True, tag="submit_order"):
     qty: Decimal
     limit_price: Decimal | None = None
     deployment_id: UUID | None = None
+    stop_price: Decimal | None = None
+    #: A trailing stop has one of the two: a distance in price, or in percent of the mark.
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+    #: Of a GTD order, a whole second of market time.
+    expires_at: datetime | None = None
 
 
 class CancelOrder(Message, frozen=True, tag="cancel_order"):
@@ -54,6 +67,56 @@ class CancelOrder(Message, frozen=True, tag="cancel_order"):
     submitted_by: str
 
 
+class CancelOrders(Message, frozen=True, tag="cancel_orders"):
+    """Cancel all working orders, or those in one symbol."""
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    submitted_by: str
+    symbol: Symbol | None = None
+
+
+class ReplaceOrder(Message, frozen=True, tag="replace_order"):
+    """A new order takes the place of a working one, in one step. What is None stays as it is.
+
+    At most one replacement for a (account, mode, client_order_id), however often it is sent.
+    """
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    order_id: OrderId
+    #: Of the new order.
+    client_order_id: str
+    submitted_by: str
+    qty: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+
+
+class ClosePositions(Message, frozen=True, tag="close_positions"):
+    """Sell what is held at the market: of one symbol, or of all.
+
+    Of one, the order has this client order id; of all, each has it followed by `.` and its
+    symbol. Sent again, it gives the first orders and makes none.
+    """
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    client_order_id: str
+    submitted_by: str
+    symbol: Symbol | None = None
+    #: Cancel the working orders of the symbols first: those to sell hold the position.
+    cancel_orders: bool = False
+
+
 class OpenBooks(Message, frozen=True, tag="open_books"):
     """Make an account's books, with its first deposit. Repeating it changes nothing."""
 
@@ -63,7 +126,7 @@ class OpenBooks(Message, frozen=True, tag="open_books"):
     mode: Mode
 
 
-Command = SubmitOrder | CancelOrder | OpenBooks
+Command = SubmitOrder | CancelOrder | CancelOrders | ReplaceOrder | ClosePositions | OpenBooks
 
 
 # --- what they are told ----------------------------------------------------------------------
@@ -90,6 +153,21 @@ class Order(msgspec.Struct, frozen=True):
     seq: int
     submitted_at: datetime
     updated_at: datetime
+    #: A trailing stop's moves with its mark; None while it has none.
+    stop_price: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+    #: Best price since a trailing stop was taken: highest for a sell, lowest for a buy.
+    hwm: Decimal | None = None
+    #: When a print reached the stop.
+    triggered_at: datetime | None = None
+    #: Market time at which a DAY or GTD order ends.
+    expires_at: datetime | None = None
+    #: The order that this one was to replace, and the one that replaced this.
+    replaces: OrderId | None = None
+    replaced_by: OrderId | None = None
+    #: It was made to close the position.
+    closes_position: bool = False
 
 
 class Execution(msgspec.Struct, frozen=True):
@@ -128,6 +206,22 @@ class OrderReply(Message, frozen=True, tag="order_reply"):
     repeated: bool = False
 
 
+class NotClosed(msgspec.Struct, frozen=True):
+    symbol: Symbol
+    code: str
+    message: str
+
+
+class OrdersReply(Message, frozen=True, tag="orders_reply"):
+    """The orders that a command for many made or ended, as they stand after the commit."""
+
+    request_id: str
+    orders: list[Order]
+    #: Positions for which no order could be made.
+    not_closed: tuple[NotClosed, ...] = ()
+    repeated: bool = False
+
+
 class BooksReply(Message, frozen=True, tag="books_reply"):
     request_id: str
     cash: Decimal
@@ -144,7 +238,7 @@ class Refusal(Message, frozen=True, tag="refusal"):
     observed: str | None = None
 
 
-Reply = OrderReply | BooksReply | Refusal
+Reply = OrderReply | OrdersReply | BooksReply | Refusal
 
 
 # --- what happened: frames of the account topics ---------------------------------------------

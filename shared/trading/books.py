@@ -4,84 +4,43 @@ Every method returns what changed, oldest first, as values that can be stored an
 a refusal changes nothing. Nothing here knows of time but what it is told.
 """
 
-import heapq
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
-from uuid import UUID
 
 import msgspec
 
 from shared.models.identifiers import Mode, OrderId, Symbol
-from shared.models.orders import Execution, Order, SubmitOrder
-from shared.trading.amounts import ZERO, exactly, plain, shown
-from shared.trading.checks import (
-    AccountTerms,
-    Instrument,
-    Limits,
-    Refused,
-    fault_of,
-    obstacle_to,
-    reserve_for,
+from shared.models.orders import ClosePositions, Execution, Order, ReplaceOrder, SubmitOrder
+from shared.trading.amounts import ZERO, exactly, shown
+from shared.trading.changes import (
+    Change,
+    Deposited,
+    OrderChanged,
+    OrderFilled,
+    StopMoved,
+    WorkingOrder,
+    execution_id_of,
 )
+from shared.trading.checks import fault_of, obstacle_to, reserve_for
 from shared.trading.costs import notional_of
-from shared.trading.ids import named_id
-from shared.trading.ledger import Ledger, LedgerEntry
-from shared.trading.matching import NOTHING_WORKS, OrderQueue, Reach, fill_price
+from shared.trading.drafts import closing, new_order, revision, successor
+from shared.trading.ledger import Ledger
+from shared.trading.matching import (
+    Reach,
+    awaits_trigger,
+    fill_price,
+    trailed,
+    triggers,
+    with_mark,
+)
 from shared.trading.orders import Transition, Trigger, transition
 from shared.trading.positions import Holding, after_fill
+from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
+from shared.trading.tickets import AT_ONCE
+from shared.trading.working import WorkingOrders
 
-_ORDERS = UUID("6f1c2c5e-3a0b-4f57-9d1e-0b8f6f0c9a11")
-
-
-def order_id_of(account_id: UUID, mode: Mode, client_order_id: str) -> OrderId:
-    """The same for the same command, so that one applied again after a crash is recognised."""
-    return OrderId(named_id(_ORDERS, f"{account_id}/{mode}/{client_order_id}"))
-
-
-def execution_id_of(order_id: OrderId, number: int) -> UUID:
-    """Of the order's `number`-th execution, from 1."""
-    return named_id(order_id, str(number))
-
-
-class WorkingOrder(msgspec.Struct):
-    order: Order
-    #: Of the instrument, for the fill's rounding.
-    tick: Decimal
-    #: Cash kept for it; zero for a sell.
-    reserved: Decimal
-    #: Tape entry that had been applied when it was taken.
-    tape_id: str
-    expires_at: datetime | None
-    #: Transitions and executions so far.
-    steps: int
-    executions: int = 0
-
-
-class Deposited(msgspec.Struct, frozen=True):
-    entry: LedgerEntry
-
-
-class OrderChanged(msgspec.Struct, frozen=True):
-    """An order was taken, rejected, cancelled or expired; `order` is how it stands now."""
-
-    order: Order
-    transitions: tuple[Transition, ...]
-    cash: Decimal
-    #: Set when the order is new.
-    opened: WorkingOrder | None = None
-
-
-class OrderFilled(msgspec.Struct, frozen=True):
-    order: Order
-    transitions: tuple[Transition, ...]
-    execution: Execution
-    holding: Holding
-    entries: tuple[LedgerEntry, ...]
-    cash: Decimal
-
-
-Change = Deposited | OrderChanged | OrderFilled
+_MISSED = Refused("not_filled_at_once", "The first print did not reach the limit.")
 
 
 class BooksState(msgspec.Struct):
@@ -107,14 +66,9 @@ class Books:
         self._order_seq = state.order_seq
         self._execution_seq = state.execution_seq
         self._holdings = {holding.symbol: holding for holding in state.holdings}
-        self._working: dict[OrderId, WorkingOrder] = {}
-        self._queues: dict[Symbol, OrderQueue] = {}
-        #: DAY orders by their end; those that don't work any more are dropped when they come up.
-        self._ends: list[tuple[datetime, int, OrderId]] = []
-        self._reserved_cash = ZERO
-        self._reserved_qty: dict[Symbol, Decimal] = {}
+        self._orders = WorkingOrders()
         for working, fresh in state.working:
-            self._start_working(working, fresh=fresh)
+            self._orders.start(working, fresh=fresh)
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -125,7 +79,7 @@ class Books:
     @property
     def free_cash(self) -> Decimal:
         """Cash net of what working buys reserve."""
-        return self._ledger.balance - self._reserved_cash
+        return self._ledger.balance - self._orders.reserved_cash
 
     @property
     def is_open(self) -> bool:
@@ -133,7 +87,7 @@ class Books:
 
     @property
     def working(self) -> Mapping[OrderId, WorkingOrder]:
-        return self._working
+        return self._orders.by_id
 
     @property
     def holdings(self) -> Mapping[Symbol, Holding]:
@@ -142,18 +96,16 @@ class Books:
     def free_qty(self, symbol: Symbol) -> Decimal:
         """Position net of working sells."""
         holding = self._holdings.get(symbol)
-        return (holding.qty if holding else ZERO) - self._reserved_qty.get(symbol, ZERO)
+        return (holding.qty if holding else ZERO) - self._orders.reserved_qty(symbol)
 
     def reach(self, symbol: Symbol) -> Reach:
         """Which prints of `symbol` can matter here."""
-        queue = self._queues.get(symbol)
-        return NOTHING_WORKS if queue is None else queue.reach()
+        return self._orders.reach(symbol)
 
     def next_expiry(self) -> datetime | None:
-        """When the next working DAY order ends."""
-        while self._ends and self._ends[0][2] not in self._working:
-            heapq.heappop(self._ends)
-        return self._ends[0][0] if self._ends else None
+        """When the next working DAY or GTD order ends."""
+        due = self._orders.next_to_end()
+        return None if due is None else due.order.expires_at
 
     @exactly
     def valued(self, prices: Mapping[Symbol, Decimal]) -> tuple[Decimal, Decimal]:
@@ -186,33 +138,140 @@ class Books:
         at: datetime,
         tape_id: str,
         session_close: datetime | None,
+        *,
+        time_known: bool = True,
     ) -> Refused | OrderChanged:
         """Take the order, or store it as rejected; refused when the command itself is wrong.
 
-        The caller has made sure that the client order id is new.
+        The caller has made sure that the client order id is new. `time_known` is False in a
+        paced run before its first print: `at` is not market time then.
         """
-        fault = fault_of(command, self.account, instrument, self._limits, session_close)
+        fault = fault_of(
+            command,
+            self.account,
+            instrument,
+            self._limits,
+            session_close,
+            at if time_known else None,
+        )
         if fault is not None:
             return fault
         assert instrument is not None, "fault_of refuses an unknown symbol"
         tick = instrument.tick_size
+        reserve, obstacle = self._weigh(command, tick, last_price)
+        ends = session_close if command.time_in_force == "day" else command.expires_at
+        ends = None if ends is None else ends.astimezone(UTC)
+        new = self._number(command, at, ends, last_price, tick)
+        return self._take(new, tick, reserve, obstacle, tape_id, at)
+
+    @exactly
+    def replace(
+        self,
+        working: WorkingOrder,
+        command: ReplaceOrder,
+        instrument: Instrument | None,
+        last_price: Decimal | None,
+        at: datetime,
+        tape_id: str,
+    ) -> Refused | list[OrderChanged]:
+        """Both orders, the new one last; when it is rejected, that one alone.
+
+        The old order goes on working when the new one is refused or rejected. What the old one
+        reserved counts as free for the new one.
+        """
+        old = working.order
+        draft = revision(old, command)
+        if isinstance(draft, Refused):
+            return draft
+        fault = fault_of(draft, self.account, instrument, self._limits, None, at)
+        if fault is not None:
+            return fault
+        assert instrument is not None, "fault_of refuses an unknown symbol"
+        tick = instrument.tick_size
+        reserve, obstacle = self._weigh(draft, tick, last_price, freed=[working])
+        new = successor(self._number(draft, at, None, last_price, tick), old, tick)
+        if obstacle is not None:
+            return [self._take(new, tick, reserve, obstacle, tape_id, at)]
+        replaced = self._end(working, "replace", at)
+        working.order = msgspec.structs.replace(working.order, replaced_by=new.id)
+        ended = msgspec.structs.replace(replaced, order=working.order)
+        return [ended, self._take(new, tick, reserve, None, tape_id, at)]
+
+    @exactly
+    def close(
+        self,
+        symbol: Symbol,
+        command: ClosePositions,
+        instrument: Instrument | None,
+        last_price: Decimal | None,
+        at: datetime,
+        tape_id: str,
+    ) -> Refused | list[OrderChanged]:
+        """The orders that were cancelled for it, then the order that closes the position.
+
+        When that is refused or rejected, nothing is cancelled.
+        """
+        holding = self._holdings.get(symbol)
+        if holding is None or holding.qty <= 0:
+            return Refused("position_not_open", f"There is no position in {symbol}.")
+        draft = closing(holding, command)
+        fault = fault_of(draft, self.account, instrument, self._limits, None, at)
+        if fault is not None:
+            return fault
+        assert instrument is not None, "fault_of refuses an unknown symbol"
+        tick = instrument.tick_size
+        freed = self._orders.working_in(symbol) if command.cancel_orders else []
+        reserve, obstacle = self._weigh(draft, tick, last_price, freed=freed)
+        ended = [] if obstacle else [self._end(each, "cancel", at) for each in freed]
+        new = self._number(draft, at, None, last_price, tick)
+        new = msgspec.structs.replace(new, closes_position=True)
+        return [*ended, self._take(new, tick, reserve, obstacle, tape_id, at)]
+
+    def _weigh(
+        self,
+        command: SubmitOrder,
+        tick: Decimal,
+        last_price: Decimal | None,
+        freed: Sequence[WorkingOrder] = (),
+    ) -> tuple[Decimal, Refused | None]:
+        """What the order reserves, and what forbids it, when `freed` no longer work."""
         reserve = reserve_for(command, self.account.costs, tick, last_price, self._limits)
+        selling = [each.order.qty for each in freed if each.order.side == "sell"]
         obstacle = obstacle_to(
             command,
             last_price=last_price,
             reserve=reserve,
-            free_cash=self.free_cash,
-            free_qty=self.free_qty(command.symbol),
+            free_cash=self.free_cash + sum((each.reserved for each in freed), ZERO),
+            free_qty=self.free_qty(command.symbol) + sum(selling, ZERO),
             limits=self._limits,
         )
+        return reserve, obstacle
+
+    def _number(
+        self,
+        command: SubmitOrder,
+        at: datetime,
+        ends: datetime | None,
+        last_price: Decimal | None,
+        tick: Decimal,
+    ) -> Order:
         self._order_seq += 1
-        new = _new_order(command, self._order_seq, at)
+        return new_order(command, self._order_seq, at, ends, last_price, tick)
+
+    def _take(
+        self,
+        new: Order,
+        tick: Decimal,
+        reserve: Decimal,
+        obstacle: Refused | None,
+        tape_id: str,
+        at: datetime,
+    ) -> OrderChanged:
         working = WorkingOrder(
             order=new,
             tick=tick,
             reserved=ZERO if obstacle else reserve,
             tape_id=tape_id,
-            expires_at=session_close if command.time_in_force == "day" else None,
             steps=1,
         )
         born = Transition(new.id, 1, None, "new", None, at)
@@ -220,53 +279,101 @@ class Books:
             step = self._step(working, "reject", at, obstacle)
         else:
             step = self._step(working, "accept", at)
-            self._start_working(working, fresh=True)
+            self._orders.start(working, fresh=True)
         return OrderChanged(working.order, (born, step), self.cash, working)
 
     @exactly
     def cancel(self, order_id: OrderId, at: datetime) -> OrderChanged | None:
         """None when no such order works here."""
-        working = self._working.get(order_id)
+        working = self._orders.by_id.get(order_id)
         return None if working is None else self._end(working, "cancel", at)
+
+    @exactly
+    def cancel_all(self, symbol: Symbol | None, at: datetime) -> list[OrderChanged]:
+        """All working orders, or those in one symbol, in order of submission."""
+        return [self._end(each, "cancel", at) for each in self._orders.working_in(symbol)]
 
     # --- market ------------------------------------------------------------------------------
 
     @exactly
     def meet_print(self, symbol: Symbol, price: Decimal, at: datetime) -> list[Change]:
         """A trade was printed: fill what it fills, in order of submission."""
-        queue = self._queues.get(symbol)
-        if queue is None:
-            return []
         changes: list[Change] = []
-        for _, order_id, first_print in queue.met_by(float(price)):
-            working = self._working[order_id]
-            at_price = fill_price(
-                working.order, price, self.account.costs, working.tick, first_print=first_print
-            )
-            if at_price is None:  # it only seemed to reach the limit
-                queue.add(working.order, fresh=False)
-            else:
-                changes.append(self._fill_or_cancel(working, at_price, at))
+        for working, first_print in self._orders.met_by(symbol, float(price)):
+            change = self._meet(working, price, at, first_print=first_print)
+            if change is not None:
+                changes.append(change)
         return changes
+
+    def _meet(
+        self,
+        working: WorkingOrder,
+        price: Decimal,
+        at: datetime,
+        *,
+        first_print: bool,
+    ) -> Change | None:
+        steps: tuple[Transition, ...] = ()
+        if awaits_trigger(working.order):
+            if not triggers(working.order, price):
+                return self._wait_on(working, price)
+            steps = (self._trigger(working, at),)
+            first_print = True
+        order = working.order
+        at_price = fill_price(
+            order, price, self.account.costs, working.tick, first_print=first_print
+        )
+        change: OrderChanged | OrderFilled
+        if at_price is not None:
+            change = self._fill_or_cancel(working, at_price, at)
+        elif order.time_in_force in AT_ONCE:
+            change = self._end(working, "cancel", at, _MISSED)
+        else:
+            self._orders.rest(working)
+            # Without steps, it only seemed to reach the limit.
+            return OrderChanged(order, steps, self.cash) if steps else None
+        return msgspec.structs.replace(change, transitions=(*steps, *change.transitions))
+
+    def _wait_on(self, working: WorkingOrder, price: Decimal) -> Change | None:
+        """The print did not reach the stop; it may have moved it."""
+        moved = trailed(working.order, price)
+        if moved:
+            working.order = with_mark(working.order, price, working.tick)
+        self._orders.rest(working)
+        return StopMoved(working.order) if moved else None
+
+    def _trigger(self, working: WorkingOrder, at: datetime) -> Transition:
+        step = self._step(working, "trigger", at)
+        working.order = msgspec.structs.replace(working.order, triggered_at=at)
+        return step
 
     @exactly
     def expire(self, now: datetime) -> list[Change]:
-        """End the DAY orders whose session has closed by `now`."""
+        """End the DAY and GTD orders whose time has come by `now`."""
         changes: list[Change] = []
-        while (end := self.next_expiry()) is not None and end <= now:
-            changes.append(self._end(self._working[self._ends[0][2]], "expire", now))
+        while (due := self._orders.next_to_end()) is not None:
+            assert due.order.expires_at is not None, "it has an end"
+            if due.order.expires_at > now:
+                break
+            changes.append(self._end(due, "expire", now))
         return changes
 
-    def forget_prints(self) -> None:
+    def forget_prints(self) -> list[Change]:
         """A new run begins: what was printed before it has no meaning for it."""
-        for symbol, queue in self._queues.items():
-            queue.forget_prints(
-                [each.order for each in self._working.values() if each.order.symbol == symbol]
-            )
+        changes: list[Change] = []
+        for working in self._orders.by_id.values():
+            order = working.order
+            if awaits_trigger(order) and order.hwm is not None:
+                working.order = with_mark(order, None, working.tick)
+                changes.append(StopMoved(working.order))
+        self._orders.forget_prints()
+        return changes
 
     # --- steps -------------------------------------------------------------------------------
 
-    def _fill_or_cancel(self, working: WorkingOrder, price: Decimal, at: datetime) -> Change:
+    def _fill_or_cancel(
+        self, working: WorkingOrder, price: Decimal, at: datetime
+    ) -> OrderChanged | OrderFilled:
         order = working.order
         qty = order.qty - order.filled_qty
         notional = notional_of(qty, price, order.side)
@@ -305,7 +412,7 @@ class Books:
         order = working.order
         traded = qty if order.side == "buy" else -qty
         after, realized = after_fill(holding, traded, flow, fee, at)
-        self._stop_working(working)
+        self._orders.stop(working)
         self._holdings[order.symbol] = after
         self._execution_seq += 1
         working.executions += 1
@@ -335,7 +442,7 @@ class Books:
         self, working: WorkingOrder, trigger: Trigger, at: datetime, why: Refused | None = None
     ) -> OrderChanged:
         step = self._step(working, trigger, at, why)
-        self._stop_working(working)
+        self._orders.stop(working)
         return OrderChanged(working.order, (step,), self.cash)
 
     def _step(
@@ -351,53 +458,6 @@ class Books:
             updated_at=at,
         )
         return step
-
-    def _start_working(self, working: WorkingOrder, *, fresh: bool) -> None:
-        order = working.order
-        self._working[order.id] = working
-        if working.expires_at is not None:
-            heapq.heappush(self._ends, (working.expires_at, order.seq, order.id))
-        self._reserved_cash += working.reserved
-        if order.side == "sell":
-            self._reserved_qty[order.symbol] = (
-                self._reserved_qty.get(order.symbol, ZERO) + order.qty
-            )
-        queue = self._queues.get(order.symbol)
-        if queue is None:
-            queue = self._queues[order.symbol] = OrderQueue(self._working.__contains__)
-        queue.add(order, fresh=fresh)
-
-    def _stop_working(self, working: WorkingOrder) -> None:
-        order = working.order
-        del self._working[order.id]
-        self._reserved_cash -= working.reserved
-        if order.side == "sell":
-            self._reserved_qty[order.symbol] -= order.qty
-
-
-def _new_order(command: SubmitOrder, seq: int, at: datetime) -> Order:
-    return Order(
-        id=order_id_of(command.account_id, command.mode, command.client_order_id),
-        account_id=command.account_id,
-        mode=command.mode,
-        client_order_id=command.client_order_id,
-        submitted_by=command.submitted_by,
-        deployment_id=command.deployment_id,
-        symbol=command.symbol,
-        side=command.side,
-        type=command.order_type,
-        time_in_force=command.time_in_force,
-        qty=plain(command.qty),
-        limit_price=None if command.limit_price is None else plain(command.limit_price),
-        status="new",
-        filled_qty=ZERO,
-        avg_fill_price=None,
-        reason_code=None,
-        reason=None,
-        seq=seq,
-        submitted_at=at,
-        updated_at=at,
-    )
 
 
 def _sentence(why: Refused) -> str:

@@ -10,71 +10,44 @@
  6. invalid_qty              finite and above zero
  7. qty_too_large            at most `Limits.max_qty`
  8. qty_not_in_lots          a multiple of the lot size
- 9. limit_price_missing, limit_price_not_allowed   exactly limit orders carry one
+ 9. limit_price_missing, limit_price_not_allowed   exactly limit and stop-limit orders carry one
 10. invalid_limit_price      finite and above zero
 11. limit_price_too_large    at most `Limits.max_price`
 12. limit_price_not_on_tick  a multiple of the tick size
-13. notional_too_large       a limit order's notional is at most `Limits.max_notional`
-14. time_in_force_not_available   a DAY order needs a session that ends
+13. the same four of stop_price, which exactly stop and stop-limit orders carry
+14. trail_missing, trail_ambiguous, trail_not_allowed   a trailing stop has a price or a percent
+15. the last three of trail_price; invalid_trail_percent (above 0, below 100),
+    trail_percent_not_in_steps (of 0.01)
+16. notional_too_large       the notional at the limit, else the stop, is at most
+                             `Limits.max_notional`
+17. time_in_force_not_allowed     IOC and FOK are for market and limit orders
+18. expires_at_missing, expires_at_not_allowed   exactly GTD orders carry one
+19. invalid_expires_at       a whole second with its UTC offset
+20. time_in_force_not_available   a DAY order needs a session that ends, a GTD order a market time
+21. expires_at_passed        a GTD order must end after now
 
 `obstacle_to` looks at the books: what it finds is stored as a rejected order.
 
-15. no_market_price          a market order needs a last price
-16. notional_too_large       a market order's notional, at the last price
-17. insufficient_buying_power   a buy: reserve at most cash net of working buys
-18. insufficient_position    a sell: at most the position net of working sells
+22. no_market_price          a market order and a trailing stop need a last price
+23. notional_too_large       their notional, at the last price
+24. insufficient_buying_power   a buy: reserve at most cash net of working buys
+25. insufficient_position    a sell: at most the position net of working sells
 """
 
 import re
 from datetime import datetime
 from decimal import Decimal
-from uuid import UUID
 
-import msgspec
-
-from shared.models.identifiers import Symbol
 from shared.models.orders import SubmitOrder
 from shared.trading.amounts import BASIS_POINTS, ZERO, rounded_up, shown
 from shared.trading.costs import CostModel, notional_of
+from shared.trading.matching import trailed_stop
+from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
+from shared.trading.tickets import price_fault, time_in_force_fault
 
+#: They fill at, or trail from, a price that only the market knows.
+_PRICED_BY_MARKET = frozenset({"market", "trailing_stop"})
 _CLIENT_ORDER_ID = re.compile(r"[\x20-\x7e]{1,128}")
-
-
-class Refused(msgspec.Struct, frozen=True):
-    """Why not: a stable code, a sentence, and where there are such the limit and what it saw."""
-
-    code: str
-    message: str
-    limit: str | None = None
-    observed: str | None = None
-
-
-class AccountTerms(msgspec.Struct, frozen=True):
-    id: UUID
-    status: str
-    base_currency: str
-    paper_capital: Decimal
-    costs: CostModel
-
-
-class Instrument(msgspec.Struct, frozen=True):
-    symbol: Symbol
-    #: MIC, or `24/7`.
-    exchange: str
-    currency: str
-    tick_size: Decimal
-    lot_size: Decimal
-    tradable: bool
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """Bounds beyond which a number is a mistake, and the buffer for market buys."""
-
-    max_qty: Decimal = Decimal(1_000_000_000)
-    max_price: Decimal = Decimal(1_000_000_000)
-    max_notional: Decimal = Decimal(1_000_000_000_000)
-    #: A market buy reserves the last price plus this, because the next print is not known yet.
-    reserve_buffer_bps: Decimal = Decimal(100)
 
 
 def fault_of(
@@ -83,8 +56,12 @@ def fault_of(
     instrument: Instrument | None,
     limits: Limits,
     session_close: datetime | None,
+    market_time: datetime | None,
 ) -> Refused | None:
-    """What is wrong with the command itself. `session_close` is where a DAY order would end."""
+    """What is wrong with the command itself.
+
+    `session_close` is where a DAY order would end; `market_time` None while it isn't known.
+    """
     if account.status != "active":
         return Refused("account_closed", "The account is closed.", observed=account.status)
     if not _CLIENT_ORDER_ID.fullmatch(order.client_order_id):
@@ -99,8 +76,9 @@ def fault_of(
     return (
         _instrument_fault(instrument, account)
         or _qty_fault(order.qty, instrument, limits)
-        or _limit_price_fault(order, instrument, limits)
-        or _time_in_force_fault(order, instrument, session_close)
+        or price_fault(order, instrument, limits)
+        or _notional_fault(order.qty, order.limit_price or order.stop_price or ZERO, limits)
+        or time_in_force_fault(order, instrument, session_close, market_time)
     )
 
 
@@ -141,41 +119,6 @@ def _qty_fault(qty: Decimal, instrument: Instrument, limits: Limits) -> Refused 
     return None
 
 
-def _limit_price_fault(
-    order: SubmitOrder, instrument: Instrument, limits: Limits
-) -> Refused | None:
-    price = order.limit_price
-    if order.order_type == "market":
-        if price is None:
-            return None
-        return Refused("limit_price_not_allowed", "A market order has no limit price.")
-    if price is None:
-        return Refused("limit_price_missing", "A limit order needs a limit price.")
-    if not price.is_finite() or price <= 0:
-        return Refused(
-            "invalid_limit_price",
-            "The limit price must be above zero.",
-            limit="0",
-            observed=shown(price),
-        )
-    if price > limits.max_price:
-        return Refused(
-            "limit_price_too_large",
-            f"The limit price must be at most {limits.max_price}.",
-            limit=str(limits.max_price),
-            observed=shown(price),
-        )
-    if price % instrument.tick_size != 0:
-        tick = shown(instrument.tick_size)
-        return Refused(
-            "limit_price_not_on_tick",
-            f"The limit price must be a multiple of the tick size {tick}.",
-            limit=tick,
-            observed=shown(price),
-        )
-    return _notional_fault(order.qty, price, limits)
-
-
 def _notional_fault(qty: Decimal, price: Decimal, limits: Limits) -> Refused | None:
     notional = qty * price
     if notional <= limits.max_notional:
@@ -185,20 +128,6 @@ def _notional_fault(qty: Decimal, price: Decimal, limits: Limits) -> Refused | N
         f"The order's value must be at most {limits.max_notional}.",
         limit=str(limits.max_notional),
         observed=shown(notional),
-    )
-
-
-def _time_in_force_fault(
-    order: SubmitOrder, instrument: Instrument, session_close: datetime | None
-) -> Refused | None:
-    if order.time_in_force == "gtc" or session_close is not None:
-        return None
-    return Refused(
-        "time_in_force_not_available",
-        f"It is not known when the session of {instrument.exchange} ends: "
-        "send the order as good till cancelled.",
-        limit="gtc",
-        observed=order.time_in_force,
     )
 
 
@@ -212,7 +141,7 @@ def obstacle_to(
     limits: Limits,
 ) -> Refused | None:
     """What the state of the books forbids. `reserve` is what `reserve_for` says."""
-    if order.order_type == "market":
+    if order.order_type in _PRICED_BY_MARKET:
         if last_price is None:
             return Refused("no_market_price", f"{order.symbol} has not traded yet.")
         too_large = _notional_fault(order.qty, last_price, limits)
@@ -244,17 +173,31 @@ def reserve_for(
 ) -> Decimal:
     """Cash that a buy keeps from others while it works: its most likely cost at worst, with fee.
 
-    A limit buy can't cost more than its limit. A market buy may: it reserves the last price plus
-    the buffer, slipped. Zero for a sell, and for a market buy without a price.
+    A limit can't cost more than its limit. What fills at the market may cost more than any
+    price known now: it reserves a price plus the buffer, slipped. That is the last price for a
+    market order; for a stop, its stop, or the last price when that is beyond it already; for a
+    trailing stop, the stop that it begins with, which can only fall. Zero for a sell, and for
+    an order at the market without a price.
     """
     if order.side == "sell":
         return ZERO
     if order.limit_price is not None:
         price = order.limit_price
-    elif last_price is not None:
-        buffered = last_price * (1 + limits.reserve_buffer_bps / BASIS_POINTS)
-        price = costs.slipped(buffered, "buy", tick)
     else:
-        return ZERO
+        expected = _expected_price(order, tick, last_price)
+        if expected is None:
+            return ZERO
+        buffered = expected * (1 + limits.reserve_buffer_bps / BASIS_POINTS)
+        price = costs.slipped(buffered, "buy", tick)
     notional = notional_of(order.qty, price, "buy")
     return rounded_up(notional + costs.fee(notional))
+
+
+def _expected_price(
+    order: SubmitOrder, tick: Decimal, last_price: Decimal | None
+) -> Decimal | None:
+    if order.stop_price is not None:
+        return max(order.stop_price, last_price or ZERO)
+    if last_price is not None and order.order_type == "trailing_stop":
+        return trailed_stop(order.side, last_price, order.trail_price, order.trail_percent, tick)
+    return last_price

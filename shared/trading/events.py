@@ -2,7 +2,7 @@
 
 from shared.models.identifiers import AccountId, Mode
 from shared.models.orders import OrderExecuted, OrderUpdated, Position
-from shared.trading.books import OrderChanged, OrderFilled
+from shared.trading.changes import OrderChanged, OrderFilled
 from shared.trading.positions import Holding
 
 

@@ -4,19 +4,30 @@ A market order fills whole at the first print, worsened by slippage. A limit ord
 first print at or through its limit: at the print's price (worsened by slippage, never beyond
 the limit) when that is the first print it sees, else at its limit, because it was resting there
 when the market came to it.
+
+A stop is triggered by the first print at or through it, and that print is the first one of the
+order that it then is: a stop fills there like a market order, also when the print is far beyond
+the stop; a stop-limit fills there like a limit order, or rests at its limit from then on. A
+trailing stop's mark is the best price since it was taken (the last price then, and every print
+since); its stop keeps the distance from the mark.
 """
 
 import heapq
 import math
 from collections import deque
 from collections.abc import Callable
-from decimal import Decimal
-from operator import itemgetter
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import NamedTuple
 
+import msgspec
+
 from shared.models.identifiers import OrderId
-from shared.models.orders import Order, Side
-from shared.trading.costs import CostModel
+from shared.models.orders import Order, OrderType, Side
+from shared.trading.amounts import rounded
+from shared.trading.costs import CostModel, to_tick
+from shared.trading.tickets import AT_ONCE
+
+_STOPS: frozenset[OrderType] = frozenset({"stop", "stop_limit", "trailing_stop"})
 
 
 def fill_price(
@@ -38,24 +49,83 @@ def reaches(print_price: Decimal, side: Side, limit: Decimal) -> bool:
     return print_price <= limit if side == "buy" else print_price >= limit
 
 
+# --- stops ---------------------------------------------------------------------------------------
+
+
+def awaits_trigger(order: Order) -> bool:
+    return order.type in _STOPS and order.triggered_at is None
+
+
+def triggers(order: Order, print_price: Decimal) -> bool:
+    """Whether a print reaches the stop. One that moves a trailing stop's mark never does."""
+    if order.stop_price is None or trailed(order, print_price):
+        return False
+    if order.side == "buy":
+        return print_price >= order.stop_price
+    return print_price <= order.stop_price
+
+
+def trailed(order: Order, print_price: Decimal) -> bool:
+    """Whether a print moves the mark of a trailing stop."""
+    if order.type != "trailing_stop":
+        return False
+    if order.hwm is None:
+        return True
+    return print_price < order.hwm if order.side == "buy" else print_price > order.hwm
+
+
+def with_mark(order: Order, price: Decimal | None, tick: Decimal) -> Order:
+    """A trailing stop whose mark is `price`; None: it has no mark until the next print."""
+    mark = None if price is None else rounded(price)
+    stop = None
+    if mark is not None:
+        stop = trailed_stop(order.side, mark, order.trail_price, order.trail_percent, tick)
+    return msgspec.structs.replace(order, hwm=mark, stop_price=stop)
+
+
+def trailed_stop(
+    side: Side,
+    mark: Decimal,
+    trail_price: Decimal | None,
+    trail_percent: Decimal | None,
+    tick: Decimal,
+) -> Decimal:
+    """The stop at its distance from the mark: on the tick grid, not nearer, at least one tick."""
+    distance = trail_price
+    if distance is None:
+        assert trail_percent is not None, "a trailing stop has a distance"
+        distance = mark * trail_percent / 100
+    if side == "buy":
+        return to_tick(mark + distance, tick, ROUND_CEILING)
+    return max(to_tick(mark - distance, tick, ROUND_FLOOR), tick)
+
+
+# --- who is met by a print -----------------------------------------------------------------------
+
+
 class Reach(NamedTuple):
     """Which prints can matter to the working orders of a symbol.
 
-    Limits are the floats nearest to the exact ones. Rounding keeps order, so that a print that
-    reaches a limit exactly is never missed; one that only seems to is sorted out exactly later.
+    Bounds are the floats nearest to the exact prices. Rounding keeps order, so that a print that
+    reaches a price exactly is never missed; one that only seems to is sorted out exactly later.
     """
 
     #: An order waits for its first print: any print matters.
     fresh: bool = False
-    highest_buy: float = -math.inf
-    lowest_sell: float = math.inf
+    #: Prints at or below: limits to buy, stops to sell.
+    falling_to: float = -math.inf
+    #: Prints at or above: limits to sell, stops to buy.
+    rising_to: float = math.inf
 
     def combined(self, other: "Reach") -> "Reach":
         return Reach(
             self.fresh or other.fresh,
-            max(self.highest_buy, other.highest_buy),
-            min(self.lowest_sell, other.lowest_sell),
+            max(self.falling_to, other.falling_to),
+            min(self.rising_to, other.rising_to),
         )
+
+    def takes_in(self, price: float) -> bool:
+        return self.fresh or price <= self.falling_to or price >= self.rising_to
 
 
 NOTHING_WORKS = Reach()
@@ -71,38 +141,60 @@ class OrderQueue:
         self._rests = rests
         #: Waiting for their first print, in order of submission.
         self._fresh: deque[tuple[int, Order]] = deque()
-        #: Best limit first: (key, seq, id).
-        self._buys: list[tuple[float, int, OrderId]] = []
-        self._sells: list[tuple[float, int, OrderId]] = []
+        #: Met by prints at or below their price, highest first, and at or above it, lowest
+        #: first: (key, seq, id). An order is in one of them at most.
+        self._falling: list[tuple[float, int, OrderId]] = []
+        self._rising: list[tuple[float, int, OrderId]] = []
+        #: Trailing stops are met from both sides, and their prices move.
+        self._trailing: dict[OrderId, tuple[int, Reach]] = {}
 
     def add(self, order: Order, *, fresh: bool) -> None:
-        if fresh:
+        if awaits_trigger(order):
+            self._wait_for_trigger(order)
+        elif fresh:
             self._fresh.append((order.seq, order))
         else:
             self._rest(order)
 
     def _rest(self, order: Order) -> None:
         assert order.limit_price is not None, "a market order never rests"
-        limit = float(order.limit_price)
-        if order.side == "buy":
-            heapq.heappush(self._buys, (-limit, order.seq, order.id))
+        self._push(order, order.limit_price, falling=order.side == "buy")
+
+    def _wait_for_trigger(self, order: Order) -> None:
+        if order.type == "trailing_stop":
+            self._trailing[order.id] = (order.seq, _trailing_reach(order))
+            return
+        assert order.stop_price is not None, "a stop has its price"
+        self._push(order, order.stop_price, falling=order.side == "sell")
+
+    def _push(self, order: Order, price: Decimal, *, falling: bool) -> None:
+        if falling:
+            heapq.heappush(self._falling, (-float(price), order.seq, order.id))
         else:
-            heapq.heappush(self._sells, (limit, order.seq, order.id))
+            heapq.heappush(self._rising, (float(price), order.seq, order.id))
 
     def reach(self) -> Reach:
         while self._fresh and not self._rests(self._fresh[0][1].id):
             self._fresh.popleft()
-        for heap in (self._buys, self._sells):
+        for heap in (self._falling, self._rising):
             while heap and not self._rests(heap[0][2]):
                 heapq.heappop(heap)
-        return Reach(
+        reach = Reach(
             bool(self._fresh),
-            -self._buys[0][0] if self._buys else -math.inf,
-            self._sells[0][0] if self._sells else math.inf,
+            -self._falling[0][0] if self._falling else -math.inf,
+            self._rising[0][0] if self._rising else math.inf,
         )
+        self._drop_trailing_that_left()
+        for _, each in self._trailing.values():
+            reach = reach.combined(each)
+        return reach
+
+    def _drop_trailing_that_left(self) -> None:
+        for order_id in [each for each in self._trailing if not self._rests(each)]:
+            del self._trailing[order_id]
 
     def met_by(self, price: float) -> list[tuple[int, OrderId, bool]]:
-        """Orders that a print may fill, as (seq, id, first print), in order of submission.
+        """Orders that a print may fill or move, as (seq, id, first print), in order of submission.
 
         It takes them out: `add` those that stay working again. Fresh limit orders that the
         print doesn't reach begin to rest.
@@ -112,22 +204,42 @@ class OrderQueue:
             if not self._rests(order.id):
                 continue
             limit = order.limit_price
-            if limit is None or (
-                price <= float(limit) if order.side == "buy" else price >= float(limit)
+            if (
+                limit is None
+                or order.time_in_force in AT_ONCE
+                or (price <= float(limit) if order.side == "buy" else price >= float(limit))
             ):
                 met.append((seq, order.id, True))
             else:
                 self._rest(order)
         self._fresh.clear()
-        for heap, bound in ((self._buys, -price), (self._sells, price)):
+        for heap, bound in ((self._falling, -price), (self._rising, price)):
             while heap and heap[0][0] <= bound:
                 _, seq, order_id = heapq.heappop(heap)
                 if self._rests(order_id):
                     met.append((seq, order_id, False))
+        self._drop_trailing_that_left()
+        for order_id, (seq, reach) in list(self._trailing.items()):
+            if reach.takes_in(price):
+                del self._trailing[order_id]
+                met.append((seq, order_id, False))
         return sorted(met)
 
     def forget_prints(self, orders: list[Order]) -> None:
         """A new run begins: each of `orders` (those that work) waits for its first print again."""
-        self._buys.clear()
-        self._sells.clear()
-        self._fresh = deque(sorted(((order.seq, order) for order in orders), key=itemgetter(0)))
+        self._falling.clear()
+        self._rising.clear()
+        self._trailing.clear()
+        self._fresh.clear()
+        for order in sorted(orders, key=lambda each: each.seq):
+            self.add(order, fresh=True)
+
+
+def _trailing_reach(order: Order) -> Reach:
+    """Its stop on one side; on the other every price better than its mark."""
+    if order.hwm is None or order.stop_price is None:
+        return Reach(fresh=True)
+    mark, stop = float(order.hwm), float(order.stop_price)
+    if order.side == "buy":
+        return Reach(falling_to=math.nextafter(mark, -math.inf), rising_to=stop)
+    return Reach(falling_to=stop, rising_to=math.nextafter(mark, math.inf))

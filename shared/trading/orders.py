@@ -8,17 +8,23 @@ import msgspec
 from shared.models.identifiers import OrderId
 from shared.models.orders import Order, OrderStatus
 
-Trigger = Literal["submit", "accept", "reject", "fill_part", "fill", "cancel", "expire"]
+Trigger = Literal[
+    "submit", "accept", "reject", "trigger", "fill_part", "fill", "cancel", "expire", "replace"
+]
 
 #: None is the state before the order exists. What is not in the table can't happen.
 TRANSITIONS: dict[tuple[OrderStatus | None, Trigger], OrderStatus] = {
     (None, "submit"): "new",
     ("new", "accept"): "accepted",
     ("new", "reject"): "rejected",
+    # A print reached the stop. It stays working: as a limit order, or until its fill right after.
+    ("accepted", "trigger"): "accepted",
     ("accepted", "fill_part"): "partially_filled",
     ("accepted", "fill"): "filled",
     ("accepted", "cancel"): "cancelled",
     ("accepted", "expire"): "expired",
+    # A partly filled one is not replaced: what is left of it is another quantity.
+    ("accepted", "replace"): "replaced",
     # Each further part is a transition of its own, with its own time.
     ("partially_filled", "fill_part"): "partially_filled",
     ("partially_filled", "fill"): "filled",

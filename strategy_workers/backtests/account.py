@@ -17,11 +17,12 @@ from shared.models.orders import (
     SubmitOrder,
 )
 from shared.trading.amounts import exactly, measured
-from shared.trading.books import Books, BooksState, Deposited, OrderChanged, OrderFilled
-from shared.trading.checks import AccountTerms, Instrument, Limits, Refused
+from shared.trading.books import Books, BooksState
+from shared.trading.changes import Deposited, OrderChanged, OrderFilled, StopMoved
 from shared.trading.costs import CostModel
 from shared.trading.events import executed, updated
-from shared.trading.matching import NOTHING_WORKS, Reach
+from shared.trading.matching import Reach
+from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
 from strategy_workers.backtests.plan import Terms
 from strategy_workers.runtime.commands import cancel_outgoing, commands_of, take_answer
 from strategy_workers.runtime.deployment import Deployment
@@ -82,7 +83,7 @@ class Account:
 
     @property
     def next_expiry_ns(self) -> int:
-        """When the next working DAY order ends."""
+        """When the next working DAY or GTD order ends."""
         return self._next_expiry_ns
 
     @property
@@ -104,7 +105,7 @@ class Account:
 
     @exactly
     def meet(self, prints: Iterable[tuple[int, str, float]]) -> None:
-        """Fill what (time in ns, symbol, price) fill, one after another."""
+        """Fill, trigger and move what (time in ns, symbol, price) reach, one after another."""
         reach: dict[str, Reach] = {}
         books = self._books
         for at_ns, symbol, price in prints:
@@ -114,14 +115,13 @@ class Account:
             its = reach.get(symbol)
             if its is None:
                 its = reach[symbol] = books.reach(Symbol(symbol))
-            if its is NOTHING_WORKS:
-                continue
-            fresh, highest_buy, lowest_sell = its
-            if fresh or price <= highest_buy or price >= lowest_sell:
+            fresh, falling_to, rising_to = its
+            if fresh or price <= falling_to or price >= rising_to:
                 changes = books.meet_print(Symbol(symbol), measured(price), market_time(at_ns))
                 for change in changes:
                     assert not isinstance(change, Deposited), "a print deposits nothing"
-                    self._tell(change, 0)
+                    if not isinstance(change, StopMoved):
+                        self._tell(change, 0)
                 if not books.working:
                     return
                 del reach[symbol]
@@ -146,7 +146,7 @@ class Account:
         else:
             self._orders_seq += 1
             self._feed.orders.append((self._orders_seq, updated(change, stamp)))
-        if change.order.time_in_force == "day":
+        if change.order.expires_at is not None:
             end = self._books.next_expiry()
             self._next_expiry_ns = _NEVER_NS if end is None else _nanoseconds(end)
 

@@ -97,8 +97,8 @@ class CandlesRun:
         last = min(self._bar + _LOOK_AHEAD_BARS, len(bars))
         symbol, low, high = bars.symbol, bars.low, bars.high
         for place in range(self._bar, last):
-            fresh, highest_buy, lowest_sell = reach[symbol[place]]
-            if fresh or low[place] <= highest_buy or high[place] >= lowest_sell:
+            fresh, falling_to, rising_to = reach[symbol[place]]
+            if fresh or low[place] <= falling_to or high[place] >= rising_to:
                 return place
         return last
 

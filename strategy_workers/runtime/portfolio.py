@@ -15,7 +15,9 @@ from shared.models.orders import (
 
 _ZERO = Decimal(0)
 FILLS: frozenset[OrderStatus] = frozenset({"filled", "partially_filled"})
-ENDED: frozenset[OrderStatus] = frozenset({"filled", "cancelled", "rejected", "expired"})
+ENDED: frozenset[OrderStatus] = frozenset(
+    {"filled", "cancelled", "rejected", "expired", "replaced"}
+)
 
 
 class Holding(msgspec.Struct, frozen=True):

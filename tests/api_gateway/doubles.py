@@ -21,14 +21,20 @@ from sqlalchemy.orm import Session
 from cli.embedded.servers import free_port
 from shared.database.tables import AccountRow, LedgerEntryRow, OrderRow
 from shared.models.base import encode
+from shared.models.identifiers import Symbol
 from shared.models.orders import (
     BooksReply,
     CancelOrder,
+    CancelOrders,
+    ClosePositions,
     Command,
+    NotClosed,
     OpenBooks,
     Order,
     OrderReply,
+    OrdersReply,
     Refusal,
+    ReplaceOrder,
     Reply,
     SubmitOrder,
 )
@@ -92,6 +98,12 @@ class ProcessorDouble:
                     return _submit(db, command)
                 case CancelOrder():
                     return _cancel(db, command)
+                case ReplaceOrder():
+                    return _replace(db, command)
+                case CancelOrders():
+                    return _cancel_all(db, command)
+                case ClosePositions():
+                    return _close(db, command)
 
 
 def _open_books(db: Session, command: OpenBooks) -> Reply:
@@ -148,6 +160,10 @@ def _new_order(db: Session, command: SubmitOrder, order_id: UUID) -> OrderRow:
         time_in_force=command.time_in_force,
         qty=command.qty,
         limit_price=command.limit_price,
+        stop_price=command.stop_price,
+        trail_price=command.trail_price,
+        trail_percent=command.trail_percent,
+        expires_at=command.expires_at,
         status="rejected" if rejected else "accepted",
         filled_qty=Decimal(0),
         reason_code="buying_power" if rejected else None,
@@ -173,6 +189,76 @@ def _cancel(db: Session, command: CancelOrder) -> Reply:
         )
     row.status = "cancelled"
     return OrderReply(request_id=command.request_id, order=_message(row))
+
+
+def _replace(db: Session, command: ReplaceOrder) -> Reply:
+    """Any working order, once."""
+    old = db.get_one(OrderRow, command.order_id)
+    new_id = uuid5(command.account_id, f"{command.mode}:{command.client_order_id}")
+    known = db.get(OrderRow, new_id)
+    if known is not None:
+        return OrderReply(request_id=command.request_id, order=_message(known), repeated=True)
+    if old.status != "accepted":
+        return Refusal(
+            request_id=command.request_id, code="order_not_working", message="It has ended."
+        )
+    new = _like(db, old, new_id, command.client_order_id)
+    new.limit_price = command.limit_price or old.limit_price
+    new.replaces, old.replaced_by, old.status = old.id, new_id, "replaced"
+    return OrderReply(request_id=command.request_id, order=_message(new))
+
+
+def _like(db: Session, old: OrderRow, order_id: UUID, client_order_id: str) -> OrderRow:
+    names = OrderRow.__table__.columns.keys()
+    values = {name: getattr(old, name) for name in names}
+    row = OrderRow(
+        **values | {"id": order_id, "client_order_id": client_order_id, "seq": old.seq + 1000}
+    )
+    db.add(row)
+    return row
+
+
+def _cancel_all(db: Session, command: CancelOrders) -> Reply:
+    working = select(OrderRow).where(
+        OrderRow.account_id == command.account_id, OrderRow.status == "accepted"
+    )
+    rows = [row for row in db.scalars(working) if command.symbol in (None, row.symbol)]
+    for row in rows:
+        row.status = "cancelled"
+    return OrdersReply(request_id=command.request_id, orders=[_message(row) for row in rows])
+
+
+def _close(db: Session, command: ClosePositions) -> Reply:
+    """SPY and IBM are held, and IBM can't be sold."""
+    if command.symbol not in (None, "SPY", "DEAR"):
+        return Refusal(
+            request_id=command.request_id, code="position_not_open", message="Nothing is held."
+        )
+    symbol = command.symbol or Symbol("SPY")
+    name = command.client_order_id if command.symbol else f"{command.client_order_id}.{symbol}"
+    reply = _submit(
+        db,
+        SubmitOrder(
+            request_id=command.request_id,
+            reply_to=command.reply_to,
+            account_id=command.account_id,
+            mode=command.mode,
+            client_order_id=name,
+            submitted_by=command.submitted_by,
+            symbol=symbol,
+            side="sell",
+            order_type="market",
+            time_in_force="gtc",
+            qty=Decimal(5),
+        ),
+    )
+    assert isinstance(reply, OrderReply)
+    return OrdersReply(
+        request_id=command.request_id,
+        orders=[reply.order],
+        not_closed=() if command.symbol else (NotClosed(Symbol("IBM"), "halted", "No."),),
+        repeated=reply.repeated,
+    )
 
 
 def _message(row: OrderRow) -> Order:

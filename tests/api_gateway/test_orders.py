@@ -13,6 +13,8 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import Engine
 
+from api_gateway.orders.examples import TICKETS
+from api_gateway.values import plain
 from cli.embedded.servers import Valkey, free_port
 from shared.config import Settings
 from shared.models.orders import SubmitOrder
@@ -53,6 +55,23 @@ async def test_a_submitted_order_is_answered_after_it_is_stored(
     assert command.submitted_by == f"user:{trader.id}"
     assert (command.client_order_id, command.time_in_force) == ("mine-1", "day")
     assert command.request_id.startswith("trace-me-0001")
+
+
+async def test_every_kind_of_order_reaches_the_processor_as_it_was_written(
+    trader: Person, orders: str, processor: ProcessorDouble
+) -> None:
+    for name, example in TICKETS.items():
+        ticket = {**example["value"], "client_order_id": name}
+        answer = await trader.http.post(orders, json=ticket)
+        assert answer.status_code == 201, answer.text
+        told = {
+            key: plain(Decimal(value)) if key.endswith(("price", "qty", "percent")) else value
+            for key, value in ticket.items()
+        }
+        assert {key: answer.json()[key] for key in told} == told
+        command = processor.commands[-1]
+        assert isinstance(command, SubmitOrder)
+        assert command.order_type == ticket["type"]
 
 
 async def test_a_repeated_client_order_id_gets_the_first_order(trader: Person, orders: str) -> None:
@@ -120,7 +139,18 @@ async def test_an_order_that_makes_no_sense_goes_no_further(
         {"type": "limit", "limit_price": "0"},
         {"type": "stop"},
         {"side": "BUY"},
-        {"time_in_force": "ioc"},
+        {"type": "stop_limit", "stop_price": "5"},
+        {"type": "stop", "stop_price": "5", "limit_price": "5"},
+        {"stop_price": "5"},
+        {"type": "trailing_stop"},
+        {"type": "trailing_stop", "trail_price": "1", "trail_percent": "1"},
+        {"type": "trailing_stop", "trail_price": "-1"},
+        {"trail_percent": "1"},
+        {"time_in_force": "opg"},
+        {"time_in_force": "gtd"},
+        {"time_in_force": "gtd", "expires_at": "2030-01-01T00:00:00"},
+        {"time_in_force": "gtd", "expires_at": "9999-12-31T00:00:00Z"},
+        {"expires_at": "2030-01-01T00:00:00Z"},
         {"symbol": ""},
         {"symbol": "S" * 33},
         {"symbol": "SP\x00Y"},
@@ -208,6 +238,79 @@ async def test_an_order_of_another_account_of_mine_is_not_found_here(
 async def test_an_unknown_order_is_not_found(trader: Person, orders: str) -> None:
     assert code(await trader.http.delete(f"{orders}/{uuid4()}")) == (404, "not_found")
     assert code(await trader.http.delete(f"{orders}/x")) == (422, "invalid_request")
+
+
+async def test_all_working_orders_are_cancelled_or_those_of_one_symbol(
+    trader: Person, orders: str
+) -> None:
+    spy = (await trader.http.post(orders, json=LIMIT)).json()
+    ibm = (await trader.http.post(orders, json={**LIMIT, "symbol": "IBM"})).json()
+    for query, expected in (("?symbol=SPY", [spy["id"]]), ("", [ibm["id"]]), ("", [])):
+        answer = await trader.http.delete(f"{orders}{query}")
+        assert [order["id"] for order in answer.json()["items"]] == expected
+        assert answer.status_code == 200
+
+
+# --- replacing, closing ----------------------------------------------------------------------
+
+
+async def test_an_order_is_replaced_once_and_knows_its_successor(
+    trader: Person, orders: str
+) -> None:
+    old = (await trader.http.post(orders, json=LIMIT)).json()
+    change = {"limit_price": "502", "client_order_id": "moved"}
+    answers = [await trader.http.patch(f"{orders}/{old['id']}", json=change) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 200]
+    new = answers[0].json()
+    assert (new["limit_price"], new["replaces"]) == ("502", old["id"])
+    before = (await trader.http.get(f"{orders}/{old['id']}")).json()
+    assert (before["status"], before["replaced_by"]) == ("replaced", new["id"])
+    late = await trader.http.patch(f"{orders}/{old['id']}", json={"qty": "3"})
+    assert code(late) == (409, "order_not_working")
+
+
+async def test_a_replacement_that_makes_no_sense_goes_no_further(
+    trader: Person, orders: str, processor: ProcessorDouble
+) -> None:
+    order = (await trader.http.post(orders, json=LIMIT)).json()
+    commands = len(processor.commands)
+    for body in ({}, {"client_order_id": "x"}, {"qty": "0"}, {"limit_price": "x"}, {"side": "buy"}):
+        answer = await trader.http.patch(f"{orders}/{order['id']}", json=body)
+        assert code(answer) == (422, "invalid_request")
+    assert code(await trader.http.patch(f"{orders}/{uuid4()}", json={"qty": "1"})) == (
+        404,
+        "not_found",
+    )
+    assert len(processor.commands) == commands
+
+
+async def test_a_position_is_closed_by_an_order_that_a_repetition_gives_again(
+    trader: Person, account: dict[str, Any]
+) -> None:
+    positions = f"/accounts/{account['id']}/positions"
+    answers = [
+        await trader.http.post(f"{positions}/SPY/close", json={"client_order_id": "out"})
+        for _ in range(2)
+    ]
+    assert [answer.status_code for answer in answers] == [201, 200]
+    assert answers[0].json() == answers[1].json()
+    flat = await trader.http.post(f"{positions}/BTC/USDT/close", json={})
+    assert code(flat) == (409, "position_not_open")
+    rejected = await trader.http.post(f"{positions}/DEAR/close", json={})
+    assert code(rejected) == (422, "buying_power")
+    assert rejected.json()["order"]["status"] == "rejected"
+
+
+async def test_closing_all_positions_tells_those_that_could_not_be_closed(
+    trader: Person, account: dict[str, Any]
+) -> None:
+    path = f"/accounts/{account['id']}/positions/close"
+    answer = await trader.http.post(path, json={"client_order_id": "flat"})
+    assert answer.status_code == 200
+    body = answer.json()
+    assert [order["client_order_id"] for order in body["items"]] == ["flat.SPY"]
+    assert body["not_closed"] == [{"symbol": "IBM", "code": "halted", "message": "No."}]
+    assert body["client_order_id"] == "flat"
 
 
 # --- looking ---------------------------------------------------------------------------------

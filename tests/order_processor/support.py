@@ -23,6 +23,7 @@ from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.market import RunEnded, RunStarted, TimeMark, Trades
 from shared.models.orders import (
     CancelOrder,
+    Command,
     OpenBooks,
     Order,
     OrderReply,
@@ -130,7 +131,10 @@ class Desk:
         mode: Mode = "paper",
         time_in_force: TimeInForce = "gtc",
         order_type: OrderType | None = None,
+        **more: Any,
     ) -> SubmitOrder:
+        """`more` are further fields of the command, texts for prices."""
+        prices = {"stop_price", "trail_price", "trail_percent"}
         return SubmitOrder(
             request_id=uuid4().hex,
             reply_to=self.requests.reply_to,
@@ -144,9 +148,10 @@ class Desk:
             time_in_force=time_in_force,
             qty=Decimal(qty),
             limit_price=None if limit is None else Decimal(limit),
+            **{key: Decimal(value) if key in prices else value for key, value in more.items()},
         )
 
-    async def ask(self, command: SubmitOrder | CancelOrder | OpenBooks) -> Reply:
+    async def ask(self, command: Command) -> Reply:
         return await self.requests.ask(command, TIMEOUT_S)
 
     async def insist(self, command: SubmitOrder) -> Order:

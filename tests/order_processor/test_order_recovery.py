@@ -18,12 +18,13 @@ from order_processor.shards.journal import Journal
 from order_processor.wiring import Wiring, wire
 from shared.database.leases import LeaseLostError
 from shared.models.base import encode
-from shared.models.orders import Order, OrderReply
+from shared.models.orders import Order, OrderReply, ReplaceOrder
 from shared.models.topics import account_topic
 from shared.redis import tape
 from shared.redis.keys import order_commands, shard_of, topic_buffer
 from shared.redis.requests import OrderRequests
 from shared.redis.topics import frames_after, last_seq
+from shared.trading.changes import order_id_of
 from shared.utils.tasks import end_tasks
 from tests.order_processor.support import (
     Desk,
@@ -273,9 +274,9 @@ async def _play(
 
 
 def _decisions(desk: Desk, account: object, number: int) -> list[object]:
-    def order(side: str, qty: str, limit: str | None, name: str) -> object:
+    def order(side: str, qty: str, limit: str | None, name: str, **more: object) -> object:
         return desk.command(
-            side, qty, limit=limit, account=account, client_order_id=f"{number}-{name}"
+            side, qty, limit=limit, account=account, client_order_id=f"{number}-{name}", **more
         )
 
     decided = [order("buy", "10", None, "market")]
@@ -283,7 +284,38 @@ def _decisions(desk: Desk, account: object, number: int) -> list[object]:
         decided.append(order("buy", "5", f"{99 + number % 4}.5", "resting"))
     if number % 2 == 1:
         decided.append(order("sell", "7", f"{101 + number % 3}.3", "sell"))
+    decided += _stops(order, number)
+    if number == 11:
+        decided.append(
+            ReplaceOrder(
+                request_id=f"{account}-r",
+                reply_to=desk.requests.reply_to,
+                account_id=account,  # type: ignore[arg-type]
+                mode="paper",
+                order_id=order_id_of(account, "paper", "1-bid"),  # type: ignore[arg-type]
+                client_order_id="11-moved",
+                submitted_by="user:1",
+                limit_price=Decimal("103.5"),
+            )
+        )
     return decided
+
+
+def _stops(order: Callable[..., object], number: int) -> list[object]:
+    """Working over many slices, so that kills find them waiting, triggered, and trailing."""
+    if number == 1:
+        return [
+            order("sell", "3", None, "trail", order_type="trailing_stop", trail_percent="2.6"),
+            order("buy", "3", None, "up", order_type="stop", stop_price="103.9"),
+            order("buy", "2", "100.4", "rest", order_type="stop_limit", stop_price="103.8"),
+            order("buy", "1", "50", "bid"),
+        ]
+    if number % 4 == 2:
+        return [
+            order("sell", "1", None, "tight", order_type="trailing_stop", trail_price="0.9"),
+            order("buy", "1", "101.2", "ioc", time_in_force="ioc"),
+        ]
+    return []
 
 
 async def test_a_run_with_kills_gives_the_executions_of_an_undisturbed_one(
@@ -292,6 +324,7 @@ async def test_a_run_with_kills_gives_the_executions_of_an_undisturbed_one(
     process = processes(ORDER_CURSOR_INTERVAL_S="0.05")
     undisturbed = await _play(desk, redis)
     assert len(undisturbed) > 20
+    assert {"1-trail", "1-up", "1-rest", "11-moved"} <= {row[0] for row in undisturbed}
 
     def kill_sometimes(number: int) -> None:
         if number in {3, 11}:

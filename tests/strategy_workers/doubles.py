@@ -304,9 +304,7 @@ class OrderDesk:
 
 
 def _order_row(order: Order, stamp: str) -> OrderRow:
-    return OrderRow(
-        **msgspec.structs.asdict(order), reserved=Decimal(0), tape_id=stamp, expires_at=None
-    )
+    return OrderRow(**msgspec.structs.asdict(order), reserved=Decimal(0), tape_id=stamp)
 
 
 class TapeEngine:

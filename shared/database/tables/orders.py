@@ -78,8 +78,19 @@ class OrderRow(Base):
     reserved: Mapped[Decimal]
     #: Tape entry that the shard had come to when it took the order: prints after it count.
     tape_id: Mapped[str]
-    #: Market time at which a DAY order ends; None for GTC.
+    #: Market time at which a DAY or GTD order ends; None for the others.
     expires_at: Mapped[datetime | None]
+    #: A trailing stop's follows its mark; it is stored as it was at the shard's `tape_cursor`.
+    stop_price: Mapped[Decimal | None]
+    trail_price: Mapped[Decimal | None]
+    trail_percent: Mapped[Decimal | None]
+    #: The mark: highest price for a sell, lowest for a buy; None before a run's first print.
+    hwm: Mapped[Decimal | None]
+    triggered_at: Mapped[datetime | None]
+    replaces: Mapped[UUID | None]
+    replaced_by: Mapped[UUID | None]
+    #: It was made to close the position.
+    closes_position: Mapped[bool] = mapped_column(default=False)
 
     __table_args__ = (
         UniqueConstraint("account_id", "mode", "client_order_id"),

@@ -206,7 +206,9 @@ row = st.tuples(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+)
 @given(
     st.lists(st.lists(row, min_size=1, max_size=40), min_size=1, max_size=4), st.integers(40, 400)
 )
@@ -231,7 +233,9 @@ def test_merging_in_pieces_equals_sorting_the_whole(
     assert whole.size == [one[3] for one in expected]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+)
 @given(
     st.lists(
         st.sampled_from([GOOD, "", "x", GOOD + ",", "2013-10-07T13:30:59Z,B,1,1"]), max_size=9
@@ -252,6 +256,7 @@ def test_how_a_file_is_cut_into_pieces_does_not_show(
     assert outcome(piece) == outcome(1 << 20)
 
 
+@settings(deadline=None)
 @given(st.integers(86_400_000_000, 7_258_000_000_000_000), st.integers(-23 * 60, 23 * 60))
 def test_times_are_read_exactly(micros: int, offset_minutes: int) -> None:
     zone = timezone(timedelta(minutes=offset_minutes))

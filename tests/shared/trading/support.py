@@ -2,13 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from shared.models.identifiers import AccountId, Symbol
 from shared.models.orders import Side, SubmitOrder
-from shared.trading.books import Books, BooksState, OrderChanged
-from shared.trading.checks import AccountTerms, Instrument, Limits
+from shared.trading.books import Books, BooksState
+from shared.trading.changes import OrderChanged
 from shared.trading.costs import CostModel
+from shared.trading.terms import AccountTerms, Instrument, Limits
 
 T0 = datetime(2024, 1, 2, 15, 0, tzinfo=UTC)
 ACCOUNT = AccountId(UUID(int=1))
@@ -39,20 +41,30 @@ def command(
     name: str = "a",
     symbol: str = "SPY",
     day: bool = False,
+    **more: Any,
 ) -> SubmitOrder:
+    """A market or limit order; `more` are further fields of the command, texts for numbers."""
+    exact = {"stop_price", "trail_price", "trail_percent"}
+    more = {
+        key: Decimal(value) if key in exact and value is not None else value
+        for key, value in more.items()
+    }
     return SubmitOrder(
-        request_id="r",
-        reply_to="c",
-        account_id=ACCOUNT,
-        mode="paper",
-        client_order_id=name,
-        submitted_by="user:1",
-        symbol=Symbol(symbol),
-        side=side,
-        order_type="market" if limit is None else "limit",
-        time_in_force="day" if day else "gtc",
-        qty=Decimal(qty),
-        limit_price=None if limit is None else Decimal(limit),
+        **{
+            "request_id": "r",
+            "reply_to": "c",
+            "account_id": ACCOUNT,
+            "mode": "paper",
+            "client_order_id": name,
+            "submitted_by": "user:1",
+            "symbol": Symbol(symbol),
+            "side": side,
+            "order_type": "market" if limit is None else "limit",
+            "time_in_force": "day" if day else "gtc",
+            "qty": Decimal(qty),
+            "limit_price": None if limit is None else Decimal(limit),
+            **more,
+        }
     )
 
 

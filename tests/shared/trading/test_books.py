@@ -6,16 +6,9 @@ import msgspec
 import pytest
 
 from shared.models.orders import SubmitOrder
-from shared.trading.books import (
-    Books,
-    BooksState,
-    Change,
-    OrderChanged,
-    OrderFilled,
-    execution_id_of,
-    order_id_of,
-)
-from shared.trading.checks import Instrument, Limits, Refused
+from shared.trading.books import Books, BooksState
+from shared.trading.changes import Change, OrderChanged, OrderFilled, execution_id_of, order_id_of
+from shared.trading.terms import Instrument, Limits, Refused
 from tests.shared.trading.support import ACCOUNT, SPY, T0, at, command, open_books, submit, terms
 
 D = Decimal

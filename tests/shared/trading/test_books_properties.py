@@ -1,5 +1,6 @@
 """Random days at the desk, against a second set of books that is written as plainly as can be."""
 
+import dataclasses
 import itertools
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
@@ -9,19 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.models.identifiers import Symbol
-from shared.trading.books import (
-    Books,
-    BooksState,
+from shared.models.orders import Order, ReplaceOrder, SubmitOrder
+from shared.trading.books import Books, BooksState
+from shared.trading.changes import (
     Change,
     Deposited,
     OrderChanged,
     OrderFilled,
+    StopMoved,
     WorkingOrder,
     order_id_of,
 )
-from shared.trading.checks import Instrument, Limits, Refused
 from shared.trading.ledger import LedgerEntry
 from shared.trading.orders import TRANSITIONS, Transition
+from shared.trading.terms import Instrument, Limits, Refused
 from tests.shared.trading.support import ACCOUNT, T0, at, command, terms
 
 D = Decimal
@@ -32,16 +34,67 @@ A = Instrument(Symbol("A"), "24/7", "USD", TICK, LOT, True)
 B = Instrument(Symbol("B"), "24/7", "USD", TICK, LOT, True)
 
 
+@dataclass(frozen=True)
+class Ticket:
+    """What is special about an order."""
+
+    kind: str = "market"
+    limit: Decimal | None = None
+    stop: Decimal | None = None
+    trail: Decimal | None = None
+    percent: Decimal | None = None
+    force: str = "gtc"
+    #: Seconds from its submission to its end, for a GTD order.
+    lives_s: int | None = None
+
+
 @dataclass
 class NaiveOrder:
     name: str
     symbol: str
     side: str
     qty: Decimal
-    limit: Decimal | None
-    reserved: Decimal
+    ticket: Ticket
+    ends_s: int | None
+    reserved: Decimal = Decimal()
     seen: bool = False
+    triggered: bool = False
+    #: Prices that a trailing stop has seen.
+    prices: list[Decimal] = field(default_factory=list)
     state: str = "accepted"
+
+    @property
+    def limit(self) -> Decimal | None:
+        return self.ticket.limit
+
+    def stop(self) -> Decimal | None:
+        if self.ticket.kind != "trailing_stop":
+            return self.ticket.stop
+        if not self.prices:
+            return None
+        mark = max(self.prices) if self.side == "sell" else min(self.prices)
+        away = self.ticket.trail
+        if away is None:
+            assert self.ticket.percent is not None
+            away = mark * self.ticket.percent / 100
+        if self.side == "buy":
+            return ((mark + away) / TICK).to_integral_value(ROUND_CEILING) * TICK
+        return max(((mark - away) / TICK).to_integral_value(ROUND_FLOOR) * TICK, TICK)
+
+    def waits(self, price: Decimal) -> bool:
+        """Whether it is still a stop after this print."""
+        if self.triggered or "stop" not in self.ticket.kind:
+            return False
+        stop = self.stop()
+        before = list(self.prices)
+        self.prices.append(price)
+        if self.ticket.kind == "trailing_stop":
+            best = max if self.side == "sell" else min
+            if not before or best(price, best(before)) != best(before):
+                return True
+        assert stop is not None
+        reached = price >= stop if self.side == "buy" else price <= stop
+        return not reached
 
 
 @dataclass
@@ -68,17 +121,23 @@ class NaiveBooks:
         return [order for order in self.orders if order.state == "accepted"]
 
     def submit(
-        self, name: str, symbol: str, side: str, qty: Decimal, limit: Decimal | None
+        self, name: str, symbol: str, side: str, qty: Decimal, ticket: Ticket, now_s: int
     ) -> None:
-        order = NaiveOrder(name, symbol, side, qty, limit, D(0))
+        ends_s = None if ticket.lives_s is None else now_s + ticket.lives_s
+        order = NaiveOrder(name, symbol, side, qty, ticket, ends_s)
         self.orders.append(order)
-        if limit is None and symbol not in self.last:
-            order.state = "rejected"
-            return
+        if ticket.kind in ("market", "trailing_stop"):
+            if symbol not in self.last:
+                order.state = "rejected"
+                return
+            order.prices.append(self.last[symbol])
         if side == "buy":
-            price = limit
+            price = ticket.limit
             if price is None:
-                price = self.slip(self.last[symbol] * (1 + BUFFER_BPS / 10000), "buy")
+                expected = self.last.get(symbol, D(0))
+                if "stop" in ticket.kind:
+                    expected = max(expected, order.stop() or D(0))
+                price = self.slip(expected * (1 + BUFFER_BPS / 10000), "buy")
             order.reserved = qty * price + self.fee(qty * price)
             others = sum(each.reserved for each in self.working() if each is not order)
             if order.reserved > self.cash - others:
@@ -96,11 +155,17 @@ class NaiveBooks:
 
     def print(self, symbol: str, price: Decimal) -> None:
         for order in [each for each in self.working() if each.symbol == symbol]:
+            if order.waits(price):
+                continue
+            if "stop" in order.ticket.kind and not order.triggered:
+                order.triggered, order.seen = True, False
             first, order.seen = not order.seen, True
             through = order.limit is None or (
                 price <= order.limit if order.side == "buy" else price >= order.limit
             )
             if not through:
+                if order.ticket.force in ("ioc", "fok"):
+                    order.state = "cancelled"
                 continue
             at_price = self.slip(price, order.side)
             if order.limit is not None:
@@ -122,6 +187,26 @@ class NaiveBooks:
             self.fills.append((order.name, order.qty, at_price))
         self.last[symbol] = price
 
+    def replace(self, old: NaiveOrder, name: str, qty: Decimal, ticket: Ticket, now_s: int) -> None:
+        old.state = "replaced"
+        self.submit(name, old.symbol, old.side, qty, ticket, now_s)
+        new = self.orders[-1]
+        if new.state == "rejected":
+            old.state = "accepted"
+        new.ends_s, new.triggered = old.ends_s, old.triggered
+        new.prices = list(old.prices)
+
+    def expire(self, now_s: int) -> None:
+        for order in self.working():
+            if order.ends_s is not None and order.ends_s <= now_s:
+                order.state = "expired"
+
+    def begin_run(self) -> None:
+        self.last.clear()
+        for order in self.working():
+            order.seen = False
+            order.prices.clear()
+
     def cancel(self, name: str) -> bool:
         for order in self.working():
             if order.name == name:
@@ -133,23 +218,71 @@ class NaiveBooks:
 symbols = st.sampled_from(["A", "B"])
 #: Close together, so that orders meet prints; with gaps now and then.
 prices = st.integers(80, 120).map(lambda ticks: ticks * TICK)
+tickets = st.one_of(
+    st.builds(Ticket, force=st.sampled_from(["gtc", "ioc", "fok"])),
+    st.builds(
+        Ticket,
+        kind=st.just("limit"),
+        limit=prices,
+        force=st.sampled_from(["gtc", "gtc", "ioc", "fok"]),
+    ),
+    st.builds(Ticket, kind=st.just("stop"), stop=prices),
+    st.builds(Ticket, kind=st.just("stop_limit"), stop=prices, limit=prices),
+    st.builds(
+        Ticket,
+        kind=st.just("trailing_stop"),
+        trail=st.integers(1, 120).map(lambda ticks: ticks * TICK),
+    ),
+    st.builds(
+        Ticket,
+        kind=st.just("trailing_stop"),
+        percent=st.integers(1, 2000).map(lambda steps: steps / D(100)),
+    ),
+    st.builds(
+        Ticket,
+        kind=st.just("limit"),
+        limit=prices,
+        force=st.just("gtd"),
+        lives_s=st.integers(1, 20),
+    ),
+)
 submits = st.tuples(
     st.just("submit"),
     symbols,
     st.sampled_from(["buy", "buy", "sell"]),
     st.integers(1, 700).map(lambda lots: lots * LOT),
-    st.none() | prices,
+    tickets,
 )
 prints = st.tuples(st.just("print"), symbols, prices)
 gaps = st.tuples(st.just("print"), symbols, st.sampled_from([TICK, 10 * TICK, 1000 * TICK]))
 #: Of the n-th order, if there is one.
 cancels = st.tuples(st.just("cancel"), st.integers(0, 30))
+#: Of the n-th order, if it works: another quantity or price, or both.
+replaces = st.tuples(
+    st.just("replace"),
+    st.integers(0, 30),
+    st.none() | st.integers(1, 400).map(lambda lots: lots * LOT),
+    st.none() | prices,
+)
 restarts = st.tuples(st.just("restart"))
+runs = st.tuples(st.just("run"))
+#: Both symbols are held, so that there is something to sell.
+opening: list[tuple[Any, ...]] = [
+    (verb, symbol, *more)
+    for symbol in ("A", "B")
+    for verb, *more in (
+        ("print", 100 * TICK),
+        ("submit", "buy", 200 * LOT, Ticket()),
+        ("print", 100 * TICK),
+    )
+]
 steps = st.lists(
-    st.one_of(submits, submits, prints, prints, gaps, cancels, restarts),
+    st.one_of(
+        submits, submits, submits, prints, prints, prints, gaps, cancels, replaces, restarts, runs
+    ),
     min_size=15,
     max_size=60,
-)
+).map(lambda day: opening + day)
 
 
 @dataclass
@@ -160,11 +293,15 @@ class Played:
     transitions: list[Transition] = field(default_factory=list)
     fills: list[OrderFilled] = field(default_factory=list)
     states: dict[str, str] = field(default_factory=dict)
+    told: dict[str, Order] = field(default_factory=dict)
 
     def take(self, changes: list[Change]) -> None:
         for change in changes:
             if isinstance(change, Deposited):
                 self.entries.append(change.entry)
+                continue
+            self.told[change.order.client_order_id] = change.order
+            if isinstance(change, StopMoved):
                 continue
             self.transitions.extend(change.transitions)
             self.states[change.order.client_order_id] = change.order.status
@@ -177,11 +314,9 @@ class Played:
         last = self.entries[-1]
         working = []
         for each in self.books.working.values():
-            order = each.order
+            order = self.told[each.order.client_order_id]
             seen = next(o.seen for o in self.naive.orders if o.name == order.client_order_id)
-            copy = WorkingOrder(
-                order, each.tick, each.reserved, each.tape_id, each.expires_at, each.steps
-            )
+            copy = WorkingOrder(order, each.tick, each.reserved, each.tape_id, each.steps)
             working.append((copy, not seen))
         state = BooksState(
             cash=last.balance,
@@ -205,12 +340,14 @@ def play(day: list[tuple[Any, ...]]) -> Played:
     names = map(str, itertools.count())
     for second, (verb, *arguments) in enumerate(day):
         now = at(second)
+        played.take(played.books.expire(now))
+        played.naive.expire(second)
         if verb == "submit":
-            symbol, side, qty, limit = arguments
+            symbol, side, qty, ticket = arguments
             name = next(names)
             instrument = A if symbol == "A" else B
             taken = played.books.submit(
-                command(side, qty, limit, name=name, symbol=symbol),
+                submit_command(name, symbol, side, qty, ticket, second),
                 instrument,
                 played.naive.last.get(symbol),
                 now,
@@ -219,25 +356,90 @@ def play(day: list[tuple[Any, ...]]) -> Played:
             )
             assert not isinstance(taken, Refused), taken
             played.take([taken])
-            played.naive.submit(name, symbol, side, qty, limit)
+            played.naive.submit(name, symbol, side, qty, ticket, second)
         elif verb == "cancel":
             name = str(arguments[0])
             done = played.books.cancel(order_id_of(ACCOUNT, "paper", name), now)
             assert (done is not None) == played.naive.cancel(name)
             played.take([done] if isinstance(done, OrderChanged) else [])
+        elif verb == "replace":
+            replace(played, str(arguments[0]), next(names), *arguments[1:], second)
         elif verb == "print":
             symbol, price = arguments
             played.take(played.books.meet_print(Symbol(symbol), price, now))
             played.naive.print(symbol, price)
+        elif verb == "run":
+            played.take(played.books.forget_prints())
+            played.naive.begin_run()
         else:
             played.restart()
         check_always(played)
     return played
 
 
+def replace(
+    played: Played, name: str, new: str, qty: Decimal | None, price: Decimal | None, now_s: int
+) -> None:
+    working = played.books.working.get(order_id_of(ACCOUNT, "paper", name))
+    if working is None:
+        return
+    old = next(each for each in played.naive.orders if each.name == name)
+    changes = {"limit": "limit_price", "stop_limit": "limit_price", "stop": "stop_price"}
+    given = changes.get(old.ticket.kind) if price is not None else None
+    command = ReplaceOrder(
+        request_id="r",
+        reply_to="c",
+        account_id=ACCOUNT,
+        mode="paper",
+        order_id=working.order.id,
+        client_order_id=new,
+        submitted_by="user:1",
+        qty=qty,
+        **({given: price} if given else {}),
+    )
+    instrument = A if old.symbol == "A" else B
+    last = played.naive.last.get(old.symbol)
+    done = played.books.replace(working, command, instrument, last, at(now_s), "1-0")
+    if qty is None and given is None:
+        assert isinstance(done, Refused)
+        assert done.code == "nothing_to_replace"
+        return
+    assert not isinstance(done, Refused), done
+    played.take(list(done))
+    ticket = dataclasses.replace(
+        old.ticket, **({given.removesuffix("_price"): price} if given else {})
+    )
+    played.naive.replace(old, new, qty or old.qty, ticket, now_s)
+
+
+def submit_command(
+    name: str, symbol: str, side: Any, qty: Decimal, ticket: Ticket, now_s: int
+) -> SubmitOrder:
+    return command(
+        side,
+        qty,
+        ticket.limit,
+        name=name,
+        symbol=symbol,
+        order_type=ticket.kind,
+        time_in_force=ticket.force,
+        stop_price=ticket.stop,
+        trail_price=ticket.trail,
+        trail_percent=ticket.percent,
+        expires_at=None if ticket.lives_s is None else at(now_s + ticket.lives_s),
+    )
+
+
 def check_always(played: Played) -> None:
     books, naive = played.books, played.naive
     assert books.cash == naive.cash >= 0
+    for working in books.working.values():
+        order = working.order
+        assert played.told[order.client_order_id] == order
+        plain = next(each for each in naive.orders if each.name == order.client_order_id)
+        assert (order.triggered_at is not None) == plain.triggered
+        if "stop" in order.type and not plain.triggered:
+            assert order.stop_price == plain.stop()
     # Below zero when a market buy cost more than it had reserved: others may then be cancelled.
     assert books.free_cash == naive.cash - sum(each.reserved for each in naive.working())
     for symbol in ("A", "B"):

@@ -160,7 +160,8 @@ export interface paths {
          * @description Answers after the order is stored for good. A repeated `client_order_id` gives the first order again, with 200. A 503 `outcome_unknown` means: send it again with the `client_order_id` of that answer.
          */
         post: operations["submitOrder"];
-        delete?: never;
+        /** Cancel all working orders, or those in one symbol */
+        delete: operations["cancelOrders"];
         options?: never;
         head?: never;
         patch?: never;
@@ -181,7 +182,11 @@ export interface paths {
         delete: operations["cancelOrder"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Replace a working order
+         * @description A new order takes its place in one step, with `replaces`; the old one becomes `replaced`, with `replaced_by`. When the new one is refused or rejected, the old one works on. An order that has ended meanwhile is not replaced (409 `order_not_working`).
+         */
+        patch: operations["replaceOrder"];
         trace?: never;
     };
     "/api/v1/accounts/{account_id}/performance": {
@@ -229,6 +234,46 @@ export interface paths {
         get: operations["listPositions"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/positions/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close all positions
+         * @description One market order a position, all in one step.
+         */
+        post: operations["closePositions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/positions/{symbol}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close the position in a symbol
+         * @description By a market order over the whole quantity, which is answered. 409 `position_not_open` when there is none.
+         */
+        post: operations["closePosition"];
         delete?: never;
         options?: never;
         head?: never;
@@ -631,6 +676,11 @@ export interface components {
              */
             status: "active" | "closed";
         };
+        /** CancelledOrders */
+        CancelledOrders: {
+            /** Items */
+            items: components["schemas"]["OrderView"][];
+        };
         /** CandlePage */
         CandlePage: {
             /** Items */
@@ -680,6 +730,36 @@ export interface components {
             environment: string;
             /** Websocket Url */
             websocket_url: string;
+        };
+        /** ClosedPositions */
+        ClosedPositions: {
+            /** Client Order Id */
+            client_order_id: string;
+            /** Items */
+            items: components["schemas"]["OrderView"][];
+            /** Not Closed */
+            not_closed: components["schemas"]["NotClosedView"][];
+        };
+        /** Closing */
+        Closing: {
+            /**
+             * Cancel Orders
+             * @description Cancel the working orders of the symbols first. Those to sell hold the position: without this, a position that they hold is not closed.
+             * @default false
+             */
+            cancel_orders?: boolean;
+            /**
+             * Client Order Id
+             * @description Names the request: sending it again gives the first orders. The order of one position has it as its own, each order of all positions has it followed by `.` and its symbol.
+             * @example flat-2026-11-20
+             */
+            client_order_id?: string | null;
+            /**
+             * Mode
+             * @default paper
+             * @enum {string}
+             */
+            mode?: "paper" | "live";
         };
         /** Credentials */
         Credentials: {
@@ -1002,6 +1082,15 @@ export interface components {
             /** Symbols */
             symbols: string[];
         };
+        /** NotClosedView */
+        NotClosedView: {
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+            /** Symbol */
+            symbol: string;
+        };
         /** OpenPosition */
         OpenPosition: {
             /**
@@ -1089,6 +1178,27 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        /**
+         * OrderReplacement
+         * @description What is to change; what is absent stays as it is.
+         */
+        OrderReplacement: {
+            /**
+             * Client Order Id
+             * @description Names the new order: sending it again gives the first answer.
+             */
+            client_order_id?: string | null;
+            /** Limit Price */
+            limit_price?: string | number | null;
+            /** Qty */
+            qty?: string | number | null;
+            /** Stop Price */
+            stop_price?: string | number | null;
+            /** Trail Percent */
+            trail_percent?: string | number | null;
+            /** Trail Price */
+            trail_price?: string | number | null;
+        };
         /** OrderTicket */
         OrderTicket: {
             /**
@@ -1098,8 +1208,13 @@ export interface components {
              */
             client_order_id?: string | null;
             /**
+             * Expires At
+             * @description Required for `gtd`, forbidden otherwise: a whole second, market time.
+             */
+            expires_at?: string | null;
+            /**
              * Limit Price
-             * @description Required for limit orders, forbidden for others.
+             * @description Required for limit and stop-limit orders, forbidden for others.
              * @example 501.25
              */
             limit_price?: string | number | null;
@@ -1120,6 +1235,11 @@ export interface components {
              */
             side: "buy" | "sell";
             /**
+             * Stop Price
+             * @description Required for stop and stop-limit orders, forbidden for others: a print at or through it triggers the order.
+             */
+            stop_price?: string | number | null;
+            /**
              * Symbol
              * @example SPY
              */
@@ -1129,12 +1249,22 @@ export interface components {
              * @default gtc
              * @enum {string}
              */
-            time_in_force?: "day" | "gtc";
+            time_in_force?: "day" | "gtc" | "gtd" | "ioc" | "fok";
+            /**
+             * Trail Percent
+             * @description A trailing stop's distance in percent, in steps of 0.01, below 100. A trailing stop has one of the two.
+             */
+            trail_percent?: string | number | null;
+            /**
+             * Trail Price
+             * @description A trailing stop's distance from the best price, as a price.
+             */
+            trail_price?: string | number | null;
             /**
              * Type
              * @enum {string}
              */
-            type: "market" | "limit";
+            type: "market" | "limit" | "stop" | "stop_limit" | "trailing_stop";
         };
         /** OrderView */
         OrderView: {
@@ -1147,13 +1277,19 @@ export interface components {
             avg_fill_price: string | null;
             /** Client Order Id */
             client_order_id: string;
+            /** Closes Position */
+            closes_position: boolean;
             /** Deployment Id */
             deployment_id: string | null;
+            /** Expires At */
+            expires_at: string | null;
             /**
              * Filled Qty
              * @example 101.25
              */
             filled_qty: string;
+            /** Hwm */
+            hwm: string | null;
             /**
              * Id
              * Format: uuid
@@ -1175,6 +1311,10 @@ export interface components {
             reason: string | null;
             /** Reason Code */
             reason_code: string | null;
+            /** Replaced By */
+            replaced_by: string | null;
+            /** Replaces */
+            replaces: string | null;
             /** Seq */
             seq: number;
             /**
@@ -1186,7 +1326,9 @@ export interface components {
              * Status
              * @enum {string}
              */
-            status: "new" | "accepted" | "partially_filled" | "filled" | "cancelled" | "rejected" | "expired";
+            status: "new" | "accepted" | "partially_filled" | "filled" | "cancelled" | "rejected" | "expired" | "replaced";
+            /** Stop Price */
+            stop_price: string | null;
             /**
              * Submitted At
              * Format: date-time
@@ -1200,12 +1342,18 @@ export interface components {
              * Time In Force
              * @enum {string}
              */
-            time_in_force: "day" | "gtc";
+            time_in_force: "day" | "gtc" | "gtd" | "ioc" | "fok";
+            /** Trail Percent */
+            trail_percent: string | null;
+            /** Trail Price */
+            trail_price: string | null;
+            /** Triggered At */
+            triggered_at: string | null;
             /**
              * Type
              * @enum {string}
              */
-            type: "market" | "limit";
+            type: "market" | "limit" | "stop" | "stop_limit" | "trailing_stop";
             /**
              * Updated At
              * Format: date-time
@@ -2391,7 +2539,7 @@ export interface operations {
         parameters: {
             query?: {
                 mode?: "paper" | "live";
-                status?: "working" | ("new" | "accepted" | "partially_filled" | "filled" | "cancelled" | "rejected" | "expired") | null;
+                status?: "working" | ("new" | "accepted" | "partially_filled" | "filled" | "cancelled" | "rejected" | "expired" | "replaced") | null;
                 symbol?: string | null;
                 /** @description What comes first. */
                 order?: "newest" | "oldest";
@@ -2562,6 +2710,76 @@ export interface operations {
             };
         };
     };
+    cancelOrders: {
+        parameters: {
+            query?: {
+                mode?: "paper" | "live";
+                symbol?: string | null;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CancelledOrders"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getOrder: {
         parameters: {
             query?: never;
@@ -2685,6 +2903,114 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replaceOrder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderReplacement"];
+            };
+        };
+        responses: {
+            /** @description This replacement was made before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderView"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["OrderProblem"];
                 };
             };
             /** @description Service Unavailable */
@@ -2881,6 +3207,212 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    closePositions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Closing"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClosedPositions"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    closePosition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                symbol: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Closing"];
+            };
+        };
+        responses: {
+            /** @description This order was made before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderView"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["OrderProblem"];
                 };
             };
             /** @description Service Unavailable */

@@ -17,6 +17,7 @@ export const STATUS_TEXT: Record<OrderStatus, string> = {
   cancelled: "Cancelled",
   rejected: "Rejected",
   expired: "Expired",
+  replaced: "Replaced",
 };
 
 const MOST_SHOWN = 100;

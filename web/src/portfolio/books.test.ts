@@ -34,6 +34,15 @@ const order = (seq: number, status: Order["status"], id = "o1"): Order => ({
   seq,
   submitted_at: `2026-01-02T10:00:0${seq}Z`,
   updated_at: `2026-01-02T10:00:0${seq}Z`,
+  stop_price: null,
+  trail_price: null,
+  trail_percent: null,
+  hwm: null,
+  triggered_at: null,
+  expires_at: null,
+  replaces: null,
+  replaced_by: null,
+  closes_position: false,
 });
 
 const position = (qty: string, second: number, realized = "0"): Position => ({

@@ -235,6 +235,14 @@ def upgrade() -> None:
         sa.Column("reserved", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("tape_id", sa.Text(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stop_price", sa.Numeric(precision=38, scale=12), nullable=True),
+        sa.Column("trail_price", sa.Numeric(precision=38, scale=12), nullable=True),
+        sa.Column("trail_percent", sa.Numeric(precision=38, scale=12), nullable=True),
+        sa.Column("hwm", sa.Numeric(precision=38, scale=12), nullable=True),
+        sa.Column("triggered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("replaces", sa.Uuid(), nullable=True),
+        sa.Column("replaced_by", sa.Uuid(), nullable=True),
+        sa.Column("closes_position", sa.Boolean(), nullable=False),
         sa.CheckConstraint("mode IN ('paper', 'live')", name=op.f("ck_orders_mode")),
         sa.CheckConstraint(
             "qty > 0 AND filled_qty >= 0 AND filled_qty <= qty", name=op.f("ck_orders_qty")

@@ -1,0 +1,58 @@
+"""Requests that the API's description shows."""
+
+from typing import Any
+
+_ORDER = {"symbol": "SPY", "side": "buy", "qty": "10"}
+_EXIT = {"symbol": "SPY", "side": "sell", "qty": "10"}
+
+TICKETS: dict[str, Any] = {
+    "market": {"summary": "Buy at the market", "value": {**_ORDER, "type": "market"}},
+    "limit": {
+        "summary": "Buy at 501.25 or better, today",
+        "value": {
+            **_ORDER,
+            "type": "limit",
+            "limit_price": "501.25",
+            "time_in_force": "day",
+            "client_order_id": "rebalance-2026-11-20-1",
+        },
+    },
+    "stop": {
+        "summary": "Sell when it falls to 480",
+        "value": {**_EXIT, "type": "stop", "stop_price": "480"},
+    },
+    "stop_limit": {
+        "summary": "Sell when it falls to 480, not below 478.50",
+        "value": {**_EXIT, "type": "stop_limit", "stop_price": "480", "limit_price": "478.50"},
+    },
+    "trailing_stop": {
+        "summary": "Sell when it falls 2.5 % from its best price",
+        "value": {**_EXIT, "type": "trailing_stop", "trail_percent": "2.5"},
+    },
+    "good_till_date": {
+        "summary": "Buy at 450 until a date",
+        "value": {
+            **_ORDER,
+            "type": "limit",
+            "limit_price": "450",
+            "time_in_force": "gtd",
+            "expires_at": "2026-12-18T21:00:00Z",
+        },
+    },
+}
+
+REPLACEMENTS: dict[str, Any] = {
+    "price": {
+        "summary": "Move the limit",
+        "value": {"limit_price": "502", "client_order_id": "rebalance-2026-11-20-1-b"},
+    },
+    "trail": {"summary": "Trail closer", "value": {"trail_percent": "1.5"}},
+}
+
+CLOSINGS: dict[str, Any] = {
+    "plain": {"summary": "Sell what is held", "value": {"client_order_id": "flat-2026-11-20"}},
+    "with_orders": {
+        "summary": "Cancel its orders, then sell",
+        "value": {"client_order_id": "flat-2026-11-20", "cancel_orders": True},
+    },
+}

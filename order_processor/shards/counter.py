@@ -1,0 +1,203 @@
+"""Where commands meet the books: each gets its answer, and tells what it changed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from order_processor.shards.clock import moment, nanoseconds
+from order_processor.shards.market import Market
+from order_processor.shards.replies import (
+    CONFLICT,
+    NO_ORDER,
+    SUBMITTER,
+    not_working,
+    refusal,
+    same_order,
+    same_replacement,
+)
+from order_processor.shards.sessions import Sessions
+from shared.models.identifiers import OrderId, Symbol
+from shared.models.orders import (
+    BooksReply,
+    CancelOrder,
+    CancelOrders,
+    ClosePositions,
+    Command,
+    NotClosed,
+    OpenBooks,
+    Order,
+    OrderReply,
+    OrdersReply,
+    ReplaceOrder,
+    Reply,
+    SubmitOrder,
+)
+from shared.trading.books import Books
+from shared.trading.changes import Change, order_id_of
+from shared.trading.drafts import closing_id
+from shared.trading.terms import Instrument, Refused
+
+Outcome = tuple[Reply, Sequence[Change]]
+
+
+class Counter:
+    def __init__(
+        self,
+        market: Market,
+        sessions: Sessions,
+        instruments: Mapping[Symbol, tuple[Instrument, float]],
+        find: Callable[[Command, OrderId], Order | None],
+    ) -> None:
+        self._market = market
+        self._sessions = sessions
+        self._instruments = instruments
+        self._find = find
+
+    def serve(self, books: Books, command: Command, tape_id: str) -> Outcome:
+        """The caller records the changes, in their order, before anything else happens."""
+        if isinstance(command, OpenBooks):
+            return BooksReply(request_id=command.request_id, cash=books.cash), ()
+        match command:
+            case SubmitOrder():
+                return self._submit(books, command, tape_id)
+            case ReplaceOrder():
+                return self._replace(books, command, tape_id)
+            case CancelOrder():
+                return self._cancel(books, command)
+            case CancelOrders():
+                ended = books.cancel_all(command.symbol, self._market.now())
+                orders = [each.order for each in ended]
+                return OrdersReply(request_id=command.request_id, orders=orders), ended
+            case ClosePositions():
+                return self._close(books, command, tape_id)
+
+    # --- one order ---------------------------------------------------------------------------
+
+    def _submit(self, books: Books, command: SubmitOrder, tape_id: str) -> Outcome:
+        known = self._find(command, _id_of(command, command.client_order_id))
+        if known is not None:
+            if same_order(known, command):
+                return _repeated(command, known)
+            return refusal(command, CONFLICT), ()
+        if not _signed(command.submitted_by):
+            return refusal(command, SUBMITTER), ()
+        instrument = self._instrument(command.symbol)
+        day = command.time_in_force == "day"
+        taken = books.submit(
+            command,
+            instrument,
+            self._market.price_of(command.symbol),
+            self._market.now(),
+            tape_id,
+            self._session_close(instrument) if day and instrument is not None else None,
+            time_known=self._market.time_ns != 0,
+        )
+        if isinstance(taken, Refused):
+            return refusal(command, taken), ()
+        return OrderReply(request_id=command.request_id, order=taken.order), [taken]
+
+    def _replace(self, books: Books, command: ReplaceOrder, tape_id: str) -> Outcome:
+        known = self._find(command, _id_of(command, command.client_order_id))
+        if known is not None:
+            if same_replacement(known, command):
+                return _repeated(command, known)
+            return refusal(command, CONFLICT), ()
+        if not _signed(command.submitted_by):
+            return refusal(command, SUBMITTER), ()
+        old = self._find(command, command.order_id)
+        if old is None:
+            return refusal(command, NO_ORDER), ()
+        working = books.working.get(command.order_id)
+        if working is None:
+            return refusal(command, not_working(old)), ()
+        changes = books.replace(
+            working,
+            command,
+            self._instrument(old.symbol),
+            self._market.price_of(old.symbol),
+            self._market.now(),
+            tape_id,
+        )
+        if isinstance(changes, Refused):
+            return refusal(command, changes), ()
+        return OrderReply(request_id=command.request_id, order=changes[-1].order), changes
+
+    def _cancel(self, books: Books, command: CancelOrder) -> Outcome:
+        order = self._find(command, command.order_id)
+        if order is None:
+            return refusal(command, NO_ORDER), ()
+        cancelled = books.cancel(command.order_id, self._market.now())
+        if cancelled is None:
+            return refusal(command, not_working(order)), ()
+        return OrderReply(request_id=command.request_id, order=cancelled.order), [cancelled]
+
+    # --- positions ---------------------------------------------------------------------------
+
+    def _close(self, books: Books, command: ClosePositions, tape_id: str) -> Outcome:
+        symbols = [command.symbol] if command.symbol is not None else sorted(books.holdings)
+        known = [
+            order
+            for symbol in symbols
+            if (order := self._find(command, _id_of(command, closing_id(command, symbol))))
+        ]
+        if known:
+            return self._closed_before(command, known)
+        if not _signed(command.submitted_by):
+            return refusal(command, SUBMITTER), ()
+        changes: list[Change] = []
+        orders: list[Order] = []
+        failed: list[NotClosed] = []
+        for symbol in symbols:
+            if command.symbol is None and not books.holdings[symbol].qty:
+                continue
+            closed = books.close(
+                symbol,
+                command,
+                self._instrument(symbol),
+                self._market.price_of(symbol),
+                self._market.now(),
+                tape_id,
+            )
+            if isinstance(closed, Refused):
+                if command.symbol is not None:
+                    return refusal(command, closed), ()
+                failed.append(NotClosed(symbol, closed.code, closed.message))
+                continue
+            changes += closed
+            orders.append(closed[-1].order)
+        reply = OrdersReply(request_id=command.request_id, orders=orders, not_closed=tuple(failed))
+        return reply, changes
+
+    def _closed_before(self, command: ClosePositions, known: list[Order]) -> Outcome:
+        same = all(
+            order.closes_position
+            and order.replaces is None
+            and order.submitted_by == command.submitted_by
+            for order in known
+        )
+        if not same:
+            return refusal(command, CONFLICT), ()
+        return OrdersReply(request_id=command.request_id, orders=known, repeated=True), ()
+
+    # --- looking up --------------------------------------------------------------------------
+
+    def _instrument(self, symbol: Symbol) -> Instrument | None:
+        return self._instruments.get(symbol, (None, 0.0))[0]
+
+    def _session_close(self, instrument: Instrument) -> datetime | None:
+        if self._market.time_ns == 0:
+            return None  # the run's first print will tell which day it is
+        at_ns = nanoseconds(self._market.now())
+        close_ns = self._sessions.close_after(instrument.exchange, at_ns)
+        return None if close_ns is None else moment(close_ns)
+
+
+def _signed(submitted_by: str) -> bool:
+    return submitted_by.isprintable() and len(submitted_by) <= 128
+
+
+def _id_of(command: Command, client_order_id: str) -> OrderId:
+    return order_id_of(command.account_id, command.mode, client_order_id)
+
+
+def _repeated(command: Command, order: Order) -> Outcome:
+    return OrderReply(request_id=command.request_id, order=order, repeated=True), ()

@@ -1,0 +1,71 @@
+"""What happens in the books, as values that can be stored and published."""
+
+from decimal import Decimal
+from uuid import UUID
+
+import msgspec
+
+from shared.models.identifiers import Mode, OrderId
+from shared.models.orders import Execution, Order
+from shared.trading.ids import named_id
+from shared.trading.ledger import LedgerEntry
+from shared.trading.orders import Transition
+from shared.trading.positions import Holding
+
+_ORDERS = UUID("6f1c2c5e-3a0b-4f57-9d1e-0b8f6f0c9a11")
+
+
+def order_id_of(account_id: UUID, mode: Mode, client_order_id: str) -> OrderId:
+    """The same for the same command, so that one applied again after a crash is recognised."""
+    return OrderId(named_id(_ORDERS, f"{account_id}/{mode}/{client_order_id}"))
+
+
+def execution_id_of(order_id: OrderId, number: int) -> UUID:
+    """Of the order's `number`-th execution, from 1."""
+    return named_id(order_id, str(number))
+
+
+class WorkingOrder(msgspec.Struct):
+    order: Order
+    #: Of the instrument, for the fill's rounding.
+    tick: Decimal
+    #: Cash kept for it; zero for a sell.
+    reserved: Decimal
+    #: Tape entry that had been applied when it was taken.
+    tape_id: str
+    #: Transitions and executions so far.
+    steps: int
+    executions: int = 0
+
+
+class Deposited(msgspec.Struct, frozen=True):
+    entry: LedgerEntry
+
+
+class OrderChanged(msgspec.Struct, frozen=True):
+    """An order was taken, rejected, triggered, cancelled or expired; `order` is how it stands."""
+
+    order: Order
+    transitions: tuple[Transition, ...]
+    cash: Decimal
+    #: Set when the order is new.
+    opened: WorkingOrder | None = None
+
+
+class OrderFilled(msgspec.Struct, frozen=True):
+    order: Order
+    transitions: tuple[Transition, ...]
+    execution: Execution
+    holding: Holding
+    entries: tuple[LedgerEntry, ...]
+    cash: Decimal
+
+
+class StopMoved(msgspec.Struct, frozen=True):
+    """A trailing stop followed the market. To be stored with the prints that moved it, and not
+    told: it happens as often as prices do."""
+
+    order: Order
+
+
+Change = Deposited | OrderChanged | OrderFilled | StopMoved

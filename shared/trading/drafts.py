@@ -1,0 +1,141 @@
+"""Orders as they begin: submitted, in place of another, or to close a position."""
+
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from shared.models.orders import ClosePositions, Order, ReplaceOrder, SubmitOrder
+from shared.trading.amounts import ZERO, plain
+from shared.trading.changes import order_id_of
+from shared.trading.matching import awaits_trigger, with_mark
+from shared.trading.positions import Holding
+from shared.trading.terms import Refused
+
+
+def new_order(
+    command: SubmitOrder,
+    seq: int,
+    at: datetime,
+    expires_at: datetime | None,
+    last_price: Decimal | None,
+    tick: Decimal,
+) -> Order:
+    """A trailing stop begins at the last price."""
+    order = Order(
+        id=order_id_of(command.account_id, command.mode, command.client_order_id),
+        account_id=command.account_id,
+        mode=command.mode,
+        client_order_id=command.client_order_id,
+        submitted_by=command.submitted_by,
+        deployment_id=command.deployment_id,
+        symbol=command.symbol,
+        side=command.side,
+        type=command.order_type,
+        time_in_force=command.time_in_force,
+        qty=plain(command.qty),
+        limit_price=_plain(command.limit_price),
+        status="new",
+        filled_qty=ZERO,
+        avg_fill_price=None,
+        reason_code=None,
+        reason=None,
+        seq=seq,
+        submitted_at=at,
+        updated_at=at,
+        stop_price=_plain(command.stop_price),
+        trail_price=_plain(command.trail_price),
+        trail_percent=_plain(command.trail_percent),
+        expires_at=expires_at,
+    )
+    if order.type == "trailing_stop" and last_price is not None:
+        return with_mark(order, last_price, tick)
+    return order
+
+
+def _plain(amount: Decimal | None) -> Decimal | None:
+    return None if amount is None else plain(amount)
+
+
+def revision(order: Order, command: ReplaceOrder) -> SubmitOrder | Refused:
+    """The order that replaces `order`, as if it were submitted good till cancelled: how long it
+    works is not revised, and so not checked again."""
+    if order.deployment_id is not None:
+        return Refused(
+            "order_of_deployment",
+            "The order belongs to a running strategy, which follows it: cancel it instead.",
+        )
+    given = (
+        command.qty,
+        command.limit_price,
+        command.stop_price,
+        command.trail_price,
+        command.trail_percent,
+    )
+    if all(each is None for each in given):
+        return Refused("nothing_to_replace", "Say at least one thing that is to change.")
+    if command.stop_price is not None and order.triggered_at is not None:
+        return Refused(
+            "order_triggered", "A print has reached the stop: it can't be moved any more."
+        )
+    trail_price, trail_percent = command.trail_price, command.trail_percent
+    if trail_price is None and trail_percent is None:
+        trail_price, trail_percent = order.trail_price, order.trail_percent
+    stop_price = command.stop_price
+    if stop_price is None and order.type != "trailing_stop":
+        stop_price = order.stop_price
+    return SubmitOrder(
+        request_id=command.request_id,
+        reply_to=command.reply_to,
+        account_id=order.account_id,
+        mode=order.mode,
+        client_order_id=command.client_order_id,
+        submitted_by=command.submitted_by,
+        symbol=order.symbol,
+        side=order.side,
+        order_type=order.type,
+        time_in_force="gtc",
+        qty=order.qty if command.qty is None else command.qty,
+        limit_price=order.limit_price if command.limit_price is None else command.limit_price,
+        stop_price=stop_price,
+        trail_price=trail_price,
+        trail_percent=trail_percent,
+    )
+
+
+def successor(new: Order, old: Order, tick: Decimal) -> Order:
+    """`new` with what it keeps of the order that it replaces: its end, its trigger, its mark."""
+    kept = msgspec.structs.replace(
+        new,
+        time_in_force=old.time_in_force,
+        expires_at=old.expires_at,
+        triggered_at=old.triggered_at,
+        closes_position=old.closes_position,
+        replaces=old.id,
+    )
+    if kept.type == "trailing_stop" and awaits_trigger(old):
+        return with_mark(kept, old.hwm, tick)
+    return kept
+
+
+def closing(holding: Holding, command: ClosePositions) -> SubmitOrder:
+    return SubmitOrder(
+        request_id=command.request_id,
+        reply_to=command.reply_to,
+        account_id=command.account_id,
+        mode=command.mode,
+        client_order_id=closing_id(command, holding.symbol),
+        submitted_by=command.submitted_by,
+        symbol=holding.symbol,
+        side="sell",
+        order_type="market",
+        time_in_force="gtc",
+        qty=holding.qty,
+    )
+
+
+def closing_id(command: ClosePositions, symbol: str) -> str:
+    """Client order id of the order that closes the position in `symbol`."""
+    if command.symbol is not None:
+        return command.client_order_id
+    return f"{command.client_order_id}.{symbol}"

@@ -1,0 +1,46 @@
+"""What an order is checked against, and the answer when it can't be."""
+
+from decimal import Decimal
+from uuid import UUID
+
+import msgspec
+
+from shared.models.identifiers import Symbol
+from shared.trading.costs import CostModel
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """Why not: a stable code, a sentence, and where there are such the limit and what it saw."""
+
+    code: str
+    message: str
+    limit: str | None = None
+    observed: str | None = None
+
+
+class AccountTerms(msgspec.Struct, frozen=True):
+    id: UUID
+    status: str
+    base_currency: str
+    paper_capital: Decimal
+    costs: CostModel
+
+
+class Instrument(msgspec.Struct, frozen=True):
+    symbol: Symbol
+    #: MIC, or `24/7`.
+    exchange: str
+    currency: str
+    tick_size: Decimal
+    lot_size: Decimal
+    tradable: bool
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Bounds beyond which a number is a mistake, and the buffer for market buys."""
+
+    max_qty: Decimal = Decimal(1_000_000_000)
+    max_price: Decimal = Decimal(1_000_000_000)
+    max_notional: Decimal = Decimal(1_000_000_000_000)
+    #: A market buy reserves the last price plus this, because the next print is not known yet.
+    reserve_buffer_bps: Decimal = Decimal(100)
