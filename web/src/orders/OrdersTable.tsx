@@ -20,6 +20,14 @@ export const STATUS_TEXT: Record<OrderStatus, string> = {
   replaced: "Replaced",
 };
 
+const TYPE_TEXT: Record<Order["type"], string> = {
+  market: "Market",
+  limit: "Limit",
+  stop: "Stop",
+  stop_limit: "Stop limit",
+  trailing_stop: "Trailing stop",
+};
+
 const MOST_SHOWN = 100;
 
 type Shown = "working" | "all";
@@ -87,7 +95,7 @@ export function OrdersTable({ books, accountId, canTrade }: Props) {
                 Filled
               </th>
               <th scope="col" className="number">
-                Limit
+                Price
               </th>
               <th scope="col" className="number wide-only">
                 Fill price
@@ -108,13 +116,17 @@ export function OrdersTable({ books, accountId, canTrade }: Props) {
                 <th scope="row">{order.symbol}</th>
                 <td className={order.side}>{order.side === "buy" ? "Buy" : "Sell"}</td>
                 <td>
-                  {order.type === "market" ? "Market" : "Limit"}{" "}
-                  <small>{order.time_in_force.toUpperCase()}</small>
+                  {TYPE_TEXT[order.type]} <small>{order.time_in_force.toUpperCase()}</small>
                 </td>
                 <td className="number">{formatDecimal(order.qty)}</td>
                 <td className="number wide-only">{formatDecimal(order.filled_qty)}</td>
                 <td className="number">
-                  {order.limit_price === null ? "–" : formatDecimal(order.limit_price, 2)}
+                  {order.stop_price === null ? null : (
+                    <span>stop {formatDecimal(order.stop_price, 2)} </span>
+                  )}
+                  {order.limit_price === null
+                    ? order.stop_price === null && "–"
+                    : formatDecimal(order.limit_price, 2)}
                 </td>
                 <td className="number wide-only">
                   {order.avg_fill_price === null ? "–" : formatDecimal(order.avg_fill_price, 2, 4)}
