@@ -18,7 +18,7 @@ from order_processor.shards.consumer import CommandEntry
 from order_processor.shards.counter import Counter
 from order_processor.shards.feed import FedEntry, Prints
 from order_processor.shards.market import Market
-from order_processor.shards.replies import count, refusal
+from order_processor.shards.replies import note, refusal
 from order_processor.shards.sessions import Sessions
 from order_processor.shards.state import (
     BooksKey,
@@ -270,7 +270,7 @@ class Desk:
                 reply = self._poison_reply(command) if poisoned else self._reply_to(command)
             except Exception as error:
                 raise UnappliableError(entry.id) from error
-            count(command, reply)
+            note(command, reply)
             self.batch.answers.append(Answer(command.reply_to, encode(reply)))
         self.command_cursor = entry.id
         self.batch.commands += 1

@@ -1,5 +1,7 @@
 """Answers to commands that need no books."""
 
+import structlog
+
 from order_processor.metrics import COMMANDS
 from shared.models.orders import (
     Command,
@@ -11,6 +13,8 @@ from shared.models.orders import (
     SubmitOrder,
 )
 from shared.trading.terms import Refused
+
+log = structlog.get_logger()
 
 CONFLICT = Refused(
     "client_order_id_conflict", "Another order of the account has this client order id."
@@ -85,11 +89,20 @@ def _same_stop(order: Order, command: SubmitOrder) -> bool:
     return order.stop_price == command.stop_price
 
 
-def count(command: Command, reply: Reply) -> None:
+def note(command: Command, reply: Reply) -> None:
+    """Count it, and log it with the request that it came from. It is not committed yet."""
     if isinstance(reply, Refusal):
         outcome = reply.code
     elif isinstance(reply, OrderReply):
         outcome = "repeated" if reply.repeated else reply.order.status
     else:
         outcome = "ok"
-    COMMANDS.labels(type(command).__struct_config__.tag, outcome).inc()
+    kind = type(command).__struct_config__.tag
+    COMMANDS.labels(kind, outcome).inc()
+    log.debug(
+        "command_applied",
+        request_id=command.request_id,
+        account_id=str(command.account_id),
+        command=kind,
+        outcome=outcome,
+    )
