@@ -1,6 +1,7 @@
 """Typed, bounded parameters of a strategy: read as plain values, described as JSON schema."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -39,7 +40,7 @@ class ParameterError(Exception):
         self.message = message
 
 
-class Parameter(Generic[T]):
+class Parameter(ABC, Generic[T]):
     """A descriptor: on a strategy it reads as its value, on the class as itself."""
 
     def __init__(self, default: T, description: str) -> None:
@@ -63,16 +64,17 @@ class Parameter(Generic[T]):
     def __set__(self, instance: HasParameters, value: T) -> None:
         raise AttributeError(f"the parameter {self.name} can't be assigned to")
 
+    @abstractmethod
     def parse(self, value: object) -> T:
         """The value that `value` (decoded JSON) means; raises ValueError with a sentence."""
-        raise NotImplementedError
 
     def encode(self, value: T) -> object:
         """As JSON; `parse` gives the same value back."""
         return value
 
+    @abstractmethod
     def _constraints(self) -> dict[str, object]:
-        raise NotImplementedError
+        """The schema's type and bounds."""
 
     def schema(self) -> dict[str, object]:
         schema = {**self._constraints(), "default": _plain(self.default)}
