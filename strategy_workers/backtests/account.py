@@ -73,7 +73,7 @@ class Account:
         self.executions: list[Execution] = []
         self.orders = 0
         self.rejected = 0
-        #: Refused in themselves: no order was made.
+        #: Refused in themselves: no order was made. The deployment's desk refuses some, too.
         self.refused = 0
         self._books.open(market_time(0))
 

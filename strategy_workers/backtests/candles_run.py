@@ -12,7 +12,6 @@ from operator import itemgetter
 
 from shared.models.market import TimeMark
 from strategy_workers.backtests.candle_market import CandleMarket, Moment, index_from, load_market
-from strategy_workers.backtests.errors import BadBacktestError
 from strategy_workers.backtests.intrabar import path
 from strategy_workers.backtests.outcome import Outcome, Progress
 from strategy_workers.backtests.plan import Plan
@@ -25,7 +24,8 @@ _LOOK_AHEAD_BARS = 64
 
 def run_candles(plan: Plan, progress: Progress) -> Outcome:
     """Raises BadBacktestError and StrategyRaisedError."""
-    timeframes = tuple(dict.fromkeys((plan.timeframe, *plan.strategy.timeframes)))
+    more = plan.strategy(plan.parameters).more_timeframes()
+    timeframes = tuple(dict.fromkeys((plan.timeframe, *more)))
     return CandlesRun(plan, load_market(plan, timeframes), progress).run()
 
 
@@ -35,9 +35,6 @@ class CandlesRun:
         self._market = market
         self._progress = progress
         self._stage = Stage(plan, market.symbols)
-        heard = self._stage.deployment.market.timeframes
-        if set(heard) - {plan.timeframe, *plan.strategy.timeframes}:
-            raise BadBacktestError("a strategy must declare its timeframes in its class")
         self._stage.deployment.market.read_ahead(market.closes)
         self._moments: Iterator[Moment] = market.moments()
         #: The next moment, and the next bar, that orders can meet.

@@ -82,7 +82,7 @@ class Stage:
             signals=self.deployment.signals,
             orders=account.orders,
             rejected=account.rejected,
-            refused=account.refused,
+            refused=account.refused + self.deployment.held_back,
             candles=self.candles,
             gaps=gaps,
         )

@@ -39,11 +39,15 @@ def submit_command(deployment: Deployment, order: OutgoingOrder, reply_to: str) 
         submitted_by=deployment.participant,
         symbol=Symbol(order.symbol),
         side=order.side,
-        order_type="market" if order.limit_price is None else "limit",
+        order_type=order.order_type,
         time_in_force=order.time_in_force,
         qty=order.qty,
         limit_price=order.limit_price,
         deployment_id=deployment.id,
+        stop_price=order.stop_price,
+        trail_price=order.trail_price,
+        trail_percent=order.trail_percent,
+        expires_at=order.expires_at,
     )
 
 

@@ -19,6 +19,7 @@ from strategy_workers.runtime.portfolio import FILLS, Portfolio
 from strategy_workers.runtime.snapshot import (
     Outgoing,
     OutgoingOrder,
+    RefusedOrder,
     Snapshot,
     check_json,
     decode_snapshot,
@@ -81,18 +82,20 @@ class Deployment:
         #: It has a snapshot in the database.
         self.started = False
         self._signals_stored = 0
-        self._refusals: list[tuple[OutgoingOrder, Refusal]] = []
         self._at_ns = 0
         log = structlog.get_logger().bind(
             deployment=str(record.id), account=str(record.account_id), strategy=record.strategy
         )
         try:
             self._strategy = strategy_class(strategy_class.parse_parameters(record.parameters))
-            self.market = MarketView(record.symbols, record.timeframe, self._strategy.timeframes)
+            self.market = MarketView(
+                record.symbols, record.timeframe, self._strategy.more_timeframes()
+            )
             self._desk = Desk(record.id.hex, self.market, Portfolio(), record.lots, log)
             self._strategy.attach(self._desk)
             #: Otherwise nobody needs order events.
             self._listens = strategy_class.on_order is not Strategy.on_order
+            self._compares = strategy_class.on_moment is not Strategy.on_moment
             self._strategy.on_start()
             self.market.keep(self._strategy.warmup)
         except (Exception, SystemExit) as error:
@@ -121,6 +124,11 @@ class Deployment:
     def signals(self) -> int:
         return self._signals_stored + len(self._desk.signals)
 
+    @property
+    def held_back(self) -> int:
+        """Orders that it could not send, since it is in our hands."""
+        return self._desk.held_back
+
     def restore(self, body: bytes) -> None:
         """Raises HookError when the strategy no longer fits to its snapshot."""
         try:
@@ -134,6 +142,8 @@ class Deployment:
         self._at_ns = snapshot.mark.at_ns if snapshot.mark else 0
         self._desk.portfolio = snapshot.portfolio
         self._desk.outbox = snapshot.outbox
+        self._desk.refusals = snapshot.refusals
+        self._desk.timers.restore(snapshot.timers)
         self._strategy.state = snapshot.state
         self._signals_stored = snapshot.signals
         self.stopping = snapshot.stopping
@@ -151,6 +161,8 @@ class Deployment:
                     market=self.market.state(),
                     state=self._strategy.state,
                     outbox=self.outbox,
+                    refusals=self._desk.refusals,
+                    timers=self._desk.timers.state(),
                     signals=self.signals,
                     stopping=self.stopping,
                 )
@@ -172,8 +184,9 @@ class Deployment:
         return position(self.cursor) < position(entry_id)
 
     def run_started(self, entry_id: str) -> None:
-        """The market view begins anew; position view and `state` stay."""
+        """The market view and timers begin anew; position view and `state` stay."""
         self.market.reset()
+        self._desk.timers.run_started()
         self.cursor = entry_id
         self.unsaved_marks += 1
 
@@ -203,20 +216,29 @@ class Deployment:
         self.unsaved_marks += 1
         self._at_ns = mark.at_ns
         self._desk.begin(entry_id, mark.at_ns)
-        handled = 0
+        fresh: list[Candle] = []
         try:
             self._tell_refusals()
             for seq, event in events:
                 self._take_event(seq, event)
             for candle in candles:
                 if self.market.take(candle):
-                    handled += 1
+                    fresh.append(candle)
                     self._strategy.on_candle(candle)
+            if fresh:
+                self._end_moment(mark.at_ns, fresh)
         except (Exception, SystemExit) as error:
             raise HookError(error_text()) from error
         finally:
             self._desk.end()
-        return handled
+        return len(fresh)
+
+    def _end_moment(self, at_ns: int, candles: Sequence[Candle]) -> None:
+        if self._desk.timers.next_ns <= at_ns:
+            for name in self._desk.timers.take_due(at_ns):
+                self._strategy.on_timer(name)
+        if self._compares:
+            self._strategy.on_moment(candles)
 
     def follow(self, moments: Iterable[Sequence[Candle]]) -> bool:
         """Decide on the candles of one quiet moment after another, as `decide` would, until one
@@ -226,14 +248,21 @@ class Deployment:
         """
         desk, take, on_candle = self._desk, self.market.take, self._strategy.on_candle
         desk.begin(self._at_ns, self._at_ns)
-        outbox = desk.outbox
+        outbox, refusals, timers, compares = (
+            desk.outbox,
+            desk.refusals,
+            desk.timers,
+            self._compares,
+        )
         try:
             for candles in moments:
                 desk.label = desk.at_ns = candles[0].end_ns
                 for candle in candles:
                     if take(candle):
                         on_candle(candle)
-                if outbox:
+                if compares or timers.next_ns <= desk.at_ns:
+                    self._end_moment(desk.at_ns, candles)
+                if outbox or refusals:
                     return True
         except (Exception, SystemExit) as error:
             raise HookError(error_text()) from error
@@ -262,7 +291,7 @@ class Deployment:
 
     def refused(self, order: OutgoingOrder, refusal: Refusal) -> None:
         """Told to the strategy at the next mark: there is no event of it."""
-        self._refusals.append((order, refusal))
+        self._desk.refusals.append(RefusedOrder(order, refusal.code, refusal.message))
 
     @property
     def has_decided(self) -> bool:
@@ -271,14 +300,14 @@ class Deployment:
 
     @property
     def has_news(self) -> bool:
-        return bool(self._refusals)
+        return bool(self._desk.refusals)
 
     # --- events --------------------------------------------------------------------------------
 
     def _take_event(self, seq: int, event: OrderExecuted | OrderUpdated) -> None:
         order = event.order
         if isinstance(event, OrderExecuted):
-            self.portfolio.executed(seq, event)
+            self.portfolio.executed(seq, event, mine=order.deployment_id == self.id)
             kind: OrderStatus = "filled" if order.filled_qty == order.qty else "partially_filled"
             execution = event.execution
         else:
@@ -302,8 +331,9 @@ class Deployment:
         )
 
     def _tell_refusals(self) -> None:
-        refusals, self._refusals = self._refusals, []
-        for order, refusal in refusals:
+        refusals, self._desk.refusals = self._desk.refusals, []
+        for refused in refusals:
+            order = refused.order
             self.portfolio.working.pop(order.client_order_id, None)
             self._strategy.on_order(
                 OrderEvent(
@@ -311,8 +341,8 @@ class Deployment:
                     client_order_id=order.client_order_id,
                     symbol=order.symbol,
                     side=order.side,
-                    reason_code=refusal.code,
-                    reason=refusal.message,
+                    reason_code=refused.code,
+                    reason=refused.message,
                 )
             )
 

@@ -3,22 +3,34 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
 from shared.models.identifiers import Timeframe
 from shared.models.market import Candle
-from shared.models.orders import Side, TimeInForce
+from shared.models.orders import Side
 from shared.trading.amounts import shown
 from strategy_workers.runtime.market import MarketView
 from strategy_workers.runtime.portfolio import Portfolio, WorkingOrder
-from strategy_workers.runtime.snapshot import Outgoing, OutgoingCancel, OutgoingOrder
+from strategy_workers.runtime.snapshot import (
+    Outgoing,
+    OutgoingCancel,
+    OutgoingOrder,
+    RefusedOrder,
+)
+from strategy_workers.runtime.timers import Timer, Timers
+from strategy_workers.sdk.errors import StrategyError
 from strategy_workers.sdk.indicators import Indicator, IndicatorSet
-from strategy_workers.sdk.strategy import StrategyError, exact
+from strategy_workers.sdk.orders import Ticket, exact
+
+Output = TypeVar("Output")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _ZERO = Decimal(0)
+#: The order would have sold what others hold.
+NOT_HELD: Final = "position_not_held"
 
 
 class Lots(NamedTuple):
@@ -53,8 +65,13 @@ class Desk:
         self.market = market
         self.portfolio = portfolio
         self.log = log
+        self.timers = Timers()
         self.outbox: list[Outgoing] = []
         self.signals: list[Signal] = []
+        #: Orders that can't be sent, to be told like those that are refused to us.
+        self.refusals: list[RefusedOrder] = []
+        #: How many there have been of them.
+        self.held_back = 0
         self._prefix = order_id_prefix
         self._lots = lots
         #: Of the moment; None where no orders can be sent.
@@ -99,7 +116,7 @@ class Desk:
     def buying_power(self) -> Decimal:
         reserved = sum(
             (
-                order.open_qty * (order.limit_price or self.last_price(order.symbol) or Decimal(0))
+                order.open_qty * self._expected_price(order)
                 for order in self.portfolio.working.values()
                 if order.side == "buy" and not order.cancelling
             ),
@@ -118,7 +135,14 @@ class Desk:
         )
 
     def position(self, symbol: str) -> Decimal:
-        # As the portfolio says it; asked for at every candle.
+        own = self.portfolio.own.get(symbol)
+        return own.qty if own else _ZERO
+
+    def entry_price(self, symbol: str) -> Decimal | None:
+        own = self.portfolio.own.get(symbol)
+        return own.avg_price if own and own.qty else None
+
+    def account_position(self, symbol: str) -> Decimal:
         holding = self.portfolio.holdings.get(symbol)
         return holding.qty if holding else _ZERO
 
@@ -140,38 +164,66 @@ class Desk:
 
     def indicator(
         self,
-        make: Callable[[], Indicator],
-        of: Callable[[Candle], float],
+        make: Callable[[], Indicator[Output]],
+        of: Callable[[Candle], Any],
         timeframe: Timeframe | None,
-    ) -> IndicatorSet:
+    ) -> IndicatorSet[Output]:
         if self.label is not None:
             raise StrategyError("indicators are declared in on_start")
         return self.market.add_indicator(make, of, timeframe)
 
     # --- what it takes -------------------------------------------------------------------------
 
-    def order(
-        self,
-        symbol: str,
-        side: Side,
-        qty: Decimal,
-        limit_price: Decimal | None,
-        time_in_force: TimeInForce,
-        reason: str,
-    ) -> str:
+    def order(self, ticket: Ticket) -> str:
         if self.label is None:
             raise StrategyError("orders can't be sent from on_start")
+        symbol, side, qty = ticket.symbol, ticket.side, ticket.qty
         self._known(symbol)
         self._number += 1
         client_order_id = f"{self._prefix}-{self.label}-{self._number}"
-        self.outbox.append(
-            OutgoingOrder(client_order_id, symbol, side, qty, limit_price, time_in_force)
+        order = OutgoingOrder(
+            client_order_id,
+            symbol,
+            side,
+            qty,
+            ticket.type,
+            ticket.limit_price,
+            ticket.stop_price,
+            ticket.trail_price,
+            ticket.trail_percent,
+            ticket.time_in_force,
+            ticket.expires_at,
         )
-        self.portfolio.working[client_order_id] = WorkingOrder(symbol, side, qty, limit_price)
-        price = "market" if limit_price is None else shown(limit_price)
-        why = storable(reason) or f"{side} {shown(qty)} {symbol} at {price}"
+        if side == "sell" and qty > (free := self.position(symbol) - self.pending(symbol, "sell")):
+            self._refuse(order, free)
+            return client_order_id
+        self.outbox.append(order)
+        self.portfolio.working[client_order_id] = WorkingOrder(
+            symbol, side, qty, ticket.limit_price, self._first_stop(ticket)
+        )
+        why = storable(ticket.reason) or _plainly(ticket)
         self.signals.append(Signal(symbol, side, why, self.now))
         return client_order_id
+
+    def _refuse(self, order: OutgoingOrder, free: Decimal) -> None:
+        message = (
+            f"The deployment can sell {shown(free)} {order.symbol} of its own,"
+            f" not {shown(order.qty)}."
+        )
+        self.held_back += 1
+        self.refusals.append(RefusedOrder(order, NOT_HELD, message))
+
+    def _first_stop(self, ticket: Ticket) -> Decimal | None:
+        """Where a stop to buy is, or begins: it tells what the order may cost."""
+        last = self.last_price(ticket.symbol)
+        if last is None or ticket.type != "trailing_stop":
+            return ticket.stop_price
+        return last + (ticket.trail_price or last * (ticket.trail_percent or _ZERO) / 100)
+
+    def _expected_price(self, order: WorkingOrder) -> Decimal:
+        if order.limit_price is not None:
+            return order.limit_price
+        return max(order.stop_price or _ZERO, self.last_price(order.symbol) or _ZERO)
 
     def cancel(self, symbol: str, side: Side | None, client_order_id: str | None) -> int:
         if self.label is None:
@@ -189,6 +241,21 @@ class Desk:
                 asked += 1
         return asked
 
+    # --- timers --------------------------------------------------------------------------------
+
+    def call_at(self, name: str, at: datetime) -> None:
+        if at.utcoffset() is None:
+            raise StrategyError(f"the timer {name} needs a time with its zone, not {at}")
+        self.timers.start(_timer_name(name), Timer(nanoseconds(at)))
+
+    def call_every(self, name: str, every: timedelta) -> None:
+        if every <= timedelta(0):
+            raise StrategyError(f"the timer {name} can't be due every {every}")
+        self.timers.start(_timer_name(name), Timer(0, every // _MICROSECOND * 1000))
+
+    def call_off(self, name: str) -> None:
+        self.timers.end(name)
+
     def _known(self, symbol: str) -> Lots:
         lots = self._lots.get(symbol)
         if lots is None:
@@ -199,6 +266,29 @@ class Desk:
 def market_time(at_ns: int) -> datetime:
     """Cut to microseconds, which is what a `datetime` can hold."""
     return _EPOCH + timedelta(microseconds=at_ns // 1000)
+
+
+def nanoseconds(at: datetime) -> int:
+    return (at - _EPOCH) // _MICROSECOND * 1000
+
+
+def _timer_name(name: object) -> str:
+    if not isinstance(name, str) or name != storable(name):
+        raise StrategyError(f"a timer's name is text, not {name!r}")
+    return name
+
+
+def _plainly(ticket: Ticket) -> str:
+    """What stands for a reason that isn't given."""
+    prices = (
+        ("at", ticket.limit_price),
+        ("stop", ticket.stop_price),
+        ("trailing by", ticket.trail_price),
+        ("trailing by percent", ticket.trail_percent),
+    )
+    told = [f"{word} {shown(price)}" for word, price in prices if price is not None]
+    how = " ".join(told) or "at market"
+    return f"{ticket.side} {shown(ticket.qty)} {ticket.symbol} {how}"
 
 
 def storable(text: str) -> str:

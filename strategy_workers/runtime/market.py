@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -11,6 +11,7 @@ from shared.models.market import Candle
 from strategy_workers.sdk.indicators import Ahead, Indicator, IndicatorSet
 
 Series = tuple[str, Timeframe]
+Output = TypeVar("Output")
 
 
 class Inlet(NamedTuple):
@@ -45,7 +46,7 @@ class MarketView:
         self.warm = False
         self._kept = 1
         self._history: dict[Series, deque[Candle]] = {s: deque(maxlen=1) for s in self.series}
-        self._indicators: list[IndicatorSet] = []
+        self._indicators: list[IndicatorSet[Any]] = []
         self._connect()
 
     def keep(self, candles: int) -> None:
@@ -62,10 +63,10 @@ class MarketView:
 
     def add_indicator(
         self,
-        make: Callable[[], Indicator],
-        of: Callable[[Candle], float],
+        make: Callable[[], Indicator[Output]],
+        of: Callable[[Candle], Any],
         timeframe: Timeframe | None,
-    ) -> IndicatorSet:
+    ) -> IndicatorSet[Output]:
         """Raises ValueError for a timeframe that the deployment doesn't hear."""
         chosen = timeframe or self.timeframe
         if chosen not in self.timeframes:

@@ -1,7 +1,6 @@
 """What a deployment knows of its account, exactly as of the frames that it has taken in. Pure."""
 
 from decimal import Decimal
-from typing import Self
 
 import msgspec
 
@@ -12,17 +11,13 @@ from shared.models.orders import (
     OrderUpdated,
     Side,
 )
+from strategy_workers.runtime.holdings import NOTHING, Holding, after_own, left_of
 
 _ZERO = Decimal(0)
 FILLS: frozenset[OrderStatus] = frozenset({"filled", "partially_filled"})
 ENDED: frozenset[OrderStatus] = frozenset(
     {"filled", "cancelled", "rejected", "expired", "replaced"}
 )
-
-
-class Holding(msgspec.Struct, frozen=True):
-    qty: Decimal
-    avg_price: Decimal
 
 
 class WorkingOrder(msgspec.Struct):
@@ -32,35 +27,24 @@ class WorkingOrder(msgspec.Struct):
     side: Side
     open_qty: Decimal
     limit_price: Decimal | None
+    #: Where a stop is, or a trailing one begins.
+    stop_price: Decimal | None = None
     #: None until the order processor's answer.
     order_id: str | None = None
     cancelling: bool = False
 
-    @classmethod
-    def of(cls, order: Order) -> Self:
-        return cls(
-            symbol=order.symbol,
-            side=order.side,
-            open_qty=order.qty - order.filled_qty,
-            limit_price=order.limit_price,
-            order_id=str(order.id),
-        )
-
 
 class Portfolio(msgspec.Struct):
-    """Cash and positions are the account's; working orders are the deployment's own."""
+    """Cash and `holdings` are the account's; working orders and `own` are the deployment's."""
 
     cash: Decimal = _ZERO
     holdings: dict[str, Holding] = {}
+    own: dict[str, Holding] = {}
     #: By client order id.
     working: dict[str, WorkingOrder] = {}
     #: Last frames taken in of the account's `orders` and `executions` topics.
     orders_seq: int = 0
     executions_seq: int = 0
-
-    def position(self, symbol: str) -> Decimal:
-        holding = self.holdings.get(symbol)
-        return holding.qty if holding else _ZERO
 
     def pending(self, symbol: str, side: Side) -> Decimal:
         return sum(
@@ -72,11 +56,17 @@ class Portfolio(msgspec.Struct):
             _ZERO,
         )
 
-    def executed(self, seq: int, event: OrderExecuted) -> None:
+    def executed(self, seq: int, event: OrderExecuted, *, mine: bool) -> None:
+        """`mine`: the order was sent by this deployment."""
         self.executions_seq = seq
         self.cash = event.cash
         position = event.position
         self.holdings[position.symbol] = Holding(position.qty, position.avg_price)
+        execution = event.execution
+        own = self.own.get(position.symbol, NOTHING)
+        if mine:
+            own = after_own(own, execution.side, execution.qty, execution.price)
+        self.own[position.symbol] = left_of(own, position.qty)
         self._follow(event.order)
 
     def updated(self, seq: int, event: OrderUpdated) -> None:

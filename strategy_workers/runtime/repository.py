@@ -21,7 +21,8 @@ from shared.models.identifiers import Mode
 from shared.models.topics import account_topic
 from strategy_workers.runtime.deployment import DeploymentRecord
 from strategy_workers.runtime.desk import Lots, Signal
-from strategy_workers.runtime.portfolio import Holding, Portfolio, WorkingOrder
+from strategy_workers.runtime.holdings import NOTHING, Holding, after_own, left_of
+from strategy_workers.runtime.portfolio import Portfolio, WorkingOrder
 
 _WORKING = ("new", "accepted", "partially_filled")
 
@@ -81,9 +82,12 @@ def load(connection: Connection, deployment_id: UUID) -> DeploymentRecord:
 
 
 def read_books(
-    connection: Connection, account_id: UUID, mode: Mode, deployment_id: UUID
+    connection: Connection, account_id: UUID, mode: Mode, deployment_id: UUID | None
 ) -> Portfolio:
-    """Needs a transaction that sees one moment (repeatable read)."""
+    """Needs a transaction that sees one moment (repeatable read).
+
+    Without a deployment: as of one that has never sent an order.
+    """
     cash = connection.execute(
         select(LedgerEntryRow.balance)
         .where(LedgerEntryRow.account_id == account_id, LedgerEntryRow.mode == mode)
@@ -97,7 +101,8 @@ def read_books(
     )
     portfolio = Portfolio(
         holdings={symbol: Holding(qty, price) for symbol, qty, price in positions},
-        working=_working(connection, deployment_id),
+        own=_own(connection, account_id, mode, deployment_id) if deployment_id else {},
+        working=_working(connection, deployment_id) if deployment_id else {},
         orders_seq=_newest(connection, account_topic(account_id, mode, "orders")),
         executions_seq=_newest(connection, account_topic(account_id, mode, "executions")),
     )
@@ -111,6 +116,37 @@ def _newest(connection: Connection, topic: str) -> int:
     return connection.execute(newest).scalar() or 0
 
 
+def _own(
+    connection: Connection, account_id: UUID, mode: Mode, deployment_id: UUID
+) -> dict[str, Holding]:
+    """All executions from its first one on, gone through as they came."""
+    rows = connection.execute(
+        text(
+            """
+            SELECT symbol, side, qty, price, mine, account_qty
+              FROM (SELECT symbol, side, qty, price, seq,
+                           deployment_id IS NOT DISTINCT FROM :deployment AS mine,
+                           sum(CASE side WHEN 'buy' THEN qty ELSE -qty END)
+                               OVER (PARTITION BY symbol ORDER BY seq) AS account_qty
+                      FROM executions
+                     WHERE account_id = :account AND mode = :mode) AS all_of_them
+             WHERE seq >= (SELECT min(seq) FROM executions
+                            WHERE account_id = :account AND mode = :mode
+                              AND deployment_id = :deployment)
+             ORDER BY seq
+            """
+        ),
+        {"account": account_id, "mode": mode, "deployment": deployment_id},
+    )
+    own: dict[str, Holding] = {}
+    for symbol, side, qty, price, mine, account_qty in rows:
+        holding = own.get(symbol, NOTHING)
+        if mine:
+            holding = after_own(holding, side, qty, price)
+        own[symbol] = left_of(holding, account_qty)
+    return own
+
+
 def _working(connection: Connection, deployment_id: UUID) -> dict[str, WorkingOrder]:
     rows = connection.execute(
         select(
@@ -119,14 +155,15 @@ def _working(connection: Connection, deployment_id: UUID) -> dict[str, WorkingOr
             OrderRow.side,
             OrderRow.qty - OrderRow.filled_qty,
             OrderRow.limit_price,
+            OrderRow.stop_price,
             OrderRow.id,
         )
         .where(OrderRow.deployment_id == deployment_id, OrderRow.status.in_(_WORKING))
         .order_by(OrderRow.seq)
     )
     return {
-        name: WorkingOrder(symbol, _side(side), open_qty, limit, str(order_id))
-        for name, symbol, side, open_qty, limit, order_id in rows
+        name: WorkingOrder(symbol, _side(side), open_qty, limit, stop, str(order_id))
+        for name, symbol, side, open_qty, limit, stop, order_id in rows
     }
 
 

@@ -70,7 +70,7 @@ class Roster:
             await self.pause(record, f"The account has no books: {reply.message}")
             return None
         deployment.portfolio = await until_done(
-            "books", lambda: self._store.read_books(record.account_id, record.mode, record.id)
+            "books", lambda: self._store.read_books(record.account_id, record.mode, None)
         )
 
         async def join() -> None:

@@ -1,6 +1,7 @@
 """Everything that another worker needs to go on exactly where this one stopped."""
 
 import math
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -8,10 +9,11 @@ import msgspec
 
 from shared.models.base import encode
 from shared.models.market import TimeMark
-from shared.models.orders import Side, TimeInForce
+from shared.models.orders import OrderType, Side, TimeInForce
 from shared.redis.streams import BEGINNING
 from strategy_workers.runtime.market import MarketState
 from strategy_workers.runtime.portfolio import Portfolio
+from strategy_workers.runtime.timers import Timer
 
 
 class OutgoingOrder(msgspec.Struct, frozen=True, tag="order"):
@@ -19,8 +21,13 @@ class OutgoingOrder(msgspec.Struct, frozen=True, tag="order"):
     symbol: str
     side: Side
     qty: Decimal
-    limit_price: Decimal | None
-    time_in_force: TimeInForce
+    order_type: OrderType = "market"
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+    time_in_force: TimeInForce = "gtc"
+    expires_at: datetime | None = None
 
 
 class OutgoingCancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -28,6 +35,14 @@ class OutgoingCancel(msgspec.Struct, frozen=True, tag="cancel"):
 
 
 Outgoing = OutgoingOrder | OutgoingCancel
+
+
+class RefusedOrder(msgspec.Struct, frozen=True):
+    """No order was made of it, and no event tells of it."""
+
+    order: OutgoingOrder
+    code: str
+    message: str
 
 
 class Snapshot(msgspec.Struct):
@@ -40,6 +55,9 @@ class Snapshot(msgspec.Struct):
     state: dict[str, Any] = {}
     #: Decided at `cursor`, stored before they were sent: sending them again is safe.
     outbox: list[Outgoing] = []
+    #: To be told at the next mark.
+    refusals: list[RefusedOrder] = []
+    timers: dict[str, Timer] = {}
     #: Signals stored so far.
     signals: int = 0
     #: `on_stop` has been heard.

@@ -73,7 +73,11 @@ class Store:
 
         return await self._thread.run(work)
 
-    async def read_books(self, account_id: UUID, mode: Mode, deployment_id: UUID) -> Portfolio:
+    async def read_books(
+        self, account_id: UUID, mode: Mode, deployment_id: UUID | None
+    ) -> Portfolio:
+        """Without a deployment: as of one that has never sent an order."""
+
         def work() -> Portfolio:
             with self._engine.connect().execution_options(
                 isolation_level="REPEATABLE READ"

@@ -1,7 +1,30 @@
 """Everything that a strategy author needs, in one import."""
 
-from shared.indicators import EMA, RSI, SMA
+from shared.indicators import (
+    ADX,
+    ATR,
+    CCI,
+    EMA,
+    MACD,
+    MFI,
+    OBV,
+    ROC,
+    RSI,
+    SMA,
+    VWAP,
+    WMA,
+    BollingerBands,
+    Donchian,
+    Highest,
+    Ichimoku,
+    Keltner,
+    Lowest,
+    StandardDeviation,
+    Stochastic,
+    Supertrend,
+)
 from shared.models.market import Candle
+from strategy_workers.sdk.errors import StrategyError
 from strategy_workers.sdk.indicators import IndicatorSet, crossed_above, crossed_below
 from strategy_workers.sdk.orders import OrderEvent
 from strategy_workers.sdk.parameters import (
@@ -11,24 +34,44 @@ from strategy_workers.sdk.parameters import (
     IntParameter,
     InvalidParametersError,
     ParameterError,
+    TimeframeParameter,
 )
-from strategy_workers.sdk.strategy import Strategy, StrategyError
+from strategy_workers.sdk.strategy import Strategy
 
 __all__ = [
+    "ADX",
+    "ATR",
+    "CCI",
     "EMA",
+    "MACD",
+    "MFI",
+    "OBV",
+    "ROC",
     "RSI",
     "SMA",
+    "VWAP",
+    "WMA",
+    "BollingerBands",
     "BooleanParameter",
     "Candle",
     "CategoricalParameter",
     "DecimalParameter",
+    "Donchian",
+    "Highest",
+    "Ichimoku",
     "IndicatorSet",
     "IntParameter",
     "InvalidParametersError",
+    "Keltner",
+    "Lowest",
     "OrderEvent",
     "ParameterError",
+    "StandardDeviation",
+    "Stochastic",
     "Strategy",
     "StrategyError",
+    "Supertrend",
+    "TimeframeParameter",
     "crossed_above",
     "crossed_below",
 ]

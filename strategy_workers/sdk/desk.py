@@ -1,14 +1,17 @@
 """What a strategy stands on: its runtime, as the strategy sees it. No I/O, no clock of its own."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from shared.models.identifiers import Timeframe
 from shared.models.market import Candle
-from shared.models.orders import Side, TimeInForce
+from shared.models.orders import Side
 from strategy_workers.sdk.indicators import Indicator, IndicatorSet
+from strategy_workers.sdk.orders import Ticket
+
+Output = TypeVar("Output")
 
 
 class Desk(Protocol):
@@ -28,6 +31,8 @@ class Desk(Protocol):
     def log(self) -> Any: ...
 
     def position(self, symbol: str) -> Decimal: ...
+    def entry_price(self, symbol: str) -> Decimal | None: ...
+    def account_position(self, symbol: str) -> Decimal: ...
     def pending(self, symbol: str, side: Side) -> Decimal: ...
     def last_price(self, symbol: str) -> Decimal | None: ...
     def lot_size(self, symbol: str) -> Decimal: ...
@@ -36,19 +41,15 @@ class Desk(Protocol):
 
     def indicator(
         self,
-        make: Callable[[], Indicator],
-        of: Callable[[Candle], float],
+        make: Callable[[], Indicator[Output]],
+        of: Callable[[Candle], Any],
         timeframe: Timeframe | None,
-    ) -> IndicatorSet: ...
+    ) -> IndicatorSet[Output]: ...
 
-    def order(
-        self,
-        symbol: str,
-        side: Side,
-        qty: Decimal,
-        limit_price: Decimal | None,
-        time_in_force: TimeInForce,
-        reason: str,
-    ) -> str: ...
+    def order(self, ticket: Ticket) -> str: ...
 
     def cancel(self, symbol: str, side: Side | None, client_order_id: str | None) -> int: ...
+
+    def call_at(self, name: str, at: datetime) -> None: ...
+    def call_every(self, name: str, every: timedelta) -> None: ...
+    def call_off(self, name: str) -> None: ...

@@ -2,31 +2,38 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, pairwise
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from shared.models.identifiers import Timeframe
 from shared.models.market import Candle
 
+Output = TypeVar("Output")
+Output_co = TypeVar("Output_co", covariant=True)
 
-class Indicator(Protocol):
-    """What `shared.indicators` offers: fed value by value, its state fits into a snapshot."""
 
-    def update(self, value: float, /) -> float | None: ...
+class Indicator(Protocol[Output_co]):
+    """What `shared.indicators` offers: fed candle by candle, its state fits into a snapshot."""
+
+    def update(self, given: Any, /) -> Output_co | None: ...
     def state(self) -> Any: ...
     def restore(self, state: Any, /) -> None: ...
 
 
 #: Of an indicator before and after the last candle.
-Values = tuple[float | None, float | None]
+Values = tuple[Output | None, Output | None]
 #: By symbol; and the values to come of one of them.
-Ahead = tuple[dict[str, Values], Iterator[Values]]
+Ahead = tuple[dict[str, Values[Any]], Iterator[Values[Any]]]
 
 
 def close_of(candle: Candle) -> float:
     return candle.close
 
 
-class IndicatorSet:
+def whole(candle: Candle) -> Candle:
+    return candle
+
+
+class IndicatorSet(Generic[Output]):
     """The same indicator for each symbol of the deployment, on one timeframe.
 
     `averages["SPY"]` is the value after the last completed candle, None until it has seen
@@ -35,23 +42,23 @@ class IndicatorSet:
 
     def __init__(
         self,
-        make: Callable[[], Indicator],
+        make: Callable[[], Indicator[Output]],
         symbols: Sequence[str],
         timeframe: Timeframe,
-        of: Callable[[Candle], float],
+        of: Callable[[Candle], Any],
     ) -> None:
         self.timeframe = timeframe
         self._make = make
         self._symbols = tuple(symbols)
         self._of = of
         #: Symbol → values before and after each candle to come; where there are such.
-        self._ahead: dict[str, Iterator[Values]] = {}
+        self._ahead: dict[str, Iterator[Values[Output]]] = {}
         self.reset()
 
-    def __getitem__(self, symbol: str) -> float | None:
+    def __getitem__(self, symbol: str) -> Output | None:
         return self._values[symbol][1]
 
-    def previous(self, symbol: str) -> float | None:
+    def previous(self, symbol: str) -> Output | None:
         return self._values[symbol][0]
 
     def update(self, candle: Candle) -> None:
@@ -84,7 +91,7 @@ class IndicatorSet:
         """Forget everything seen, as at the start of a run."""
         self._ahead = {}
         self._indicators = {symbol: self._make() for symbol in self._symbols}
-        self._values: dict[str, Values] = dict.fromkeys(self._symbols, (None, None))
+        self._values: dict[str, Values[Output]] = dict.fromkeys(self._symbols, (None, None))
 
     def state(self) -> dict[str, Any]:
         assert not self._ahead, "indicators that read ahead are not at the present candle"
@@ -96,24 +103,29 @@ class IndicatorSet:
     def restore(self, state: dict[str, Any]) -> None:
         for symbol, indicator in self._indicators.items():
             before, now = state[symbol]["values"]
-            self._values[symbol] = (before, now)
+            self._values[symbol] = (_as_given(before), _as_given(now))
             indicator.restore(state[symbol]["inner"])
 
 
-def values_over(indicator: Indicator, column: Iterable[float]) -> Iterator[float | None]:
+def _as_given(value: Any) -> Any:
+    """As the indicator gave it: tuples come back from JSON as lists."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def values_over(indicator: Indicator[Output], column: Iterable[float]) -> Iterator[Output | None]:
     """What `update` returns for each value, in the indicator's own faster way if it has one."""
     over = getattr(indicator, "over", None)
     return map(indicator.update, column) if over is None else over(column)
 
 
-def crossed_above(first: IndicatorSet, second: IndicatorSet, symbol: str) -> bool:
+def crossed_above(first: IndicatorSet[float], second: IndicatorSet[float], symbol: str) -> bool:
     """`first` was at or below `second` before the last candle, and is above it now."""
     return _order(first.previous(symbol), second.previous(symbol)) in (-1, 0) and (
         _order(first[symbol], second[symbol]) == 1
     )
 
 
-def crossed_below(first: IndicatorSet, second: IndicatorSet, symbol: str) -> bool:
+def crossed_below(first: IndicatorSet[float], second: IndicatorSet[float], symbol: str) -> bool:
     """`first` was at or above `second` before the last candle, and is below it now."""
     return crossed_above(second, first, symbol)
 

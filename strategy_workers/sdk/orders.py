@@ -1,9 +1,14 @@
-"""What a strategy hears about its orders."""
+"""What a strategy asks for, and what it hears about its orders."""
 
 from dataclasses import dataclass
-from typing import Literal
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal, cast
 
-from shared.models.orders import Execution, Order, OrderStatus, Side
+from shared.models.orders import Execution, Order, OrderStatus, OrderType, Side, TimeInForce
+from strategy_workers.sdk.errors import StrategyError
+
+Quantity = Decimal | int | float
 
 #: An order's new status, or `refused`: it was wrong in itself, and nothing was stored.
 OrderEventKind = OrderStatus | Literal["refused"]
@@ -24,3 +29,84 @@ class OrderEvent:
     execution: Execution | None = None
     reason_code: str | None = None
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """An order as a strategy fills it in: numbers checked for sense, not against the market."""
+
+    symbol: str
+    side: Side
+    qty: Decimal
+    type: OrderType
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+    trail_price: Decimal | None
+    trail_percent: Decimal | None
+    time_in_force: TimeInForce
+    expires_at: datetime | None
+    reason: str
+
+
+def ticket(
+    symbol: str,
+    side: Side,
+    qty: Quantity,
+    *,
+    limit_price: Quantity | None = None,
+    stop_price: Quantity | None = None,
+    trail_price: Quantity | None = None,
+    trail_percent: Quantity | None = None,
+    time_in_force: TimeInForce | None = None,
+    expires_at: datetime | None = None,
+    reason: str = "",
+) -> Ticket:
+    """The type follows from the prices that are given. Raises StrategyError."""
+    amount = exact(qty)
+    what = f"can't {side} {amount} {symbol}"
+    if amount <= 0:
+        raise StrategyError(f"{what}: the quantity must be above zero")
+    prices = [
+        None if price is None else exact(price)
+        for price in (limit_price, stop_price, trail_price, trail_percent)
+    ]
+    for price in prices:
+        if price is not None and price <= 0:
+            raise StrategyError(f"{what} at {price}: a price must be above zero")
+    limit, stop, trail, percent = prices
+    trailing = trail is not None or percent is not None
+    if trailing and (limit is not None or stop is not None):
+        raise StrategyError(f"{what}: a trailing stop has no other price")
+    if trail is not None and percent is not None:
+        raise StrategyError(f"{what}: a trail is a price or a percentage, not both")
+    if time_in_force not in (None, "gtd") and expires_at is not None:
+        raise StrategyError(f"{what}: only a gtd order has an end of its own")
+    return Ticket(
+        symbol=symbol,
+        side=side,
+        qty=amount,
+        type=_type_of(limit, stop, trailing=trailing),
+        limit_price=limit,
+        stop_price=stop,
+        trail_price=trail,
+        trail_percent=percent,
+        time_in_force=time_in_force or ("gtc" if expires_at is None else "gtd"),
+        expires_at=expires_at,
+        reason=reason,
+    )
+
+
+def _type_of(limit: Decimal | None, stop: Decimal | None, *, trailing: bool) -> OrderType:
+    if trailing:
+        return "trailing_stop"
+    if stop is not None:
+        return "stop" if limit is None else "stop_limit"
+    return "market" if limit is None else "limit"
+
+
+def exact(number: Quantity) -> Decimal:
+    """The decimal that a float shows as (0.1 is 0.1); raises StrategyError for NaN and infinity."""
+    value = number if isinstance(number, Decimal) else Decimal(str(cast("float", number)))
+    if not value.is_finite():
+        raise StrategyError(f"{number} is not a number to trade with")
+    return value

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Generic, Protocol, Self, TypeVar, overload
 
+from shared.models.identifiers import TIMEFRAMES, Timeframe
+
 T = TypeVar("T")
 
 
@@ -152,6 +154,22 @@ class CategoricalParameter(Parameter[str]):
 
     def _constraints(self) -> dict[str, object]:
         return {"type": "string", "enum": list(self.choices)}
+
+
+class TimeframeParameter(Parameter[Timeframe]):
+    """A timeframe that the strategy hears besides the deployment's own."""
+
+    def __init__(self, default: Timeframe, *, help: str = "") -> None:  # noqa: A002
+        super().__init__(default, help)
+        self.parse(default)
+
+    def parse(self, value: object) -> Timeframe:
+        if value not in TIMEFRAMES:
+            raise ValueError(f"must be one of {', '.join(TIMEFRAMES)}")
+        return value
+
+    def _constraints(self) -> dict[str, object]:
+        return {"type": "string", "enum": list(TIMEFRAMES)}
 
 
 class BooleanParameter(Parameter[bool]):

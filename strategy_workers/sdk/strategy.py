@@ -1,28 +1,21 @@
 """The class that a strategy author extends. It never sees asyncio, Redis or SQL."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from decimal import ROUND_DOWN, Decimal
-from typing import Any, ClassVar, cast
+from datetime import datetime, timedelta
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
+from typing import Any, ClassVar, TypeVar, cast
 
 from shared.models.identifiers import Timeframe
 from shared.models.market import Candle
 from shared.models.orders import Side, TimeInForce
 from strategy_workers.sdk.desk import Desk
-from strategy_workers.sdk.indicators import Indicator, IndicatorSet, close_of
-from strategy_workers.sdk.orders import OrderEvent
-from strategy_workers.sdk.parameters import (
-    FieldError,
-    InvalidParametersError,
-    Parameter,
-    ParameterError,
-)
+from strategy_workers.sdk.errors import StrategyError
+from strategy_workers.sdk.indicators import Indicator, IndicatorSet, close_of, whole
+from strategy_workers.sdk.orders import OrderEvent, Quantity, exact, ticket
+from strategy_workers.sdk.parameters import TimeframeParameter
+from strategy_workers.sdk.parametrized import Parametrized
 
-Quantity = Decimal | int | float
-
-
-class StrategyError(Exception):
-    """A strategy asked for what makes no sense, such as an order of zero shares."""
+Output = TypeVar("Output")
 
 
 class _Nowhere:
@@ -35,7 +28,7 @@ class _Nowhere:
 _NOWHERE = _Nowhere()
 
 
-class Strategy:
+class Strategy(Parametrized):
     """Extend it, name it, declare parameters, and write the hooks that you need.
 
     What `on_start` sets up must depend on the parameters alone: it runs again whenever
@@ -43,30 +36,32 @@ class Strategy:
     a dict of JSON values.
     """
 
-    name: ClassVar[str] = ""
     title: ClassVar[str] = ""
     description: ClassVar[str] = ""
-    #: Timeframes that `on_candle` hears besides the deployment's own.
+    #: Timeframes that `on_candle` hears besides the deployment's own, and those of parameters.
     timeframes: tuple[Timeframe, ...] = ()
     #: Candles kept per symbol and timeframe for `candles`; a live run loads as many beforehand.
     warmup: int = 0
 
     def __init__(self, parameters: Mapping[str, object]) -> None:
-        """`parameters` are complete and checked: what `parse_parameters` returned."""
-        self.parameters: dict[str, Any] = dict(parameters)
+        super().__init__(parameters)
         self.state: dict[str, Any] = {}
         self._on: Desk = cast("Desk", _NOWHERE)
 
     # --- hooks ---------------------------------------------------------------------------------
-
-    def check_parameters(self) -> None:
-        """Raise ParameterError when valid parameters don't go together."""
 
     def on_start(self) -> None:
         """Declare indicators. No orders here."""
 
     def on_candle(self, candle: Candle) -> None:
         """A candle of the deployment's symbols and timeframes is complete."""
+
+    def on_timer(self, name: str) -> None:
+        """A timer is due. All candles of the moment have been heard."""
+
+    def on_moment(self, candles: Sequence[Candle]) -> None:
+        """All candles that are complete at this moment have been heard: the place for what
+        compares symbols."""
 
     def on_order(self, event: OrderEvent) -> None:
         """Something happened to an order of this deployment."""
@@ -100,13 +95,20 @@ class Strategy:
 
     def indicator(
         self,
-        kind: Callable[..., Indicator],
+        kind: Callable[..., Indicator[Output]],
         *arguments: Any,
-        of: Callable[[Candle], float] = close_of,
+        of: Callable[[Candle], float] | None = None,
         timeframe: Timeframe | None = None,
-    ) -> IndicatorSet:
-        """`kind(*arguments)` for every symbol, fed with `of` each candle. For `on_start`."""
-        return self._on.indicator(lambda: kind(*arguments), of, timeframe)
+    ) -> IndicatorSet[Output]:
+        """`kind(*arguments)` for every symbol. For `on_start`.
+
+        Fed with `of` each candle: if that is left out, with its close, or with the candle itself
+        when `kind` takes candles.
+        """
+        feed: Callable[[Candle], Any] | None = of
+        if feed is None:
+            feed = whole if getattr(kind, "takes", "value") == "candle" else close_of
+        return self._on.indicator(lambda: kind(*arguments), feed, timeframe)
 
     # --- the account ---------------------------------------------------------------------------
 
@@ -116,7 +118,7 @@ class Strategy:
 
     @property
     def buying_power(self) -> Decimal:
-        """Cash less what this deployment's working buys will take (at limit or last price)."""
+        """Cash less what this deployment's working buys will take, about."""
         return self._on.buying_power
 
     @property
@@ -125,8 +127,16 @@ class Strategy:
         return self._on.equity
 
     def position(self, symbol: str) -> Decimal:
-        """What the account holds, whoever bought it. Changes when fills come in, not before."""
+        """What this deployment has bought and not sold. Changes when fills come in."""
         return self._on.position(symbol)
+
+    def entry_price(self, symbol: str) -> Decimal | None:
+        """Average price of this deployment's position; None when it has none."""
+        return self._on.entry_price(symbol)
+
+    def account_position(self, symbol: str) -> Decimal:
+        """What the whole account holds, whoever bought it."""
+        return self._on.account_position(symbol)
 
     def pending(self, symbol: str) -> Decimal:
         """Open quantity of this deployment's working orders, buys less sells."""
@@ -143,6 +153,24 @@ class Strategy:
         lot = self.lot_size(symbol)
         return (exact(qty) / lot).to_integral_value(ROUND_DOWN) * lot
 
+    def on_tick(self, symbol: str, price: Quantity, *, up: bool = False) -> Decimal:
+        """`price` rounded down, or up, to one that an order can have; at least one tick."""
+        tick = self.tick_size(symbol)
+        steps = (exact(price) / tick).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR)
+        return max(steps, Decimal(1)) * tick
+
+    def affordable(
+        self, symbol: str, percent: Quantity, *, reserve_percent: Quantity = 0
+    ) -> Decimal:
+        """Whole lots at the last price for `percent` of the equity, and for no more than the
+        buying power, of which `reserve_percent` is kept for slippage and fees."""
+        price = self.last_price(symbol)
+        if price is None:
+            return Decimal(0)
+        share = self.equity * exact(percent) / 100
+        most = self.buying_power / (1 + exact(reserve_percent) / 100)
+        return max(self.whole_lots(symbol, min(share, most) / price), Decimal(0))
+
     # --- orders --------------------------------------------------------------------------------
 
     def buy(
@@ -151,11 +179,23 @@ class Strategy:
         qty: Quantity,
         limit_price: Quantity | None = None,
         *,
-        time_in_force: TimeInForce = "gtc",
+        stop_price: Quantity | None = None,
+        trail_price: Quantity | None = None,
+        trail_percent: Quantity | None = None,
+        time_in_force: TimeInForce | None = None,
+        expires_at: datetime | None = None,
         reason: str = "",
     ) -> str:
-        """Send a market or limit order; its client order id. `reason` goes into the signal."""
-        return self._order("buy", symbol, qty, limit_price, time_in_force, reason)
+        """Send an order; its client order id. `reason` goes into the signal.
+
+        Without prices a market order; with a limit, a stop, both, or a trail that type. It
+        works until it is cancelled, or until `expires_at`, unless `time_in_force` says otherwise.
+        """
+        return self._order(
+            "buy", symbol, qty, limit_price=limit_price, stop_price=stop_price,
+            trail_price=trail_price, trail_percent=trail_percent,
+            time_in_force=time_in_force, expires_at=expires_at, reason=reason,
+        )  # fmt: skip
 
     def sell(
         self,
@@ -163,28 +203,51 @@ class Strategy:
         qty: Quantity,
         limit_price: Quantity | None = None,
         *,
-        time_in_force: TimeInForce = "gtc",
+        stop_price: Quantity | None = None,
+        trail_price: Quantity | None = None,
+        trail_percent: Quantity | None = None,
+        time_in_force: TimeInForce | None = None,
+        expires_at: datetime | None = None,
         reason: str = "",
     ) -> str:
-        return self._order("sell", symbol, qty, limit_price, time_in_force, reason)
+        """Like `buy`. More than this deployment holds and isn't selling already is refused."""
+        return self._order(
+            "sell", symbol, qty, limit_price=limit_price, stop_price=stop_price,
+            trail_price=trail_price, trail_percent=trail_percent,
+            time_in_force=time_in_force, expires_at=expires_at, reason=reason,
+        )  # fmt: skip
 
     def target_position(self, symbol: str, qty: Quantity, *, reason: str = "") -> str | None:
         """Market order for what is missing, working orders counted; None when nothing is."""
         missing = exact(qty) - self.position(symbol) - self.pending(symbol)
         if missing == 0:
             return None
-        side: Side = "buy" if missing > 0 else "sell"
-        return self._order(side, symbol, abs(missing), None, "gtc", reason)
+        return self._order("buy" if missing > 0 else "sell", symbol, abs(missing), reason=reason)
 
     def close(self, symbol: str, *, reason: str = "") -> str | None:
         """Cancel the working buys of `symbol` and sell what is held and not for sale already."""
         self._on.cancel(symbol, "buy", None)
         free = self.position(symbol) - self._on.pending(symbol, "sell")
-        return self._order("sell", symbol, free, None, "gtc", reason) if free > 0 else None
+        return self._order("sell", symbol, free, reason=reason) if free > 0 else None
 
     def cancel(self, symbol: str, client_order_id: str | None = None) -> int:
         """Ask for the end of one working order, or of all of `symbol`; how many were asked for."""
         return self._on.cancel(symbol, None, client_order_id)
+
+    # --- time ----------------------------------------------------------------------------------
+
+    def call_at(self, name: str, at: datetime) -> None:
+        """`on_timer(name)` with the first candle that is complete at or after `at`."""
+        self._on.call_at(name, at)
+
+    def call_every(self, name: str, every: timedelta) -> None:
+        """`on_timer(name)` with the next candle of the run, and each time that `every` has gone by
+        since; once, however many times that was."""
+        self._on.call_every(name, every)
+
+    def call_off(self, name: str) -> None:
+        """No timer of this name any more."""
+        self._on.call_off(name)
 
     @property
     def log(self) -> Any:
@@ -197,75 +260,14 @@ class Strategy:
         """Give the strategy its desk, before any hook."""
         self._on = desk
 
-    @classmethod
-    def declared_parameters(cls) -> dict[str, Parameter[Any]]:
-        """By name, in the order of declaration, inherited ones first."""
-        return {
-            name: value
-            for owner in reversed(cls.__mro__)
-            for name, value in vars(owner).items()
-            if isinstance(value, Parameter)
-        }
-
-    @classmethod
-    def parse_parameters(cls, given: Mapping[str, object]) -> dict[str, object]:
-        """All parameters, defaults filled in; raises InvalidParametersError with each fault."""
-        declared = cls.declared_parameters()
-        errors = [
-            FieldError(name, f"{cls.name or cls.__name__} has no parameter of this name")
-            for name in given
-            if name not in declared
+    def more_timeframes(self) -> tuple[Timeframe, ...]:
+        """Those that it hears besides the deployment's own: declared, or chosen by parameters."""
+        chosen = [
+            self.parameters[name]
+            for name, parameter in self.declared_parameters().items()
+            if isinstance(parameter, TimeframeParameter)
         ]
-        values: dict[str, object] = {}
-        for name, parameter in declared.items():
-            try:
-                values[name] = parameter.parse(given[name]) if name in given else parameter.default
-            except ValueError as error:
-                errors.append(FieldError(name, str(error)))
-        if errors:
-            raise InvalidParametersError(*errors)
-        try:
-            cls(values).check_parameters()
-        except ParameterError as error:
-            raise InvalidParametersError(FieldError(error.field, error.message)) from error
-        return values
+        return (*self.timeframes, *chosen)
 
-    @classmethod
-    def encode_parameters(cls, values: Mapping[str, object]) -> dict[str, object]:
-        """As JSON values that `parse_parameters` takes."""
-        declared = cls.declared_parameters()
-        return {name: declared[name].encode(value) for name, value in values.items()}
-
-    @classmethod
-    def parameters_schema(cls) -> dict[str, object]:
-        declared = cls.declared_parameters()
-        return {
-            "type": "object",
-            "properties": {name: parameter.schema() for name, parameter in declared.items()},
-            "additionalProperties": False,
-        }
-
-    def _order(
-        self,
-        side: Side,
-        symbol: str,
-        qty: Quantity,
-        limit_price: Quantity | None,
-        time_in_force: TimeInForce,
-        reason: str,
-    ) -> str:
-        amount = exact(qty)
-        if amount <= 0:
-            raise StrategyError(f"can't {side} {amount} {symbol}: the quantity must be above zero")
-        limit = None if limit_price is None else exact(limit_price)
-        if limit is not None and limit <= 0:
-            raise StrategyError(f"can't {side} {symbol} at {limit}: a price must be above zero")
-        return self._on.order(symbol, side, amount, limit, time_in_force, reason)
-
-
-def exact(number: Quantity) -> Decimal:
-    """The decimal that a float shows as (0.1 is 0.1); raises StrategyError for NaN and infinity."""
-    value = number if isinstance(number, Decimal) else Decimal(str(cast("float", number)))
-    if not value.is_finite():
-        raise StrategyError(f"{number} is not a number to trade with")
-    return value
+    def _order(self, side: Side, symbol: str, qty: Quantity, **terms: Any) -> str:
+        return self._on.order(ticket(symbol, side, qty, **terms))

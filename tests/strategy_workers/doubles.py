@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from shared.database.tables import (
     AccountEventRow,
+    ExecutionRow,
     LedgerEntryRow,
     OrderRow,
     PositionRow,
@@ -218,9 +219,10 @@ class OrderDesk:
             price=price,
             fee=Decimal(0),
             realized_pnl=Decimal(0),
-            seq=1,
+            seq=self._seq[f"{order.account_id} executions"] + 1,
             at=self._at,
         )
+        self._seq[f"{order.account_id} executions"] += 1
         self._event(
             order,
             "executions",
@@ -233,6 +235,8 @@ class OrderDesk:
             ),
         )
         self._changed(order)
+        with Session(self._engine) as session, session.begin():
+            session.add(ExecutionRow(**msgspec.structs.asdict(execution)))
 
     # --- the books -----------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ class Scripted(Strategy):
             self.buy(candle.symbol, 1, reason="it is time")
 
     def on_order(self, event: OrderEvent) -> None:
-        SEEN.append(f"order {event.kind} {self.position(event.symbol):.0f} {self.cash:.0f}")
+        SEEN.append(f"order {event.kind} {self.account_position(event.symbol):.0f} {self.cash:.0f}")
 
 
 class Faulty(Strategy):

@@ -1,6 +1,6 @@
 """The crossover in constructed markets, on the runtime's own pure parts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from uuid import UUID
 
@@ -11,7 +11,8 @@ from shared.models.market import TimeMark
 from strategy_workers.library.sma_crossover import SmaCrossover
 from strategy_workers.runtime.deployment import Deployment, DeploymentRecord
 from strategy_workers.runtime.desk import Lots
-from strategy_workers.runtime.portfolio import Holding, Portfolio
+from strategy_workers.runtime.holdings import NOTHING, Holding
+from strategy_workers.runtime.portfolio import Portfolio
 from strategy_workers.runtime.snapshot import OutgoingCancel, OutgoingOrder
 from strategy_workers.sdk import InvalidParametersError, Strategy
 from tests.strategy_workers.doubles import MINUTE_NS, candle
@@ -23,14 +24,15 @@ def deployed(
     symbols: Sequence[str] = ("SPY",),
     lot: str = "1",
     strategy: type[Strategy] = SmaCrossover,
-    **parameters: object,
+    parameters: Mapping[str, object] | None = None,
+    **others: object,
 ) -> Deployment:
     record = DeploymentRecord(
         id=UUID(int=1),
         account_id=UUID(int=2),
         mode="paper",
         strategy="sma_crossover",
-        parameters={"fast": 2, "slow": 4, **parameters},
+        parameters={"fast": 2, "slow": 4, **others} if parameters is None else dict(parameters),
         symbols=tuple(symbols),
         timeframe="1m",
         wanted="running",
@@ -75,7 +77,8 @@ class Trading:
         portfolio = self.deployment.portfolio
         qty = order.qty if order.side == "buy" else -order.qty
         portfolio.cash -= qty * price
-        portfolio.holdings[order.symbol] = Holding(portfolio.position(order.symbol) + qty, price)
+        held = portfolio.own.get(order.symbol, NOTHING).qty + qty
+        portfolio.own[order.symbol] = portfolio.holdings[order.symbol] = Holding(held, price)
         del portfolio.working[order.client_order_id]
 
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -92,10 +93,11 @@ class Busy(Strategy):
         self.high = self.indicator(SMA, 3, of=lambda candle: candle.high)
         self.numbers = random.Random(self.seed)
         self.names: list[str] = []
+        self.call_every("tidy", timedelta(minutes=37))
 
     def on_candle(self, candle: Candle) -> None:
         symbol, price = candle.symbol, Decimal(str(candle.close))
-        match self.numbers.randrange(14):
+        match self.numbers.randrange(20):
             case 0:
                 self.buy(symbol, 3)
             case 1:
@@ -117,6 +119,36 @@ class Busy(Strategy):
                 self.cancel(symbol, self.buy(symbol, 1, price - Decimal(1)))
             case 9 if self.average[symbol] and self.high[symbol]:
                 self.target_position(symbol, int(candle.close > (self.average[symbol] or 0)))
+
+            case 10:
+                self.names.append(self.buy(symbol, 1, stop_price=price + Decimal("0.04")))
+            case 11:
+                self.buy(symbol, 1, price + Decimal("0.06"), stop_price=price + Decimal("0.03"))
+            case 12 if self.position(symbol) > self.pending(symbol):
+                self.sell(symbol, 1, trail_price=Decimal("0.07"))
+            case 13:
+                self.buy(symbol, 1, trail_percent=Decimal("0.1"), time_in_force="day")
+            case 14:
+                self.buy(
+                    symbol, 1, price - Decimal("0.03"), expires_at=self.now + timedelta(minutes=7)
+                )
+            case 15:
+                self.buy(symbol, 1, price, time_in_force="ioc")
+            case 16:
+                self.sell(symbol, 1)  # which it may not have
+            case 17:
+                self.call_at("later", self.now + timedelta(minutes=3, seconds=20))
+
+    def on_timer(self, name: str) -> None:
+        if name == "tidy":
+            for symbol in self.symbols:
+                self.cancel(symbol)
+        else:
+            self.buy(self.symbols[-1], 1, reason=f"{name} {self.now}")
+
+    def on_moment(self, candles: Sequence[Candle]) -> None:
+        if self.numbers.random() < 0.05:
+            self.buy(candles[-1].symbol, len(candles))
 
     def on_order(self, event: OrderEvent) -> None:
         if event.kind == "filled" and event.side == "buy" and self.numbers.random() < 0.3:

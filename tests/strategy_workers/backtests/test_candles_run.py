@@ -152,7 +152,12 @@ def test_candles_and_the_prints_they_stand_for_give_the_same_executions(
     assert len(ours.executions) > 10
     assert execution_rows(ours.executions) == execution_rows(theirs.executions)
     assert (ours.cash, ours.equity) == (theirs.cash, theirs.equity)
-    assert (ours.orders, ours.rejected) == (theirs.orders, theirs.rejected)
+    assert (ours.orders, ours.rejected, ours.refused) == (
+        theirs.orders,
+        theirs.rejected,
+        theirs.refused,
+    )
+    assert ours.refused > 0
 
 
 def test_several_symbols_meet_their_prints_in_the_order_of_time(tmp_path: Path) -> None:

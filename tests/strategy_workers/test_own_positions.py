@@ -1,0 +1,118 @@
+"""What a deployment holds is what it bought itself, and never more than the account has left."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from shared.database.tables import ExecutionRow, OrderRow
+from shared.models.orders import Side
+from strategy_workers.runtime.holdings import NOTHING, Holding, after_own, left_of
+from strategy_workers.runtime.repository import read_books
+
+D = Decimal
+OURS, THEIRS = UUID(int=1), UUID(int=2)
+_AT = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def test_buys_are_averaged_and_sales_leave_the_average_as_it_is() -> None:
+    held = after_own(NOTHING, "buy", D(10), D(100))
+    held = after_own(held, "buy", D(5), D(130))
+    assert held == Holding(D(15), D(110))
+    assert after_own(held, "sell", D(12), D(200)) == Holding(D(3), D(110))
+
+
+def test_an_average_has_no_more_decimals_than_the_books() -> None:
+    held = after_own(after_own(NOTHING, "buy", D(1), D(1)), "buy", D(2), D(2))
+    assert held.avg_price == D("1.666666666667")
+
+
+def test_the_own_part_shrinks_with_what_the_account_has_left() -> None:
+    held = Holding(D(10), D(100))
+    assert left_of(held, D(25)) == held
+    assert left_of(held, D(4)) == Holding(D(4), D(100))
+    assert left_of(held, D(0)) == NOTHING
+
+
+def test_a_deployment_that_sold_what_others_held_has_nothing() -> None:
+    assert left_of(after_own(Holding(D(2), D(1)), "sell", D(5), D(1)), D(3)) == NOTHING
+
+
+class Books:
+    def __init__(self, session: Session, account: UUID) -> None:
+        self._session = session
+        self._account = account
+        self._seq = 0
+
+    def execute(
+        self, side: Side, qty: int, price: int, by: UUID | None, symbol: str = "SPY"
+    ) -> None:
+        self._seq += 1
+        order_id = uuid4()
+        self._session.add(
+            OrderRow(
+                id=order_id,
+                account_id=self._account,
+                mode="paper",
+                client_order_id=str(order_id),
+                submitted_by="user:test",
+                deployment_id=by,
+                symbol=symbol,
+                side=side,
+                type="market",
+                time_in_force="gtc",
+                qty=D(qty),
+                status="filled",
+                filled_qty=D(qty),
+                avg_fill_price=D(price),
+                reserved=D(0),
+                tape_id="",
+                seq=self._seq,
+                submitted_at=_AT,
+                updated_at=_AT,
+            )
+        )
+        self._session.flush()
+        self._session.add(
+            ExecutionRow(
+                id=uuid4(),
+                order_id=order_id,
+                account_id=self._account,
+                mode="paper",
+                deployment_id=by,
+                symbol=symbol,
+                side=side,
+                qty=D(qty),
+                price=D(price),
+                fee=D(0),
+                realized_pnl=D(0),
+                seq=self._seq,
+                at=_AT,
+            )
+        )
+        self._session.flush()
+
+
+def test_from_the_books_it_is_what_the_executions_one_by_one_would_have_made(
+    engine: Engine, account: UUID
+) -> None:
+    with Session(engine) as session:
+        books = Books(session, account)
+        books.execute("buy", 7, 90, None)
+        books.execute("buy", 10, 100, OURS)
+        books.execute("buy", 20, 100, THEIRS)
+        books.execute("buy", 3, 50, OURS, "QQQ")
+        # The user sells all but four, and buys some back: those are not ours.
+        books.execute("sell", 33, 100, None)
+        books.execute("buy", 10, 100, None)
+        books.execute("buy", 4, 120, OURS)
+
+        def own(deployment: UUID | None) -> dict[str, Holding]:
+            return read_books(session.connection(), account, "paper", deployment).own
+
+        assert own(OURS) == {"SPY": Holding(D(8), D(110)), "QQQ": Holding(D(3), D(50))}
+        assert own(THEIRS)["SPY"] == Holding(D(4), D(100))
+        assert own(None) == {}
+        assert own(UUID(int=3)) == {}
