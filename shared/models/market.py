@@ -23,6 +23,23 @@ class Trades(Message, frozen=True, tag="trades"):
     size: list[float]
 
 
+class Quotes(Message, frozen=True, tag="quotes"):
+    """Best bids and offers of any symbols, in time order. The columns have equal length.
+
+    Each row is all that is known of its symbol's book from then on. A side without a quote has
+    price and size 0.
+    """
+
+    symbols: list[Symbol]
+    #: Index into `symbols`, quote by quote.
+    symbol_index: list[int]
+    at_ns: list[int]
+    bid: list[float]
+    ask: list[float]
+    bid_size: list[float]
+    ask_size: list[float]
+
+
 # Names and numbers only, so no cycle can go through it: not for the garbage collector to visit.
 class Candle(msgspec.Struct, frozen=True, gc=False):
     """One candle. `end_ns` is exclusive; `start_ns` names it."""
@@ -78,7 +95,7 @@ class RunEnded(Message, frozen=True, tag="run_ended"):
     run_id: str
 
 
-TapeEntry = Trades | Candles | TimeMark | RunStarted | RunEnded
+TapeEntry = Trades | Quotes | Candles | TimeMark | RunStarted | RunEnded
 
 
 class Acknowledgement(Message, frozen=True, tag="ack"):

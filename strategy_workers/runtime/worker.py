@@ -256,7 +256,7 @@ class Worker:
                 return
             if position(entry.id) <= position(self._cursor):
                 continue  # the cursor moved while this was being read
-            if entry.kind != "trades":
+            if entry.kind not in ("trades", "quotes"):
                 await self._take_entry(entry)
             self._cursor = entry.id
 

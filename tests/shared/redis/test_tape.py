@@ -3,7 +3,8 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 
-from shared.models.market import RunStarted, TimeMark
+from shared.models.identifiers import Symbol
+from shared.models.market import Quotes, RunStarted, TimeMark
 from shared.redis import tape
 from shared.redis.keys import observer_heartbeat
 
@@ -20,6 +21,22 @@ async def test_every_reader_sees_the_same_entries_in_order(redis: Redis) -> None
     assert [entry.decode() for entry in entries] == [started, mark(1), mark(2)]
     assert [entry.id for entry in await tape.read(redis, ids[0], block_ms=10)] == ids[1:]
     assert await tape.end_of_tape(redis) == ids[-1]
+
+
+async def test_quotes_can_be_told_from_other_entries_before_they_are_decoded(redis: Redis) -> None:
+    quotes = Quotes(
+        symbols=[Symbol("IBM")],
+        symbol_index=[0, 0],
+        at_ns=[1, 2],
+        bid=[181.8, 0.0],
+        ask=[181.82, 181.83],
+        bid_size=[300.0, 0.0],
+        ask_size=[100.0, 100.0],
+    )
+    await tape.append(redis, [quotes, mark(1)])
+    first, second = await tape.read(redis, tape.BEGINNING, block_ms=10)
+    assert (first.kind, second.kind) == ("quotes", "mark")
+    assert first.decode() == quotes
 
 
 async def test_the_pacer_waits_for_everyone_of_the_phase_and_only_for_them(redis: Redis) -> None:
