@@ -46,6 +46,7 @@ from shared.redis.keys import shard_of
 from shared.redis.streams import position
 from shared.trading.books import Books
 from shared.trading.changes import Change, Deposited, OrderFilled, order_id_of
+from shared.trading.classes import leg_ids
 from shared.trading.drafts import closing_id
 from shared.trading.terms import Instrument, Limits, Refused
 
@@ -215,7 +216,8 @@ class Desk:
         account_id, mode = command.account_id, command.mode
         match command:
             case SubmitOrder():
-                return [order_id_of(account_id, mode, command.client_order_id)], [command.symbol]
+                ids = [command.client_order_id, *leg_ids(command)]
+                return [order_id_of(account_id, mode, each) for each in ids], [command.symbol]
             case CancelOrder():
                 return [command.order_id], []
             case ReplaceOrder():

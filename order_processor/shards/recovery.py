@@ -29,7 +29,7 @@ from shared.trading.costs import CostModel
 from shared.trading.positions import Holding
 from shared.trading.terms import AccountTerms, Instrument
 
-_WORKING = "status IN ('new', 'accepted', 'partially_filled')"
+_WORKING = "status IN ('new', 'held', 'accepted', 'partially_filled')"
 
 
 def load_shard(connection: Connection, shard: int, shards: int) -> StoredShard:
@@ -147,6 +147,9 @@ def order_of(row: Row[Any]) -> Order:
         replaces=row.replaces,
         replaced_by=row.replaced_by,
         closes_position=row.closes_position,
+        order_class=row.order_class,
+        group_id=None if row.group_id is None else OrderId(row.group_id),
+        group_role=row.group_role,
     )
 
 
