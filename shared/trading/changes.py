@@ -5,10 +5,10 @@ from uuid import UUID
 
 import msgspec
 
+from shared.models.cash import LedgerEntry
 from shared.models.identifiers import Mode, OrderId
 from shared.models.orders import Execution, Order
 from shared.trading.ids import named_id
-from shared.trading.ledger import LedgerEntry
 from shared.trading.orders import Transition
 from shared.trading.positions import Holding
 
@@ -38,7 +38,9 @@ class WorkingOrder(msgspec.Struct):
     executions: int = 0
 
 
-class Deposited(msgspec.Struct, frozen=True):
+class CashEntered(msgspec.Struct, frozen=True):
+    """Not by an execution."""
+
     entry: LedgerEntry
 
 
@@ -68,4 +70,4 @@ class StopMoved(msgspec.Struct, frozen=True):
     order: Order
 
 
-Change = Deposited | OrderChanged | OrderFilled | StopMoved
+Change = CashEntered | OrderChanged | OrderFilled | StopMoved
