@@ -48,6 +48,7 @@ _STATUS = {
     "account_name_taken": 409,
     "order_not_working": 409,
     "client_order_id_conflict": 409,
+    "client_entry_id_conflict": 409,
     "order_of_deployment": 409,
     "order_triggered": 409,
     "qty_follows_group": 409,

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
 
+from api_gateway.cash.schemas import LedgerEntryView
 from api_gateway.errors import Refused
 from api_gateway.orders import repository
 from api_gateway.orders.requests import OrderProcessor
@@ -15,7 +16,6 @@ from api_gateway.orders.schemas import (
     ClosedPositions,
     Closing,
     ExecutionView,
-    LedgerEntryView,
     NotClosedView,
     OrderReplacement,
     OrderTicket,

@@ -3,6 +3,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Query, Response
 
+from api_gateway.cash.schemas import LedgerEntryView
 from api_gateway.dependencies import GatewayState, ReadableAccount, TradableAccount
 from api_gateway.documentation import problems
 from api_gateway.orders.actions import with_legs
@@ -12,7 +13,6 @@ from api_gateway.orders.schemas import (
     ClosedPositions,
     Closing,
     ExecutionView,
-    LedgerEntryView,
     OrderFilter,
     OrderReplacement,
     OrderTicket,

@@ -288,15 +288,4 @@ class PositionView(View):
     updated_at: UtcTime
 
 
-class LedgerEntryView(View):
-    seq: int
-    kind: Literal["deposit", "fill", "fee"]
-    amount: Exact
-    currency: str
-    #: Cash after this entry.
-    balance: Exact
-    execution_id: UUID | None
-    at: UtcTime
-
-
 OrderFilter = Literal["working"] | OrderStatus

@@ -2,19 +2,24 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from order_processor.shards.clock import moment, nanoseconds
 from order_processor.shards.market import Market
 from order_processor.shards.replies import (
     CONFLICT,
+    ENTRY_CONFLICT,
     NO_ORDER,
     SUBMITTER,
     not_working,
     refusal,
+    same_entry,
     same_order,
     same_replacement,
 )
 from order_processor.shards.sessions import Sessions
+from order_processor.shards.state import BooksKey
+from shared.models.cash import CashReply, LedgerEntry, MoveCash
 from shared.models.identifiers import OrderId, Symbol
 from shared.models.orders import (
     BooksReply,
@@ -47,11 +52,15 @@ class Counter:
         sessions: Sessions,
         instruments: Mapping[Symbol, tuple[Instrument, float]],
         find: Callable[[Command, OrderId], Order | None],
+        entries: Mapping[tuple[BooksKey, str], LedgerEntry],
+        currencies: Mapping[UUID, str],
     ) -> None:
         self._market = market
         self._sessions = sessions
         self._instruments = instruments
         self._find = find
+        self._entries = entries
+        self._currencies = currencies
 
     def serve(self, books: Books, command: Command, tape_id: str) -> Outcome:
         """The caller records the changes, in their order, before anything else happens."""
@@ -70,6 +79,8 @@ class Counter:
                 return OrdersReply(request_id=command.request_id, orders=orders), ended
             case ClosePositions():
                 return self._close(books, command, tape_id)
+            case MoveCash():
+                return self._move_cash(books, command)
 
     # --- one order ---------------------------------------------------------------------------
 
@@ -183,6 +194,40 @@ class Counter:
         if not same:
             return refusal(command, CONFLICT), ()
         return OrdersReply(request_id=command.request_id, orders=known, repeated=True), ()
+
+    # --- cash --------------------------------------------------------------------------------
+
+    def _move_cash(self, books: Books, command: MoveCash) -> Outcome:
+        name = ((command.account_id, command.mode), command.client_entry_id)
+        known = self._entries.get(name)
+        if known is not None:
+            if same_entry(known, command):
+                reply = CashReply(request_id=command.request_id, entry=known, repeated=True)
+                return reply, ()
+            return refusal(command, ENTRY_CONFLICT), ()
+        missing = self._missing_end(command)
+        if missing is not None:
+            return refusal(command, missing), ()
+        entered = books.move_cash(command, self._market.now())
+        if isinstance(entered, Refused):
+            return refusal(command, entered), ()
+        return CashReply(request_id=command.request_id, entry=entered.entry), [entered]
+
+    def _missing_end(self, command: MoveCash) -> Refused | None:
+        """Why what would leave could not arrive. What has left must arrive: it isn't asked."""
+        if command.counterpart_id is None or command.amount > 0:
+            return None
+        currency = self._currencies.get(command.counterpart_id)
+        if currency is None:
+            return Refused("not_found", "There is no account to transfer to.")
+        if currency != command.currency:
+            return Refused(
+                "currency_mismatch",
+                "The other account has another currency.",
+                limit=currency,
+                observed=command.currency,
+            )
+        return None
 
     # --- looking up --------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import msgspec
 import structlog
 
 from order_processor.metrics import COMMANDS
+from shared.models.cash import CashReply, LedgerEntry, MoveCash
 from shared.models.orders import (
     Command,
     Order,
@@ -22,6 +23,9 @@ log = structlog.get_logger()
 
 CONFLICT = Refused(
     "client_order_id_conflict", "Another order of the account has this client order id."
+)
+ENTRY_CONFLICT = Refused(
+    "client_entry_id_conflict", "Another entry of the account has this client entry id."
 )
 SUBMITTER = Refused(
     "invalid_submitter", "Who submits is named by at most 128 printable characters."
@@ -78,6 +82,19 @@ def _same_part(order: Order, command: SubmitOrder) -> bool:
     )
 
 
+def same_entry(entry: LedgerEntry, command: MoveCash) -> bool:
+    """Whether the command asks for the very entry that its name already has."""
+    return (
+        entry.kind == command.kind
+        and entry.amount == command.amount
+        and entry.currency == command.currency
+        and entry.reason == command.reason
+        and entry.submitted_by == command.submitted_by
+        and entry.transfer_id == command.transfer_id
+        and entry.counterpart_id == command.counterpart_id
+    )
+
+
 def same_replacement(order: Order, command: ReplaceOrder) -> bool:
     """Whether the command asks for the very replacement that its client order id names."""
     asked = [
@@ -112,6 +129,8 @@ def note(command: Command, reply: Reply) -> None:
         outcome = reply.code
     elif isinstance(reply, OrderReply):
         outcome = "repeated" if reply.repeated else reply.order.status
+    elif isinstance(reply, CashReply):
+        outcome = "repeated" if reply.repeated else reply.entry.kind
     else:
         outcome = "ok"
     kind = type(command).__struct_config__.tag

@@ -60,7 +60,9 @@ _POSITIONS = _insert(
     " updated_at = excluded.updated_at",
 )
 _LEDGER = _insert(
-    "ledger_entries", "account_id, mode, seq, kind, amount, currency, balance, execution_id, at"
+    "ledger_entries",
+    "account_id, mode, seq, kind, amount, currency, balance, execution_id, at, client_entry_id,"
+    " submitted_by, reason, transfer_id, counterpart_id",
 )
 _EVENTS = text(
     """

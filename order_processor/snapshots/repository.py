@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, Row, text
 
 from order_processor.shards.clock import wall_clock
-from order_processor.shards.recovery import order_of
+from order_processor.shards.recovery import ledger_entry_of, order_of
+from shared.models.cash import LedgerEntry
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.orders import EquityMarked, Execution, Order, Position
 from shared.models.topics import AccountTopicKind, account_topic
@@ -34,6 +35,13 @@ _NEWEST_EXECUTIONS = text(
      ORDER BY seq DESC LIMIT :recent
     """
 )
+_NEWEST_CASH = text(
+    """
+    SELECT * FROM ledger_entries
+     WHERE account_id = :id AND mode = :mode AND kind NOT IN ('fill', 'fee')
+     ORDER BY seq DESC LIMIT :recent
+    """
+)
 _POSITIONS = text("SELECT * FROM positions WHERE account_id = :id AND mode = :mode ORDER BY symbol")
 _LAST_SEQ = text("SELECT coalesce(max(topic_seq), 0) FROM account_events WHERE topic = :topic")
 _CASH = text(
@@ -47,7 +55,7 @@ _CASH = text(
 )
 _LAST_PRICES = text("SELECT symbol, price FROM order_shard_marks WHERE shard = :shard")
 
-Snapshot = list[Order] | list[Execution] | list[Position] | EquityMarked
+Snapshot = list[Order] | list[Execution] | list[Position] | list[LedgerEntry] | EquityMarked
 
 
 class Snapshots:
@@ -86,6 +94,9 @@ class Snapshots:
         if kind == "executions":
             newest = connection.execute(_NEWEST_EXECUTIONS, books | {"recent": RECENT}).all()
             return seq, [_execution(row) for row in reversed(newest)]
+        if kind == "cash":
+            entries = connection.execute(_NEWEST_CASH, books | {"recent": RECENT}).all()
+            return seq, [ledger_entry_of(row) for row in reversed(entries)]
         return seq, [_position(row) for row in connection.execute(_POSITIONS, books)]
 
     def _equity(

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from shared.models.base import Message
+from shared.models.cash import CashMoved, CashReply, MoveCash
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 
 Side = Literal["buy", "sell"]
@@ -151,7 +152,9 @@ class OpenBooks(Message, frozen=True, tag="open_books"):
     mode: Mode
 
 
-Command = SubmitOrder | CancelOrder | CancelOrders | ReplaceOrder | ClosePositions | OpenBooks
+Command = (
+    SubmitOrder | CancelOrder | CancelOrders | ReplaceOrder | ClosePositions | MoveCash | OpenBooks
+)
 
 
 # --- what they are told ----------------------------------------------------------------------
@@ -269,7 +272,7 @@ class Refusal(Message, frozen=True, tag="refusal"):
     observed: str | None = None
 
 
-Reply = OrderReply | OrdersReply | BooksReply | Refusal
+Reply = OrderReply | OrdersReply | CashReply | BooksReply | Refusal
 
 
 # --- what happened: frames of the account topics ---------------------------------------------
@@ -312,4 +315,4 @@ class EquityMarked(Message, frozen=True, tag="equity"):
     prices: dict[str, Decimal]
 
 
-AccountEvent = OrderUpdated | OrderExecuted | PositionChanged
+AccountEvent = OrderUpdated | OrderExecuted | PositionChanged | CashMoved

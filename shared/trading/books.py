@@ -10,10 +10,12 @@ from decimal import Decimal
 
 import msgspec
 
+from shared.models.cash import MoveCash
 from shared.models.identifiers import Mode, OrderId, Symbol
 from shared.models.orders import ClosePositions, Order, ReplaceOrder, SubmitOrder
 from shared.trading.amounts import ZERO, exactly
-from shared.trading.changes import Change, Deposited, OrderChanged, WorkingOrder
+from shared.trading.cash import fault_of_entry
+from shared.trading.changes import CashEntered, Change, OrderChanged, WorkingOrder
 from shared.trading.checks import fault_of, obstacle_to, reserve_for
 from shared.trading.classes import Part, class_fault, exits_fault, of_leg, parts_of
 from shared.trading.drafts import closing, new_order, revision, successor
@@ -109,7 +111,15 @@ class Books:
         if self.is_open:
             return []
         capital = self.account.paper_capital if self.mode == "paper" else ZERO
-        return [Deposited(self._settlement.ledger.enter("deposit", capital, at))]
+        return [CashEntered(self._settlement.ledger.enter("deposit", capital, at))]
+
+    @exactly
+    def move_cash(self, command: MoveCash, at: datetime) -> Refused | CashEntered:
+        """The caller has made sure that the entry's id is new."""
+        fault = fault_of_entry(command, self.account, self._limits, self.cash, self.free_cash)
+        if fault is not None:
+            return fault
+        return CashEntered(self._settlement.ledger.move(command, at))
 
     @exactly
     def submit(

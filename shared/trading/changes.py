@@ -5,11 +5,11 @@ from uuid import UUID
 
 import msgspec
 
+from shared.models.cash import LedgerEntry
 from shared.models.identifiers import Mode, OrderId
 from shared.models.orders import Execution, Order
 from shared.trading.amounts import ZERO
 from shared.trading.ids import named_id
-from shared.trading.ledger import LedgerEntry
 from shared.trading.orders import Transition
 from shared.trading.positions import Holding
 
@@ -46,7 +46,9 @@ class WorkingOrder(msgspec.Struct):
         return self.order.qty - self.order.filled_qty - self.withheld
 
 
-class Deposited(msgspec.Struct, frozen=True):
+class CashEntered(msgspec.Struct, frozen=True):
+    """Not by an execution."""
+
     entry: LedgerEntry
 
 
@@ -77,4 +79,4 @@ class StopMoved(msgspec.Struct, frozen=True):
     order: Order
 
 
-Change = Deposited | OrderChanged | OrderFilled | StopMoved
+Change = CashEntered | OrderChanged | OrderFilled | StopMoved

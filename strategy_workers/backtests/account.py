@@ -18,7 +18,7 @@ from shared.models.orders import (
 )
 from shared.trading.amounts import exactly, measured
 from shared.trading.books import Books, BooksState
-from shared.trading.changes import Deposited, OrderChanged, OrderFilled, StopMoved
+from shared.trading.changes import CashEntered, OrderChanged, OrderFilled, StopMoved
 from shared.trading.costs import CostModel
 from shared.trading.events import executed, updated
 from shared.trading.matching import Reach
@@ -119,7 +119,7 @@ class Account:
             if fresh or price <= falling_to or price >= rising_to:
                 changes = books.meet_print(Symbol(symbol), measured(price), market_time(at_ns))
                 for change in changes:
-                    assert not isinstance(change, Deposited), "a print deposits nothing"
+                    assert not isinstance(change, CashEntered), "a print deposits nothing"
                     if not isinstance(change, StopMoved):
                         self._tell(change, 0)
                 if not books.working:

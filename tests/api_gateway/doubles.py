@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from cli.embedded.servers import free_port
 from shared.database.tables import AccountRow, LedgerEntryRow, OrderRow
 from shared.models.base import encode
+from shared.models.cash import CashReply, LedgerEntry, MoveCash
 from shared.models.identifiers import Symbol
 from shared.models.orders import (
     BooksReply,
@@ -62,6 +63,8 @@ class ProcessorDouble:
         self._streams = [order_commands(shard) for shard in range(shards)]
         #: Commands as they came.
         self.commands: list[Command] = []
+        #: Commands of this account get no answer, and are not carried out.
+        self.deaf_to: UUID | None = None
         #: While false, commands are left on their streams.
         self.answers = asyncio.Event()
         self.answers.set()
@@ -83,6 +86,8 @@ class ProcessorDouble:
                 cursor = entry.id
                 command = _decoder.decode(entry.fields[b"b"])
                 self.commands.append(command)
+                if command.account_id == self.deaf_to:
+                    continue
                 reply = await asyncio.to_thread(self._apply, command)
                 await self._redis.publish(command.reply_to, encode(reply))
 
@@ -105,6 +110,8 @@ class ProcessorDouble:
                     return _cancel_all(db, command)
                 case ClosePositions():
                     return _close(db, command)
+                case MoveCash():
+                    return _move_cash(db, command)
 
 
 def _open_books(db: Session, command: OpenBooks) -> Reply:
@@ -275,6 +282,39 @@ def _close(db: Session, command: ClosePositions) -> Reply:
         not_closed=() if command.symbol else (NotClosed(Symbol("IBM"), "halted", "No."),),
         repeated=reply.repeated,
     )
+
+
+def _move_cash(db: Session, command: MoveCash) -> Reply:
+    """Nothing is reserved here: all cash is free."""
+    rows = db.scalars(
+        select(LedgerEntryRow)
+        .where(LedgerEntryRow.account_id == command.account_id)
+        .order_by(LedgerEntryRow.seq)
+    ).all()
+    names = [field.name for field in msgspec.structs.fields(LedgerEntry)]
+    for row in rows:
+        if row.client_entry_id == command.client_entry_id:
+            if row.amount != command.amount:
+                return Refusal(
+                    request_id=command.request_id,
+                    code="client_entry_id_conflict",
+                    message="Another entry has this client_entry_id.",
+                )
+            known = LedgerEntry(**{name: getattr(row, name) for name in names})
+            return CashReply(request_id=command.request_id, entry=known, repeated=True)
+    balance = rows[-1].balance + command.amount
+    if balance < 0:
+        return Refusal(
+            request_id=command.request_id,
+            code="insufficient_cash",
+            message="There is not so much cash.",
+            limit=str(rows[-1].balance),
+            observed=str(-command.amount),
+        )
+    values = {name: getattr(command, name, None) for name in names}
+    values |= {"seq": len(rows) + 1, "balance": balance, "at": datetime.now(UTC)}
+    db.add(LedgerEntryRow(account_id=command.account_id, mode=command.mode, **values))
+    return CashReply(request_id=command.request_id, entry=LedgerEntry(**values))
 
 
 def _message(row: OrderRow) -> Order:

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -10,18 +11,18 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.models.cash import LedgerEntry, MoveCash
 from shared.models.identifiers import Symbol
 from shared.models.orders import Order, ReplaceOrder, StopLoss, SubmitOrder, TakeProfit
 from shared.trading.books import Books, BooksState
 from shared.trading.changes import (
+    CashEntered,
     Change,
-    Deposited,
     OrderFilled,
     StopMoved,
     WorkingOrder,
     order_id_of,
 )
-from shared.trading.ledger import LedgerEntry
 from shared.trading.orders import TRANSITIONS, Transition
 from shared.trading.terms import Instrument, Limits, Refused
 from tests.shared.trading.support import ACCOUNT, T0, at, command, terms
@@ -257,6 +258,14 @@ class NaiveBooks:
         new.ends_s, new.triggered = old.ends_s, old.triggered
         new.prices = list(old.prices)
 
+    def move_cash(self, amount: Decimal) -> bool:
+        """By the owner: never what working orders reserve."""
+        free = self.cash - sum(each.reserved for each in self.working())
+        if amount < 0 and -amount > min(free, self.cash):
+            return False
+        self.cash += amount
+        return True
+
     def expire(self, now_s: int) -> None:
         for order in self.working():
             if order.ends_s is not None and order.ends_s <= now_s:
@@ -354,6 +363,7 @@ replaces = st.tuples(
     st.none() | st.integers(1, 400).map(lambda lots: lots * LOT),
     st.none() | prices,
 )
+moves = st.tuples(st.just("move"), st.integers(-200_000, 200_000).filter(bool))
 restarts = st.tuples(st.just("restart"))
 runs = st.tuples(st.just("run"))
 #: Both symbols are held, so that there is something to sell.
@@ -378,6 +388,7 @@ steps = st.lists(
         gaps,
         cancels,
         replaces,
+        moves,
         restarts,
         runs,
     ),
@@ -398,7 +409,7 @@ class Played:
 
     def take(self, changes: list[Change]) -> None:
         for change in changes:
-            if isinstance(change, Deposited):
+            if isinstance(change, CashEntered):
                 self.entries.append(change.entry)
                 continue
             self.told[change.order.client_order_id] = change.order
@@ -484,6 +495,8 @@ def play(day: list[tuple[Any, ...]]) -> Played:
             symbol, price = arguments
             played.take(played.books.meet_print(Symbol(symbol), price, now))
             played.naive.print(symbol, price)
+        elif verb == "move":
+            move_cash(played, str(second), arguments[0] / D(100), now)
         elif verb == "run":
             played.take(played.books.forget_prints())
             played.naive.begin_run()
@@ -538,6 +551,23 @@ def replace(
     assert not isinstance(done, Refused), done
     played.take(list(done))
     played.naive.replace(old, new, qty or old.qty, ticket, now_s)
+
+
+def move_cash(played: Played, name: str, amount: Decimal, now: datetime) -> None:
+    command = MoveCash(
+        request_id="r",
+        reply_to="c",
+        account_id=ACCOUNT,
+        mode="paper",
+        client_entry_id=name,
+        submitted_by="user:1",
+        kind="deposit" if amount > 0 else "withdrawal",
+        amount=amount,
+        currency="USD",
+    )
+    entered = played.books.move_cash(command, now)
+    assert isinstance(entered, CashEntered) == played.naive.move_cash(amount)
+    played.take([entered] if isinstance(entered, CashEntered) else [])
 
 
 def submit_command(
@@ -619,7 +649,8 @@ def test_the_ledger_adds_up_and_agrees_with_executions_and_positions(
     fees = sum((fill.execution.fee for fill in played.fills), D(0))
     realized = sum((fill.execution.realized_pnl for fill in played.fills), D(0))
     cost = sum((holding.cost for holding in played.books.holdings.values()), D(0))
-    assert played.books.cash == CASH + realized - cost - fees
+    moved = sum((entry.amount for entry in played.entries if entry.client_entry_id), D(0))
+    assert played.books.cash == CASH + moved + realized - cost - fees
     for symbol, holding in played.books.holdings.items():
         own = [fill.execution for fill in played.fills if fill.execution.symbol == symbol]
         assert holding.realized_pnl == sum(each.realized_pnl for each in own)

@@ -371,12 +371,32 @@ def upgrade() -> None:
         sa.Column("balance", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("execution_id", sa.Uuid(), nullable=True),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("client_entry_id", sa.Text(), nullable=True),
+        sa.Column("submitted_by", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("transfer_id", sa.Uuid(), nullable=True),
+        sa.Column("counterpart_id", sa.Uuid(), nullable=True),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
         sa.CheckConstraint(
-            "kind IN ('deposit', 'fill', 'fee')", name=op.f("ck_ledger_entries_kind")
+            "kind IN ('deposit', 'withdrawal', 'interest', 'adjustment', 'transfer', 'fill',"
+            " 'fee')",
+            name=op.f("ck_ledger_entries_kind"),
+        ),
+        sa.CheckConstraint(
+            "(kind = 'transfer') = (transfer_id IS NOT NULL AND counterpart_id IS NOT NULL)",
+            name=op.f("ck_ledger_entries_transfer"),
         ),
         sa.CheckConstraint("mode IN ('paper', 'live')", name=op.f("ck_ledger_entries_mode")),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_ledger_entries_account_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["counterpart_id"], ["accounts.id"], name=op.f("fk_ledger_entries_counterpart_id")
         ),
         sa.ForeignKeyConstraint(
             ["execution_id"], ["executions.id"], name=op.f("fk_ledger_entries_execution_id")
@@ -385,6 +405,20 @@ def upgrade() -> None:
     )
     op.create_index(
         op.f("ix_ledger_entries_execution_id"), "ledger_entries", ["execution_id"], unique=False
+    )
+    op.create_index(
+        "ix_ledger_entries_client_entry_id",
+        "ledger_entries",
+        ["account_id", "mode", "client_entry_id"],
+        unique=True,
+        postgresql_where=sa.text("client_entry_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_ledger_entries_transfer_id",
+        "ledger_entries",
+        ["transfer_id"],
+        unique=False,
+        postgresql_where=sa.text("transfer_id IS NOT NULL"),
     )
     # ### end Alembic commands ###
 
