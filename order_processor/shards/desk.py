@@ -6,13 +6,14 @@ No I/O: what commands name that is not in memory is looked up by the owner first
 
 from collections.abc import Iterable
 from decimal import Decimal
+from itertools import islice
 from time import monotonic
 from uuid import UUID
 
 from order_processor.errors import UnappliableError
 from order_processor.metrics import FILLS
 from order_processor.shards.acknowledgements import MarkDone
-from order_processor.shards.batch import Answer, Batch, MarkRecord
+from order_processor.shards.batch import Answer, Batch, MarkRecord, Sealed
 from order_processor.shards.clock import WallClock, moment, nanoseconds
 from order_processor.shards.consumer import CommandEntry
 from order_processor.shards.counter import Counter
@@ -82,7 +83,9 @@ class Desk:
         self._books: dict[BooksKey, Books] = {}
         self._terms_read: dict[UUID, float] = {}
         self._instruments: dict[Symbol, tuple[Instrument, float]] = {}
+        #: Oldest first. So many of them were there when the batch under way was sealed.
         self._ended: dict[OrderId, Order] = {}
+        self._ended_when_sealed = 0
         self._holders: dict[Symbol, set[BooksKey]] = {}
         self._market = Market(wall, stored.last_prices, cursors.market_time_ns)
         self._counter = Counter(self._market, sessions, self._instruments, self._find)
@@ -111,8 +114,16 @@ class Desk:
             self.mark.run_id,
         )
 
-    def last_price_changes(self) -> tuple[bool, list[MarkRecord]]:
-        """Whether older last prices are to be deleted first, and those that moved."""
+    def seal(self, published_seq: int, equity: list[EquityMarked]) -> Sealed:
+        """What happened since the last time, to be committed; the next batch begins."""
+        sealed = Sealed(self.batch, self._last_price_changes(), self.cursors(published_seq), equity)
+        self.batch = Batch(self.batch.event_seq, self._topic_seqs)
+        self._market.moved_symbols.clear()
+        self._market.forgotten = False
+        self._ended_when_sealed = len(self._ended)
+        return sealed
+
+    def _last_price_changes(self) -> tuple[bool, list[MarkRecord]]:
         rows = []
         for symbol in self._market.moved_symbols:
             last = self._market.last_prices[symbol]
@@ -122,12 +133,12 @@ class Desk:
         return self._market.forgotten, rows
 
     def committed(self) -> None:
-        """What the batch held is durable: begin the next one."""
-        self.batch = Batch(self.batch.event_seq, self._topic_seqs)
-        self._market.moved_symbols.clear()
-        self._market.forgotten = False
-        while len(self._ended) > _ENDED_KEPT:
-            del self._ended[next(iter(self._ended))]
+        """What was sealed is durable. Not to be called between `unknown_to` and the commands'
+        application: what has ended and is durable may be forgotten here, and is then looked up."""
+        surplus = min(len(self._ended) - _ENDED_KEPT, self._ended_when_sealed)
+        for order_id in list(islice(self._ended, max(0, surplus))):
+            del self._ended[order_id]
+        self._ended_when_sealed = 0
 
     # --- the tape ----------------------------------------------------------------------------
 

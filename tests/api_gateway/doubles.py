@@ -83,7 +83,7 @@ class ProcessorDouble:
                 command = _decoder.decode(entry.fields[b"b"])
                 self.commands.append(command)
                 reply = await asyncio.to_thread(self._apply, command)
-                await self._redis.publish(command.reply_to, encode(reply))
+                await self._redis.publish(command.reply_to, encode([reply]))
 
     def _apply(self, command: Command) -> Reply:
         with Session(self._engine) as db, db.begin():
