@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from sqlalchemy import Engine, text
 
 from order_processor.settings import OrderProcessorSettings
+from order_processor.shards.past import Past
 from order_processor.wiring import Wiring, wire
 from shared.models.orders import Order, OrderReply, Reply
 from shared.models.topics import account_topic
@@ -189,3 +190,17 @@ async def _acknowledged(redis: Redis, shard: int, number: int) -> bool:
     wanted = (f'"orders:{shard}"'.encode(), f'"number":{number}'.encode())
     entries = await redis.xrange("tape:{0}:acks")
     return any(all(part in one[b"b"] for part in wanted) for _, one in entries)
+
+
+def test_of_what_is_over_only_the_durable_is_forgotten() -> None:
+    past: Past[int, str] = Past(kept=2)
+    past.update({1: "a", 2: "b", 3: "c"})
+    past.forget()
+    assert list(past) == [1, 2, 3]
+    past.seal()
+    past.update({4: "d", 5: "e", 6: "f", 7: "g"})
+    past.forget()
+    assert list(past) == [4, 5, 6, 7]
+    past.seal()
+    past.forget()
+    assert list(past) == [6, 7]

@@ -114,8 +114,7 @@ async def test_a_reply_that_can_not_be_read_does_not_cost_those_of_its_list(redi
     command = open_books(requests)
     async with requests.listening():
         asking = asyncio.create_task(requests.ask(command, 5))
-        while not await redis.xlen(order_commands(0)):
-            await asyncio.sleep(0.005)
+        assert await read_after(redis, order_commands(0), "0-0", count=1, block_ms=5000)
         reply = BooksReply(request_id=command.request_id, cash=Decimal(1))
         [message] = encode_replies([b'{"type":"of a later version"}', encode(reply)])
         await redis.publish(requests.reply_to, message)
