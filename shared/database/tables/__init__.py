@@ -21,6 +21,7 @@ from shared.database.tables.orders import (
     ShardRow,
 )
 from shared.database.tables.strategies import DeploymentRow, SignalRow
+from shared.database.tables.studies import StudyRow, StudyTrialRow
 
 __all__ = [
     "AccountEventRow",
@@ -41,6 +42,8 @@ __all__ = [
     "SessionRow",
     "ShardRow",
     "SignalRow",
+    "StudyRow",
+    "StudyTrialRow",
     "UserRow",
     "utc_now",
 ]

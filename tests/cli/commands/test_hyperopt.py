@@ -51,7 +51,7 @@ def test_a_killed_study_goes_on_where_it_was_and_ends_as_if_nothing_happened(des
     running = subprocess.Popen(
         desk.command(*desk.hyperopt(*some, "--study", "killed")), stdout=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 100
     while not study.exists() or study.read_bytes().count(b"\n") < 4:
         assert running.poll() is None
         assert time.monotonic() < deadline
