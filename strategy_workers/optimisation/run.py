@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-from sqlalchemy import Engine
+from typing import TYPE_CHECKING, Any
 
 from strategy_workers.backtests.errors import BadBacktestError
 from strategy_workers.backtests.plan import Plan
@@ -19,11 +17,13 @@ from strategy_workers.optimisation.memory import InMemory
 from strategy_workers.optimisation.objectives import ObjectiveSpec, parse_objective
 from strategy_workers.optimisation.samplers import Sampler, make_sampler
 from strategy_workers.optimisation.search import Progress, processes, work_on
-from strategy_workers.optimisation.shared_study import SharedStudy
 from strategy_workers.optimisation.space import Point, Space, parse_space
 from strategy_workers.optimisation.study import Search, Settings, has_stopped
 from strategy_workers.optimisation.trial import Task, Trial, run_trial
 from strategy_workers.sdk import InvalidParametersError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,8 @@ def run_optimisation(
             path = place / f"{check_name(name)}{SUFFIX}"
             study = Journal.open(path, ready.settings, resume=resume)
         else:
+            from strategy_workers.optimisation.shared_study import SharedStudy
+
             study = SharedStudy.open(place, name, ready.settings, resume=resume)
         with closing(study):
             found = work_on(

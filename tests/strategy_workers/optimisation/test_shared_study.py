@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def test_a_database_without_a_platform_is_one_sentence(engine: Engine) -> None:
 def test_two_machines_at_once_come_to_what_one_comes_to(
     engine: Engine, settings: Settings, tmp_path: Path
 ) -> None:
-    path = write_candles(tmp_path / "AAA.csv", walk(1, 600))
+    path = write_candles(tmp_path / "AAA.csv", walk(1, 400))
     database = {
         "DB_HOST": settings.db_host,
         "DB_PORT": str(settings.db_port),
@@ -85,15 +86,18 @@ def test_two_machines_at_once_come_to_what_one_comes_to(
     }
     command = [
         sys.executable, "-m", "cli", "hyperopt", "--strategy", "sma_crossover", "--exchange",
-        "24/7", "--candles", str(path), "--space", "fast=2:6", "--space", "slow=8,12", "--json",
+        "24/7", "--candles", str(path), "--space", "fast=2:4", "--space", "slow=8,12", "--json",
         "--jobs", "1",
     ]  # fmt: skip
     shared = [*command, "--study", "both", "--shared"]
     environment = {**os.environ, **database}
     alone = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
     first = subprocess.Popen(shared, env=environment, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
     while "both" not in names_in(engine):
         assert first.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     second = subprocess.Popen(
         [*shared, "--resume"], env=environment, stdout=subprocess.PIPE, text=True
     )
