@@ -28,6 +28,7 @@ from order_processor.shards.sessions import Sessions
 from shared.database.leases import Lease
 from shared.redis import tape
 from shared.redis.topics import publish_frames
+from shared.trading.amounts import exact
 from shared.trading.terms import Limits
 from shared.utils.tasks import end_tasks
 
@@ -253,8 +254,9 @@ class ShardOwner:
     async def _apply(self, entries: list[FedEntry]) -> None:
         """Apply tape entries, then the commands that were waiting for them."""
         desk, began = self._desk, perf_counter()
-        for entry in entries:
-            desk.apply_entry(entry)
+        with exact():
+            for entry in entries:
+                desk.apply_entry(entry)
         room = self._settings.order_batch_commands - desk.batch.commands
         commands = self._commands.take(min(room, _COMMANDS_AT_ONCE), desk.has_applied)
         if commands:
@@ -279,8 +281,9 @@ class ShardOwner:
 
     async def _apply_commands(self, commands: list[CommandEntry]) -> None:
         try:
-            for command in commands:
-                self._desk.apply_command(command, poisoned=command.id in self._poisoned)
+            with exact():
+                for command in commands:
+                    self._desk.apply_command(command, poisoned=command.id in self._poisoned)
         except UnappliableError:
             # The memory is lost; the batch under way isn't, and its senders wait for answers.
             await self._committer.settle()
