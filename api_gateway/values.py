@@ -155,6 +155,12 @@ Title = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=64),
     AfterValidator(_printable),
 ]
+#: A sentence for people, such as a reason.
+Sentence = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_printable),
+]
 #: What a client types to be recognised or to search: anything printable, of bounded length.
 Phrase = Annotated[str, StringConstraints(max_length=320), AfterValidator(_printable)]
 ClientOrderId = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$")]

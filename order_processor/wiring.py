@@ -11,6 +11,7 @@ from uuid import uuid4
 from redis.asyncio import Redis
 from sqlalchemy import Engine
 
+from order_processor.risk.rules import RuleBook
 from order_processor.settings import OrderProcessorSettings
 from order_processor.shards.acknowledgements import Acknowledgements
 from order_processor.shards.assignment import ShardSeat
@@ -56,10 +57,13 @@ async def wire(
         acknowledgements = Acknowledgements(redis)
         sessions = Sessions(Calendars(settings.calendar_folder))
         stack.callback(sessions.close)
-        seats = _seats(settings, engine, redis, feed, acknowledgements, sessions, wall)
+        rules = RuleBook(engine, settings.order_risk_refresh_s)
+        stack.callback(rules.close)
+        seats = _seats(settings, engine, redis, feed, acknowledgements, sessions, rules, wall)
         tasks = [
             asyncio.create_task(feed.run(), name="tape"),
             asyncio.create_task(acknowledgements.run(), name="acknowledgements"),
+            asyncio.create_task(rules.run(), name="risk rules"),
         ]
         stack.push_async_callback(end_tasks, list(tasks))
         shards = [asyncio.create_task(seat.run(), name="shard") for seat in seats]
@@ -76,6 +80,7 @@ def _seats(
     feed: TapeFeed,
     acknowledgements: Acknowledgements,
     sessions: Sessions,
+    rules: RuleBook,
     wall: WallClock,
 ) -> list[ShardSeat]:
     # Of this process alone, also when its id comes again: a lease is never taken for its own.
@@ -96,6 +101,7 @@ def _seats(
                 acknowledgements=acknowledgements,
                 wall=wall,
                 sessions=sessions,
+                rules=rules,
                 poisoned=poisoned,
                 stopping=stopping,
             )

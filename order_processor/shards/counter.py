@@ -17,6 +17,7 @@ from order_processor.shards.replies import (
 from order_processor.shards.sessions import Sessions
 from shared.models.identifiers import OrderId, Symbol
 from shared.models.orders import (
+    BooksCommand,
     BooksReply,
     CancelOrder,
     CancelOrders,
@@ -52,7 +53,7 @@ class Counter:
         self._instruments = instruments
         self._find = find
 
-    def serve(self, books: Books, command: Command, tape_id: str) -> Outcome:
+    def serve(self, books: Books, command: BooksCommand, tape_id: str) -> Outcome:
         """The caller records the changes, in their order, before anything else happens."""
         if isinstance(command, OpenBooks):
             return BooksReply(request_id=command.request_id, cash=books.cash), ()

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from order_processor.errors import LeaseLostError
 from order_processor.metrics import BATCH_COMMANDS, COMMIT_SECONDS
+from order_processor.risk.rules import RuleBook
 from order_processor.settings import OrderProcessorSettings
 from order_processor.shards.acknowledgements import Acknowledgements, participant
 from order_processor.shards.batch import Batch
@@ -24,6 +25,7 @@ from order_processor.shards.equity import EquityMarker
 from order_processor.shards.feed import FedEntry, Inbox, TapeFeed
 from order_processor.shards.journal import Journal
 from order_processor.shards.sessions import Sessions
+from order_processor.shards.state import Unknowns
 from shared.database.leases import Lease
 from shared.redis import tape
 from shared.redis.keys import order_commands
@@ -57,6 +59,7 @@ class ShardOwner:
         acknowledgements: Acknowledgements,
         wall: WallClock,
         sessions: Sessions,
+        rules: RuleBook,
         poisoned: set[str],
         stopping: asyncio.Event,
     ) -> None:
@@ -69,6 +72,7 @@ class ShardOwner:
         self._acknowledgements = acknowledgements
         self._wall = wall
         self._sessions = sessions
+        self._rules = rules
         self._poisoned = poisoned
         self._stopping = stopping
         self._wake = asyncio.Event()
@@ -103,6 +107,7 @@ class ShardOwner:
                     if not self._inbox.entries:
                         self._acknowledge_mark()
             finally:
+                self._rules.leave(self._wake)
                 self._feed.detach(self._inbox)
                 self._acknowledgements.withdraw(self._shard)
             await self._flush_cursors()
@@ -123,6 +128,8 @@ class ShardOwner:
     # --- taking over -------------------------------------------------------------------------
 
     async def _recover(self) -> None:
+        await self._rules.refresh()
+        self._rules.watch(self._wake)
         stored = await self._journal.load(self._lease)
         self._stored = stored.cursors
         self._published = stored.cursors.published_seq
@@ -195,6 +202,7 @@ class ShardOwner:
             self._equity.wait_s(self._desk),
             self._cursor_wait_s(),
             self._expiry_wait_s(),
+            self._desk.risk.wait_s(),
             overdue_s,
         ]
         try:
@@ -232,8 +240,10 @@ class ShardOwner:
     async def _apply(self, entries: list[FedEntry]) -> None:
         """Apply tape entries, then the commands that were waiting for them, and commit."""
         desk = self._desk
+        await self._follow_rules()
         for entry in entries:
             desk.apply_entry(entry)
+        desk.risk.check()
         commands = self._commands.take(self._settings.order_batch_commands, desk.has_applied)
         if commands:
             unknown = desk.unknown_to(commands)
@@ -248,6 +258,17 @@ class ShardOwner:
         if desk.batch.writes or self._cursor_wait_s() == 0.0:
             await self._commit()
         await self._equity.publish(desk)
+
+    async def _follow_rules(self) -> None:
+        """Take in new limits, and make sure that positions could be closed without waiting."""
+        risk = self._desk.risk
+        risk.take_rules(self._rules.current)
+        missing = risk.missing_instruments()
+        if missing:
+            unknown = Unknowns(symbols=missing)
+            found = await self._journal.look_up(unknown, self._desk.last_prices)
+            self._desk.learn(unknown, found)
+        risk.carry_out_halt()
 
     async def _commit(self) -> None:
         desk, batch = self._desk, self._desk.batch

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.sql.elements import TextClause
 
 from order_processor.errors import CursorMovedError
+from order_processor.risk.repository import write_risk
 from order_processor.shards.batch import Batch, MarkRecord
 from order_processor.shards.state import Cursors
 from shared.models.base import encode
@@ -105,6 +106,7 @@ def write_batch(connection: Connection, shard: int, batch: Batch) -> None:
             connection.execute(statement, {"rows": _json(rows)})
     if batch.events:
         connection.execute(_EVENTS, {"shard": shard, "rows": _json(batch.events)})
+    write_risk(connection, shard, batch.risk)
 
 
 def write_last_prices(

@@ -6,10 +6,12 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row, text
 
+from order_processor.risk.repository import risk_states
 from order_processor.shards.clock import wall_clock
 from order_processor.shards.recovery import order_of
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.orders import EquityMarked, Execution, Order, Position
+from shared.models.risk import RiskState
 from shared.models.topics import AccountTopicKind, account_topic
 from shared.redis.keys import shard_of
 from shared.trading.amounts import ZERO, plain, rounded
@@ -47,7 +49,7 @@ _CASH = text(
 )
 _LAST_PRICES = text("SELECT symbol, price FROM order_shard_marks WHERE shard = :shard")
 
-Snapshot = list[Order] | list[Execution] | list[Position] | EquityMarked
+Snapshot = list[Order] | list[Execution] | list[Position] | EquityMarked | RiskState
 
 
 class Snapshots:
@@ -86,6 +88,8 @@ class Snapshots:
         if kind == "executions":
             newest = connection.execute(_NEWEST_EXECUTIONS, books | {"recent": RECENT}).all()
             return seq, [_execution(row) for row in reversed(newest)]
+        if kind == "risk":
+            return seq, risk_states(connection, [account_id]).get((account_id, mode), RiskState())
         return seq, [_position(row) for row in connection.execute(_POSITIONS, books)]
 
     def _equity(

@@ -13,6 +13,7 @@ import msgspec
 
 from shared.models.base import Message
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
+from shared.models.risk import RiskState
 
 Side = Literal["buy", "sell"]
 OrderType = Literal["market", "limit", "stop", "stop_limit", "trailing_stop"]
@@ -30,6 +31,13 @@ OrderStatus = Literal[
 
 
 # --- what users and strategies ask for -------------------------------------------------------
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where a person's command came from, for the audit trail."""
+
+    ip: str
+    user_agent: str
 
 
 class SubmitOrder(Message, frozen=True, tag="submit_order"):
@@ -56,6 +64,7 @@ class SubmitOrder(Message, frozen=True, tag="submit_order"):
     trail_percent: Decimal | None = None
     #: Of a GTD order, a whole second of market time.
     expires_at: datetime | None = None
+    origin: Origin | None = None
 
 
 class CancelOrder(Message, frozen=True, tag="cancel_order"):
@@ -65,6 +74,7 @@ class CancelOrder(Message, frozen=True, tag="cancel_order"):
     mode: Mode
     order_id: OrderId
     submitted_by: str
+    origin: Origin | None = None
 
 
 class CancelOrders(Message, frozen=True, tag="cancel_orders"):
@@ -76,6 +86,7 @@ class CancelOrders(Message, frozen=True, tag="cancel_orders"):
     mode: Mode
     submitted_by: str
     symbol: Symbol | None = None
+    origin: Origin | None = None
 
 
 class ReplaceOrder(Message, frozen=True, tag="replace_order"):
@@ -97,6 +108,7 @@ class ReplaceOrder(Message, frozen=True, tag="replace_order"):
     stop_price: Decimal | None = None
     trail_price: Decimal | None = None
     trail_percent: Decimal | None = None
+    origin: Origin | None = None
 
 
 class ClosePositions(Message, frozen=True, tag="close_positions"):
@@ -115,6 +127,7 @@ class ClosePositions(Message, frozen=True, tag="close_positions"):
     symbol: Symbol | None = None
     #: Cancel the working orders of the symbols first: those to sell hold the position.
     cancel_orders: bool = False
+    origin: Origin | None = None
 
 
 class OpenBooks(Message, frozen=True, tag="open_books"):
@@ -126,7 +139,54 @@ class OpenBooks(Message, frozen=True, tag="open_books"):
     mode: Mode
 
 
-Command = SubmitOrder | CancelOrder | CancelOrders | ReplaceOrder | ClosePositions | OpenBooks
+class EngageKillSwitch(Message, frozen=True, tag="engage_kill_switch"):
+    """Cancel all orders, take no more, pause the strategies; `flatten` closes positions as well.
+
+    Engaged again it changes nothing, but flattens when that is asked for the first time.
+    """
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    submitted_by: str
+    reason: str
+    flatten: bool = False
+    origin: Origin | None = None
+
+
+class ReleaseKillSwitch(Message, frozen=True, tag="release_kill_switch"):
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    submitted_by: str
+    origin: Origin | None = None
+
+
+class AcknowledgeLoss(Message, frozen=True, tag="acknowledge_loss"):
+    """Let orders pass again after the loss limit was reached; the loss counts anew from here."""
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    submitted_by: str
+    origin: Origin | None = None
+
+
+class SeeRisk(Message, frozen=True, tag="see_risk"):
+    """Tell how things stand; changes nothing."""
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+
+
+RiskCommand = EngageKillSwitch | ReleaseKillSwitch | AcknowledgeLoss | SeeRisk
+BooksCommand = SubmitOrder | CancelOrder | CancelOrders | ReplaceOrder | ClosePositions | OpenBooks
+Command = BooksCommand | RiskCommand
 
 
 # --- what they are told ----------------------------------------------------------------------
@@ -236,9 +296,34 @@ class Refusal(Message, frozen=True, tag="refusal"):
     #: The limit that refused it and the value it saw, where there are such.
     limit: str | None = None
     observed: str | None = None
+    #: Of the risk ladder, when one of its limits refused it.
+    level: str | None = None
 
 
-Reply = OrderReply | OrdersReply | BooksReply | Refusal
+class LimitUse(msgspec.Struct, frozen=True):
+    kind: str
+    level: str
+    limit: str
+    used: str
+
+
+class RiskReply(Message, frozen=True, tag="risk_reply"):
+    """How the books stand after the commit, at the last prices."""
+
+    request_id: str
+    at: datetime
+    state: RiskState
+    gross_exposure: Decimal
+    net_exposure: Decimal
+    #: Since the reset that the loss limit counts from; below zero it is a gain.
+    loss: Decimal
+    open_orders: int
+    #: Why the platform's kill switch is engaged; None when it isn't.
+    halted: str | None
+    limits: tuple[LimitUse, ...]
+
+
+Reply = OrderReply | OrdersReply | BooksReply | RiskReply | Refusal
 
 
 # --- what happened: frames of the account topics ---------------------------------------------

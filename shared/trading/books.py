@@ -12,6 +12,7 @@ import msgspec
 
 from shared.models.identifiers import Mode, OrderId, Symbol
 from shared.models.orders import ClosePositions, Order, ReplaceOrder, SubmitOrder
+from shared.models.risk import RiskState
 from shared.trading.amounts import ZERO, exactly
 from shared.trading.changes import Change, Deposited, OrderChanged, WorkingOrder
 from shared.trading.checks import fault_of, obstacle_to, reserve_for
@@ -21,6 +22,7 @@ from shared.trading.lifecycle import Lifecycle
 from shared.trading.matching import Reach
 from shared.trading.paper import PaperMarket
 from shared.trading.positions import Holding
+from shared.trading.risk_guard import PriceOf, RiskGuard
 from shared.trading.settlement import Settlement
 from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
 from shared.trading.working import WorkingOrders
@@ -37,10 +39,22 @@ class BooksState(msgspec.Struct):
     holdings: list[Holding] = []
     #: Each with whether it still waits for its first print.
     working: list[tuple[WorkingOrder, bool]] = []
+    risk: RiskState = msgspec.field(default_factory=RiskState)
+
+
+def _no_price(_: Symbol) -> Decimal | None:
+    return None
 
 
 class Books:
-    def __init__(self, account: AccountTerms, mode: Mode, limits: Limits, state: BooksState):
+    def __init__(
+        self,
+        account: AccountTerms,
+        mode: Mode,
+        limits: Limits,
+        state: BooksState,
+        price_of: PriceOf = _no_price,
+    ):
         #: Replaced by the owner when the account's terms change.
         self.account = account
         self.mode = mode
@@ -51,6 +65,7 @@ class Books:
         self._orders = WorkingOrders()
         self._lifecycle = Lifecycle(self._orders, self._settlement)
         self._market = PaperMarket(self._orders, self._settlement, self._lifecycle)
+        self.risk = RiskGuard(self._orders, self._settlement, state.risk, price_of)
         for working, fresh in state.working:
             self._orders.start(working, fresh=fresh)
 
@@ -130,6 +145,7 @@ class Books:
             session_close,
             at if time_known else None,
         )
+        fault = fault or self.risk.rate_fault(command, at)
         if fault is not None:
             return fault
         assert instrument is not None, "fault_of refuses an unknown symbol"
@@ -160,6 +176,7 @@ class Books:
         if isinstance(draft, Refused):
             return draft
         fault = fault_of(draft, self.account, instrument, self._limits, None, at)
+        fault = fault or self.risk.rate_fault(draft, at)
         if fault is not None:
             return fault
         assert instrument is not None, "fault_of refuses an unknown symbol"
@@ -197,7 +214,7 @@ class Books:
         assert instrument is not None, "fault_of refuses an unknown symbol"
         tick = instrument.tick_size
         freed = self._orders.working_in(symbol) if command.cancel_orders else []
-        reserve, obstacle = self._weigh(draft, tick, last_price, freed=freed)
+        reserve, obstacle = self._weigh(draft, tick, last_price, freed, closes=True)
         ended = [] if obstacle else [self._lifecycle.end(each, "cancel", at) for each in freed]
         new = self._number(draft, at, None, last_price, tick)
         new = msgspec.structs.replace(new, closes_position=True)
@@ -209,11 +226,13 @@ class Books:
         tick: Decimal,
         last_price: Decimal | None,
         freed: Sequence[WorkingOrder] = (),
+        *,
+        closes: bool = False,
     ) -> tuple[Decimal, Refused | None]:
         """What the order reserves, and what forbids it, when `freed` no longer work."""
         reserve = reserve_for(command, self.account.costs, tick, last_price, self._limits)
         selling = [each.order.qty for each in freed if each.order.side == "sell"]
-        obstacle = obstacle_to(
+        obstacle = self.risk.obstacle_to(command, last_price, freed, closes=closes) or obstacle_to(
             command,
             last_price=last_price,
             reserve=reserve,
