@@ -10,6 +10,7 @@ from sqlalchemy.orm import sessionmaker
 
 from api_gateway.accounts.actions import Accounts
 from api_gateway.callers import Callers
+from api_gateway.cash.actions import Cash
 from api_gateway.identity.actions import Identity
 from api_gateway.identity.passwords import Passwords
 from api_gateway.orders.actions import Orders
@@ -33,6 +34,7 @@ class Gateway:
     identity: Identity
     callers: Callers
     accounts: Accounts
+    cash: Cash
     orders: Orders
     risk: Risk
     market_data: Upstream
@@ -78,6 +80,7 @@ async def wired(settings: GatewaySettings) -> AsyncIterator[Gateway]:
                 recheck_s=settings.session_recheck_s,
             ),
             accounts=Accounts(sessions, redis, processor, settings.order_shards),
+            cash=Cash(sessions, processor),
             orders=Orders(sessions, processor),
             risk=Risk(sessions, processor),
             market_data=await upstream("market data engine", settings.market_data_url),

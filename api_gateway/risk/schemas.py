@@ -3,14 +3,14 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from api_gateway.values import Exact, Input, PositiveDecimal, Sentence, Symbol, UtcTime, View
+from api_gateway.values import Exact, Input, PositiveDecimal, Remark, Symbol, UtcTime, View
 from shared.models.identifiers import Mode
 from shared.trading.risk import Level
 
 Count = Annotated[int, Field(ge=0, le=100_000)]
 Rate = Annotated[int, Field(ge=1, le=10_000)]
 Symbols = Annotated[list[Symbol], Field(max_length=1000)]
-Reason = Annotated[Sentence, Field(examples=["Feed looks wrong"])]
+Reason = Annotated[Remark, Field(examples=["Feed looks wrong"])]
 
 
 class DeploymentLimits(Input):

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import msgspec
 
+from shared.models.cash import MoveCash
 from shared.models.identifiers import Mode
 from shared.models.orders import (
     AcknowledgeLoss,
@@ -38,6 +39,9 @@ _TICKET = (
     "trail_price",
     "trail_percent",
     "expires_at",
+    "order_class",
+    "take_profit",
+    "stop_loss",
 )
 #: What else the record tells of a command.
 _DETAILS: dict[type, tuple[str, ...]] = {
@@ -46,6 +50,7 @@ _DETAILS: dict[type, tuple[str, ...]] = {
     CancelOrder: (),
     CancelOrders: (),
     ClosePositions: ("cancel_orders",),
+    MoveCash: ("kind", "amount", "currency", "client_entry_id", "reason", "transfer_id"),
     EngageKillSwitch: ("reason", "flatten"),
     ReleaseKillSwitch: (),
     AcknowledgeLoss: (),
@@ -75,7 +80,7 @@ def record_of(command: Command, reply: Reply) -> AuditRecord | None:
     """None for commands that are no one's act: opening the books, and looking at them."""
     if isinstance(command, OpenBooks | SeeRisk):
         return None
-    origin = command.origin
+    origin = getattr(command, "origin", None)
     return AuditRecord(
         account_id=command.account_id,
         mode=command.mode,
@@ -143,6 +148,9 @@ def _text(command: Command, name: str) -> str | None:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, msgspec.Struct):
+        parts = msgspec.structs.asdict(value)
+        return {name: _plain(part) for name, part in parts.items() if part is not None}
     return value if isinstance(value, bool) else _storable(str(value))
 
 

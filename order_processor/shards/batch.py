@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from order_processor.risk.records import RiskBatch
+from shared.models.cash import CashMoved, LedgerEntry
 from shared.models.frames import encode_frame
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.orders import (
@@ -20,9 +21,8 @@ from shared.models.orders import (
 from shared.models.risk import RiskChanged
 from shared.models.topics import AccountTopicKind, account_topic
 from shared.trading.books import Books
-from shared.trading.changes import Change, Deposited, OrderFilled, StopMoved, WorkingOrder
+from shared.trading.changes import CashEntered, Change, OrderFilled, StopMoved, WorkingOrder
 from shared.trading.events import executed, updated
-from shared.trading.ledger import LedgerEntry
 from shared.trading.orders import Transition
 
 
@@ -35,7 +35,7 @@ class PositionRecord(Position, frozen=True):
     cost: Decimal
 
 
-class LedgerRecord(LedgerEntry, frozen=True):
+class LedgerRecord(LedgerEntry, frozen=True, kw_only=True):
     account_id: UUID
     mode: Mode
 
@@ -95,8 +95,12 @@ class Batch:
 
     def record(self, books: Books, change: Change, tape_id: str) -> None:
         account = AccountId(books.account.id)
-        if isinstance(change, Deposited):
+        if isinstance(change, CashEntered):
             self._enter(account, books.mode, change.entry)
+            moved = CashMoved(
+                account_id=account, mode=books.mode, entry=change.entry, tape_id=tape_id
+            )
+            self.tell(account, books.mode, "cash", moved)
             return
         order = change.order
         if isinstance(change, StopMoved):

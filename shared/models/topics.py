@@ -7,11 +7,12 @@ from uuid import UUID
 
 from shared.models.identifiers import TIMEFRAMES, Mode, Timeframe
 
-AccountTopicKind = Literal["orders", "executions", "positions", "equity", "risk"]
+AccountTopicKind = Literal["orders", "executions", "positions", "cash", "equity", "risk"]
 ACCOUNT_TOPIC_KINDS: tuple[AccountTopicKind, ...] = (
     "orders",
     "executions",
     "positions",
+    "cash",
     "equity",
     "risk",
 )

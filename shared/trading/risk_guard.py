@@ -122,13 +122,17 @@ class RiskGuard:
 
     def _working_qty(self, order: SubmitOrder, freed: Sequence[WorkingOrder]) -> Decimal:
         """What is still to be filled on the order's side of its symbol."""
+        if order.side == "sell":
+            # Exits of one group deliver the same quantity, once.
+            return self._orders.reserved_qty(order.symbol) - self._orders.freed_without(freed)[1]
         gone = {each.order.id for each in freed}
         return sum(
             (
                 each.order.qty - each.order.filled_qty
                 for each in self._orders.by_id.values()
                 if each.order.symbol == order.symbol
-                and each.order.side == order.side
+                and each.order.side == "buy"
+                and each.order.status != "held"
                 and each.order.id not in gone
             ),
             ZERO,
@@ -164,7 +168,7 @@ class RiskGuard:
                     "risk_position_value", "position value", bounds.position_value, total
                 )
         if bounds.gross_exposure is not None:
-            total = self.gross_exposure() + value - sum((each.reserved for each in freed), ZERO)
+            total = self.gross_exposure() + value - self._orders.freed_without(freed)[0]
             if total > bounds.gross_exposure.limit:
                 return _too_much(
                     "risk_gross_exposure", "gross exposure", bounds.gross_exposure, total

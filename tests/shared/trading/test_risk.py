@@ -44,7 +44,7 @@ def answer(books: Books, order: SubmitOrder, seconds: int = 0) -> str:
     taken = books.submit(order, instrument, price, at(seconds), "1-0", None)
     if isinstance(taken, Refused):
         return taken.code
-    return taken.order.reason_code or taken.order.status
+    return taken[0].order.reason_code or taken[0].order.status
 
 
 def hold(books: Books, qty: str = "10", symbol: str = "SPY") -> None:
