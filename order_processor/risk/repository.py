@@ -31,16 +31,6 @@ _PAUSE = text(
                    ORDER BY id FOR UPDATE)
     """
 )
-_AUDIT = text(
-    """
-    INSERT INTO order_audit (account_id, mode, actor, ip, user_agent, request_id, command, order_id,
-                             client_order_id, symbol, detail, outcome, code, limit_value, observed,
-                             level)
-    SELECT account_id, mode, actor, ip, user_agent, request_id, command, order_id,
-           client_order_id, symbol, detail, outcome, code, limit_value, observed, level
-      FROM json_populate_recordset(NULL::order_audit, :rows)
-    """
-)
 _HALTED = text(
     """
     INSERT INTO order_shard_halts (shard, number) VALUES (:shard, :number)
@@ -50,8 +40,6 @@ _HALTED = text(
 
 
 def write_risk(connection: Connection, shard: int, batch: RiskBatch) -> None:
-    if batch.audit:
-        connection.execute(_AUDIT, {"rows": encode(batch.audit).decode()})
     if batch.states:
         rows = encode(list(batch.states.values())).decode()
         connection.execute(_STATES, {"rows": rows})

@@ -94,7 +94,7 @@ class ProcessorDouble:
                 if command.account_id == self.deaf_to:
                     continue
                 reply = await asyncio.to_thread(self._apply, command)
-                await self._redis.publish(command.reply_to, encode(reply))
+                await self._redis.publish(command.reply_to, encode([reply]))
 
     def _apply(self, command: Command) -> Reply:
         with Session(self._engine) as db, db.begin():
