@@ -14,10 +14,13 @@ from cli.commands import (
     data,
     demo,
     down,
+    hyperopt,
+    hyperopt_list,
     list_strategies,
     logs,
     status,
     up,
+    walk_forward,
 )
 from cli.embedded.servers import ServerStartError
 from cli.errors import CliError
@@ -37,6 +40,9 @@ app.command()(demo.demo)
 app.add_typer(data.data, name="data")
 app.command()(backtesting.backtesting)
 app.command("backtesting-show")(backtesting_show.backtesting_show)
+app.command()(hyperopt.hyperopt)
+app.command("hyperopt-list")(hyperopt_list.hyperopt_list)
+app.command("walk-forward")(walk_forward.walk_forward)
 app.command("list-strategies")(list_strategies.list_strategies)
 
 

@@ -7,20 +7,24 @@ from uuid import UUID
 
 import msgspec
 
+from order_processor.risk.records import RiskBatch
+from order_processor.shards.state import Cursors
+from shared.models.cash import CashMoved, LedgerEntry
 from shared.models.frames import encode_frame
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.orders import (
     AccountEvent,
+    EquityMarked,
     Execution,
     Order,
     Position,
     PositionChanged,
 )
+from shared.models.risk import RiskChanged
 from shared.models.topics import AccountTopicKind, account_topic
 from shared.trading.books import Books
-from shared.trading.changes import Change, Deposited, OrderFilled, StopMoved, WorkingOrder
+from shared.trading.changes import CashEntered, Change, OrderFilled, StopMoved, WorkingOrder
 from shared.trading.events import executed, updated
-from shared.trading.ledger import LedgerEntry
 from shared.trading.orders import Transition
 
 
@@ -33,7 +37,7 @@ class PositionRecord(Position, frozen=True):
     cost: Decimal
 
 
-class LedgerRecord(LedgerEntry, frozen=True):
+class LedgerRecord(LedgerEntry, frozen=True, kw_only=True):
     account_id: UUID
     mode: Mode
 
@@ -82,18 +86,23 @@ class Batch:
         self.events: list[EventRecord] = []
         self.frames: list[Frame] = []
         self.answers: list[Answer] = []
+        self.risk = RiskBatch()
         #: Commands whose cursor this batch moves.
         self.commands = 0
 
     @property
     def writes(self) -> bool:
         """Whether the books or the command cursor change: else only the tape has moved on."""
-        return bool(self.commands or self.ledger or self.opened or self.changed)
+        return bool(self.commands or self.ledger or self.opened or self.changed or self.risk)
 
     def record(self, books: Books, change: Change, tape_id: str) -> None:
         account = AccountId(books.account.id)
-        if isinstance(change, Deposited):
+        if isinstance(change, CashEntered):
             self._enter(account, books.mode, change.entry)
+            moved = CashMoved(
+                account_id=account, mode=books.mode, entry=change.entry, tape_id=tape_id
+            )
+            self.tell(account, books.mode, "cash", moved)
             return
         order = change.order
         if isinstance(change, StopMoved):
@@ -103,11 +112,11 @@ class Batch:
         told = updated(change, tape_id)
         if isinstance(change, OrderFilled):
             self._keep(order, None)
-            self._tell(account, books.mode, "orders", told)
+            self.tell(account, books.mode, "orders", told)
             self._record_fill(books, change, tape_id)
         else:
             self._keep(order, change.opened)
-            self._tell(account, books.mode, "orders", told)
+            self.tell(account, books.mode, "orders", told)
 
     def _keep(self, order: Order, opened: WorkingOrder | None) -> None:
         known = self.opened.get(order.id)
@@ -135,15 +144,19 @@ class Batch:
         self.positions[account, mode, position.symbol] = PositionRecord(
             **_fields(position), cost=change.holding.cost
         )
-        self._tell(account, mode, "executions", told)
+        self.tell(account, mode, "executions", told)
         moved = PositionChanged(position=position, cash=change.cash, tape_id=tape_id)
-        self._tell(account, mode, "positions", moved)
+        self.tell(account, mode, "positions", moved)
 
     def _enter(self, account: UUID, mode: Mode, entry: LedgerEntry) -> None:
         self.ledger.append(LedgerRecord(**_fields(entry), account_id=account, mode=mode))
 
-    def _tell(
-        self, account: AccountId, mode: Mode, kind: AccountTopicKind, event: AccountEvent
+    def tell(
+        self,
+        account: AccountId,
+        mode: Mode,
+        kind: AccountTopicKind,
+        event: AccountEvent | RiskChanged,
     ) -> None:
         topic = account_topic(account, mode, kind)
         topic_seq = self._topic_seqs.get(topic, 0) + 1
@@ -152,6 +165,17 @@ class Batch:
         body = encode_frame(topic, topic_seq, event)
         self.frames.append(Frame(topic, topic_seq, body))
         self.events.append(EventRecord(self.event_seq, account, topic, topic_seq, body.decode()))
+
+
+class Sealed(msgspec.Struct, frozen=True):
+    """A batch to which nothing is added any more, with all that is committed and told with it."""
+
+    batch: Batch
+    #: Whether older last prices are to be deleted first, and those that moved.
+    last_prices: tuple[bool, list[MarkRecord]]
+    #: The shard's row once it is committed.
+    cursors: Cursors
+    equity: list[EquityMarked]
 
 
 def _order_record(order: Order, reserved: Decimal, tape_id: str) -> OrderRecord:

@@ -1,20 +1,24 @@
 """What happens in the books, as values that can be stored and published."""
 
 from decimal import Decimal
+from functools import lru_cache
 from uuid import UUID
 
 import msgspec
 
+from shared.models.cash import LedgerEntry
 from shared.models.identifiers import Mode, OrderId
 from shared.models.orders import Execution, Order
+from shared.trading.amounts import ZERO
 from shared.trading.ids import named_id
-from shared.trading.ledger import LedgerEntry
 from shared.trading.orders import Transition
 from shared.trading.positions import Holding
 
 _ORDERS = UUID("6f1c2c5e-3a0b-4f57-9d1e-0b8f6f0c9a11")
 
 
+# An order on its way is asked for several times.
+@lru_cache(maxsize=4096)
 def order_id_of(account_id: UUID, mode: Mode, client_order_id: str) -> OrderId:
     """The same for the same command, so that one applied again after a crash is recognised."""
     return OrderId(named_id(_ORDERS, f"{account_id}/{mode}/{client_order_id}"))
@@ -36,14 +40,24 @@ class WorkingOrder(msgspec.Struct):
     #: Transitions and executions so far.
     steps: int
     executions: int = 0
+    #: Of an exit: what its entry has not filled yet, and so can't be left either.
+    withheld: Decimal = ZERO
+
+    @property
+    def open_qty(self) -> Decimal:
+        """What can fill now."""
+        return self.order.qty - self.order.filled_qty - self.withheld
 
 
-class Deposited(msgspec.Struct, frozen=True):
+class CashEntered(msgspec.Struct, frozen=True):
+    """Not by an execution."""
+
     entry: LedgerEntry
 
 
 class OrderChanged(msgspec.Struct, frozen=True):
-    """An order was taken, rejected, triggered, cancelled or expired; `order` is how it stands."""
+    """An order was taken, rejected, activated, resized, triggered, cancelled or expired; `order`
+    is how it stands."""
 
     order: Order
     transitions: tuple[Transition, ...]
@@ -68,4 +82,4 @@ class StopMoved(msgspec.Struct, frozen=True):
     order: Order
 
 
-Change = Deposited | OrderChanged | OrderFilled | StopMoved
+Change = CashEntered | OrderChanged | OrderFilled | StopMoved

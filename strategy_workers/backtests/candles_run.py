@@ -6,10 +6,11 @@ market phase, events, decision, orders.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from operator import itemgetter
 
+from shared.models.identifiers import Timeframe
 from shared.models.market import TimeMark
 from strategy_workers.backtests.candle_market import CandleMarket, Moment, index_from, load_market
 from strategy_workers.backtests.intrabar import path
@@ -24,9 +25,7 @@ _LOOK_AHEAD_BARS = 64
 
 def run_candles(plan: Plan, progress: Progress) -> Outcome:
     """Raises BadBacktestError and StrategyRaisedError."""
-    more = plan.strategy(plan.parameters).more_timeframes()
-    timeframes = tuple(dict.fromkeys((plan.timeframe, *more)))
-    return CandlesRun(plan, load_market(plan, timeframes), progress).run()
+    return CandlesRun(plan, load_market(plan, plan.timeframes), progress).run()
 
 
 class CandlesRun:
@@ -35,7 +34,7 @@ class CandlesRun:
         self._market = market
         self._progress = progress
         self._stage = Stage(plan, market.symbols)
-        self._stage.deployment.market.read_ahead(market.closes)
+        self._hear_history()
         self._moments: Iterator[Moment] = market.moments()
         #: The next moment, and the next bar, that orders can meet.
         self._moment = 0
@@ -60,6 +59,20 @@ class CandlesRun:
         stage.end(self._now_ns, self._price_of)
         span = (market.bars.start_ns[0], max(market.bars.end_ns))
         return stage.outcome(bars, span, self._last_price, closes, market.gaps)
+
+    def _hear_history(self) -> None:
+        """As a live run begins: the strategy's last candles are known, and nothing decides."""
+        view = self._stage.deployment.market
+        known = {(s, t): self._market.history(s, t, view.kept) for s, t in view.series}
+
+        def closes(symbol: str, timeframe: Timeframe) -> Iterable[float]:
+            before = [candle.close for candle in known[symbol, timeframe]]
+            return chain(before, self._market.closes(symbol, timeframe))
+
+        view.read_ahead(closes)
+        for candles in known.values():
+            for candle in candles:
+                view.take(candle)
 
     @property
     def _idle(self) -> bool:
