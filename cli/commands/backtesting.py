@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.commands.fills import paper_terms
 from cli.commands.options import Json
 from cli.errors import BadInputError, CliError
 
@@ -36,8 +37,22 @@ def backtesting(
         typer.Option(help="Days in UTC, both included: 20130101-20131231, 20130101-, -20131231."),
     ] = None,
     capital: Annotated[str, typer.Option(help="Paper money of the account.")] = "100000",
-    fee_bps: Annotated[str, typer.Option(help="Fee: 1/10,000 of notional.")] = "1",
-    slippage_bps: Annotated[str, typer.Option(help="Slippage: 1/10,000 of price.")] = "1",
+    fee_bps: Annotated[
+        str | None, typer.Option(help="Fee: 1/10,000 of value; 1 unless a fee is given.")
+    ] = None,
+    slippage_bps: Annotated[
+        str | None, typer.Option(help="Slippage: 1/10,000 of price; 1 unless one is given.")
+    ] = None,
+    fee: Annotated[
+        str | None,
+        typer.Option(help='Commission model as JSON: {"model": "per_order", "amount": "1"}.'),
+    ] = None,
+    slippage: Annotated[
+        str | None, typer.Option(help='Slippage model as JSON: {"model": "ticks", "ticks": 1}.')
+    ] = None,
+    fill_model: Annotated[
+        Path | None, typer.Option(help="JSON file of all paper terms, as accounts have them.")
+    ] = None,
     exchange: Annotated[
         str, typer.Option(help="Whose sessions the candles follow: a MIC, or 24/7.")
     ] = "XNYS",
@@ -58,11 +73,16 @@ def backtesting(
     """
     amounts = {
         "capital": _amount("--capital", capital, above_zero=True),
-        "fee_bps": _amount("--fee-bps", fee_bps, most=Decimal(10_000)),
-        "slippage_bps": _amount("--slippage-bps", slippage_bps, most=Decimal(10_000)),
         "tick_size": _amount("--tick-size", tick_size, above_zero=True),
         "lot_size": _amount("--lot-size", lot_size, above_zero=True),
     }
+    paper = paper_terms(
+        fill_model,
+        fee,
+        slippage,
+        _bps("--fee-bps", fee_bps),
+        _bps("--slippage-bps", slippage_bps),
+    )
     if bool(trades) == bool(candles):
         raise BadInputError("give either --trades or --candles")
     if export is not None and export.exists() and not export.is_dir():
@@ -79,7 +99,7 @@ def backtesting(
     try:
         plan = _plan(
             strategy, trades or [], candles or [], timeframe, timerange, param or [],
-            {**amounts, "exchange": exchange},
+            {**amounts, "exchange": exchange, "paper": paper},
         )  # fmt: skip
         with _progress_bar(plan.source) as progress:
             result = run_backtest(plan, progress)
@@ -155,6 +175,10 @@ def _amount(option: str, text: str, *, above_zero: bool = False, most: Decimal =
         least = "above 0" if above_zero else "from 0"
         raise BadInputError(f"{option} must be {least} and at most {most}, not {text}")
     return amount
+
+
+def _bps(option: str, text: str | None) -> Decimal | None:
+    return None if text is None else _amount(option, text, most=Decimal(10_000))
 
 
 def _log_to_stderr() -> None:

@@ -22,11 +22,22 @@ from shared.trading.changes import Change, Deposited, OrderFilled, StopMoved, Wo
 from shared.trading.events import executed, updated
 from shared.trading.ledger import LedgerEntry
 from shared.trading.orders import Transition
+from shared.trading.paper_terms import encoded
 
 
 class OrderRecord(Order, frozen=True, kw_only=True):
     reserved: Decimal
     tape_id: str
+    #: As JSON.
+    paper_terms: msgspec.Raw
+
+
+class PartRecord(msgspec.Struct, frozen=True):
+    """What a part of an order leaves of it."""
+
+    id: OrderId
+    reserved: Decimal
+    commission: Decimal
 
 
 class PositionRecord(Position, frozen=True):
@@ -75,6 +86,8 @@ class Batch:
         self.changed: dict[OrderId, Order] = {}
         #: Of which only the trailing stop moved: stored whenever there is a commit.
         self.moved: dict[OrderId, Order] = {}
+        #: Orders of which a part has filled.
+        self.parts: dict[OrderId, PartRecord] = {}
         self.transitions: list[Transition] = []
         self.executions: list[Execution] = []
         self.positions: dict[tuple[UUID, Mode, Symbol], PositionRecord] = {}
@@ -103,6 +116,8 @@ class Batch:
         told = updated(change, tape_id)
         if isinstance(change, OrderFilled):
             self._keep(order, None)
+            if order.status == "partially_filled":
+                self.parts[order.id] = PartRecord(order.id, change.reserved, change.commission)
             self._tell(account, books.mode, "orders", told)
             self._record_fill(books, change, tape_id)
         else:
@@ -112,9 +127,12 @@ class Batch:
     def _keep(self, order: Order, opened: WorkingOrder | None) -> None:
         known = self.opened.get(order.id)
         if opened is not None:
-            self.opened[order.id] = _order_record(order, opened.reserved, opened.tape_id)
+            terms = encoded(opened.terms)
+            self.opened[order.id] = _order_record(order, opened.reserved, opened.tape_id, terms)
         elif known is not None:
-            self.opened[order.id] = _order_record(order, known.reserved, known.tape_id)
+            self.opened[order.id] = _order_record(
+                order, known.reserved, known.tape_id, known.paper_terms
+            )
         else:
             self.changed[order.id] = order
             self.moved.pop(order.id, None)
@@ -154,8 +172,12 @@ class Batch:
         self.events.append(EventRecord(self.event_seq, account, topic, topic_seq, body.decode()))
 
 
-def _order_record(order: Order, reserved: Decimal, tape_id: str) -> OrderRecord:
-    return OrderRecord(**_fields(order), reserved=reserved, tape_id=tape_id)
+def _order_record(
+    order: Order, reserved: Decimal, tape_id: str, paper_terms: msgspec.Raw
+) -> OrderRecord:
+    return OrderRecord(
+        **_fields(order), reserved=reserved, tape_id=tape_id, paper_terms=paper_terms
+    )
 
 
 def _fields(row: msgspec.Struct) -> dict[str, Any]:

@@ -28,7 +28,8 @@ _OPENED = _insert(
     "id, account_id, mode, client_order_id, submitted_by, deployment_id, symbol, side, type,"
     " time_in_force, qty, limit_price, status, filled_qty, avg_fill_price, reason_code, reason,"
     " seq, submitted_at, updated_at, reserved, tape_id, stop_price, trail_price, trail_percent,"
-    " hwm, triggered_at, expires_at, replaces, replaced_by, closes_position",
+    " hwm, triggered_at, expires_at, replaces, replaced_by, closes_position,"
+    " paper_terms",
 )
 _CHANGED = text(
     """
@@ -37,6 +38,13 @@ _CHANGED = text(
            reason_code = r.reason_code, reason = r.reason, updated_at = r.updated_at,
            stop_price = r.stop_price, hwm = r.hwm, triggered_at = r.triggered_at,
            replaced_by = r.replaced_by
+      FROM json_populate_recordset(NULL::orders, :rows) AS r
+     WHERE o.id = r.id
+    """
+)
+_PARTS = text(
+    """
+    UPDATE orders AS o SET reserved = r.reserved, commission = r.commission
       FROM json_populate_recordset(NULL::orders, :rows) AS r
      WHERE o.id = r.id
     """
@@ -96,6 +104,7 @@ def write_batch(connection: Connection, shard: int, batch: Batch) -> None:
     for statement, rows in (
         (_OPENED, list(batch.opened.values())),
         (_CHANGED, [*batch.changed.values(), *batch.moved.values()]),
+        (_PARTS, list(batch.parts.values())),
         (_TRANSITIONS, batch.transitions),
         (_EXECUTIONS, batch.executions),
         (_POSITIONS, list(batch.positions.values())),

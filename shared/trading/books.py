@@ -15,11 +15,12 @@ from shared.models.orders import ClosePositions, Order, ReplaceOrder, SubmitOrde
 from shared.trading.amounts import ZERO, exactly
 from shared.trading.changes import Change, Deposited, OrderChanged, WorkingOrder
 from shared.trading.checks import fault_of, obstacle_to, reserve_for
+from shared.trading.commissions import Turnover
 from shared.trading.drafts import closing, new_order, revision, successor
 from shared.trading.ledger import Ledger
 from shared.trading.lifecycle import Lifecycle
 from shared.trading.matching import Reach
-from shared.trading.paper import PaperMarket
+from shared.trading.paper import PaperMarket, Print
 from shared.trading.positions import Holding
 from shared.trading.settlement import Settlement
 from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
@@ -37,6 +38,9 @@ class BooksState(msgspec.Struct):
     holdings: list[Holding] = []
     #: Each with whether it still waits for its first print.
     working: list[tuple[WorkingOrder, bool]] = []
+    #: Calendar month of the last execution, as `month_of`, and the value traded in it.
+    month: int = 0
+    month_value: Decimal = ZERO
 
 
 class Books:
@@ -50,7 +54,12 @@ class Books:
         self._settlement = Settlement(ledger, state.holdings, state.execution_seq)
         self._orders = WorkingOrders()
         self._lifecycle = Lifecycle(self._orders, self._settlement)
-        self._market = PaperMarket(self._orders, self._settlement, self._lifecycle)
+        self._market = PaperMarket(
+            self._orders,
+            self._settlement,
+            self._lifecycle,
+            Turnover(state.month, state.month_value),
+        )
         for working, fresh in state.working:
             self._orders.start(working, fresh=fresh)
 
@@ -134,11 +143,11 @@ class Books:
             return fault
         assert instrument is not None, "fault_of refuses an unknown symbol"
         tick = instrument.tick_size
-        reserve, obstacle = self._weigh(command, tick, last_price)
+        reserve, obstacle = self._weigh(command, tick, last_price, at)
         ends = session_close if command.time_in_force == "day" else command.expires_at
         ends = None if ends is None else ends.astimezone(UTC)
         new = self._number(command, at, ends, last_price, tick)
-        return self._lifecycle.begin(new, tick, reserve, obstacle, tape_id, at)
+        return self._begin(new, instrument, reserve, obstacle, tape_id, at)
 
     @exactly
     def replace(
@@ -164,14 +173,14 @@ class Books:
             return fault
         assert instrument is not None, "fault_of refuses an unknown symbol"
         tick = instrument.tick_size
-        reserve, obstacle = self._weigh(draft, tick, last_price, freed=[working])
+        reserve, obstacle = self._weigh(draft, tick, last_price, at, freed=[working])
         new = successor(self._number(draft, at, None, last_price, tick), old, tick)
         if obstacle is not None:
-            return [self._lifecycle.begin(new, tick, reserve, obstacle, tape_id, at)]
+            return [self._begin(new, instrument, reserve, obstacle, tape_id, at)]
         replaced = self._lifecycle.end(working, "replace", at)
         working.order = msgspec.structs.replace(working.order, replaced_by=new.id)
         ended = msgspec.structs.replace(replaced, order=working.order)
-        return [ended, self._lifecycle.begin(new, tick, reserve, None, tape_id, at)]
+        return [ended, self._begin(new, instrument, reserve, None, tape_id, at)]
 
     @exactly
     def close(
@@ -197,22 +206,30 @@ class Books:
         assert instrument is not None, "fault_of refuses an unknown symbol"
         tick = instrument.tick_size
         freed = self._orders.working_in(symbol) if command.cancel_orders else []
-        reserve, obstacle = self._weigh(draft, tick, last_price, freed=freed)
+        reserve, obstacle = self._weigh(draft, tick, last_price, at, freed=freed)
         ended = [] if obstacle else [self._lifecycle.end(each, "cancel", at) for each in freed]
         new = self._number(draft, at, None, last_price, tick)
         new = msgspec.structs.replace(new, closes_position=True)
-        return [*ended, self._lifecycle.begin(new, tick, reserve, obstacle, tape_id, at)]
+        return [*ended, self._begin(new, instrument, reserve, obstacle, tape_id, at)]
 
     def _weigh(
         self,
         command: SubmitOrder,
         tick: Decimal,
         last_price: Decimal | None,
+        at: datetime,
         freed: Sequence[WorkingOrder] = (),
     ) -> tuple[Decimal, Refused | None]:
         """What the order reserves, and what forbids it, when `freed` no longer work."""
-        reserve = reserve_for(command, self.account.costs, tick, last_price, self._limits)
-        selling = [each.order.qty for each in freed if each.order.side == "sell"]
+        reserve = reserve_for(
+            command,
+            self.account.paper,
+            tick,
+            last_price,
+            self._limits,
+            self._market.turnover.at(at),
+        )
+        selling = [each.left for each in freed if each.order.side == "sell"]
         obstacle = obstacle_to(
             command,
             last_price=last_price,
@@ -234,6 +251,18 @@ class Books:
         self._order_seq += 1
         return new_order(command, self._order_seq, at, ends, last_price, tick)
 
+    def _begin(
+        self,
+        new: Order,
+        instrument: Instrument,
+        reserve: Decimal,
+        obstacle: Refused | None,
+        tape_id: str,
+        at: datetime,
+    ) -> OrderChanged:
+        terms = self.account.paper
+        return self._lifecycle.begin(new, instrument, terms, reserve, obstacle, tape_id, at)
+
     @exactly
     def cancel(self, order_id: OrderId, at: datetime) -> OrderChanged | None:
         """None when no such order works here."""
@@ -248,9 +277,14 @@ class Books:
     # --- market ------------------------------------------------------------------------------
 
     @exactly
-    def meet_print(self, symbol: Symbol, price: Decimal, at: datetime) -> list[Change]:
-        """A trade was printed: fill what it fills, in order of submission."""
-        return self._market.meet_print(symbol, price, self.account.costs, at)
+    def meet_print(
+        self, symbol: Symbol, price: Decimal, at: datetime, size: Decimal | None = None
+    ) -> list[Change]:
+        """A trade was printed: fill what it fills, in order of submission.
+
+        Without a size, it fills any quantity.
+        """
+        return self._market.meet_print(symbol, Print(price, size, at))
 
     @exactly
     def expire(self, now: datetime) -> list[Change]:

@@ -7,9 +7,11 @@ import msgspec
 
 from shared.models.identifiers import Mode, OrderId
 from shared.models.orders import Execution, Order
+from shared.trading.amounts import ZERO
 from shared.trading.ids import named_id
 from shared.trading.ledger import LedgerEntry
 from shared.trading.orders import Transition
+from shared.trading.paper_terms import PaperTerms
 from shared.trading.positions import Holding
 
 _ORDERS = UUID("6f1c2c5e-3a0b-4f57-9d1e-0b8f6f0c9a11")
@@ -29,13 +31,25 @@ class WorkingOrder(msgspec.Struct):
     order: Order
     #: Of the instrument, for the fill's rounding.
     tick: Decimal
-    #: Cash kept for it; zero for a sell.
+    lot: Decimal
+    #: Of the account when it was taken.
+    terms: PaperTerms
+    #: Cash kept for what is left of it; zero for a sell.
     reserved: Decimal
     #: Tape entry that had been applied when it was taken.
     tape_id: str
     #: Transitions and executions so far.
     steps: int
     executions: int = 0
+    #: Of the executions: quantity times price, the fees, and the exact commission behind them.
+    value: Decimal = ZERO
+    fees: Decimal = ZERO
+    commission: Decimal = ZERO
+
+    @property
+    def left(self) -> Decimal:
+        """Quantity that has not filled yet."""
+        return self.order.qty - self.order.filled_qty
 
 
 class Deposited(msgspec.Struct, frozen=True):
@@ -53,12 +67,17 @@ class OrderChanged(msgspec.Struct, frozen=True):
 
 
 class OrderFilled(msgspec.Struct, frozen=True):
+    """One execution: the last of the order, or one of several."""
+
     order: Order
     transitions: tuple[Transition, ...]
     execution: Execution
     holding: Holding
     entries: tuple[LedgerEntry, ...]
     cash: Decimal
+    #: Kept for what is left of the order, and its exact commission so far.
+    reserved: Decimal = ZERO
+    commission: Decimal = ZERO
 
 
 class StopMoved(msgspec.Struct, frozen=True):

@@ -2,88 +2,151 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
 from shared.models.identifiers import Symbol
+from shared.trading.amounts import ZERO, rounded, to_cents
 from shared.trading.changes import Change, OrderChanged, OrderFilled, StopMoved, WorkingOrder
-from shared.trading.costs import CostModel
+from shared.trading.commissions import Part, Turnover
 from shared.trading.lifecycle import Lifecycle, step
-from shared.trading.matching import awaits_trigger, fill_price, trailed, triggers, with_mark
-from shared.trading.orders import Transition
+from shared.trading.matching import (
+    awaits_trigger,
+    fill_price,
+    reached,
+    trailed,
+    triggers,
+    with_mark,
+)
+from shared.trading.orders import Transition, Trigger
 from shared.trading.settlement import Settlement
 from shared.trading.terms import Refused
 from shared.trading.tickets import AT_ONCE
 from shared.trading.working import WorkingOrders
 
-_MISSED = Refused("not_filled_at_once", "The first print did not reach the limit.")
+_MISSED = Refused("not_filled_at_once", "The first print did not fill it all.")
+
+
+class Print(NamedTuple):
+    """A trade that was printed."""
+
+    price: Decimal
+    #: None while it isn't known.
+    size: Decimal | None
+    at: datetime
 
 
 class PaperMarket:
-    def __init__(self, orders: WorkingOrders, settlement: Settlement, lifecycle: Lifecycle) -> None:
+    def __init__(
+        self,
+        orders: WorkingOrders,
+        settlement: Settlement,
+        lifecycle: Lifecycle,
+        turnover: Turnover,
+    ) -> None:
         self._orders = orders
         self._settlement = settlement
         self._lifecycle = lifecycle
+        #: What tiers of commission by month are counted from.
+        self.turnover = turnover
 
-    def meet_print(
-        self, symbol: Symbol, price: Decimal, costs: CostModel, at: datetime
-    ) -> list[Change]:
+    def meet_print(self, symbol: Symbol, printed: Print) -> list[Change]:
         """A trade was printed: fill what it fills, in order of submission."""
         changes: list[Change] = []
-        for working, first_print in self._orders.met_by(symbol, float(price)):
-            change = self._meet(working, price, costs, at, first_print=first_print)
-            if change is not None:
-                changes.append(change)
+        taken = ZERO
+        for working, first_print in self._orders.met_by(symbol, float(printed.price)):
+            open_qty = working.left
+            changes += self._meet(working, printed, taken, first_print=first_print)
+            taken += open_qty - working.left
         return changes
 
     def _meet(
-        self,
-        working: WorkingOrder,
-        price: Decimal,
-        costs: CostModel,
-        at: datetime,
-        *,
-        first_print: bool,
-    ) -> Change | None:
+        self, working: WorkingOrder, printed: Print, taken: Decimal, *, first_print: bool
+    ) -> list[Change]:
+        """`taken` is what orders before this one have filled of the print."""
         steps: tuple[Transition, ...] = ()
         if awaits_trigger(working.order):
-            if not triggers(working.order, price):
-                return self._wait_on(working, price)
-            steps = (_trigger(working, at),)
+            if not triggers(working.order, printed.price):
+                return self._wait_on(working, printed.price)
+            steps = (_trigger(working, printed.at),)
             first_print = True
-        order = working.order
-        at_price = fill_price(order, price, costs, working.tick, first_print=first_print)
-        change: OrderChanged | OrderFilled
-        if at_price is not None:
-            change = self._fill_or_cancel(working, at_price, costs, at)
-        elif order.time_in_force in AT_ONCE:
-            change = self._lifecycle.end(working, "cancel", at, _MISSED)
-        else:
-            self._orders.rest(working)
-            # Without steps, it only seemed to reach the limit.
-            return OrderChanged(order, steps, self._settlement.cash) if steps else None
-        return msgspec.structs.replace(change, transitions=(*steps, *change.transitions))
+        changes = self._trade(working, printed, taken, first_print=first_print)
+        if not changes:
+            # Without steps, it only seemed to reach the limit, or the print was too small.
+            changes = [OrderChanged(working.order, (), self._settlement.cash)] if steps else []
+        if steps:
+            first = changes[0]
+            changes[0] = msgspec.structs.replace(first, transitions=(*steps, *first.transitions))
+        return [*changes]
 
-    def _wait_on(self, working: WorkingOrder, price: Decimal) -> Change | None:
+    def _wait_on(self, working: WorkingOrder, price: Decimal) -> list[Change]:
         """The print did not reach the stop; it may have moved it."""
         moved = trailed(working.order, price)
         if moved:
             working.order = with_mark(working.order, price, working.tick)
         self._orders.rest(working)
-        return StopMoved(working.order) if moved else None
+        return [StopMoved(working.order)] if moved else []
+
+    def _trade(
+        self, working: WorkingOrder, printed: Print, taken: Decimal, *, first_print: bool
+    ) -> list[OrderChanged | OrderFilled]:
+        """Fill what can be filled; what is left goes on working, or ends when it must not."""
+        order, left = working.order, working.left
+        qty = ZERO
+        if reached(order, printed.price):
+            qty = _fillable(working, printed, taken)
+        if order.time_in_force in AT_ONCE and qty < left:
+            if order.time_in_force == "fok" or not qty:
+                return [self._lifecycle.end(working, "cancel", printed.at, _MISSED)]
+            filled = self._fill_or_cancel(working, qty, printed, first_print=first_print)
+            if isinstance(filled, OrderChanged):
+                return [filled]
+            return [filled, self._lifecycle.end(working, "cancel", printed.at, _MISSED)]
+        if not qty:
+            self._orders.rest(working)
+            return []
+        change = self._fill_or_cancel(working, qty, printed, first_print=first_print)
+        if working.order.status == "partially_filled":
+            self._orders.rest(working)
+        return [change]
 
     def _fill_or_cancel(
-        self, working: WorkingOrder, price: Decimal, costs: CostModel, at: datetime
+        self, working: WorkingOrder, qty: Decimal, printed: Print, *, first_print: bool
     ) -> OrderChanged | OrderFilled:
-        order = working.order
-        qty = order.qty - order.filled_qty
-        obstacle = self._settlement.obstacle_to(working, qty, price, costs)
+        order, at = working.order, printed.at
+        price = fill_price(working, printed.price, qty, printed.size, first_print=first_print)
+        value = qty * price
+        part = Part(
+            qty,
+            value,
+            order.filled_qty,
+            working.value,
+            self.turnover.at(at),
+            maker=order.limit_price is not None and not first_print,
+        )
+        commission = rounded(working.commission + working.terms.commission.added(part))
+        fee = to_cents(commission) - working.fees
+        obstacle = self._settlement.obstacle_to(working, qty, price, fee)
         if obstacle is not None:
             return self._lifecycle.end(working, "cancel", at, obstacle)
-        self._orders.stop(working)
-        settled = self._settlement.settle(working, qty, price, costs, at)
-        working.order = msgspec.structs.replace(order, filled_qty=order.qty, avg_fill_price=price)
-        filled = step(working, "fill", at)
+        trigger: Trigger = "fill"
+        if qty < working.left:
+            trigger = "fill_part"
+            self._orders.shrink(working, qty)
+        else:
+            self._orders.stop(working)
+        settled = self._settlement.settle(working, qty, price, fee, at)
+        self.turnover.add(at, value)
+        working.value += value
+        working.fees += fee
+        working.commission = commission
+        filled_qty = order.filled_qty + qty
+        average = price if working.value == value else rounded(working.value / filled_qty)
+        working.order = msgspec.structs.replace(
+            order, filled_qty=filled_qty, avg_fill_price=average
+        )
+        filled = step(working, trigger, at)
         return OrderFilled(
             working.order,
             (filled,),
@@ -91,6 +154,8 @@ class PaperMarket:
             settled.holding,
             settled.entries,
             self._settlement.cash,
+            working.reserved,
+            commission,
         )
 
     def expire(self, now: datetime) -> list[Change]:
@@ -113,6 +178,12 @@ class PaperMarket:
                 changes.append(StopMoved(working.order))
         self._orders.forget_prints()
         return changes
+
+
+def _fillable(working: WorkingOrder, printed: Print, taken: Decimal) -> Decimal:
+    """What can fill at the print, of which others have taken some."""
+    most = working.terms.fillable(printed.size, working.lot)
+    return working.left if most is None else max(min(most - taken, working.left), ZERO)
 
 
 def _trigger(working: WorkingOrder, at: datetime) -> Transition:

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from shared.models.identifiers import OrderId, Symbol
-from shared.trading.amounts import ZERO
+from shared.trading.amounts import ZERO, rounded_up
 from shared.trading.changes import WorkingOrder
 from shared.trading.matching import NOTHING_WORKS, OrderQueue, Reach
 
@@ -30,7 +30,7 @@ class WorkingOrders:
             heapq.heappush(self._ends, (order.expires_at, order.seq, order.id))
         self.reserved_cash += working.reserved
         if order.side == "sell":
-            self._reserved_qty[order.symbol] = self.reserved_qty(order.symbol) + order.qty
+            self._reserved_qty[order.symbol] = self.reserved_qty(order.symbol) + working.left
         queue = self._queues.get(order.symbol)
         if queue is None:
             queue = self._queues[order.symbol] = OrderQueue(self.by_id.__contains__)
@@ -41,7 +41,17 @@ class WorkingOrders:
         del self.by_id[order.id]
         self.reserved_cash -= working.reserved
         if order.side == "sell":
-            self._reserved_qty[order.symbol] -= order.qty
+            self._reserved_qty[order.symbol] -= working.left
+
+    def shrink(self, working: WorkingOrder, qty: Decimal) -> None:
+        """`qty` of what was left is about to fill, and the rest goes on working: it keeps its
+        share of the reserve, rounded up to 12 decimals."""
+        left = working.left
+        kept = rounded_up(working.reserved * (left - qty) / left)
+        self.reserved_cash -= working.reserved - kept
+        working.reserved = kept
+        if working.order.side == "sell":
+            self._reserved_qty[working.order.symbol] -= qty
 
     def reserved_qty(self, symbol: Symbol) -> Decimal:
         """What working sells will deliver."""

@@ -36,6 +36,7 @@ from shared.models.orders import (
 )
 from shared.redis import tape
 from shared.redis.requests import AnswerOverdueError, OrderRequests
+from shared.trading.paper_terms import PaperTerms, basis_points, paper_terms_document
 
 SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
@@ -87,6 +88,7 @@ def add_account(
     capital: str = "100000",
     fee_bps: str = "0",
     slippage_bps: str = "0",
+    paper: PaperTerms | None = None,
     status: str = "active",
 ) -> AccountId:
     name = uuid4().hex[:10]
@@ -100,8 +102,9 @@ def add_account(
             base_currency="USD",
             status=status,
             paper_capital=Decimal(capital),
-            paper_fee_bps=Decimal(fee_bps),
-            paper_slippage_bps=Decimal(slippage_bps),
+            paper_terms=paper_terms_document(
+                paper or basis_points(Decimal(fee_bps), Decimal(slippage_bps))
+            ),
         )
         session.add(account)
         session.flush()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Any
@@ -23,15 +24,77 @@ from shared.trading.changes import (
 )
 from shared.trading.ledger import LedgerEntry
 from shared.trading.orders import TRANSITIONS, Transition
+from shared.trading.paper_terms import parse_paper_terms
 from shared.trading.terms import Instrument, Limits, Refused
 from tests.shared.trading.support import ACCOUNT, T0, at, command, terms
 
 D = Decimal
 CASH = D("5000")
-FEE_BPS, SLIP_BPS, BUFFER_BPS = D("7"), D("13"), D("100")
+BUFFER_BPS = D("100")
 TICK, LOT = D("0.05"), D("0.5")
 A = Instrument(Symbol("A"), "24/7", "USD", TICK, LOT, True)
 B = Instrument(Symbol("B"), "24/7", "USD", TICK, LOT, True)
+
+
+@dataclass(frozen=True)
+class NaiveTerms:
+    """Of an account: as a document, and what it means."""
+
+    document: dict[str, Any]
+    slip: Callable[[Decimal], Decimal]
+    #: Of an order, by what has filled of it and its value.
+    commission: Callable[[Decimal, Decimal], Decimal]
+    share: Decimal | None = None
+
+
+TERMS = [
+    NaiveTerms(
+        {"commission": {"model": "percent", "bps": "7"}, "slippage": {"model": "bps", "bps": "13"}},
+        slip=lambda price: price * 13 / 10000,
+        commission=lambda _, value: value * 7 / 10000,
+    ),
+    NaiveTerms(
+        {
+            "commission": {
+                "model": "per_share",
+                "amount": "0.013",
+                "minimum": "1",
+                "maximum_percent": "2",
+            },
+            "slippage": {"model": "ticks", "ticks": 2},
+            "participation_percent": "30",
+        },
+        slip=lambda _: 2 * TICK,
+        commission=lambda qty, value: min(max(qty * D("0.013"), D(1)), value * 2 / 100),
+        share=D("0.3"),
+    ),
+    NaiveTerms(
+        {
+            "commission": {
+                "model": "tiered",
+                "per": "order",
+                "tiers": [
+                    {"from_value": "0", "bps": "33"},
+                    {"from_value": "50", "bps": "20"},
+                    {"from_value": "100", "bps": "5"},
+                ],
+            },
+            "slippage": {"model": "none"},
+            "participation_percent": "100",
+        },
+        slip=lambda _: D(0),
+        commission=lambda _, value: (
+            min(value, D(50)) * 33 / 10000
+            + min(max(value - 50, D(0)), D(50)) * 20 / 10000
+            + max(value - 100, D(0)) * 5 / 10000
+        ),
+        share=D(1),
+    ),
+]
+
+
+def cents(amount: Decimal) -> Decimal:
+    return amount.quantize(D("0.01"), ROUND_HALF_UP)
 
 
 @dataclass(frozen=True)
@@ -62,6 +125,13 @@ class NaiveOrder:
     #: Prices that a trailing stop has seen.
     prices: list[Decimal] = field(default_factory=list)
     state: str = "accepted"
+    filled: Decimal = Decimal()
+    value: Decimal = Decimal()
+    fees: Decimal = Decimal()
+
+    @property
+    def left(self) -> Decimal:
+        return self.qty - self.filled
 
     @property
     def limit(self) -> Decimal | None:
@@ -105,20 +175,18 @@ class NaiveBooks:
     held: dict[str, Decimal] = field(default_factory=dict)
     orders: list[NaiveOrder] = field(default_factory=list)
     last: dict[str, Decimal] = field(default_factory=dict)
-    fills: list[tuple[str, Decimal, Decimal]] = field(default_factory=list)
+    #: Name, quantity, price and fee.
+    fills: list[tuple[str, Decimal, Decimal, Decimal]] = field(default_factory=list)
+    terms: NaiveTerms = TERMS[0]
 
     def slip(self, price: Decimal, side: str) -> Decimal:
+        shift = self.terms.slip(price)
         if side == "buy":
-            worse = price * (1 + SLIP_BPS / 10000)
-            return (worse / TICK).to_integral_value(ROUND_CEILING) * TICK
-        worse = price * (1 - SLIP_BPS / 10000)
-        return max((worse / TICK).to_integral_value(ROUND_FLOOR) * TICK, TICK)
-
-    def fee(self, notional: Decimal) -> Decimal:
-        return (notional * FEE_BPS / 10000).quantize(D("0.01"), ROUND_HALF_UP)
+            return ((price + shift) / TICK).to_integral_value(ROUND_CEILING) * TICK
+        return max(((price - shift) / TICK).to_integral_value(ROUND_FLOOR) * TICK, TICK)
 
     def working(self) -> list[NaiveOrder]:
-        return [order for order in self.orders if order.state == "accepted"]
+        return [each for each in self.orders if each.state in ("accepted", "partially_filled")]
 
     def submit(
         self, name: str, symbol: str, side: str, qty: Decimal, ticket: Ticket, now_s: int
@@ -138,13 +206,13 @@ class NaiveBooks:
                 if "stop" in ticket.kind:
                     expected = max(expected, order.stop() or D(0))
                 price = self.slip(expected * (1 + BUFFER_BPS / 10000), "buy")
-            order.reserved = qty * price + self.fee(qty * price)
+            order.reserved = qty * price + cents(self.terms.commission(qty, qty * price))
             others = sum(each.reserved for each in self.working() if each is not order)
             if order.reserved > self.cash - others:
                 order.state = "rejected"
         else:
             others = sum(
-                each.qty
+                each.left
                 for each in self.working()
                 if each is not order and each.side == "sell" and each.symbol == symbol
             )
@@ -153,7 +221,10 @@ class NaiveBooks:
         if order.state == "rejected":
             order.reserved = D(0)
 
-    def print(self, symbol: str, price: Decimal) -> None:
+    def print(self, symbol: str, price: Decimal, size: Decimal) -> None:
+        takeable = D("Infinity")
+        if self.terms.share is not None:
+            takeable = (size * self.terms.share / LOT).to_integral_value(ROUND_FLOOR) * LOT
         for order in [each for each in self.working() if each.symbol == symbol]:
             if order.waits(price):
                 continue
@@ -175,24 +246,42 @@ class NaiveBooks:
                     at_price = min(at_price, order.limit)
                 else:
                     at_price = max(at_price, order.limit)
-            notional = order.qty * at_price
-            sign = 1 if order.side == "sell" else -1
-            after = self.cash + sign * notional - self.fee(notional)
-            if after < 0:
+            qty = min(order.left, takeable)
+            if order.ticket.force == "fok" and qty < order.left:
                 order.state = "cancelled"
-                continue
-            self.cash = after
-            self.held[symbol] = self.held.get(symbol, D(0)) - sign * order.qty
-            order.state = "filled"
-            self.fills.append((order.name, order.qty, at_price))
+            elif qty:
+                takeable -= self.fill(order, qty, at_price)
+            if order.ticket.force == "ioc" and order.state != "filled":
+                order.state = "cancelled"
         self.last[symbol] = price
 
+    def fill(self, order: NaiveOrder, qty: Decimal, price: Decimal) -> Decimal:
+        """What it takes from the print."""
+        value, sign = qty * price, 1 if order.side == "sell" else -1
+        commission = self.terms.commission(order.filled + qty, order.value + value)
+        fee = cents(commission) - order.fees
+        if self.cash + sign * value - fee < 0:
+            order.state = "cancelled"
+            return D(0)
+        self.cash += sign * value - fee
+        self.held[order.symbol] = self.held.get(order.symbol, D(0)) - sign * qty
+        kept = order.reserved * (order.left - qty) / order.left
+        order.reserved = kept.quantize(D("1e-12"), ROUND_CEILING)
+        order.filled, order.value, order.fees = (
+            order.filled + qty,
+            order.value + value,
+            order.fees + fee,
+        )
+        order.state = "partially_filled" if order.left else "filled"
+        self.fills.append((order.name, qty, price, fee))
+        return qty
+
     def replace(self, old: NaiveOrder, name: str, qty: Decimal, ticket: Ticket, now_s: int) -> None:
-        old.state = "replaced"
+        before, old.state = old.state, "replaced"
         self.submit(name, old.symbol, old.side, qty, ticket, now_s)
         new = self.orders[-1]
         if new.state == "rejected":
-            old.state = "accepted"
+            old.state = before
         new.ends_s, new.triggered = old.ends_s, old.triggered
         new.prices = list(old.prices)
 
@@ -253,8 +342,10 @@ submits = st.tuples(
     st.integers(1, 700).map(lambda lots: lots * LOT),
     tickets,
 )
-prints = st.tuples(st.just("print"), symbols, prices)
-gaps = st.tuples(st.just("print"), symbols, st.sampled_from([TICK, 10 * TICK, 1000 * TICK]))
+#: From too small for a lot up to more than most orders want.
+sizes = st.sampled_from([D("0.3"), D(7), D(60), D(1000)])
+prints = st.tuples(st.just("print"), symbols, prices, sizes)
+gaps = st.tuples(st.just("print"), symbols, st.sampled_from([TICK, 10 * TICK, 1000 * TICK]), sizes)
 #: Of the n-th order, if there is one.
 cancels = st.tuples(st.just("cancel"), st.integers(0, 30))
 #: Of the n-th order, if it works: another quantity or price, or both.
@@ -271,9 +362,9 @@ opening: list[tuple[Any, ...]] = [
     (verb, symbol, *more)
     for symbol in ("A", "B")
     for verb, *more in (
-        ("print", 100 * TICK),
+        ("print", 100 * TICK, D(1000)),
         ("submit", "buy", 200 * LOT, Ticket()),
-        ("print", 100 * TICK),
+        ("print", 100 * TICK, D(1000)),
     )
 ]
 steps = st.lists(
@@ -282,7 +373,8 @@ steps = st.lists(
     ),
     min_size=15,
     max_size=60,
-).map(lambda day: opening + day)
+)
+days = st.tuples(st.sampled_from(TERMS), steps.map(lambda day: opening + day))
 
 
 @dataclass
@@ -315,8 +407,21 @@ class Played:
         working = []
         for each in self.books.working.values():
             order = self.told[each.order.client_order_id]
+            parts = [fill for fill in self.fills if fill.order.id == order.id]
             seen = next(o.seen for o in self.naive.orders if o.name == order.client_order_id)
-            copy = WorkingOrder(order, each.tick, each.reserved, each.tape_id, each.steps)
+            copy = WorkingOrder(
+                order,
+                each.tick,
+                each.lot,
+                each.terms,
+                parts[-1].reserved if parts else each.reserved,
+                each.tape_id,
+                each.steps,
+                executions=len(parts),
+                value=sum((fill.execution.qty * fill.execution.price for fill in parts), D(0)),
+                fees=sum((fill.execution.fee for fill in parts), D(0)),
+                commission=parts[-1].commission if parts else D(0),
+            )
             working.append((copy, not seen))
         state = BooksState(
             cash=last.balance,
@@ -326,16 +431,16 @@ class Played:
             holdings=list(self.books.holdings.values()),
             working=working,
         )
-        self.books = make_books(state)
+        self.books = make_books(state, self.naive.terms)
 
 
-def make_books(state: BooksState) -> Books:
-    account = terms(str(CASH), str(FEE_BPS), str(SLIP_BPS))
+def make_books(state: BooksState, chosen: NaiveTerms) -> Books:
+    account = terms(str(CASH), paper=parse_paper_terms(chosen.document))
     return Books(account, "paper", Limits(reserve_buffer_bps=BUFFER_BPS), state)
 
 
-def play(day: list[tuple[Any, ...]]) -> Played:
-    played = Played(make_books(BooksState()))
+def play(chosen: NaiveTerms, day: list[tuple[Any, ...]]) -> Played:
+    played = Played(make_books(BooksState(), chosen), NaiveBooks(terms=chosen))
     played.take(played.books.open(T0))
     names = map(str, itertools.count())
     for second, (verb, *arguments) in enumerate(day):
@@ -365,9 +470,9 @@ def play(day: list[tuple[Any, ...]]) -> Played:
         elif verb == "replace":
             replace(played, str(arguments[0]), next(names), *arguments[1:], second)
         elif verb == "print":
-            symbol, price = arguments
-            played.take(played.books.meet_print(Symbol(symbol), price, now))
-            played.naive.print(symbol, price)
+            symbol, price, size = arguments
+            played.take(played.books.meet_print(Symbol(symbol), price, now, size))
+            played.naive.print(symbol, price, size)
         elif verb == "run":
             played.take(played.books.forget_prints())
             played.naive.begin_run()
@@ -404,12 +509,16 @@ def replace(
         assert isinstance(done, Refused)
         assert done.code == "nothing_to_replace"
         return
+    if qty is not None and old.filled and qty <= old.filled:
+        assert isinstance(done, Refused)
+        assert done.code == "qty_not_above_filled"
+        return
     assert not isinstance(done, Refused), done
     played.take(list(done))
     ticket = dataclasses.replace(
         old.ticket, **({given.removesuffix("_price"): price} if given else {})
     )
-    played.naive.replace(old, new, qty or old.qty, ticket, now_s)
+    played.naive.replace(old, new, (qty or old.qty) - old.filled, ticket, now_s)
 
 
 def submit_command(
@@ -440,6 +549,7 @@ def check_always(played: Played) -> None:
         assert (order.triggered_at is not None) == plain.triggered
         if "stop" in order.type and not plain.triggered:
             assert order.stop_price == plain.stop()
+        assert (working.left, working.reserved) == (plain.left, plain.reserved)
     # Below zero when a market buy cost more than it had reserved: others may then be cancelled.
     assert books.free_cash == naive.cash - sum(each.reserved for each in naive.working())
     for symbol in ("A", "B"):
@@ -450,22 +560,29 @@ def check_always(played: Played) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(steps)
-def test_the_books_agree_with_the_naive_ones(day: list[tuple[Any, ...]]) -> None:
-    played = play(day)
+@given(days)
+def test_the_books_agree_with_the_naive_ones(
+    day: tuple[NaiveTerms, list[tuple[Any, ...]]],
+) -> None:
+    played = play(*day)
     assert played.states == {order.name: order.state for order in played.naive.orders}
     assert [
-        (fill.order.client_order_id, fill.execution.qty, fill.execution.price)
+        (
+            fill.order.client_order_id,
+            fill.execution.qty,
+            fill.execution.price,
+            fill.execution.fee,
+        )
         for fill in played.fills
     ] == played.naive.fills
 
 
 @settings(max_examples=100, deadline=None)
-@given(steps)
+@given(days)
 def test_the_ledger_adds_up_and_agrees_with_executions_and_positions(
-    day: list[tuple[Any, ...]],
+    day: tuple[NaiveTerms, list[tuple[Any, ...]]],
 ) -> None:
-    played = play(day)
+    played = play(*day)
     balance = D(0)
     for number, entry in enumerate(played.entries, 1):
         balance += entry.amount
@@ -484,10 +601,12 @@ def test_the_ledger_adds_up_and_agrees_with_executions_and_positions(
 
 
 @settings(max_examples=100, deadline=None)
-@given(steps)
-def test_every_transition_is_legal_and_follows_the_one_before(day: list[tuple[Any, ...]]) -> None:
+@given(days)
+def test_every_transition_is_legal_and_follows_the_one_before(
+    day: tuple[NaiveTerms, list[tuple[Any, ...]]],
+) -> None:
     at_state: dict[Any, tuple[str | None, int]] = {}
-    for step in play(day).transitions:
+    for step in play(*day).transitions:
         status, seq = at_state.get(step.order_id, (None, 0))
         assert (step.from_status, step.seq) == (status, seq + 1)
         assert any(
