@@ -8,7 +8,17 @@ import sys
 
 import typer
 
-from cli.commands import backtesting, data, demo, down, list_strategies, logs, status, up
+from cli.commands import (
+    backtesting,
+    backtesting_show,
+    data,
+    demo,
+    down,
+    list_strategies,
+    logs,
+    status,
+    up,
+)
 from cli.embedded.servers import ServerStartError
 from cli.errors import CliError
 
@@ -26,6 +36,7 @@ app.command()(logs.logs)
 app.command()(demo.demo)
 app.add_typer(data.data, name="data")
 app.command()(backtesting.backtesting)
+app.command("backtesting-show")(backtesting_show.backtesting_show)
 app.command("list-strategies")(list_strategies.list_strategies)
 
 

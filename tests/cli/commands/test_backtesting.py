@@ -16,9 +16,11 @@ _FAST = ["--param", "fast=3", "--param", "slow=8"]
 
 
 def tradectl(*arguments: str) -> subprocess.CompletedProcess[str]:
+    kept = ["--no-record"] if arguments[0] == "backtesting" else []
     return subprocess.run(
-        [sys.executable, "-m", "cli", *arguments], capture_output=True, text=True, timeout=60
-    )
+        [sys.executable, "-m", "cli", *arguments, *kept],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
