@@ -233,7 +233,7 @@ class Feed:
     async def end(self) -> None:
         await tape.append(self.redis, [RunEnded(run_id=self.run_id)])
 
-    def trades(self, *prints: tuple[str, float]) -> Trades:
+    def trades(self, *prints: tuple[str, float], size: float = 1.0) -> Trades:
         """One second apart."""
         symbols = sorted({symbol for symbol, _ in prints})
         times = []
@@ -245,13 +245,13 @@ class Feed:
             symbol_index=[symbols.index(symbol) for symbol, _ in prints],
             at_ns=times,
             price=[price for _, price in prints],
-            size=[1.0 for _ in prints],
+            size=[size for _ in prints],
         )
 
-    async def print(self, *prices: float, symbol: str = "SPY") -> str:
+    async def print(self, *prices: float, symbol: str = "SPY", size: float = 1.0) -> str:
         """Prints of one symbol, as one entry; its id."""
-        ids = await tape.append(self.redis, [self.trades(*((symbol, price) for price in prices))])
-        return ids[0]
+        trades = self.trades(*((symbol, price) for price in prices), size=size)
+        return (await tape.append(self.redis, [trades]))[0]
 
     async def mark(
         self, *, paced: bool = False, phase: Literal["market", "strategy"] = "market"

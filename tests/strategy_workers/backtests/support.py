@@ -29,7 +29,7 @@ def plan_of(
 ) -> Plan:
     """Free unless `fee_bps`, `slippage_bps` or `paper` say otherwise."""
     bps = [Decimal(terms.pop(name, 0)) for name in ("fee_bps", "slippage_bps")]
-    free = {"paper": basis_points(*bps), "exchange": "24/7"}
+    free: dict[str, Any] = {"paper": basis_points(*bps), "exchange": "24/7"}
     return Plan(
         strategy=strategy,
         parameters=strategy.parse_parameters({}),
