@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from api_gateway.accounts.routes import router as accounts
+from api_gateway.cash.routes import router as cash
 from api_gateway.documentation import install_openapi
 from api_gateway.errors import install_refusal_handler
 from api_gateway.headers import SecurityHeaders
@@ -37,6 +38,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     for router in (
         identity,
         accounts,
+        cash,
         orders,
         market_data,
         replays,

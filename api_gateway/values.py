@@ -102,12 +102,26 @@ def _whole_cents(value: Decimal) -> Decimal:
     return value
 
 
+def _not_zero(value: Decimal) -> Decimal:
+    if value == 0:
+        raise ValueError("must not be zero")
+    return value
+
+
 Capital = Annotated[
     Decimal,
     BeforeValidator(_exact),
     Field(gt=0, le=10**12),
     AfterValidator(_whole_cents),
     _decimal_schema(exclusiveMinimum=0, maximum=1e12),
+]
+SignedMoney = Annotated[
+    Decimal,
+    BeforeValidator(_exact),
+    Field(ge=-(10**12), le=10**12),
+    AfterValidator(_whole_cents),
+    AfterValidator(_not_zero),
+    _decimal_schema("-?", minimum=-1e12, maximum=1e12),
 ]
 #: Of an answer.
 Exact = Annotated[
@@ -182,6 +196,12 @@ def _printable(value: str) -> str:
 Title = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=64),
+    AfterValidator(_printable),
+]
+#: Why something is done, for people who read it later.
+Remark = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
     AfterValidator(_printable),
 ]
 #: What a client types to be recognised or to search: anything printable, of bounded length.

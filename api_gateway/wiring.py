@@ -10,6 +10,7 @@ from sqlalchemy.orm import sessionmaker
 
 from api_gateway.accounts.actions import Accounts
 from api_gateway.callers import Callers
+from api_gateway.cash.actions import Cash
 from api_gateway.identity.actions import Identity
 from api_gateway.identity.passwords import Passwords
 from api_gateway.orders.actions import Orders
@@ -32,6 +33,7 @@ class Gateway:
     identity: Identity
     callers: Callers
     accounts: Accounts
+    cash: Cash
     orders: Orders
     market_data: Upstream
     strategies: Upstream
@@ -76,6 +78,7 @@ async def wired(settings: GatewaySettings) -> AsyncIterator[Gateway]:
                 recheck_s=settings.session_recheck_s,
             ),
             accounts=Accounts(sessions, redis, processor, settings.order_shards),
+            cash=Cash(sessions, processor),
             orders=Orders(sessions, processor),
             market_data=await upstream("market data engine", settings.market_data_url),
             strategies=await upstream("strategy service", settings.strategy_workers_url),

@@ -14,6 +14,8 @@ from cli.commands import (
     data,
     demo,
     down,
+    hyperopt,
+    hyperopt_list,
     list_strategies,
     logs,
     status,
@@ -37,6 +39,8 @@ app.command()(demo.demo)
 app.add_typer(data.data, name="data")
 app.command()(backtesting.backtesting)
 app.command("backtesting-show")(backtesting_show.backtesting_show)
+app.command()(hyperopt.hyperopt)
+app.command("hyperopt-list")(hyperopt_list.hyperopt_list)
 app.command("list-strategies")(list_strategies.list_strategies)
 
 

@@ -20,6 +20,7 @@ from order_processor.shards.journal import Journal
 from order_processor.shards.owner import ShardOwner
 from order_processor.shards.sessions import Sessions
 from order_processor.snapshots.repository import Snapshots
+from order_processor.transfers.courier import Courier
 from shared.calendars import Calendars
 from shared.database import make_engine
 from shared.database.leases import Lease
@@ -54,12 +55,14 @@ async def wire(
         stack.push_async_callback(redis.aclose)
         feed = TapeFeed(redis)
         acknowledgements = Acknowledgements(redis)
+        courier = Courier(engine, redis, settings.order_shards, settings.order_transfer_retry_s)
         sessions = Sessions(Calendars(settings.calendar_folder))
         stack.callback(sessions.close)
         seats = _seats(settings, engine, redis, feed, acknowledgements, sessions, wall)
         tasks = [
             asyncio.create_task(feed.run(), name="tape"),
             asyncio.create_task(acknowledgements.run(), name="acknowledgements"),
+            asyncio.create_task(courier.run(), name="transfers"),
         ]
         stack.push_async_callback(end_tasks, list(tasks))
         shards = [asyncio.create_task(seat.run(), name="shard") for seat in seats]

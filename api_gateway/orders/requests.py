@@ -8,8 +8,15 @@ from uuid import UUID, uuid4
 from redis.exceptions import RedisError
 
 from api_gateway.errors import Refused
-from api_gateway.orders.schemas import Closing, OrderReplacement, OrderTicket
+from api_gateway.orders.schemas import (
+    Closing,
+    OrderReplacement,
+    OrderTicket,
+    StopLossTicket,
+    TakeProfitTicket,
+)
 from api_gateway.values import plain
+from shared.models.cash import CashKind, CashReply, LedgerEntry, MoveCash, arriving_half
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.orders import (
     BooksReply,
@@ -23,11 +30,14 @@ from shared.models.orders import (
     Refusal,
     ReplaceOrder,
     Reply,
+    StopLoss,
     SubmitOrder,
+    TakeProfit,
 )
 from shared.redis.requests import AnswerOverdueError, OrderRequests
 from shared.service.request_context import current_request_id
 
+_SAME_ENTRY = "Send it again with the same client_entry_id: it can't be entered twice."
 _SAME_ID = "Send it again with the same client_order_id: it can't be placed twice."
 
 
@@ -78,6 +88,9 @@ class OrderProcessor:
             trail_price=_exact(ticket.trail_price),
             trail_percent=_exact(ticket.trail_percent),
             expires_at=ticket.expires_at,
+            order_class=ticket.order_class,
+            take_profit=_take_profit(ticket.take_profit),
+            stop_loss=_stop_loss(ticket.stop_loss),
         )
         return _order(
             await self._ask(
@@ -163,6 +176,44 @@ class OrderProcessor:
         members = {"client_order_id": client_order_id}
         return _many(await self._ask(command, _SAME_ID, members))
 
+    async def move_cash(
+        self,
+        account_id: UUID,
+        user_id: UUID,
+        *,
+        mode: Mode,
+        kind: CashKind,
+        amount: Decimal,
+        currency: str,
+        client_entry_id: str,
+        reason: str | None,
+        transfer_id: UUID | None = None,
+        counterpart_id: UUID | None = None,
+    ) -> CashReply:
+        command = MoveCash(
+            request_id=_request_id(),
+            reply_to=self._requests.reply_to,
+            account_id=AccountId(account_id),
+            mode=mode,
+            client_entry_id=client_entry_id,
+            submitted_by=f"user:{user_id}",
+            kind=kind,
+            amount=Decimal(plain(amount)),
+            currency=currency,
+            reason=reason,
+            transfer_id=transfer_id,
+            counterpart_id=None if counterpart_id is None else AccountId(counterpart_id),
+        )
+        members = {"client_entry_id": client_entry_id}
+        return _cash(await self._ask(command, _SAME_ENTRY, members))
+
+    async def complete_transfer(self, account_id: UUID, mode: Mode, left: LedgerEntry) -> CashReply:
+        """Bring to the other account what has left this one."""
+        command = arriving_half(
+            AccountId(account_id), mode, left, _request_id(), self._requests.reply_to
+        )
+        return _cash(await self._ask(command, "It will be carried out.", {}))
+
     async def _ask(self, command: Command, advice: str, members: Mapping[str, object]) -> Reply:
         try:
             reply = await self._requests.ask(command, self._timeout_s)
@@ -188,8 +239,30 @@ def _exact(amount: Decimal | None) -> Decimal | None:
     return None if amount is None else Decimal(plain(amount))
 
 
+def _take_profit(ticket: TakeProfitTicket | None) -> TakeProfit | None:
+    if ticket is None:
+        return None
+    return TakeProfit(limit_price=Decimal(plain(ticket.limit_price)))
+
+
+def _stop_loss(ticket: StopLossTicket | None) -> StopLoss | None:
+    if ticket is None:
+        return None
+    return StopLoss(
+        stop_price=_exact(ticket.stop_price),
+        limit_price=_exact(ticket.limit_price),
+        trail_price=_exact(ticket.trail_price),
+        trail_percent=_exact(ticket.trail_percent),
+    )
+
+
 def _order(reply: Reply) -> OrderReply:
     assert isinstance(reply, OrderReply), "the processor answers order commands with OrderReply"
+    return reply
+
+
+def _cash(reply: Reply) -> CashReply:
+    assert isinstance(reply, CashReply), "the processor answers MoveCash with CashReply"
     return reply
 
 

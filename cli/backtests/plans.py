@@ -139,6 +139,12 @@ def plan_of(
     )
 
 
+def given_parameters(texts: Sequence[str] | None) -> dict[str, Any]:
+    from cli.demo.plan import parse_parameters
+
+    return parse_parameters(texts or [])
+
+
 def find_strategy(name: str) -> "type[Strategy]":
     from strategy_workers.library import LIBRARY
 

@@ -55,8 +55,6 @@ def backtesting(
 
     The same class, the same order books and the same fills as on the platform.
     """
-    from cli.demo.plan import parse_parameters
-
     if export is not None and export.exists() and not export.is_dir():
         raise BadInputError(f"--export must be a folder, and {export} is none")
     wanted = plans.Wanted(
@@ -69,7 +67,7 @@ def backtesting(
     from strategy_workers.backtests.run import run_backtest
 
     with plans.told_in_a_sentence("nothing was written"):
-        plan = plans.make_plan(wanted, parse_parameters(param or []))
+        plan = plans.make_plan(wanted, plans.given_parameters(param))
         with progress_bar("backtesting", plan.source) as progress:
             found = whole_result(run_backtest(plan, progress))
     written = []

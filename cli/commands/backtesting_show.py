@@ -1,5 +1,4 @@
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +13,7 @@ from cli.backtests.records import (
     whole_result,
     write_file,
 )
+from cli.backtests.tables import print_table
 from cli.commands.backtesting import show, title_of
 from cli.commands.options import Json
 from cli.errors import BadInputError, CliError
@@ -172,12 +172,3 @@ def _plan_again(record: "Record", data: Path | None) -> "Plan":
         settings["strategy"], settings["parameters"], settings["timeframe"], tuple(files),
         settings["source"], parse_timerange(settings["timerange"]), terms,
     )  # fmt: skip
-
-
-def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as what is in them."""
-    widths = [max(len(row[place]) for row in (heads, *rows)) for place in range(len(heads))]
-    for row in (heads, *rows):
-        print(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        )

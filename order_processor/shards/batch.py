@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from shared.models.cash import CashMoved, LedgerEntry
 from shared.models.frames import encode_frame
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.orders import (
@@ -18,9 +19,8 @@ from shared.models.orders import (
 )
 from shared.models.topics import AccountTopicKind, account_topic
 from shared.trading.books import Books
-from shared.trading.changes import Change, Deposited, OrderFilled, StopMoved, WorkingOrder
+from shared.trading.changes import CashEntered, Change, OrderFilled, StopMoved, WorkingOrder
 from shared.trading.events import executed, updated
-from shared.trading.ledger import LedgerEntry
 from shared.trading.orders import Transition
 from shared.trading.paper_terms import encoded
 
@@ -33,10 +33,9 @@ class OrderRecord(Order, frozen=True, kw_only=True):
 
 
 class PartRecord(msgspec.Struct, frozen=True):
-    """What a part of an order leaves of it."""
+    """Of an order of which a part has filled."""
 
     id: OrderId
-    reserved: Decimal
     commission: Decimal
 
 
@@ -44,7 +43,7 @@ class PositionRecord(Position, frozen=True):
     cost: Decimal
 
 
-class LedgerRecord(LedgerEntry, frozen=True):
+class LedgerRecord(LedgerEntry, frozen=True, kw_only=True):
     account_id: UUID
     mode: Mode
 
@@ -105,8 +104,12 @@ class Batch:
 
     def record(self, books: Books, change: Change, tape_id: str) -> None:
         account = AccountId(books.account.id)
-        if isinstance(change, Deposited):
+        if isinstance(change, CashEntered):
             self._enter(account, books.mode, change.entry)
+            moved = CashMoved(
+                account_id=account, mode=books.mode, entry=change.entry, tape_id=tape_id
+            )
+            self._tell(account, books.mode, "cash", moved)
             return
         order = change.order
         if isinstance(change, StopMoved):
@@ -117,7 +120,7 @@ class Batch:
         if isinstance(change, OrderFilled):
             self._keep(order, None)
             if order.status == "partially_filled":
-                self.parts[order.id] = PartRecord(order.id, change.reserved, change.commission)
+                self.parts[order.id] = PartRecord(order.id, change.commission)
             self._tell(account, books.mode, "orders", told)
             self._record_fill(books, change, tape_id)
         else:

@@ -30,6 +30,7 @@ from order_processor.shards.state import (
     Unknowns,
 )
 from shared.models.base import encode
+from shared.models.cash import LedgerEntry, MoveCash
 from shared.models.identifiers import AccountId, OrderId, Symbol
 from shared.models.market import RunStarted, TimeMark
 from shared.models.orders import (
@@ -45,15 +46,17 @@ from shared.models.orders import (
 from shared.redis.keys import shard_of
 from shared.redis.streams import position
 from shared.trading.books import Books
-from shared.trading.changes import Change, Deposited, OrderFilled, order_id_of
+from shared.trading.changes import CashEntered, Change, OrderFilled, order_id_of
+from shared.trading.classes import leg_ids
 from shared.trading.drafts import closing_id
 from shared.trading.terms import Instrument, Limits, Refused
 
 #: An account's terms and an instrument are read again when they are older than this.
 _TERMS_AGE_S = 1.0
 _INSTRUMENT_AGE_S = 5.0
-#: Orders that have ended and are kept for commands that come again.
+#: Orders that have ended and are kept for commands that come again, and named entries of cash.
 _ENDED_KEPT = 20_000
+_ENTRIES_KEPT = 1_000
 
 
 class Desk:
@@ -83,9 +86,18 @@ class Desk:
         self._terms_read: dict[UUID, float] = {}
         self._instruments: dict[Symbol, tuple[Instrument, float]] = {}
         self._ended: dict[OrderId, Order] = {}
+        self._entries: dict[tuple[BooksKey, str], LedgerEntry] = {}
         self._holders: dict[Symbol, set[BooksKey]] = {}
         self._market = Market(wall, stored.last_prices, cursors.market_time_ns)
-        self._counter = Counter(self._market, sessions, self._instruments, self._find)
+        self._currencies: dict[UUID, str] = {}
+        self._counter = Counter(
+            self._market,
+            sessions,
+            self._instruments,
+            self._find,
+            self._entries,
+            self._currencies,
+        )
         self.batch = Batch(cursors.event_seq, self._topic_seqs)
         #: Books whose equity moved with prices, and those that had a fill, since they were told.
         self.moved: set[BooksKey] = set()
@@ -128,6 +140,8 @@ class Desk:
         self._market.forgotten = False
         while len(self._ended) > _ENDED_KEPT:
             del self._ended[next(iter(self._ended))]
+        while len(self._entries) > _ENTRIES_KEPT:
+            del self._entries[next(iter(self._entries))]
 
     # --- the tape ----------------------------------------------------------------------------
 
@@ -199,6 +213,12 @@ class Desk:
                 unknown.books.add((account_id, command.mode))
             elif now - self._terms_read[account_id] > _TERMS_AGE_S:
                 unknown.accounts.add(account_id)
+            if isinstance(command, MoveCash):
+                name = ((account_id, command.mode), command.client_entry_id)
+                if name not in self._entries and "\x00" not in command.client_entry_id:
+                    unknown.entries.add(name)
+                if command.counterpart_id and command.counterpart_id not in self._currencies:
+                    unknown.accounts.add(command.counterpart_id)
             orders, symbols = self._named_by(command, unknown)
             unknown.orders.update(each for each in orders if self._find(command, each) is None)
             for symbol in symbols:
@@ -215,7 +235,8 @@ class Desk:
         account_id, mode = command.account_id, command.mode
         match command:
             case SubmitOrder():
-                return [order_id_of(account_id, mode, command.client_order_id)], [command.symbol]
+                ids = [command.client_order_id, *leg_ids(command)]
+                return [order_id_of(account_id, mode, each) for each in ids], [command.symbol]
             case CancelOrder():
                 return [command.order_id], []
             case ReplaceOrder():
@@ -240,11 +261,14 @@ class Desk:
             self._take_up(books)
         for account in found.accounts:
             self._terms_read[account.id] = now
+            self._currencies[account.id] = account.base_currency
             for key, opened in self._books.items():
                 if key[0] == account.id:
                     opened.account = account
         for order in found.orders:
             self._ended.setdefault(order.id, order)
+        for name, entry in found.entries.items():
+            self._entries.setdefault(name, entry)
         for symbol in asked.symbols:
             self._instruments.pop(symbol, None)
         for instrument in found.instruments:
@@ -337,8 +361,10 @@ class Desk:
 
     def _record(self, key: BooksKey, books: Books, change: Change) -> None:
         self.batch.record(books, change, self._market_entry)
-        if isinstance(change, Deposited):
+        if isinstance(change, CashEntered):
             self.filled.add(key)
+            if change.entry.client_entry_id is not None:
+                self._entries[key, change.entry.client_entry_id] = change.entry
             return
         order = change.order
         if order.id not in books.working:

@@ -17,6 +17,7 @@ from order_processor.shards.state import (
     StoredShard,
     Unknowns,
 )
+from shared.models.cash import LedgerEntry
 from shared.models.identifiers import AccountId, OrderId, Symbol
 from shared.models.orders import Order
 from shared.models.topics import ACCOUNT_TOPIC_KINDS, account_topic
@@ -30,7 +31,7 @@ from shared.trading.paper_terms import parse_paper_terms
 from shared.trading.positions import Holding
 from shared.trading.terms import AccountTerms, Instrument
 
-_WORKING = "status IN ('new', 'accepted', 'partially_filled')"
+_WORKING = "status IN ('new', 'held', 'accepted', 'partially_filled')"
 
 
 def load_shard(connection: Connection, shard: int, shards: int) -> StoredShard:
@@ -99,6 +100,7 @@ def look_up(
         accounts=list(_accounts(connection, unknown.accounts).values()),
         orders=_orders(connection, unknown.orders),
         instruments=_instruments(connection, unknown.symbols),
+        entries=_entries(connection, unknown.entries),
     )
 
 
@@ -148,6 +150,9 @@ def order_of(row: Row[Any]) -> Order:
         replaces=row.replaces,
         replaced_by=row.replaced_by,
         closes_position=row.closes_position,
+        order_class=row.order_class,
+        group_id=None if row.group_id is None else OrderId(row.group_id),
+        group_role=row.group_role,
     )
 
 
@@ -338,3 +343,39 @@ def _instruments(connection: Connection, symbols: set[Symbol]) -> list[Instrumen
         )
         for row in rows
     ]
+
+
+def _entries(
+    connection: Connection, names: set[tuple[BooksKey, str]]
+) -> dict[tuple[BooksKey, str], LedgerEntry]:
+    if not names:
+        return {}
+    rows = connection.execute(
+        text(
+            "SELECT * FROM ledger_entries WHERE client_entry_id = ANY(:names)"
+            " AND account_id = ANY(:ids)"
+        ),
+        {"names": [name for _, name in names], "ids": [key[0] for key, _ in names]},
+    )
+    found = {
+        ((row.account_id, row.mode), row.client_entry_id): ledger_entry_of(row) for row in rows
+    }
+    return {name: entry for name, entry in found.items() if name in names}
+
+
+def ledger_entry_of(row: Row[Any]) -> LedgerEntry:
+    """From a row with all columns of `ledger_entries`."""
+    return LedgerEntry(
+        seq=row.seq,
+        kind=row.kind,
+        amount=plain(row.amount),
+        currency=row.currency,
+        balance=plain(row.balance),
+        execution_id=row.execution_id,
+        at=row.at,
+        client_entry_id=row.client_entry_id,
+        submitted_by=row.submitted_by,
+        reason=row.reason,
+        transfer_id=row.transfer_id,
+        counterpart_id=row.counterpart_id,
+    )

@@ -1,8 +1,12 @@
 """Answers to commands that need no books."""
 
+from collections.abc import Sequence
+
+import msgspec
 import structlog
 
 from order_processor.metrics import COMMANDS
+from shared.models.cash import CashReply, LedgerEntry, MoveCash
 from shared.models.orders import (
     Command,
     Order,
@@ -13,12 +17,16 @@ from shared.models.orders import (
     SubmitOrder,
 )
 from shared.trading.amounts import ZERO
+from shared.trading.classes import class_fault, parts_of
 from shared.trading.terms import Refused
 
 log = structlog.get_logger()
 
 CONFLICT = Refused(
     "client_order_id_conflict", "Another order of the account has this client order id."
+)
+ENTRY_CONFLICT = Refused(
+    "client_entry_id_conflict", "Another entry of the account has this client entry id."
 )
 SUBMITTER = Refused(
     "invalid_submitter", "Who submits is named by at most 128 printable characters."
@@ -44,8 +52,21 @@ def refusal(command: Command, why: Refused) -> Refusal:
     )
 
 
-def same_order(order: Order, command: SubmitOrder) -> bool:
-    """Whether the command asks for the very order that its client order id already names."""
+def same_order(order: Order, legs: Sequence[Order | None], command: SubmitOrder) -> bool:
+    """Whether the command asks for the very orders that its client order ids already name."""
+    if order.order_class != command.order_class or class_fault(command) is not None:
+        return False
+    (_, first), *others = parts_of(command)
+    if order.order_class == "oco" and any(leg and leg.filled_qty for leg in legs):
+        first = msgspec.structs.replace(first, qty=order.qty)
+    # The quantity of an exit may have followed its group since.
+    return _same_part(order, first) and all(
+        leg is not None and _same_part(leg, msgspec.structs.replace(part, qty=leg.qty))
+        for leg, (_, part) in zip(legs, others, strict=True)
+    )
+
+
+def _same_part(order: Order, command: SubmitOrder) -> bool:
     return (
         order.replaces is None
         and not order.closes_position
@@ -59,6 +80,19 @@ def same_order(order: Order, command: SubmitOrder) -> bool:
         and (command.time_in_force != "gtd" or order.expires_at == command.expires_at)
         and order.deployment_id == command.deployment_id
         and order.submitted_by == command.submitted_by
+    )
+
+
+def same_entry(entry: LedgerEntry, command: MoveCash) -> bool:
+    """Whether the command asks for the very entry that its name already has."""
+    return (
+        entry.kind == command.kind
+        and entry.amount == command.amount
+        and entry.currency == command.currency
+        and entry.reason == command.reason
+        and entry.submitted_by == command.submitted_by
+        and entry.transfer_id == command.transfer_id
+        and entry.counterpart_id == command.counterpart_id
     )
 
 
@@ -97,6 +131,8 @@ def note(command: Command, reply: Reply) -> None:
         outcome = reply.code
     elif isinstance(reply, OrderReply):
         outcome = "repeated" if reply.repeated else reply.order.status
+    elif isinstance(reply, CashReply):
+        outcome = "repeated" if reply.repeated else reply.entry.kind
     else:
         outcome = "ok"
     kind = type(command).__struct_config__.tag

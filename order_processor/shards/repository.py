@@ -28,14 +28,15 @@ _OPENED = _insert(
     "id, account_id, mode, client_order_id, submitted_by, deployment_id, symbol, side, type,"
     " time_in_force, qty, limit_price, status, filled_qty, avg_fill_price, reason_code, reason,"
     " seq, submitted_at, updated_at, reserved, tape_id, stop_price, trail_price, trail_percent,"
-    " hwm, triggered_at, expires_at, replaces, replaced_by, closes_position,"
-    " paper_terms",
+    " hwm, triggered_at, expires_at, replaces, replaced_by, closes_position, order_class,"
+    " group_id, group_role, paper_terms",
 )
 _CHANGED = text(
     """
     UPDATE orders AS o
-       SET status = r.status, filled_qty = r.filled_qty, avg_fill_price = r.avg_fill_price,
-           reason_code = r.reason_code, reason = r.reason, updated_at = r.updated_at,
+       SET status = r.status, qty = r.qty, filled_qty = r.filled_qty,
+           avg_fill_price = r.avg_fill_price, reason_code = r.reason_code,
+           reason = r.reason, updated_at = r.updated_at,
            stop_price = r.stop_price, hwm = r.hwm, triggered_at = r.triggered_at,
            replaced_by = r.replaced_by
       FROM json_populate_recordset(NULL::orders, :rows) AS r
@@ -44,7 +45,7 @@ _CHANGED = text(
 )
 _PARTS = text(
     """
-    UPDATE orders AS o SET reserved = r.reserved, commission = r.commission
+    UPDATE orders AS o SET commission = r.commission
       FROM json_populate_recordset(NULL::orders, :rows) AS r
      WHERE o.id = r.id
     """
@@ -66,7 +67,9 @@ _POSITIONS = _insert(
     " updated_at = excluded.updated_at",
 )
 _LEDGER = _insert(
-    "ledger_entries", "account_id, mode, seq, kind, amount, currency, balance, execution_id, at"
+    "ledger_entries",
+    "account_id, mode, seq, kind, amount, currency, balance, execution_id, at, client_entry_id,"
+    " submitted_by, reason, transfer_id, counterpart_id",
 )
 _EVENTS = text(
     """

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import msgspec
 
+from shared.models.cash import LedgerEntry
 from shared.models.identifiers import Mode, Symbol
 from shared.models.orders import Order
 from shared.redis.streams import BEGINNING
@@ -56,11 +57,13 @@ class Unknowns(msgspec.Struct):
     accounts: set[UUID] = msgspec.field(default_factory=set)
     orders: set[UUID] = msgspec.field(default_factory=set)
     symbols: set[Symbol] = msgspec.field(default_factory=set)
+    #: Cash that was entered, by the name that its command gave it.
+    entries: set[tuple[BooksKey, str]] = msgspec.field(default_factory=set)
     #: What is found will name more that must be looked up.
     again: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.books or self.accounts or self.orders or self.symbols)
+        return bool(self.books or self.accounts or self.orders or self.symbols or self.entries)
 
 
 class Lookup(msgspec.Struct, frozen=True):
@@ -70,3 +73,4 @@ class Lookup(msgspec.Struct, frozen=True):
     accounts: list[AccountTerms]
     orders: list[Order]
     instruments: list[Instrument]
+    entries: dict[tuple[BooksKey, str], LedgerEntry]

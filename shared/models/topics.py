@@ -7,11 +7,12 @@ from uuid import UUID
 
 from shared.models.identifiers import TIMEFRAMES, Mode, Timeframe
 
-AccountTopicKind = Literal["orders", "executions", "positions", "equity"]
+AccountTopicKind = Literal["orders", "executions", "positions", "cash", "equity"]
 ACCOUNT_TOPIC_KINDS: tuple[AccountTopicKind, ...] = (
     "orders",
     "executions",
     "positions",
+    "cash",
     "equity",
 )
 #: Market time, mark by mark; a client that acknowledges it takes part in pacing.

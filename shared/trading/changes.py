@@ -5,11 +5,11 @@ from uuid import UUID
 
 import msgspec
 
+from shared.models.cash import LedgerEntry
 from shared.models.identifiers import Mode, OrderId
 from shared.models.orders import Execution, Order
 from shared.trading.amounts import ZERO
 from shared.trading.ids import named_id
-from shared.trading.ledger import LedgerEntry
 from shared.trading.orders import Transition
 from shared.trading.paper_terms import PaperTerms
 from shared.trading.positions import Holding
@@ -34,30 +34,35 @@ class WorkingOrder(msgspec.Struct):
     lot: Decimal
     #: Of the account when it was taken.
     terms: PaperTerms
-    #: Cash kept for what is left of it; zero for a sell.
+    #: Cash kept for the whole of it; zero for a sell.
     reserved: Decimal
     #: Tape entry that had been applied when it was taken.
     tape_id: str
     #: Transitions and executions so far.
     steps: int
     executions: int = 0
+    #: Of an exit: what its entry has not filled yet, and so can't be left either.
+    withheld: Decimal = ZERO
     #: Of the executions: quantity times price, the fees, and the exact commission behind them.
     value: Decimal = ZERO
     fees: Decimal = ZERO
     commission: Decimal = ZERO
 
     @property
-    def left(self) -> Decimal:
-        """Quantity that has not filled yet."""
-        return self.order.qty - self.order.filled_qty
+    def open_qty(self) -> Decimal:
+        """What can fill now."""
+        return self.order.qty - self.order.filled_qty - self.withheld
 
 
-class Deposited(msgspec.Struct, frozen=True):
+class CashEntered(msgspec.Struct, frozen=True):
+    """Not by an execution."""
+
     entry: LedgerEntry
 
 
 class OrderChanged(msgspec.Struct, frozen=True):
-    """An order was taken, rejected, triggered, cancelled or expired; `order` is how it stands."""
+    """An order was taken, rejected, activated, resized, triggered, cancelled or expired; `order`
+    is how it stands."""
 
     order: Order
     transitions: tuple[Transition, ...]
@@ -75,8 +80,7 @@ class OrderFilled(msgspec.Struct, frozen=True):
     holding: Holding
     entries: tuple[LedgerEntry, ...]
     cash: Decimal
-    #: Kept for what is left of the order, and its exact commission so far.
-    reserved: Decimal = ZERO
+    #: Of the order so far, before its fees were rounded.
     commission: Decimal = ZERO
 
 
@@ -87,4 +91,4 @@ class StopMoved(msgspec.Struct, frozen=True):
     order: Order
 
 
-Change = Deposited | OrderChanged | OrderFilled | StopMoved
+Change = CashEntered | OrderChanged | OrderFilled | StopMoved

@@ -18,7 +18,7 @@ from shared.models.orders import (
 )
 from shared.trading.amounts import exactly, measured, measured_size
 from shared.trading.books import Books, BooksState
-from shared.trading.changes import Deposited, OrderChanged, OrderFilled, StopMoved
+from shared.trading.changes import CashEntered, OrderChanged, OrderFilled, StopMoved
 from shared.trading.events import executed, updated
 from shared.trading.matching import Reach
 from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
@@ -121,7 +121,7 @@ class Account:
                     Symbol(symbol), measured(price), market_time(at_ns), measured_size(size)
                 )
                 for change in changes:
-                    assert not isinstance(change, Deposited), "a print deposits nothing"
+                    assert not isinstance(change, CashEntered), "a print deposits nothing"
                     if not isinstance(change, StopMoved):
                         self._tell(change, 0)
                 if not books.working:
@@ -198,17 +198,20 @@ class Account:
         if isinstance(taken, Refused):
             self.refused += 1
             return _refusal(command, taken)
-        self.orders += 1
-        self.rejected += taken.order.status == "rejected"
-        self._tell(taken, 1)
-        return OrderReply(request_id=command.request_id, order=taken.order)
+        for change in taken:
+            self.orders += 1
+            self.rejected += change.order.status == "rejected"
+            self._tell(change, 1)
+        first, *others = (change.order for change in taken)
+        return OrderReply(request_id=command.request_id, order=first, legs=tuple(others))
 
     def _cancel(self, command: CancelOrder, at: datetime) -> Reply:
         cancelled = self._books.cancel(command.order_id, at)
-        if cancelled is None:
+        if not cancelled:
             return _refusal(command, Refused("order_not_working", "The order has ended already."))
-        self._tell(cancelled, 1)
-        return OrderReply(request_id=command.request_id, order=cancelled.order)
+        for change in cancelled:
+            self._tell(change, 1)
+        return OrderReply(request_id=command.request_id, order=cancelled[0].order)
 
     # --- the end -------------------------------------------------------------------------------
 

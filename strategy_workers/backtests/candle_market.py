@@ -61,6 +61,7 @@ class CandleMarket:
         self._heard = heard
         #: Ends of the moments at which candles are complete; ascending.
         self.moment_ends = _column("q", heard["end_ns"].unique(maintain_order=True))
+        self._kept: list[Moment] | None = None
 
     def price_at(self, symbol: str, at_ns: int) -> float | None:
         """The last close known at `at_ns`."""
@@ -79,8 +80,14 @@ class CandleMarket:
         number, level = self.symbols.index(symbol), TIMEFRAMES.index(timeframe)
         return self._heard.filter((pl.col("symbol") == number) & (pl.col("level") == level))
 
+    def keep_moments(self) -> None:
+        """Make all moments ready, for one run after another; some 200 bytes a candle."""
+        self._kept = list(self.moments())
+
     def moments(self) -> Iterator[Moment]:
         """The candles that are complete at each moment, in the tape's order."""
+        if self._kept is not None:
+            return iter(self._kept)
         if self._heard["end_ns"].is_unique().all():
             return zip(chain.from_iterable(self._pieces()))
         candles = chain.from_iterable(self._pieces())

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from cli.embedded.servers import free_port
 from shared.database.tables import AccountRow, LedgerEntryRow, OrderRow
 from shared.models.base import encode
+from shared.models.cash import CashReply, LedgerEntry, MoveCash
 from shared.models.identifiers import Symbol
 from shared.models.orders import (
     BooksReply,
@@ -40,6 +41,7 @@ from shared.models.orders import (
 )
 from shared.redis.keys import order_commands
 from shared.redis.streams import read_after
+from shared.trading.classes import parts_of
 from shared.utils.tasks import end_tasks
 
 _decoder = msgspec.json.Decoder(Command)
@@ -61,6 +63,8 @@ class ProcessorDouble:
         self._streams = [order_commands(shard) for shard in range(shards)]
         #: Commands as they came.
         self.commands: list[Command] = []
+        #: Commands of this account get no answer, and are not carried out.
+        self.deaf_to: UUID | None = None
         #: While false, commands are left on their streams.
         self.answers = asyncio.Event()
         self.answers.set()
@@ -82,6 +86,8 @@ class ProcessorDouble:
                 cursor = entry.id
                 command = _decoder.decode(entry.fields[b"b"])
                 self.commands.append(command)
+                if command.account_id == self.deaf_to:
+                    continue
                 reply = await asyncio.to_thread(self._apply, command)
                 await self._redis.publish(command.reply_to, encode(reply))
 
@@ -104,6 +110,8 @@ class ProcessorDouble:
                     return _cancel_all(db, command)
                 case ClosePositions():
                     return _close(db, command)
+                case MoveCash():
+                    return _move_cash(db, command)
 
 
 def _open_books(db: Session, command: OpenBooks) -> Reply:
@@ -140,7 +148,21 @@ def _submit(db: Session, command: SubmitOrder) -> Reply:
     repeated = row is not None
     if row is None:
         row = _new_order(db, command, order_id)
-    return OrderReply(request_id=command.request_id, order=_message(row), repeated=repeated)
+        for role, part in parts_of(command)[1:]:
+            leg_id = uuid5(part.account_id, f"{part.mode}:{part.client_order_id}")
+            leg = _new_order(db, part, leg_id)
+            leg.group_id, leg.group_role, leg.status = order_id, role, "held"
+            row.group_id, row.group_role = order_id, parts_of(command)[0][0]
+        db.flush()
+    legs = db.scalars(
+        select(OrderRow).where(OrderRow.group_id == order_id, OrderRow.id != order_id)
+    )
+    return OrderReply(
+        request_id=command.request_id,
+        order=_message(row),
+        repeated=repeated,
+        legs=tuple(_message(leg) for leg in legs),
+    )
 
 
 def _new_order(db: Session, command: SubmitOrder, order_id: UUID) -> OrderRow:
@@ -164,6 +186,7 @@ def _new_order(db: Session, command: SubmitOrder, order_id: UUID) -> OrderRow:
         trail_price=command.trail_price,
         trail_percent=command.trail_percent,
         expires_at=command.expires_at,
+        order_class=command.order_class,
         status="rejected" if rejected else "accepted",
         filled_qty=Decimal(0),
         reason_code="buying_power" if rejected else None,
@@ -259,6 +282,39 @@ def _close(db: Session, command: ClosePositions) -> Reply:
         not_closed=() if command.symbol else (NotClosed(Symbol("IBM"), "halted", "No."),),
         repeated=reply.repeated,
     )
+
+
+def _move_cash(db: Session, command: MoveCash) -> Reply:
+    """Nothing is reserved here: all cash is free."""
+    rows = db.scalars(
+        select(LedgerEntryRow)
+        .where(LedgerEntryRow.account_id == command.account_id)
+        .order_by(LedgerEntryRow.seq)
+    ).all()
+    names = [field.name for field in msgspec.structs.fields(LedgerEntry)]
+    for row in rows:
+        if row.client_entry_id == command.client_entry_id:
+            if row.amount != command.amount:
+                return Refusal(
+                    request_id=command.request_id,
+                    code="client_entry_id_conflict",
+                    message="Another entry has this client_entry_id.",
+                )
+            known = LedgerEntry(**{name: getattr(row, name) for name in names})
+            return CashReply(request_id=command.request_id, entry=known, repeated=True)
+    balance = rows[-1].balance + command.amount
+    if balance < 0:
+        return Refusal(
+            request_id=command.request_id,
+            code="insufficient_cash",
+            message="There is not so much cash.",
+            limit=str(rows[-1].balance),
+            observed=str(-command.amount),
+        )
+    values = {name: getattr(command, name, None) for name in names}
+    values |= {"seq": len(rows) + 1, "balance": balance, "at": datetime.now(UTC)}
+    db.add(LedgerEntryRow(account_id=command.account_id, mode=command.mode, **values))
+    return CashReply(request_id=command.request_id, entry=LedgerEntry(**values))
 
 
 def _message(row: OrderRow) -> Order:

@@ -289,7 +289,8 @@ def ledger_adds_up(desk: Desk, accounts: Iterable[UUID]) -> None:
             Decimal(0),
         )
         deposits = desk.value(
-            "SELECT sum(amount) FROM ledger_entries WHERE account_id = :a AND kind = 'deposit'",
+            "SELECT sum(amount) FROM ledger_entries WHERE account_id = :a"
+            " AND kind NOT IN ('fill', 'fee')",
             a=account,
         )
         assert balance == (deposits or 0) + flow

@@ -93,6 +93,10 @@ class OrderRow(Base):
     replaced_by: Mapped[UUID | None]
     #: It was made to close the position.
     closes_position: Mapped[bool] = mapped_column(default=False)
+    order_class: Mapped[str] = mapped_column(default="simple")
+    #: Of an order in a group: the id of the group's first order, and what it is for.
+    group_id: Mapped[UUID | None]
+    group_role: Mapped[str | None]
     #: The account's terms when it was accepted, for its paper fills.
     paper_terms: Mapped[dict[str, Any]] = mapped_column(JSONB)
     #: What its executions cost exactly, before their fees are rounded to cents; kept while it is
@@ -107,8 +111,9 @@ class OrderRow(Base):
         Index(
             "ix_orders_working",
             "account_id",
-            postgresql_where=text("status IN ('new', 'accepted', 'partially_filled')"),
+            postgresql_where=text("status IN ('new', 'held', 'accepted', 'partially_filled')"),
         ),
+        Index("ix_orders_group_id", "group_id", postgresql_where=text("group_id IS NOT NULL")),
     )
 
 
@@ -187,10 +192,39 @@ class LedgerEntryRow(Base):
     balance: Mapped[Decimal]
     execution_id: Mapped[UUID | None] = mapped_column(ForeignKey("executions.id"), index=True)
     at: Mapped[datetime]
+    #: Of entries that a command made: the name that it gave them, and who sent it.
+    client_entry_id: Mapped[str | None]
+    submitted_by: Mapped[str | None]
+    reason: Mapped[str | None]
+    #: Of a transfer, whose halves have one id: what left is below zero, what arrived above.
+    transfer_id: Mapped[UUID | None]
+    counterpart_id: Mapped[UUID | None] = mapped_column(ForeignKey("accounts.id"))
+    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
         CheckConstraint(_MODE, name="mode"),
-        CheckConstraint("kind IN ('deposit', 'fill', 'fee')", name="kind"),
+        CheckConstraint(
+            "kind IN ('deposit', 'withdrawal', 'interest', 'adjustment', 'transfer', 'fill',"
+            " 'fee')",
+            name="kind",
+        ),
+        CheckConstraint(
+            "(kind = 'transfer') = (transfer_id IS NOT NULL AND counterpart_id IS NOT NULL)",
+            name="transfer",
+        ),
+        Index(
+            "ix_ledger_entries_client_entry_id",
+            "account_id",
+            "mode",
+            "client_entry_id",
+            unique=True,
+            postgresql_where=text("client_entry_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_ledger_entries_transfer_id",
+            "transfer_id",
+            postgresql_where=text("transfer_id IS NOT NULL"),
+        ),
     )
 
 

@@ -4,25 +4,26 @@ import dataclasses
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.models.cash import LedgerEntry, MoveCash
 from shared.models.identifiers import Symbol
-from shared.models.orders import Order, ReplaceOrder, SubmitOrder
+from shared.models.orders import Order, ReplaceOrder, StopLoss, SubmitOrder, TakeProfit
 from shared.trading.books import Books, BooksState
 from shared.trading.changes import (
+    CashEntered,
     Change,
-    Deposited,
-    OrderChanged,
     OrderFilled,
     StopMoved,
     WorkingOrder,
     order_id_of,
 )
-from shared.trading.ledger import LedgerEntry
 from shared.trading.orders import TRANSITIONS, Transition
 from shared.trading.paper_terms import parse_paper_terms
 from shared.trading.terms import Instrument, Limits, Refused
@@ -93,6 +94,9 @@ TERMS = [
 ]
 
 
+ENDED = {"filled", "cancelled", "rejected", "expired", "replaced"}
+
+
 def cents(amount: Decimal) -> Decimal:
     return amount.quantize(D("0.01"), ROUND_HALF_UP)
 
@@ -109,6 +113,15 @@ class Ticket:
     force: str = "gtc"
     #: Seconds from its submission to its end, for a GTD order.
     lives_s: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Tickets of a group."""
+
+    entry: Ticket
+    target: Ticket
+    stop: Ticket
 
 
 @dataclass
@@ -128,10 +141,24 @@ class NaiveOrder:
     filled: Decimal = Decimal()
     value: Decimal = Decimal()
     fees: Decimal = Decimal()
+    #: Of an exit: what its entry has not filled yet.
+    withheld: Decimal = Decimal()
+    #: Name of its group's first order, and what it is for.
+    group: str = ""
+    role: str = ""
 
     @property
     def left(self) -> Decimal:
         return self.qty - self.filled
+
+    @property
+    def open(self) -> Decimal:
+        return self.left - self.withheld
+
+    @property
+    def kept(self) -> Decimal:
+        share = self.reserved * self.open / self.qty
+        return share.quantize(D("1e-12"), ROUND_CEILING) if self.filled else self.reserved
 
     @property
     def limit(self) -> Decimal | None:
@@ -207,26 +234,81 @@ class NaiveBooks:
                     expected = max(expected, order.stop() or D(0))
                 price = self.slip(expected * (1 + BUFFER_BPS / 10000), "buy")
             order.reserved = qty * price + cents(self.terms.commission(qty, qty * price))
-            others = sum(each.reserved for each in self.working() if each is not order)
+            others = sum(each.kept for each in self.working() if each is not order)
             if order.reserved > self.cash - others:
                 order.state = "rejected"
-        else:
-            others = sum(
-                each.left
-                for each in self.working()
-                if each is not order and each.side == "sell" and each.symbol == symbol
-            )
-            if qty > self.held.get(symbol, D(0)) - others:
-                order.state = "rejected"
+        elif qty > self.held.get(symbol, D(0)) - self.sold(order):
+            order.state = "rejected"
         if order.state == "rejected":
             order.reserved = D(0)
+
+    def sold(self, but: NaiveOrder) -> Decimal:
+        """What working sells keep of a symbol; exits of one group keep it once."""
+        kept = {
+            (each.group or each.name): each.open
+            for each in self.working()
+            if each is not but and each.side == "sell" and each.symbol == but.symbol
+        }
+        if but.group:
+            kept.pop(but.group, None)
+        return sum(kept.values(), D(0))
+
+    def submit_group(self, name: str, symbol: str, kind: str, qty: Decimal, plan: Plan) -> None:
+        """An entry to buy with two exits, or two exits."""
+        entry = kind == "bracket"
+        if entry:
+            self.submit(name, symbol, "buy", qty, plan.entry, 0)
+        else:
+            self.submit(name, symbol, "sell", qty, plan.target, 0)
+        first = self.orders[-1]
+        first.group, first.role = name, "entry" if entry else "exit"
+        exits = [("stop_loss", plan.stop)]
+        if entry:
+            exits.insert(0, ("take_profit", plan.target))
+        for leg, ticket in exits:
+            order = NaiveOrder(f"{name}.{leg}", symbol, "sell", qty, ticket, None)
+            order.group, order.role, order.seen = name, "exit", entry
+            order.state = "held" if entry and first.state == "accepted" else first.state
+            order.withheld = qty if entry else D(0)
+            self.orders.append(order)
+
+    def group_of(self, order: NaiveOrder) -> list[NaiveOrder]:
+        return [
+            each
+            for each in self.orders
+            if order.group and each is not order and each.group == order.group
+        ]
+
+    def follow_fill(self, order: NaiveOrder, qty: Decimal) -> None:
+        """`order` has filled that much."""
+        for each in self.group_of(order):
+            if each.state in ENDED or each.role == "entry":
+                continue
+            if order.role == "entry":
+                each.withheld = order.left
+                each.state = "accepted" if each.state == "held" else each.state
+            elif each.left == qty:
+                each.state = "cancelled"
+            else:
+                each.qty -= qty
+
+    def follow_end(self, order: NaiveOrder) -> None:
+        """`order` has ended, and not by a fill."""
+        for each in self.group_of(order):
+            if each.state in ENDED:
+                continue
+            if order.role == "exit" or each.left == order.left:
+                each.state = "cancelled"
+            else:
+                each.qty -= order.left
+                each.withheld = D(0)
 
     def print(self, symbol: str, price: Decimal, size: Decimal) -> None:
         takeable = D("Infinity")
         if self.terms.share is not None:
             takeable = (size * self.terms.share / LOT).to_integral_value(ROUND_FLOOR) * LOT
-        for order in [each for each in self.working() if each.symbol == symbol]:
-            if order.waits(price):
+        for order in [each for each in self.working() if each.symbol == symbol and each.open]:
+            if order.state in ENDED or not order.open or order.waits(price):
                 continue
             if "stop" in order.ticket.kind and not order.triggered:
                 order.triggered, order.seen = True, False
@@ -246,8 +328,8 @@ class NaiveBooks:
                     at_price = min(at_price, order.limit)
                 else:
                     at_price = max(at_price, order.limit)
-            qty = min(order.left, takeable)
-            if order.ticket.force == "fok" and qty < order.left:
+            qty = min(order.open, takeable)
+            if order.ticket.force == "fok" and qty < order.open:
                 order.state = "cancelled"
             elif qty:
                 takeable -= self.fill(order, qty, at_price)
@@ -262,11 +344,10 @@ class NaiveBooks:
         fee = cents(commission) - order.fees
         if self.cash + sign * value - fee < 0:
             order.state = "cancelled"
+            self.follow_end(order)
             return D(0)
         self.cash += sign * value - fee
         self.held[order.symbol] = self.held.get(order.symbol, D(0)) - sign * qty
-        kept = order.reserved * (order.left - qty) / order.left
-        order.reserved = kept.quantize(D("1e-12"), ROUND_CEILING)
         order.filled, order.value, order.fees = (
             order.filled + qty,
             order.value + value,
@@ -274,16 +355,38 @@ class NaiveBooks:
         )
         order.state = "partially_filled" if order.left else "filled"
         self.fills.append((order.name, qty, price, fee))
+        self.follow_fill(order, qty)
         return qty
 
     def replace(self, old: NaiveOrder, name: str, qty: Decimal, ticket: Ticket, now_s: int) -> None:
         before, old.state = old.state, "replaced"
-        self.submit(name, old.symbol, old.side, qty, ticket, now_s)
-        new = self.orders[-1]
+        if old.role == "exit":
+            state = "held" if before == "held" else "accepted"
+            new = NaiveOrder(name, old.symbol, old.side, qty, ticket, None, state=state)
+            new.seen = before == "held"
+            new.withheld = old.withheld
+            self.orders.append(new)
+        else:
+            self.submit(name, old.symbol, old.side, qty, ticket, now_s)
+            new = self.orders[-1]
         if new.state == "rejected":
             old.state = before
+        elif old.role == "entry":
+            for each in self.group_of(old):
+                if each.state not in ENDED:
+                    each.qty += qty - old.left
+                    each.withheld = qty
+        new.group, new.role = old.group, old.role
         new.ends_s, new.triggered = old.ends_s, old.triggered
         new.prices = list(old.prices)
+
+    def move_cash(self, amount: Decimal) -> bool:
+        """By the owner: never what working orders reserve."""
+        free = self.cash - sum(each.kept for each in self.working())
+        if amount < 0 and -amount > min(free, self.cash):
+            return False
+        self.cash += amount
+        return True
 
     def expire(self, now_s: int) -> None:
         for order in self.working():
@@ -297,11 +400,27 @@ class NaiveBooks:
             order.prices.clear()
 
     def cancel(self, name: str) -> bool:
-        for order in self.working():
-            if order.name == name:
+        for order in self.orders:
+            if order.name == name and order.state not in ENDED:
                 order.state = "cancelled"
+                self.follow_end(order)
                 return True
         return False
+
+    def makes_sense(self, old: NaiveOrder, ticket: Ticket) -> bool:
+        """Whether the prices of a group lie in their order when one of them is `ticket`'s."""
+        found = {"limit": [D("Infinity")], "stop": [D(0)], "entry": list[Decimal]()}
+        for each in [*self.group_of(old), old]:
+            its = ticket if each is old else each.ticket
+            filling = each.role != old.role and "held" not in (each.state, old.state)
+            if each is not old and (each.state in ENDED or filling):
+                continue
+            if each.role == "entry":
+                found["entry"] += [its.limit] if its.limit is not None else []
+            else:
+                found[its.kind].append(its.limit or its.stop or D(0))
+        low, high = max(found["stop"]), min(found["limit"])
+        return low < high and all(low < price < high for price in found["entry"])
 
 
 symbols = st.sampled_from(["A", "B"])
@@ -346,6 +465,20 @@ submits = st.tuples(
 sizes = st.sampled_from([D("0.3"), D(7), D(60), D(1000)])
 prints = st.tuples(st.just("print"), symbols, prices, sizes)
 gaps = st.tuples(st.just("print"), symbols, st.sampled_from([TICK, 10 * TICK, 1000 * TICK]), sizes)
+plans = st.tuples(st.none() | st.integers(95, 105), st.integers(106, 115), st.integers(85, 94)).map(
+    lambda ticks: Plan(
+        Ticket() if ticks[0] is None else Ticket(kind="limit", limit=ticks[0] * TICK),
+        Ticket(kind="limit", limit=ticks[1] * TICK),
+        Ticket(kind="stop", stop=ticks[2] * TICK),
+    )
+)
+groups = st.tuples(
+    st.just("group"),
+    symbols,
+    st.sampled_from(["bracket", "oco"]),
+    st.integers(1, 150).map(lambda lots: lots * LOT),
+    plans,
+)
 #: Of the n-th order, if there is one.
 cancels = st.tuples(st.just("cancel"), st.integers(0, 30))
 #: Of the n-th order, if it works: another quantity or price, or both.
@@ -355,6 +488,7 @@ replaces = st.tuples(
     st.none() | st.integers(1, 400).map(lambda lots: lots * LOT),
     st.none() | prices,
 )
+moves = st.tuples(st.just("move"), st.integers(-200_000, 200_000).filter(bool))
 restarts = st.tuples(st.just("restart"))
 runs = st.tuples(st.just("run"))
 #: Both symbols are held, so that there is something to sell.
@@ -369,7 +503,19 @@ opening: list[tuple[Any, ...]] = [
 ]
 steps = st.lists(
     st.one_of(
-        submits, submits, submits, prints, prints, prints, gaps, cancels, replaces, restarts, runs
+        submits,
+        submits,
+        groups,
+        groups,
+        prints,
+        prints,
+        prints,
+        gaps,
+        cancels,
+        replaces,
+        moves,
+        restarts,
+        runs,
     ),
     min_size=15,
     max_size=60,
@@ -389,7 +535,7 @@ class Played:
 
     def take(self, changes: list[Change]) -> None:
         for change in changes:
-            if isinstance(change, Deposited):
+            if isinstance(change, CashEntered):
                 self.entries.append(change.entry)
                 continue
             self.told[change.order.client_order_id] = change.order
@@ -414,7 +560,7 @@ class Played:
                 each.tick,
                 each.lot,
                 each.terms,
-                parts[-1].reserved if parts else each.reserved,
+                each.reserved,
                 each.tape_id,
                 each.steps,
                 executions=len(parts),
@@ -460,19 +606,36 @@ def play(chosen: NaiveTerms, day: list[tuple[Any, ...]]) -> Played:
                 None,
             )
             assert not isinstance(taken, Refused), taken
-            played.take([taken])
+            played.take(list(taken))
             played.naive.submit(name, symbol, side, qty, ticket, second)
+        elif verb == "group":
+            symbol, kind, qty, plan = arguments
+            name = next(names)
+            taken = played.books.submit(
+                group_command(name, symbol, kind, qty, plan),
+                A if symbol == "A" else B,
+                played.naive.last.get(symbol),
+                now,
+                "1-0",
+                None,
+            )
+            assert not isinstance(taken, Refused), taken
+            played.take(list(taken))
+            played.naive.submit_group(name, symbol, kind, qty, plan)
         elif verb == "cancel":
-            name = str(arguments[0])
+            name = nth(played, arguments[0])
             done = played.books.cancel(order_id_of(ACCOUNT, "paper", name), now)
-            assert (done is not None) == played.naive.cancel(name)
-            played.take([done] if isinstance(done, OrderChanged) else [])
+            assert bool(done) == played.naive.cancel(name)
+            played.take(list(done))
         elif verb == "replace":
-            replace(played, str(arguments[0]), next(names), *arguments[1:], second)
+            name = nth(played, arguments[0])
+            replace(played, name, next(names), *arguments[1:], second)
         elif verb == "print":
             symbol, price, size = arguments
             played.take(played.books.meet_print(Symbol(symbol), price, now, size))
             played.naive.print(symbol, price, size)
+        elif verb == "move":
+            move_cash(played, str(second), arguments[0] / D(100), now)
         elif verb == "run":
             played.take(played.books.forget_prints())
             played.naive.begin_run()
@@ -482,6 +645,12 @@ def play(chosen: NaiveTerms, day: list[tuple[Any, ...]]) -> Played:
     return played
 
 
+def nth(played: Played, number: int) -> str:
+    """Name of an order; nobody's when there are not so many."""
+    orders = played.naive.orders
+    return orders[number].name if number < len(orders) else "nobody"
+
+
 def replace(
     played: Played, name: str, new: str, qty: Decimal | None, price: Decimal | None, now_s: int
 ) -> None:
@@ -489,6 +658,8 @@ def replace(
     if working is None:
         return
     old = next(each for each in played.naive.orders if each.name == name)
+    if old.role == "exit":
+        qty = None
     changes = {"limit": "limit_price", "stop_limit": "limit_price", "stop": "stop_price"}
     given = changes.get(old.ticket.kind) if price is not None else None
     command = ReplaceOrder(
@@ -509,16 +680,41 @@ def replace(
         assert isinstance(done, Refused)
         assert done.code == "nothing_to_replace"
         return
+    if given == "stop_price" and old.triggered:
+        assert isinstance(done, Refused)
+        assert done.code == "order_triggered"
+        return
     if qty is not None and old.filled and qty <= old.filled:
         assert isinstance(done, Refused)
         assert done.code == "qty_not_above_filled"
         return
-    assert not isinstance(done, Refused), done
-    played.take(list(done))
     ticket = dataclasses.replace(
         old.ticket, **({given.removesuffix("_price"): price} if given else {})
     )
+    if old.group and not played.naive.makes_sense(old, ticket):
+        assert isinstance(done, Refused)
+        assert done.code == "exit_on_wrong_side"
+        return
+    assert not isinstance(done, Refused), done
+    played.take(list(done))
     played.naive.replace(old, new, (qty or old.qty) - old.filled, ticket, now_s)
+
+
+def move_cash(played: Played, name: str, amount: Decimal, now: datetime) -> None:
+    command = MoveCash(
+        request_id="r",
+        reply_to="c",
+        account_id=ACCOUNT,
+        mode="paper",
+        client_entry_id=name,
+        submitted_by="user:1",
+        kind="deposit" if amount > 0 else "withdrawal",
+        amount=amount,
+        currency="USD",
+    )
+    entered = played.books.move_cash(command, now)
+    assert isinstance(entered, CashEntered) == played.naive.move_cash(amount)
+    played.take([entered] if isinstance(entered, CashEntered) else [])
 
 
 def submit_command(
@@ -539,6 +735,22 @@ def submit_command(
     )
 
 
+def group_command(name: str, symbol: str, kind: Any, qty: Decimal, plan: Plan) -> SubmitOrder:
+    assert plan.target.limit is not None
+    entry = plan.entry if kind == "bracket" else Ticket()
+    order = command(
+        "buy" if kind == "bracket" else "sell",
+        qty,
+        entry.limit,
+        name=name,
+        symbol=symbol,
+        order_class=kind,
+        take_profit=TakeProfit(limit_price=plan.target.limit),
+        stop_loss=StopLoss(stop_price=plan.stop.stop),
+    )
+    return order if kind == "bracket" else msgspec.structs.replace(order, order_type="limit")
+
+
 def check_always(played: Played) -> None:
     books, naive = played.books, played.naive
     assert books.cash == naive.cash >= 0
@@ -549,9 +761,9 @@ def check_always(played: Played) -> None:
         assert (order.triggered_at is not None) == plain.triggered
         if "stop" in order.type and not plain.triggered:
             assert order.stop_price == plain.stop()
-        assert (working.left, working.reserved) == (plain.left, plain.reserved)
+        assert (working.open_qty, working.reserved) == (plain.open, plain.reserved)
     # Below zero when a market buy cost more than it had reserved: others may then be cancelled.
-    assert books.free_cash == naive.cash - sum(each.reserved for each in naive.working())
+    assert books.free_cash == naive.cash - sum(each.kept for each in naive.working())
     for symbol in ("A", "B"):
         holding = books.holdings.get(Symbol(symbol))
         qty = holding.qty if holding else D(0)
@@ -592,7 +804,8 @@ def test_the_ledger_adds_up_and_agrees_with_executions_and_positions(
     fees = sum((fill.execution.fee for fill in played.fills), D(0))
     realized = sum((fill.execution.realized_pnl for fill in played.fills), D(0))
     cost = sum((holding.cost for holding in played.books.holdings.values()), D(0))
-    assert played.books.cash == CASH + realized - cost - fees
+    moved = sum((entry.amount for entry in played.entries if entry.client_entry_id), D(0))
+    assert played.books.cash == CASH + moved + realized - cost - fees
     for symbol, holding in played.books.holdings.items():
         own = [fill.execution for fill in played.fills if fill.execution.symbol == symbol]
         assert holding.realized_pnl == sum(each.realized_pnl for each in own)

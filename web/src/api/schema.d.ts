@@ -42,6 +42,100 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/accounts/{account_id}/cash/adjustments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Correct the cash of an account (admin) */
+        post: operations["adjustCash"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/cash/deposits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pay cash in
+         * @description A repeated `client_entry_id` gives the first entry again, with 200.
+         */
+        post: operations["depositCash"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/cash/interest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Post interest: above zero it is earned, below zero it is owed (admin) */
+        post: operations["postInterest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/cash/transfers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Transfer cash to another account of yours
+         * @description `under_way` means that it has left and will arrive by itself; the same request again tells whether it has.
+         */
+        post: operations["transferCash"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/cash/withdrawals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take cash out
+         * @description Never what working orders reserve: 422 `insufficient_cash`, with what is free.
+         */
+        post: operations["withdrawCash"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/accounts/{account_id}/deployments": {
         parameters: {
             query?: never;
@@ -157,7 +251,7 @@ export interface paths {
         put?: never;
         /**
          * Submit an order
-         * @description Answers after the order is stored for good. A repeated `client_order_id` gives the first order again, with 200. A 503 `outcome_unknown` means: send it again with the `client_order_id` of that answer.
+         * @description Answers after the order and its legs are stored for good. A repeated `client_order_id` gives the first order again, with 200. A 503 `outcome_unknown` means: send it again with the `client_order_id` of that answer.
          */
         post: operations["submitOrder"];
         /** Cancel all working orders, or those in one symbol */
@@ -178,7 +272,10 @@ export interface paths {
         get: operations["getOrder"];
         put?: never;
         post?: never;
-        /** Cancel a working order */
+        /**
+         * Cancel a working order
+         * @description An exit takes the rest of its group along; an entry only what it has not filled.
+         */
         delete: operations["cancelOrder"];
         options?: never;
         head?: never;
@@ -766,6 +863,81 @@ export interface components {
             /** Vwap */
             vwap: number;
         };
+        /** CashAdjustment */
+        CashAdjustment: {
+            /**
+             * Amount
+             * @description Below zero takes.
+             * @example -12.5
+             */
+            amount: string | number;
+            /**
+             * Client Entry Id
+             * @description Names the entry for the account and mode, for good: sending it again gives the first answer. Made here when absent.
+             * @example savings-2026-11
+             */
+            client_entry_id?: string | null;
+            /**
+             * Mode
+             * @default paper
+             * @enum {string}
+             */
+            mode?: "paper" | "live";
+            /** Reason */
+            reason: string;
+        };
+        /** CashMovement */
+        CashMovement: {
+            /**
+             * Amount
+             * @description Above zero.
+             * @example 2500
+             */
+            amount: string | number;
+            /**
+             * Client Entry Id
+             * @description Names the entry for the account and mode, for good: sending it again gives the first answer. Made here when absent.
+             * @example savings-2026-11
+             */
+            client_entry_id?: string | null;
+            /**
+             * Mode
+             * @default paper
+             * @enum {string}
+             */
+            mode?: "paper" | "live";
+            /** Reason */
+            reason?: string | null;
+        };
+        /** CashTransfer */
+        CashTransfer: {
+            /**
+             * Amount
+             * @description Above zero.
+             * @example 2500
+             */
+            amount: string | number;
+            /**
+             * Client Entry Id
+             * @description Names the entry for the account and mode, for good: sending it again gives the first answer. Made here when absent.
+             * @example savings-2026-11
+             */
+            client_entry_id?: string | null;
+            /**
+             * Mode
+             * @default paper
+             * @enum {string}
+             */
+            mode?: "paper" | "live";
+            /** Reason */
+            reason?: string | null;
+            /**
+             * To Account Id
+             * Format: uuid
+             * @description Another account of yours.
+             */
+            to_account_id: string;
+        };
         /** ClientConfig */
         ClientConfig: {
             /** Environment */
@@ -1081,6 +1253,10 @@ export interface components {
              * @example 101.25
              */
             balance: string;
+            /** Client Entry Id */
+            client_entry_id: string | null;
+            /** Counterpart Id */
+            counterpart_id: string | null;
             /** Currency */
             currency: string;
             /** Execution Id */
@@ -1089,9 +1265,15 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "deposit" | "fill" | "fee";
+            kind: "deposit" | "withdrawal" | "interest" | "adjustment" | "transfer" | "fill" | "fee";
+            /** Reason */
+            reason: string | null;
             /** Seq */
             seq: number;
+            /** Submitted By */
+            submitted_by: string | null;
+            /** Transfer Id */
+            transfer_id: string | null;
         };
         /**
          * MakerTakerCommission
@@ -1325,6 +1507,13 @@ export interface components {
              */
             mode?: "paper" | "live";
             /**
+             * Order Class
+             * @description `bracket`: an entry with both exits; `oto`: with one of them; `oco`: both exits of what is held, where `type` is limit and `limit_price` is left to the take profit.
+             * @default simple
+             * @enum {string}
+             */
+            order_class?: "simple" | "bracket" | "oco" | "oto";
+            /**
              * Qty
              * @example 10
              */
@@ -1334,6 +1523,7 @@ export interface components {
              * @enum {string}
              */
             side: "buy" | "sell";
+            stop_loss?: components["schemas"]["StopLossTicket"] | null;
             /**
              * Stop Price
              * @description Required for stop and stop-limit orders, forbidden for others: a print at or through it triggers the order.
@@ -1344,6 +1534,7 @@ export interface components {
              * @example SPY
              */
             symbol: string;
+            take_profit?: components["schemas"]["TakeProfitTicket"] | null;
             /**
              * Time In Force
              * @default gtc
@@ -1388,6 +1579,10 @@ export interface components {
              * @example 101.25
              */
             filled_qty: string;
+            /** Group Id */
+            group_id: string | null;
+            /** Group Role */
+            group_role: ("entry" | "take_profit" | "stop_loss") | null;
             /** Hwm */
             hwm: string | null;
             /**
@@ -1395,6 +1590,11 @@ export interface components {
              * Format: uuid
              */
             id: string;
+            /**
+             * Legs
+             * @default []
+             */
+            legs?: components["schemas"]["OrderView"][];
             /** Limit Price */
             limit_price: string | null;
             /**
@@ -1402,6 +1602,11 @@ export interface components {
              * @enum {string}
              */
             mode: "paper" | "live";
+            /**
+             * Order Class
+             * @enum {string}
+             */
+            order_class: "simple" | "bracket" | "oco" | "oto";
             /**
              * Qty
              * @example 101.25
@@ -1426,7 +1631,7 @@ export interface components {
              * Status
              * @enum {string}
              */
-            status: "new" | "accepted" | "partially_filled" | "filled" | "cancelled" | "rejected" | "expired" | "replaced";
+            status: "new" | "held" | "accepted" | "partially_filled" | "filled" | "cancelled" | "rejected" | "expired" | "replaced";
             /** Stop Price */
             stop_price: string | null;
             /**
@@ -1698,6 +1903,11 @@ export interface components {
              */
             fees: string;
             /**
+             * Income
+             * @example 101.25
+             */
+            income: string;
+            /**
              * Initial Capital
              * @example 101.25
              */
@@ -1715,6 +1925,11 @@ export interface components {
              * @enum {string}
              */
             mode: "paper" | "live";
+            /**
+             * Net Flows
+             * @example 101.25
+             */
+            net_flows: string;
             /** Profit Factor */
             profit_factor: number | null;
             /**
@@ -1987,6 +2202,23 @@ export interface components {
              */
             model: "square_root";
         };
+        /**
+         * StopLossTicket
+         * @description A stop; with `limit_price` a stop-limit. With a trail instead, a trailing stop.
+         */
+        StopLossTicket: {
+            /** Limit Price */
+            limit_price?: string | number | null;
+            /**
+             * Stop Price
+             * @example 490
+             */
+            stop_price?: string | number | null;
+            /** Trail Percent */
+            trail_percent?: string | number | null;
+            /** Trail Price */
+            trail_price?: string | number | null;
+        };
         /** StrategyList */
         StrategyList: {
             /** Items */
@@ -2024,6 +2256,14 @@ export interface components {
             symbols?: string[] | null;
             /** Trades Per Minute */
             trades_per_minute?: number | null;
+        };
+        /** TakeProfitTicket */
+        TakeProfitTicket: {
+            /**
+             * Limit Price
+             * @example 520
+             */
+            limit_price: string | number;
         };
         /** TickSlippage */
         TickSlippage: {
@@ -2136,6 +2376,43 @@ export interface components {
              * @constant
              */
             token_type?: "bearer";
+        };
+        /** TransferView */
+        TransferView: {
+            /**
+             * Amount
+             * @example 101.25
+             */
+            amount: string;
+            /**
+             * Balance
+             * @example 101.25
+             */
+            balance: string;
+            /** Client Entry Id */
+            client_entry_id: string;
+            /** Currency */
+            currency: string;
+            /**
+             * From Account Id
+             * Format: uuid
+             */
+            from_account_id: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "completed" | "under_way";
+            /**
+             * To Account Id
+             * Format: uuid
+             */
+            to_account_id: string;
+            /**
+             * Transfer Id
+             * Format: uuid
+             */
+            transfer_id: string;
         };
         /** UserView */
         UserView: {
@@ -2338,6 +2615,541 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    adjustCash: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CashAdjustment"];
+            };
+        };
+        responses: {
+            /** @description This entry was made before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerEntryView"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerEntryView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    depositCash: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CashMovement"];
+            };
+        };
+        responses: {
+            /** @description This entry was made before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerEntryView"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerEntryView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postInterest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CashAdjustment"];
+            };
+        };
+        responses: {
+            /** @description This entry was made before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerEntryView"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerEntryView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transferCash: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CashTransfer"];
+            };
+        };
+        responses: {
+            /** @description This transfer was made before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransferView"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransferView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    withdrawCash: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CashMovement"];
+            };
+        };
+        responses: {
+            /** @description This entry was made before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerEntryView"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerEntryView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2905,7 +3717,7 @@ export interface operations {
         parameters: {
             query?: {
                 mode?: "paper" | "live";
-                status?: "working" | ("new" | "accepted" | "partially_filled" | "filled" | "cancelled" | "rejected" | "expired" | "replaced") | null;
+                status?: "working" | ("new" | "held" | "accepted" | "partially_filled" | "filled" | "cancelled" | "rejected" | "expired" | "replaced") | null;
                 symbol?: string | null;
                 /** @description What comes first. */
                 order?: "newest" | "oldest";

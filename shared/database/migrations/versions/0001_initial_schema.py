@@ -240,6 +240,9 @@ def upgrade() -> None:
         sa.Column("replaces", sa.Uuid(), nullable=True),
         sa.Column("replaced_by", sa.Uuid(), nullable=True),
         sa.Column("closes_position", sa.Boolean(), nullable=False),
+        sa.Column("order_class", sa.Text(), nullable=False),
+        sa.Column("group_id", sa.Uuid(), nullable=True),
+        sa.Column("group_role", sa.Text(), nullable=True),
         sa.Column("paper_terms", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column(
             "commission",
@@ -268,7 +271,14 @@ def upgrade() -> None:
         "orders",
         ["account_id"],
         unique=False,
-        postgresql_where=sa.text("status IN ('new', 'accepted', 'partially_filled')"),
+        postgresql_where=sa.text("status IN ('new', 'held', 'accepted', 'partially_filled')"),
+    )
+    op.create_index(
+        "ix_orders_group_id",
+        "orders",
+        ["group_id"],
+        unique=False,
+        postgresql_where=sa.text("group_id IS NOT NULL"),
     )
     op.create_table(
         "positions",
@@ -365,12 +375,32 @@ def upgrade() -> None:
         sa.Column("balance", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("execution_id", sa.Uuid(), nullable=True),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("client_entry_id", sa.Text(), nullable=True),
+        sa.Column("submitted_by", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("transfer_id", sa.Uuid(), nullable=True),
+        sa.Column("counterpart_id", sa.Uuid(), nullable=True),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
         sa.CheckConstraint(
-            "kind IN ('deposit', 'fill', 'fee')", name=op.f("ck_ledger_entries_kind")
+            "kind IN ('deposit', 'withdrawal', 'interest', 'adjustment', 'transfer', 'fill',"
+            " 'fee')",
+            name=op.f("ck_ledger_entries_kind"),
+        ),
+        sa.CheckConstraint(
+            "(kind = 'transfer') = (transfer_id IS NOT NULL AND counterpart_id IS NOT NULL)",
+            name=op.f("ck_ledger_entries_transfer"),
         ),
         sa.CheckConstraint("mode IN ('paper', 'live')", name=op.f("ck_ledger_entries_mode")),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_ledger_entries_account_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["counterpart_id"], ["accounts.id"], name=op.f("fk_ledger_entries_counterpart_id")
         ),
         sa.ForeignKeyConstraint(
             ["execution_id"], ["executions.id"], name=op.f("fk_ledger_entries_execution_id")
@@ -379,6 +409,20 @@ def upgrade() -> None:
     )
     op.create_index(
         op.f("ix_ledger_entries_execution_id"), "ledger_entries", ["execution_id"], unique=False
+    )
+    op.create_index(
+        "ix_ledger_entries_client_entry_id",
+        "ledger_entries",
+        ["account_id", "mode", "client_entry_id"],
+        unique=True,
+        postgresql_where=sa.text("client_entry_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_ledger_entries_transfer_id",
+        "ledger_entries",
+        ["transfer_id"],
+        unique=False,
+        postgresql_where=sa.text("transfer_id IS NOT NULL"),
     )
     # ### end Alembic commands ###
 
@@ -394,9 +438,14 @@ def downgrade() -> None:
     op.drop_index("ix_positions_open", table_name="positions", postgresql_where=sa.text("qty <> 0"))
     op.drop_table("positions")
     op.drop_index(
+        "ix_orders_group_id",
+        table_name="orders",
+        postgresql_where=sa.text("group_id IS NOT NULL"),
+    )
+    op.drop_index(
         "ix_orders_working",
         table_name="orders",
-        postgresql_where=sa.text("status IN ('new', 'accepted', 'partially_filled')"),
+        postgresql_where=sa.text("status IN ('new', 'held', 'accepted', 'partially_filled')"),
     )
     op.drop_table("orders")
     op.drop_index(op.f("ix_deployments_account_id"), table_name="deployments")

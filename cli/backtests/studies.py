@@ -1,0 +1,96 @@
+"""Studies as the commands begin, find and show them."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.backtests.records import records_folder
+from cli.errors import BadInputError
+
+if TYPE_CHECKING:
+    from strategy_workers.optimisation.search import Progress
+    from strategy_workers.optimisation.trial import Trial
+
+Ranges = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--space",
+        help="Values to try: fast=5:50:5, kind=a,b, or a name alone for all; repeatable.",
+    ),
+]
+Searching = Annotated[str, typer.Option(help="grid, random or bayes.")]
+Goal = Annotated[
+    str,
+    typer.Option(
+        help="sharpe, sortino, calmar, profit, profit_factor, expectancy, drawdown,"
+        " or FILE.py:function."
+    ),
+]
+Jobs = Annotated[
+    int | None, typer.Option(min=1, max=256, help="Processes; one for each core if not given.")
+]
+Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of what is drawn at random.")]
+LeastTrades = Annotated[
+    int, typer.Option(min=0, help="Runs with fewer closed trades are left out.")
+]
+Trials = Annotated[
+    int | None,
+    typer.Option(min=1, max=100_000, help="At most so many; a grid has as many as it has."),
+]
+StopAfter = Annotated[
+    int | None, typer.Option(min=1, help="End after so many trials without a better one.")
+]
+SEARCHES = ("grid", "random", "bayes")
+
+
+def studies_folder(given: Path | None) -> Path:
+    return records_folder(given) / "studies"
+
+
+def check_search(search: str) -> Any:
+    if search not in SEARCHES:
+        raise BadInputError(f"there is no search {search}; there are {', '.join(SEARCHES)}")
+    return search
+
+
+def usable_jobs(given: int | None) -> int:
+    return given or len(os.sched_getaffinity(0))
+
+
+@contextlib.contextmanager
+def trials_bar(title: str) -> "Iterator[Progress]":
+    from rich import progress
+    from rich.console import Console
+
+    from strategy_workers.optimisation.study import ranked
+
+    console = Console(stderr=True)
+    bar = progress.Progress(
+        progress.TextColumn(title),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("trials, best {task.fields[best]}"),
+        progress.TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+    def tell(trials: "list[Trial]", total: int) -> None:
+        best = ranked(trials)
+        shown = f"{best[0].score:.4f}" if best else "none"
+        bar.update(task, completed=len(trials), total=total, best=shown)
+
+    with bar:
+        task = bar.add_task("", total=None, best="none")
+        yield tell
+
+
+def print_warnings(warnings: list[str]) -> None:
+    for warning in warnings:
+        print(f"tradectl: {warning}", file=sys.stderr)

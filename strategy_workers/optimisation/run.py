@@ -1,0 +1,104 @@
+"""A study from what is asked for to its report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from strategy_workers.backtests.errors import BadBacktestError
+from strategy_workers.backtests.plan import Plan
+from strategy_workers.backtests.result import settings_of
+from strategy_workers.optimisation.journal import SUFFIX, Journal, check_name
+from strategy_workers.optimisation.judgement import study_report
+from strategy_workers.optimisation.memory import InMemory
+from strategy_workers.optimisation.objectives import ObjectiveSpec, parse_objective
+from strategy_workers.optimisation.samplers import make_sampler
+from strategy_workers.optimisation.search import Progress, processes, work_on
+from strategy_workers.optimisation.space import Point, Space, parse_space
+from strategy_workers.optimisation.study import Search, Settings, has_stopped
+from strategy_workers.optimisation.trial import Task, Trial, prove
+from strategy_workers.sdk import InvalidParametersError
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    #: Its parameters are left to the study.
+    plan: Plan
+    fixed: dict[str, Any]
+    ranges: Sequence[str]
+    search: Search
+    #: None: all of a grid.
+    trials: int | None
+    objective: str
+    min_trades: int
+    stop_after: int | None
+    seed: int
+
+
+def run_optimisation(
+    wanted: Optimisation,
+    name: str | None,
+    folder: Path | None,
+    jobs: int,
+    progress: Progress,
+    *,
+    resume: bool,
+) -> tuple[dict[str, Any], list[Trial]]:
+    """Report, and the trials that count. Raises BacktestError, and OSError for the study's file."""
+    space = parse_space(wanted.plan.strategy, wanted.ranges, wanted.fixed)
+    objective = parse_objective(wanted.objective)
+    sampler = make_sampler(wanted.search, space, wanted.trials, wanted.seed)
+    trials = wanted.trials or len(sampler.points({}))
+    settings = _settings(wanted, space, objective, trials).as_json()
+
+    def task(number: int, point: Point) -> Task:
+        plan = with_parameters(wanted.plan, wanted.fixed, point)
+        return Task(number, point, plan, objective, wanted.min_trades)
+
+    with processes(jobs) as pool:
+        if name is None or folder is None:
+            study: Any = InMemory()
+        else:
+            path = folder / f"{check_name(name)}{SUFFIX}"
+            if not path.exists():
+                # Data that can't be run must leave no study behind.
+                pool.submit(prove, task(0, sampler.points({})[0])).result()
+            study = Journal.open(path, settings, resume=resume)
+        with closing(study):
+            found = work_on(
+                study, sampler, task, pool,
+                jobs=jobs, trials=trials, stop_after=wanted.stop_after, progress=progress,
+            )  # fmt: skip
+    return study_report(settings, found, has_stopped(found, wanted.stop_after)), found
+
+
+def with_parameters(plan: Plan, fixed: dict[str, Any], point: Point) -> Plan:
+    """Raises BadBacktestError."""
+    try:
+        values = plan.strategy.parse_parameters({**fixed, **point})
+    except InvalidParametersError as error:
+        raise BadBacktestError(str(error)) from error
+    return replace(plan, parameters=values)
+
+
+def _settings(
+    wanted: Optimisation, space: Space, objective: ObjectiveSpec, trials: int
+) -> Settings:
+    run = settings_of(wanted.plan, ())
+    # Symbols are those of the files, and parameters what is looked for.
+    del run["symbols"]
+    run["parameters"] = dict(wanted.fixed)
+    return Settings(
+        search=wanted.search,
+        trials=trials,
+        seed=wanted.seed,
+        objective=objective.text,
+        objective_sha256=objective.sha256,
+        min_trades=wanted.min_trades,
+        stop_after=wanted.stop_after,
+        space=space.as_json(),
+        run=run,
+    )

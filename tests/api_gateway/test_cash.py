@@ -1,0 +1,134 @@
+"""Cash over HTTP: who may move it, what is refused, and what happens when no answer comes."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from shared.config import Settings
+from shared.models.cash import MoveCash
+from tests.api_gateway.conftest import Api, Person, make_settings, running
+from tests.api_gateway.doubles import HttpDouble, ProcessorDouble
+from tests.api_gateway.test_accounts import code
+
+
+def cash(account: dict[str, Any], kind: str) -> str:
+    return f"/accounts/{account['id']}/cash/{kind}"
+
+
+async def test_an_owner_pays_in_and_takes_out(trader: Person, account: dict[str, Any]) -> None:
+    body = {"amount": "250.5", "client_entry_id": "a", "reason": "savings"}
+    first = await trader.http.post(cash(account, "deposits"), json=body)
+    again = await trader.http.post(cash(account, "deposits"), json=body)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    entry = first.json()
+    assert (entry["kind"], entry["amount"], entry["balance"]) == ("deposit", "250.5", "100250.5")
+    assert (entry["submitted_by"], entry["reason"]) == (f"user:{trader.id}", "savings")
+    taken = await trader.http.post(cash(account, "withdrawals"), json={"amount": 0.5})
+    assert (taken.json()["amount"], taken.json()["balance"]) == ("-0.5", "100250")
+    conflict = await trader.http.post(cash(account, "deposits"), json=body | {"amount": 1})
+    assert code(conflict) == (409, "client_entry_id_conflict")
+    ledger = await trader.http.get(f"/accounts/{account['id']}/ledger?order=oldest")
+    assert [item["kind"] for item in ledger.json()["items"]] == [
+        "deposit",
+        "deposit",
+        "withdrawal",
+    ]
+
+
+async def test_more_than_there_is_is_refused_with_what_is_free(
+    trader: Person, account: dict[str, Any]
+) -> None:
+    answer = await trader.http.post(cash(account, "withdrawals"), json={"amount": "100000.01"})
+    assert code(answer) == (422, "insufficient_cash")
+    assert (answer.json()["limit"], answer.json()["observed"]) == (
+        "100000.000000000000",
+        "100000.01",
+    )
+    live = await trader.http.post(cash(account, "deposits"), json={"amount": 1, "mode": "live"})
+    assert code(live) == (422, "mode_not_available")
+
+
+async def test_what_makes_no_sense_reaches_nobody(
+    trader: Person, account: dict[str, Any], processor: ProcessorDouble
+) -> None:
+    amounts = [None, 0, -1, "NaN", "1e3", "0.001", 10**13, True, [], {}]
+    for body in (
+        {},
+        *({"amount": amount} for amount in amounts),
+        {"amount": 1, "client_entry_id": "two words"},
+        {"amount": 1, "client_entry_id": ""},
+        {"amount": 1, "reason": ""},
+        {"amount": 1, "reason": "a\u0000b"},
+        {"amount": 1, "reason": "x" * 201},
+        {"amount": 1, "mode": "demo"},
+        {"amount": 1, "kind": "interest"},
+    ):
+        answer = await trader.http.post(cash(account, "deposits"), json=body)
+        assert code(answer) == (422, "invalid_request"), body
+    assert not any(isinstance(command, MoveCash) for command in processor.commands)
+
+
+async def test_cash_goes_to_another_account_of_the_owner_once(
+    api: Api, trader: Person, account: dict[str, Any]
+) -> None:
+    other = (await trader.http.post("/accounts", json={"name": "Other"})).json()
+    body = {"amount": "40", "to_account_id": other["id"], "client_entry_id": "t"}
+    first = await trader.http.post(cash(account, "transfers"), json=body)
+    again = await trader.http.post(cash(account, "transfers"), json=body)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    assert (first.json()["status"], first.json()["balance"]) == ("completed", "99960")
+    for held, balance, amount in ((account, "99960", "-40"), (other, "100040", "40")):
+        ledger = (await trader.http.get(f"/accounts/{held['id']}/ledger")).json()["items"]
+        assert (len(ledger), ledger[0]["balance"], ledger[0]["amount"]) == (2, balance, amount)
+        assert ledger[0]["transfer_id"] == first.json()["transfer_id"]
+    bob = await api.person("bob")
+    his = (await bob.http.post("/accounts", json={"name": "His"})).json()
+    for to in (his["id"], str(uuid4())):
+        answer = await trader.http.post(
+            cash(account, "transfers"), json=body | {"to_account_id": to}
+        )
+        assert code(answer) == (404, "not_found")
+
+
+async def test_a_transfer_whose_other_account_does_not_answer_is_under_way(
+    settings: Settings, behind: HttpDouble, processor: ProcessorDouble
+) -> None:
+    async with running(make_settings(settings, behind.url, order_answer_timeout_s=0.3)) as api:
+        trader = await api.person("ada")
+        accounts = [
+            (await trader.http.post("/accounts", json={"name": name})).json() for name in "ab"
+        ]
+        processor.deaf_to = UUID(accounts[1]["id"])
+        body = {"amount": "40", "to_account_id": accounts[1]["id"], "client_entry_id": "t"}
+        answer = await trader.http.post(cash(accounts[0], "transfers"), json=body)
+        assert (answer.status_code, answer.json()["status"]) == (201, "under_way")
+        processor.deaf_to = None
+        answer = await trader.http.post(cash(accounts[0], "transfers"), json=body)
+        assert (answer.status_code, answer.json()["status"]) == (200, "completed")
+
+
+async def test_only_admins_correct_and_post_interest_and_they_pay_nothing_in(
+    api: Api, trader: Person, account: dict[str, Any]
+) -> None:
+    admin = await api.admin()
+    body = {"amount": "-12.5", "reason": "Booked twice."}
+    adjusted = await admin.http.post(cash(account, "adjustments"), json=body)
+    assert (adjusted.status_code, adjusted.json()["balance"]) == (201, "99987.5")
+    interest = {"amount": "1.25", "reason": "October"}
+    posted = await admin.http.post(cash(account, "interest"), json=interest)
+    assert (posted.json()["kind"], posted.json()["balance"]) == ("interest", "99988.75")
+    for bad in ({"amount": 1}, {"amount": 0, "reason": "x"}, {"amount": 1, "reason": " "}):
+        assert code(await admin.http.post(cash(account, "adjustments"), json=bad)) == (
+            422,
+            "invalid_request",
+        )
+    for kind in ("adjustments", "interest"):
+        assert code(await trader.http.post(cash(account, kind), json=body)) == (403, "admins_only")
+        nowhere = f"/accounts/{uuid4()}/cash/{kind}"
+        assert code(await admin.http.post(nowhere, json=body)) == (404, "not_found")
+    paid = await admin.http.post(cash(account, "deposits"), json={"amount": 1})
+    assert code(paid) == (403, "admins_can_not_trade")
+    bob = await api.person("bob")
+    his = await bob.http.post(cash(account, "deposits"), json={"amount": 1})
+    assert code(his) == (404, "not_found")
