@@ -7,17 +7,20 @@ from uuid import UUID
 
 import msgspec
 
+from order_processor.shards.state import Cursors
 from shared.models.cash import CashMoved, LedgerEntry
 from shared.models.frames import encode_frame
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.orders import (
     AccountEvent,
+    EquityMarked,
     Execution,
     Order,
     Position,
     PositionChanged,
 )
 from shared.models.topics import AccountTopicKind, account_topic
+from shared.trading.amounts import ZERO
 from shared.trading.books import Books
 from shared.trading.changes import CashEntered, Change, OrderFilled, StopMoved, WorkingOrder
 from shared.trading.events import executed, updated
@@ -30,12 +33,12 @@ class OrderRecord(Order, frozen=True, kw_only=True):
     tape_id: str
     #: As JSON.
     paper_terms: msgspec.Raw
+    commission: Decimal = ZERO
 
 
-class PartRecord(msgspec.Struct, frozen=True):
-    """Of an order of which a part has filled."""
+class PartRecord(Order, frozen=True, kw_only=True):
+    """An order of which a part has filled."""
 
-    id: OrderId
     commission: Decimal
 
 
@@ -85,8 +88,8 @@ class Batch:
         self.changed: dict[OrderId, Order] = {}
         #: Of which only the trailing stop moved: stored whenever there is a commit.
         self.moved: dict[OrderId, Order] = {}
-        #: Orders of which a part has filled.
-        self.parts: dict[OrderId, PartRecord] = {}
+        #: Of orders of which a part has filled.
+        self._commissions: dict[OrderId, Decimal] = {}
         self.transitions: list[Transition] = []
         self.executions: list[Execution] = []
         self.positions: dict[tuple[UUID, Mode, Symbol], PositionRecord] = {}
@@ -118,9 +121,9 @@ class Batch:
         self.transitions.extend(change.transitions)
         told = updated(change, tape_id)
         if isinstance(change, OrderFilled):
-            self._keep(order, None)
             if order.status == "partially_filled":
-                self.parts[order.id] = PartRecord(order.id, change.commission)
+                self._commissions[order.id] = change.commission
+            self._keep(order, None)
             self._tell(account, books.mode, "orders", told)
             self._record_fill(books, change, tape_id)
         else:
@@ -129,14 +132,25 @@ class Batch:
 
     def _keep(self, order: Order, opened: WorkingOrder | None) -> None:
         known = self.opened.get(order.id)
+        commission = self._commissions.get(order.id)
         if opened is not None:
-            terms = encoded(opened.terms)
-            self.opened[order.id] = _order_record(order, opened.reserved, opened.tape_id, terms)
+            self.opened[order.id] = OrderRecord(
+                **_fields(order),
+                reserved=opened.reserved,
+                tape_id=opened.tape_id,
+                paper_terms=encoded(opened.terms),
+            )
         elif known is not None:
-            self.opened[order.id] = _order_record(
-                order, known.reserved, known.tape_id, known.paper_terms
+            self.opened[order.id] = OrderRecord(
+                **_fields(order),
+                reserved=known.reserved,
+                tape_id=known.tape_id,
+                paper_terms=known.paper_terms,
+                commission=known.commission if commission is None else commission,
             )
         else:
+            if commission is not None:
+                order = PartRecord(**_fields(order), commission=commission)
             self.changed[order.id] = order
             self.moved.pop(order.id, None)
 
@@ -175,12 +189,15 @@ class Batch:
         self.events.append(EventRecord(self.event_seq, account, topic, topic_seq, body.decode()))
 
 
-def _order_record(
-    order: Order, reserved: Decimal, tape_id: str, paper_terms: msgspec.Raw
-) -> OrderRecord:
-    return OrderRecord(
-        **_fields(order), reserved=reserved, tape_id=tape_id, paper_terms=paper_terms
-    )
+class Sealed(msgspec.Struct, frozen=True):
+    """A batch to which nothing is added any more, with all that is committed and told with it."""
+
+    batch: Batch
+    #: Whether older last prices are to be deleted first, and those that moved.
+    last_prices: tuple[bool, list[MarkRecord]]
+    #: The shard's row once it is committed.
+    cursors: Cursors
+    equity: list[EquityMarked]
 
 
 def _fields(row: msgspec.Struct) -> dict[str, Any]:

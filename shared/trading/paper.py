@@ -68,10 +68,13 @@ class PaperMarket:
                 continue
             for change in self._meet(working, printed, taken, first_print=first_print):
                 changes.append(change)
+                if isinstance(change, StopMoved):
+                    continue
+                if grouped:
+                    changes += self._groups.after(change, printed.at)
                 if isinstance(change, OrderFilled):
                     taken += change.execution.qty
-                if grouped and not isinstance(change, StopMoved):
-                    changes += self._groups.after(change, printed.at)
+                    changes += self._groups.follow_position(symbol, printed.at)
         return changes
 
     def _still_works(self, working: WorkingOrder, idle: Set[OrderId]) -> bool:

@@ -97,6 +97,8 @@ class OrderRow(Base):
     #: Of an order in a group: the id of the group's first order, and what it is for.
     group_id: Mapped[UUID | None]
     group_role: Mapped[str | None]
+    #: An exit whose quantity follows the position.
+    protects_position: Mapped[bool] = mapped_column(default=False)
     #: The account's terms when it was accepted, for its paper fills.
     paper_terms: Mapped[dict[str, Any]] = mapped_column(JSONB)
     #: What its executions cost exactly, before their fees are rounded to cents; kept while it is
