@@ -11,6 +11,7 @@ from uuid import uuid4
 from redis.asyncio import Redis
 from sqlalchemy import Engine
 
+from order_processor.risk.rules import RuleBook
 from order_processor.settings import OrderProcessorSettings
 from order_processor.shards.acknowledgements import Acknowledgements
 from order_processor.shards.assignment import ShardSeat
@@ -58,10 +59,13 @@ async def wire(
         courier = Courier(engine, redis, settings.order_shards, settings.order_transfer_retry_s)
         sessions = Sessions(Calendars(settings.calendar_folder))
         stack.callback(sessions.close)
-        seats = _seats(settings, engine, redis, feed, acknowledgements, sessions, wall)
+        rules = RuleBook(engine, settings.order_risk_refresh_s)
+        stack.callback(rules.close)
+        seats = _seats(settings, engine, redis, feed, acknowledgements, sessions, rules, wall)
         tasks = [
             asyncio.create_task(feed.run(), name="tape"),
             asyncio.create_task(acknowledgements.run(), name="acknowledgements"),
+            asyncio.create_task(rules.run(), name="risk rules"),
             asyncio.create_task(courier.run(), name="transfers"),
         ]
         stack.push_async_callback(end_tasks, list(tasks))
@@ -79,6 +83,7 @@ def _seats(
     feed: TapeFeed,
     acknowledgements: Acknowledgements,
     sessions: Sessions,
+    rules: RuleBook,
     wall: WallClock,
 ) -> list[ShardSeat]:
     # Of this process alone, also when its id comes again: a lease is never taken for its own.
@@ -99,6 +104,7 @@ def _seats(
                 acknowledgements=acknowledgements,
                 wall=wall,
                 sessions=sessions,
+                rules=rules,
                 poisoned=poisoned,
                 stopping=stopping,
             )

@@ -1,19 +1,19 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Body, Response
 
 from api_gateway.cash.schemas import LedgerEntryView
 from api_gateway.dependencies import GatewayState, ReadableAccount, TradableAccount
 from api_gateway.documentation import problems
 from api_gateway.orders.actions import protection_view, with_legs
 from api_gateway.orders.examples import CLOSINGS, PARTS, PROTECTIONS, REPLACEMENTS, TICKETS
+from api_gateway.orders.filters import ExecutionFilters, LedgerFilters, OrderFilters
 from api_gateway.orders.schemas import (
     CancelledOrders,
     ClosedPositions,
     Closing,
     ExecutionView,
-    OrderFilter,
     OrderReplacement,
     OrderTicket,
     OrderView,
@@ -43,7 +43,7 @@ _LIST = problems(401, 404, 422, 503)
     "means: send it again with the `client_order_id` of that answer.",
     responses={
         200: {"model": OrderView, "description": "This order was submitted before"},
-        **problems(400, 401, 403, 404, 409, 413, 503),
+        **problems(400, 401, 403, 404, 409, 413, 429, 503),
         **problems(422, schema="OrderProblem"),
     },
 )
@@ -76,9 +76,8 @@ def _told(reply: OrderReply, response: Response) -> OrderView:
 def list_orders(
     scope: ReadableAccount,
     gateway: GatewayState,
+    only: OrderFilters,
     mode: Mode = "paper",
-    status: OrderFilter | None = None,
-    symbol: Symbol | None = None,
     direction: Direction = "newest",
     cursor: CursorText = None,
     limit: Limit = 100,
@@ -86,8 +85,7 @@ def list_orders(
     return gateway.orders.orders(
         scope.account_id,
         mode,
-        status=status,
-        symbol=symbol,
+        only,
         cursor=cursor,
         newest_first=direction == "newest",
         limit=limit,
@@ -121,7 +119,7 @@ async def cancel_order(scope: TradableAccount, order_id: UUID, gateway: GatewayS
     "on. An order that has ended meanwhile is not replaced (409 `order_not_working`).",
     responses={
         200: {"model": OrderView, "description": "This replacement was made before"},
-        **problems(400, 401, 403, 404, 409, 413, 503),
+        **problems(400, 401, 403, 404, 409, 413, 429, 503),
         **problems(422, schema="OrderProblem"),
     },
 )
@@ -158,7 +156,7 @@ async def cancel_orders(
     operation_id="closePositions",
     summary="Close all positions",
     description="One market order a position, all in one step.",
-    responses=problems(400, 401, 403, 404, 409, 413, 422, 503),
+    responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
 )
 async def close_positions(
     scope: TradableAccount,
@@ -177,7 +175,7 @@ async def close_positions(
     "says; it is answered. 409 `position_not_open` when there is none.",
     responses={
         200: {"model": OrderView, "description": "This order was made before"},
-        **problems(400, 401, 403, 404, 409, 413, 503),
+        **problems(400, 401, 403, 404, 409, 413, 429, 503),
         **problems(422, schema="OrderProblem"),
     },
 )
@@ -198,7 +196,7 @@ async def close_position(
     summary="Protect the position in a symbol",
     description="Exits whose quantity follows the position until it is closed, in the place of "
     "those that protect it already. 409 `position_not_open` when there is nothing to protect.",
-    responses=problems(400, 401, 403, 404, 409, 413, 422, 503),
+    responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
 )
 async def protect_position(
     scope: TradableAccount,
@@ -244,8 +242,8 @@ async def unprotect_position(
 def list_executions(
     scope: ReadableAccount,
     gateway: GatewayState,
+    only: ExecutionFilters,
     mode: Mode = "paper",
-    order_id: Annotated[UUID | None, Query(description="Of this order only.")] = None,
     direction: Direction = "newest",
     cursor: CursorText = None,
     limit: Limit = 100,
@@ -253,7 +251,7 @@ def list_executions(
     return gateway.orders.executions(
         scope.account_id,
         mode,
-        order_id=order_id,
+        only,
         cursor=cursor,
         newest_first=direction == "newest",
         limit=limit,
@@ -280,11 +278,17 @@ def list_positions(
 def list_ledger(
     scope: ReadableAccount,
     gateway: GatewayState,
+    only: LedgerFilters,
     mode: Mode = "paper",
     direction: Direction = "newest",
     cursor: CursorText = None,
     limit: Limit = 100,
 ) -> Page[LedgerEntryView]:
     return gateway.orders.ledger(
-        scope.account_id, mode, cursor=cursor, newest_first=direction == "newest", limit=limit
+        scope.account_id,
+        mode,
+        only,
+        cursor=cursor,
+        newest_first=direction == "newest",
+        limit=limit,
     )

@@ -20,11 +20,21 @@ from shared.database.tables.orders import (
     PositionRow,
     ShardRow,
 )
+from shared.database.tables.risk import (
+    AccountRiskRow,
+    AuditRow,
+    RiskLimitsRow,
+    RiskPlatformRow,
+    ShardHaltRow,
+)
 from shared.database.tables.strategies import DeploymentRow, SignalRow
+from shared.database.tables.studies import StudyRow, StudyTrialRow
 
 __all__ = [
     "AccountEventRow",
+    "AccountRiskRow",
     "AccountRow",
+    "AuditRow",
     "Base",
     "CandleRow",
     "DeploymentRow",
@@ -38,9 +48,14 @@ __all__ = [
     "OrderTransitionRow",
     "PositionRow",
     "ReplayRow",
+    "RiskLimitsRow",
+    "RiskPlatformRow",
     "SessionRow",
+    "ShardHaltRow",
     "ShardRow",
     "SignalRow",
+    "StudyRow",
+    "StudyTrialRow",
     "UserRow",
     "utc_now",
 ]
