@@ -21,6 +21,8 @@ from order_processor.shards.owner import ShardOwner
 from order_processor.shards.sessions import Sessions
 from order_processor.snapshots.repository import Snapshots
 from order_processor.transfers.courier import Courier
+from order_processor.verification.actions import Verification
+from order_processor.verification.repository import BooksReader, ChecksTable
 from shared.calendars import Calendars
 from shared.database import make_engine
 from shared.database.leases import Lease
@@ -33,6 +35,7 @@ class Wiring:
     engine: Engine
     redis: Redis
     snapshots: Snapshots
+    verification: Verification
     seats: list[ShardSeat]
     tasks: list[asyncio.Task[None]]
 
@@ -56,6 +59,8 @@ async def wire(
         feed = TapeFeed(redis)
         acknowledgements = Acknowledgements(redis)
         courier = Courier(engine, redis, settings.order_shards, settings.order_transfer_retry_s)
+        verification = Verification(BooksReader(engine), ChecksTable(engine))
+        stack.push_async_callback(verification.close)
         sessions = Sessions(Calendars(settings.calendar_folder))
         stack.callback(sessions.close)
         seats = _seats(settings, engine, redis, feed, acknowledgements, sessions, wall)
@@ -63,13 +68,16 @@ async def wire(
             asyncio.create_task(feed.run(), name="tape"),
             asyncio.create_task(acknowledgements.run(), name="acknowledgements"),
             asyncio.create_task(courier.run(), name="transfers"),
+            asyncio.create_task(
+                verification.every_night(settings.order_books_check_hour, wall),
+                name="nightly check",
+            ),
         ]
         stack.push_async_callback(end_tasks, list(tasks))
         shards = [asyncio.create_task(seat.run(), name="shard") for seat in seats]
         stack.push_async_callback(_drain, seats, shards, settings.drain_timeout_s)
-        yield Wiring(
-            engine, redis, Snapshots(engine, settings.order_shards), seats, [*tasks, *shards]
-        )
+        snapshots = Snapshots(engine, settings.order_shards)
+        yield Wiring(engine, redis, snapshots, verification, seats, [*tasks, *shards])
 
 
 def _seats(

@@ -1,5 +1,6 @@
 """Cash over HTTP: who may move it, what is refused, and what happens when no answer comes."""
 
+import json
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -132,3 +133,35 @@ async def test_only_admins_correct_and_post_interest_and_they_pay_nothing_in(
     bob = await api.person("bob")
     his = await bob.http.post(cash(account, "deposits"), json={"amount": 1})
     assert code(his) == (404, "not_found")
+
+
+async def test_admins_alone_have_the_books_checked(
+    api: Api, trader: Person, account: dict[str, Any], behind: HttpDouble
+) -> None:
+    admin = await api.admin()
+    check = {
+        "id": str(uuid4()),
+        "status": "running",
+        "requested_by": f"user:{admin.id}",
+        "account_id": account["id"],
+        "started_at": "2026-11-20T03:00:00Z",
+        "finished_at": None,
+        "books": 0,
+        "executions": 0,
+        "differences": 0,
+        "details": [],
+        "error": None,
+    }
+    behind.answer("POST", "/internal/books-checks", check, status=202)
+    behind.answer("GET", "/internal/books-checks/last", check)
+    started = await admin.http.post("/admin/books-checks", json={"account_id": account["id"]})
+    assert (started.status_code, started.json()) == (202, check)
+    asked = {"requested_by": f"user:{admin.id}", "account_id": account["id"]}
+    assert json.loads(behind.seen[-1].body) == asked
+    assert (await admin.http.get("/admin/books-checks/last")).json() == check
+    missing = await admin.http.get(f"/admin/books-checks/{uuid4()}")
+    assert code(missing) == (404, "not_found")
+    nobody = await admin.http.post("/admin/books-checks", json={"account_id": str(uuid4())})
+    assert code(nobody) == (404, "not_found")
+    assert code(await trader.http.post("/admin/books-checks", json={})) == (403, "admins_only")
+    assert code(await trader.http.get("/admin/books-checks/last")) == (403, "admins_only")

@@ -12,6 +12,7 @@ from shared.database.tables.market_data import (
 )
 from shared.database.tables.orders import (
     AccountEventRow,
+    BooksCheckRow,
     ExecutionRow,
     LedgerEntryRow,
     MarkRow,
@@ -26,6 +27,7 @@ __all__ = [
     "AccountEventRow",
     "AccountRow",
     "Base",
+    "BooksCheckRow",
     "CandleRow",
     "DeploymentRow",
     "ExecutionRow",
