@@ -21,6 +21,7 @@ from cli.commands import (
     logs,
     status,
     up,
+    walk_forward,
 )
 from cli.embedded.servers import ServerStartError
 from cli.errors import CliError
@@ -43,6 +44,7 @@ app.command()(backtesting.backtesting)
 app.command("backtesting-show")(backtesting_show.backtesting_show)
 app.command()(hyperopt.hyperopt)
 app.command("hyperopt-list")(hyperopt_list.hyperopt_list)
+app.command("walk-forward")(walk_forward.walk_forward)
 app.command("list-strategies")(list_strategies.list_strategies)
 
 

@@ -22,5 +22,12 @@ BOOKS_CHECKED_AT = Gauge(
 SHARD_EPOCH = Gauge(
     "order_shard_epoch", "Lease epoch of an owned shard; 0 when not owned", ["shard"]
 )
+#: A hot shard is one with more of these than the others.
+SHARD_COMMANDS = Counter("order_shard_commands_total", "Commands committed, by shard", ["shard"])
+SHARD_SECONDS = Counter(
+    "order_shard_seconds_total",
+    "Time that a shard spent: it looks up, applies, commits (while it applies), announces",
+    ["shard", "doing"],
+)
 SHARD_FAULTS = Counter("order_shard_faults_total", "Times a shard was reloaded", ["shard", "kind"])
 EQUITY_MARKS = Counter("order_equity_marks_total", "Equity marks published")

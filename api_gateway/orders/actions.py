@@ -32,7 +32,7 @@ from api_gateway.paging import (
 from api_gateway.values import View, view
 from shared.database.tables import OrderRow
 from shared.models.identifiers import Mode
-from shared.models.orders import OrderReply
+from shared.models.orders import Order, OrderReply
 
 R = TypeVar("R")
 V = TypeVar("V", bound=View)
@@ -107,6 +107,14 @@ class Orders:
             raise Refused("not_found", "There is no such order.")
         return order
 
+    def order_with_legs(self, account_id: UUID, order_id: UUID) -> OrderView:
+        with self._sessions() as db:
+            order = repository.order(db, account_id, order_id)
+            legs = [] if order is None else repository.legs_of(db, order)
+        if order is None:
+            raise Refused("not_found", "There is no such order.")
+        return with_legs(order, legs)
+
     def orders(
         self,
         account_id: UUID,
@@ -161,6 +169,11 @@ class Orders:
             rows = repository.positions(db, account_id, mode, after, limit + 1)
         items, next_cursor = _page(PositionView, rows, limit, lambda row: text_cursor(row.symbol))
         return Page[PositionView](items=items, next_cursor=next_cursor)
+
+
+def with_legs(order: OrderRow | Order, legs: Sequence[OrderRow | Order]) -> OrderView:
+    told = view(OrderView, order)
+    return told.model_copy(update={"legs": tuple(view(OrderView, each) for each in legs)})
 
 
 def _page(

@@ -29,6 +29,27 @@ TICKETS: dict[str, Any] = {
         "summary": "Sell when it falls 2.5 % from its best price",
         "value": {**_EXIT, "type": "trailing_stop", "trail_percent": "2.5"},
     },
+    "bracket": {
+        "summary": "Buy at 501.25, then sell at 520 or when it falls to 490",
+        "value": {
+            **_ORDER,
+            "type": "limit",
+            "limit_price": "501.25",
+            "order_class": "bracket",
+            "take_profit": {"limit_price": "520"},
+            "stop_loss": {"stop_price": "490"},
+        },
+    },
+    "oco": {
+        "summary": "Sell at 520, or when it falls 3 % from its best price",
+        "value": {
+            **_EXIT,
+            "type": "limit",
+            "order_class": "oco",
+            "take_profit": {"limit_price": "520"},
+            "stop_loss": {"trail_percent": "3"},
+        },
+    },
     "good_till_date": {
         "summary": "Buy at 450 until a date",
         "value": {

@@ -12,13 +12,29 @@ from shared.models.identifiers import Mode
 
 R = TypeVar("R")
 
-_WORKING = ("new", "accepted", "partially_filled")
+_WORKING = ("new", "held", "accepted", "partially_filled")
 
 
 def order(db: Session, account_id: UUID, order_id: UUID) -> OrderRow | None:
     return db.scalars(
         select(OrderRow).where(OrderRow.id == order_id, OrderRow.account_id == account_id)
     ).one_or_none()
+
+
+def legs_of(db: Session, first: OrderRow) -> Sequence[OrderRow]:
+    """The exits that belong to an entry, or the other exit; those that replaced them, not they."""
+    if first.group_id is None or (first.group_role != "entry" and first.id != first.group_id):
+        return []
+    return db.scalars(
+        select(OrderRow)
+        .where(
+            OrderRow.group_id == first.group_id,
+            OrderRow.group_role != "entry",
+            OrderRow.id != first.id,
+            OrderRow.replaced_by.is_(None),
+        )
+        .order_by(OrderRow.seq)
+    ).all()
 
 
 def orders(

@@ -8,7 +8,13 @@ from uuid import UUID, uuid4
 from redis.exceptions import RedisError
 
 from api_gateway.errors import Refused
-from api_gateway.orders.schemas import Closing, OrderReplacement, OrderTicket
+from api_gateway.orders.schemas import (
+    Closing,
+    OrderReplacement,
+    OrderTicket,
+    StopLossTicket,
+    TakeProfitTicket,
+)
 from api_gateway.values import plain
 from shared.models.cash import CashKind, CashReply, LedgerEntry, MoveCash, arriving_half
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
@@ -24,7 +30,9 @@ from shared.models.orders import (
     Refusal,
     ReplaceOrder,
     Reply,
+    StopLoss,
     SubmitOrder,
+    TakeProfit,
 )
 from shared.redis.requests import AnswerOverdueError, OrderRequests
 from shared.service.request_context import current_request_id
@@ -80,6 +88,9 @@ class OrderProcessor:
             trail_price=_exact(ticket.trail_price),
             trail_percent=_exact(ticket.trail_percent),
             expires_at=ticket.expires_at,
+            order_class=ticket.order_class,
+            take_profit=_take_profit(ticket.take_profit),
+            stop_loss=_stop_loss(ticket.stop_loss),
         )
         return _order(
             await self._ask(
@@ -226,6 +237,23 @@ def _request_id() -> str:
 def _exact(amount: Decimal | None) -> Decimal | None:
     """One text for equal numbers."""
     return None if amount is None else Decimal(plain(amount))
+
+
+def _take_profit(ticket: TakeProfitTicket | None) -> TakeProfit | None:
+    if ticket is None:
+        return None
+    return TakeProfit(limit_price=Decimal(plain(ticket.limit_price)))
+
+
+def _stop_loss(ticket: StopLossTicket | None) -> StopLoss | None:
+    if ticket is None:
+        return None
+    return StopLoss(
+        stop_price=_exact(ticket.stop_price),
+        limit_price=_exact(ticket.limit_price),
+        trail_price=_exact(ticket.trail_price),
+        trail_percent=_exact(ticket.trail_percent),
+    )
 
 
 def _order(reply: Reply) -> OrderReply:

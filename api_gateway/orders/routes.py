@@ -6,6 +6,7 @@ from fastapi import APIRouter, Body, Query, Response
 from api_gateway.cash.schemas import LedgerEntryView
 from api_gateway.dependencies import GatewayState, ReadableAccount, TradableAccount
 from api_gateway.documentation import problems
+from api_gateway.orders.actions import with_legs
 from api_gateway.orders.examples import CLOSINGS, REPLACEMENTS, TICKETS
 from api_gateway.orders.schemas import (
     CancelledOrders,
@@ -34,9 +35,9 @@ _LIST = problems(401, 404, 422, 503)
     status_code=201,
     operation_id="submitOrder",
     summary="Submit an order",
-    description="Answers after the order is stored for good. A repeated `client_order_id` gives "
-    "the first order again, with 200. A 503 `outcome_unknown` means: send it again with the "
-    "`client_order_id` of that answer.",
+    description="Answers after the order and its legs are stored for good. A repeated "
+    "`client_order_id` gives the first order again, with 200. A 503 `outcome_unknown` "
+    "means: send it again with the `client_order_id` of that answer.",
     responses={
         200: {"model": OrderView, "description": "This order was submitted before"},
         **problems(400, 401, 403, 404, 409, 413, 503),
@@ -55,7 +56,7 @@ async def submit_order(
 
 def _told(reply: OrderReply, response: Response) -> OrderView:
     """The order, with 200 when it was there before; a rejected one is a problem."""
-    order = view(OrderView, reply.order)
+    order = with_legs(reply.order, reply.legs)
     if order.status == "rejected":
         raise Problem(
             422,
@@ -92,13 +93,14 @@ def list_orders(
 
 @router.get("/orders/{order_id}", operation_id="getOrder", summary="One order", responses=_LIST)
 def get_order(scope: ReadableAccount, order_id: UUID, gateway: GatewayState) -> OrderView:
-    return view(OrderView, gateway.orders.order(scope.account_id, order_id))
+    return gateway.orders.order_with_legs(scope.account_id, order_id)
 
 
 @router.delete(
     "/orders/{order_id}",
     operation_id="cancelOrder",
     summary="Cancel a working order",
+    description="An exit takes the rest of its group along; an entry only what it has not filled.",
     responses=problems(401, 403, 404, 409, 422, 503),
 )
 async def cancel_order(scope: TradableAccount, order_id: UUID, gateway: GatewayState) -> OrderView:

@@ -14,7 +14,14 @@ from api_gateway.values import (
     View,
 )
 from shared.models.identifiers import Mode
-from shared.models.orders import OrderStatus, OrderType, Side, TimeInForce
+from shared.models.orders import (
+    GroupRole,
+    OrderClass,
+    OrderStatus,
+    OrderType,
+    Side,
+    TimeInForce,
+)
 from shared.service.problems import ProblemBody
 
 
@@ -66,6 +73,28 @@ _NEEDED: dict[str, tuple[OrderType, ...]] = {
 }
 
 
+class TakeProfitTicket(Input):
+    limit_price: Annotated[PositiveDecimal, Field(examples=["520"])]
+
+
+class StopLossTicket(Input):
+    """A stop; with `limit_price` a stop-limit. With a trail instead, a trailing stop."""
+
+    stop_price: Annotated[PositiveDecimal | None, Field(examples=["490"])] = None
+    limit_price: PositiveDecimal | None = None
+    trail_price: PositiveDecimal | None = None
+    trail_percent: PositiveDecimal | None = None
+
+    @model_validator(mode="after")
+    def _check_presence(self) -> Self:
+        ways = (self.stop_price, self.trail_price, self.trail_percent)
+        if len([each for each in ways if each is not None]) != 1:
+            raise ValueError("say one of stop_price, trail_price and trail_percent")
+        if self.limit_price is not None and self.stop_price is None:
+            raise ValueError("limit_price needs stop_price")
+        return self
+
+
 class OrderTicket(Input):
     symbol: Annotated[Symbol, Field(examples=["SPY"])]
     side: Side
@@ -109,12 +138,37 @@ class OrderTicket(Input):
             examples=["rebalance-2026-11-20-1"],
         ),
     ] = None
+    order_class: Annotated[
+        OrderClass,
+        Field(
+            description="`bracket`: an entry with both exits; `oto`: with one of them; `oco`: both "
+            "exits of what is held, where `type` is limit and `limit_price` is left to the take "
+            "profit.",
+        ),
+    ] = "simple"
+    take_profit: TakeProfitTicket | None = None
+    stop_loss: StopLossTicket | None = None
     mode: Mode = "paper"
+
+    @model_validator(mode="after")
+    def _check_legs(self) -> Self:
+        legs = [each for each in (self.take_profit, self.stop_loss) if each is not None]
+        wanted = {"simple": 0, "oto": 1}.get(self.order_class, 2)
+        if len(legs) != wanted:
+            raise ValueError(
+                "bracket and oco orders have take_profit and stop_loss, oto orders one of them, "
+                "simple orders neither"
+            )
+        if self.order_class == "oco" and (self.type != "limit" or self.limit_price is not None):
+            raise ValueError("an oco order is of type limit, without limit_price")
+        return self
 
     @model_validator(mode="after")
     def _check_presence(self) -> Self:
         kind = self.type.replace("_", "-")
         for name, types in _NEEDED.items():
+            if self.order_class == "oco":
+                break
             if self.type in types and getattr(self, name) is None:
                 raise ValueError(f"{name} is required for a {kind} order")
             if self.type not in types and getattr(self, name) is not None:
@@ -169,6 +223,12 @@ class OrderView(View):
     replaced_by: UUID | None
     #: It was made to close the position.
     closes_position: bool
+    order_class: OrderClass
+    #: Of an order in a group: the id of the group's first order, and what it is for.
+    group_id: UUID | None
+    group_role: GroupRole | None
+    #: The exits that belong to it, where one order is answered; lists have them as orders.
+    legs: tuple["OrderView", ...] = ()
 
 
 class CancelledOrders(View):

@@ -15,6 +15,7 @@ from cli.errors import BadInputError
 if TYPE_CHECKING:
     from strategy_workers.optimisation.search import Progress
     from strategy_workers.optimisation.trial import Trial
+    from strategy_workers.optimisation.walk_forward import WalkProgress
 
 Ranges = Annotated[
     list[str] | None,
@@ -88,6 +89,34 @@ def trials_bar(title: str) -> "Iterator[Progress]":
 
     with bar:
         task = bar.add_task("", total=None, best="none")
+        yield tell
+
+
+@contextlib.contextmanager
+def windows_bar() -> "Iterator[WalkProgress]":
+    from rich import progress
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    bar = progress.Progress(
+        progress.TextColumn("walk-forward"),
+        progress.BarColumn(),
+        progress.TextColumn(
+            "window {task.fields[window]}, trial {task.fields[trial]} of {task.fields[trials]}"
+        ),
+        progress.TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+    def tell(window: int, windows: int, done: int, total: int) -> None:
+        share = window + (done / total if total else 0)
+        shown = f"{window + 1} of {windows}"
+        bar.update(task, completed=share, total=windows, window=shown, trial=done, trials=total)
+
+    with bar:
+        task = bar.add_task("", total=None, window="1", trial=0, trials=0)
         yield tell
 
 

@@ -7,11 +7,13 @@ from uuid import UUID
 
 import msgspec
 
+from order_processor.shards.state import Cursors
 from shared.models.cash import CashMoved, LedgerEntry
 from shared.models.frames import encode_frame
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.orders import (
     AccountEvent,
+    EquityMarked,
     Execution,
     Order,
     Position,
@@ -156,6 +158,17 @@ class Batch:
         body = encode_frame(topic, topic_seq, event)
         self.frames.append(Frame(topic, topic_seq, body))
         self.events.append(EventRecord(self.event_seq, account, topic, topic_seq, body.decode()))
+
+
+class Sealed(msgspec.Struct, frozen=True):
+    """A batch to which nothing is added any more, with all that is committed and told with it."""
+
+    batch: Batch
+    #: Whether older last prices are to be deleted first, and those that moved.
+    last_prices: tuple[bool, list[MarkRecord]]
+    #: The shard's row once it is committed.
+    cursors: Cursors
+    equity: list[EquityMarked]
 
 
 def _order_record(order: Order, reserved: Decimal, tape_id: str) -> OrderRecord:

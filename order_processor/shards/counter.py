@@ -38,6 +38,7 @@ from shared.models.orders import (
 )
 from shared.trading.books import Books
 from shared.trading.changes import Change, order_id_of
+from shared.trading.classes import leg_ids
 from shared.trading.drafts import closing_id
 from shared.trading.terms import Instrument, Refused
 
@@ -85,9 +86,12 @@ class Counter:
 
     def _submit(self, books: Books, command: SubmitOrder, tape_id: str) -> Outcome:
         known = self._find(command, _id_of(command, command.client_order_id))
+        legs = [self._find(command, _id_of(command, name)) for name in leg_ids(command)]
         if known is not None:
-            if same_order(known, command):
-                return _repeated(command, known)
+            if same_order(known, legs, command):
+                return _repeated(command, known, legs)
+            return refusal(command, CONFLICT), ()
+        if any(legs):
             return refusal(command, CONFLICT), ()
         if not _signed(command.submitted_by):
             return refusal(command, SUBMITTER), ()
@@ -104,7 +108,9 @@ class Counter:
         )
         if isinstance(taken, Refused):
             return refusal(command, taken), ()
-        return OrderReply(request_id=command.request_id, order=taken.order), [taken]
+        first, *others = (each.order for each in taken)
+        reply = OrderReply(request_id=command.request_id, order=first, legs=tuple(others))
+        return reply, taken
 
     def _replace(self, books: Books, command: ReplaceOrder, tape_id: str) -> Outcome:
         known = self._find(command, _id_of(command, command.client_order_id))
@@ -137,9 +143,9 @@ class Counter:
         if order is None:
             return refusal(command, NO_ORDER), ()
         cancelled = books.cancel(command.order_id, self._market.now())
-        if cancelled is None:
+        if not cancelled:
             return refusal(command, not_working(order)), ()
-        return OrderReply(request_id=command.request_id, order=cancelled.order), [cancelled]
+        return OrderReply(request_id=command.request_id, order=cancelled[0].order), cancelled
 
     # --- positions ---------------------------------------------------------------------------
 
@@ -244,5 +250,7 @@ def _id_of(command: Command, client_order_id: str) -> OrderId:
     return order_id_of(command.account_id, command.mode, client_order_id)
 
 
-def _repeated(command: Command, order: Order) -> Outcome:
-    return OrderReply(request_id=command.request_id, order=order, repeated=True), ()
+def _repeated(command: Command, order: Order, legs: Sequence[Order | None] = ()) -> Outcome:
+    stored = tuple(each for each in legs if each is not None)
+    reply = OrderReply(request_id=command.request_id, order=order, repeated=True, legs=stored)
+    return reply, ()

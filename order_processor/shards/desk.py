@@ -12,12 +12,13 @@ from uuid import UUID
 from order_processor.errors import UnappliableError
 from order_processor.metrics import FILLS
 from order_processor.shards.acknowledgements import MarkDone
-from order_processor.shards.batch import Answer, Batch, MarkRecord
+from order_processor.shards.batch import Answer, Batch, MarkRecord, Sealed
 from order_processor.shards.clock import WallClock, moment, nanoseconds
 from order_processor.shards.consumer import CommandEntry
 from order_processor.shards.counter import Counter
 from order_processor.shards.feed import FedEntry, Prints
 from order_processor.shards.market import Market
+from order_processor.shards.past import Past
 from order_processor.shards.replies import note, refusal
 from order_processor.shards.sessions import Sessions
 from order_processor.shards.state import (
@@ -47,6 +48,7 @@ from shared.redis.keys import shard_of
 from shared.redis.streams import position
 from shared.trading.books import Books
 from shared.trading.changes import CashEntered, Change, OrderFilled, order_id_of
+from shared.trading.classes import leg_ids
 from shared.trading.drafts import closing_id
 from shared.trading.terms import Instrument, Limits, Refused
 
@@ -84,8 +86,8 @@ class Desk:
         self._books: dict[BooksKey, Books] = {}
         self._terms_read: dict[UUID, float] = {}
         self._instruments: dict[Symbol, tuple[Instrument, float]] = {}
-        self._ended: dict[OrderId, Order] = {}
-        self._entries: dict[tuple[BooksKey, str], LedgerEntry] = {}
+        self._ended: Past[OrderId, Order] = Past(_ENDED_KEPT)
+        self._entries: Past[tuple[BooksKey, str], LedgerEntry] = Past(_ENTRIES_KEPT)
         self._holders: dict[Symbol, set[BooksKey]] = {}
         self._market = Market(wall, stored.last_prices, cursors.market_time_ns)
         self._currencies: dict[UUID, str] = {}
@@ -122,8 +124,17 @@ class Desk:
             self.mark.run_id,
         )
 
-    def last_price_changes(self) -> tuple[bool, list[MarkRecord]]:
-        """Whether older last prices are to be deleted first, and those that moved."""
+    def seal(self, published_seq: int, equity: list[EquityMarked]) -> Sealed:
+        """What happened since the last time, to be committed; the next batch begins."""
+        sealed = Sealed(self.batch, self._last_price_changes(), self.cursors(published_seq), equity)
+        self.batch = Batch(self.batch.event_seq, self._topic_seqs)
+        self._market.moved_symbols.clear()
+        self._market.forgotten = False
+        self._ended.seal()
+        self._entries.seal()
+        return sealed
+
+    def _last_price_changes(self) -> tuple[bool, list[MarkRecord]]:
         rows = []
         for symbol in self._market.moved_symbols:
             last = self._market.last_prices[symbol]
@@ -133,14 +144,10 @@ class Desk:
         return self._market.forgotten, rows
 
     def committed(self) -> None:
-        """What the batch held is durable: begin the next one."""
-        self.batch = Batch(self.batch.event_seq, self._topic_seqs)
-        self._market.moved_symbols.clear()
-        self._market.forgotten = False
-        while len(self._ended) > _ENDED_KEPT:
-            del self._ended[next(iter(self._ended))]
-        while len(self._entries) > _ENTRIES_KEPT:
-            del self._entries[next(iter(self._entries))]
+        """What was sealed is durable. Not to be called between `unknown_to` and the commands'
+        application: what is forgotten here must be looked up."""
+        self._ended.forget()
+        self._entries.forget()
 
     # --- the tape ----------------------------------------------------------------------------
 
@@ -234,7 +241,8 @@ class Desk:
         account_id, mode = command.account_id, command.mode
         match command:
             case SubmitOrder():
-                return [order_id_of(account_id, mode, command.client_order_id)], [command.symbol]
+                ids = [command.client_order_id, *leg_ids(command)]
+                return [order_id_of(account_id, mode, each) for each in ids], [command.symbol]
             case CancelOrder():
                 return [command.order_id], []
             case ReplaceOrder():

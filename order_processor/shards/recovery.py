@@ -30,7 +30,7 @@ from shared.trading.costs import CostModel
 from shared.trading.positions import Holding
 from shared.trading.terms import AccountTerms, Instrument
 
-_WORKING = "status IN ('new', 'accepted', 'partially_filled')"
+_WORKING = "status IN ('new', 'held', 'accepted', 'partially_filled')"
 
 
 def load_shard(connection: Connection, shard: int, shards: int) -> StoredShard:
@@ -149,6 +149,9 @@ def order_of(row: Row[Any]) -> Order:
         replaces=row.replaces,
         replaced_by=row.replaced_by,
         closes_position=row.closes_position,
+        order_class=row.order_class,
+        group_id=None if row.group_id is None else OrderId(row.group_id),
+        group_role=row.group_role,
     )
 
 
@@ -288,8 +291,12 @@ def _accounts(connection: Connection, ids: set[UUID]) -> dict[UUID, AccountTerms
 def _orders(connection: Connection, ids: set[UUID]) -> list[Order]:
     if not ids:
         return []
-    rows = connection.execute(text("SELECT * FROM orders WHERE id = ANY(:ids)"), {"ids": list(ids)})
-    return [order_of(row) for row in rows]
+    # Most don't exist yet. One text is adapted faster than a thousand ids.
+    wanted = f"{{{','.join(map(str, ids))}}}"
+    return [order_of(row) for row in connection.execute(_ORDERS, {"ids": wanted})]
+
+
+_ORDERS = text("SELECT * FROM orders WHERE id = ANY(CAST(:ids AS uuid[]))")
 
 
 def _instruments(connection: Connection, symbols: set[Symbol]) -> list[Instrument]:

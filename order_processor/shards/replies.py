@@ -1,5 +1,8 @@
 """Answers to commands that need no books."""
 
+from collections.abc import Sequence
+
+import msgspec
 import structlog
 
 from order_processor.metrics import COMMANDS
@@ -13,6 +16,7 @@ from shared.models.orders import (
     Reply,
     SubmitOrder,
 )
+from shared.trading.classes import class_fault, parts_of
 from shared.trading.terms import Refused
 
 log = structlog.get_logger()
@@ -47,8 +51,21 @@ def refusal(command: Command, why: Refused) -> Refusal:
     )
 
 
-def same_order(order: Order, command: SubmitOrder) -> bool:
-    """Whether the command asks for the very order that its client order id already names."""
+def same_order(order: Order, legs: Sequence[Order | None], command: SubmitOrder) -> bool:
+    """Whether the command asks for the very orders that its client order ids already name."""
+    if order.order_class != command.order_class or class_fault(command) is not None:
+        return False
+    (_, first), *others = parts_of(command)
+    if order.order_class == "oco" and any(leg and leg.filled_qty for leg in legs):
+        first = msgspec.structs.replace(first, qty=order.qty)
+    # The quantity of an exit may have followed its group since.
+    return _same_part(order, first) and all(
+        leg is not None and _same_part(leg, msgspec.structs.replace(part, qty=leg.qty))
+        for leg, (_, part) in zip(legs, others, strict=True)
+    )
+
+
+def _same_part(order: Order, command: SubmitOrder) -> bool:
     return (
         order.replaces is None
         and not order.closes_position

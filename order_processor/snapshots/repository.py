@@ -22,7 +22,7 @@ _NEWEST_ORDERS = text(
     """
     SELECT * FROM orders
      WHERE account_id = :id AND mode = :mode
-       AND (status IN ('new', 'accepted', 'partially_filled')
+       AND (status IN ('new', 'held', 'accepted', 'partially_filled')
             OR seq > (SELECT coalesce(max(seq), 0) FROM orders
                        WHERE account_id = :id AND mode = :mode) - :recent)
      ORDER BY seq

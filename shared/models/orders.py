@@ -18,8 +18,13 @@ from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 Side = Literal["buy", "sell"]
 OrderType = Literal["market", "limit", "stop", "stop_limit", "trailing_stop"]
 TimeInForce = Literal["day", "gtc", "gtd", "ioc", "fok"]
+#: Bracket: an entry with two exits; OTO: with one. OCO: two exits of what is held already.
+OrderClass = Literal["simple", "bracket", "oco", "oto"]
+GroupRole = Literal["entry", "take_profit", "stop_loss"]
 OrderStatus = Literal[
     "new",
+    # An exit that waits for its entry to fill.
+    "held",
     "accepted",
     "partially_filled",
     "filled",
@@ -33,8 +38,25 @@ OrderStatus = Literal[
 # --- what users and strategies ask for -------------------------------------------------------
 
 
+class TakeProfit(msgspec.Struct, frozen=True, kw_only=True):
+    limit_price: Decimal
+
+
+class StopLoss(msgspec.Struct, frozen=True, kw_only=True):
+    """A stop, with a limit price a stop-limit; or a trailing stop, by one of the two distances."""
+
+    stop_price: Decimal | None = None
+    limit_price: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+
+
 class SubmitOrder(Message, frozen=True, tag="submit_order"):
-    """At most one order for a (account, mode, client_order_id), however often it is sent."""
+    """At most one order for a (account, mode, client_order_id), however often it is sent.
+
+    Of another class than simple, it makes a group of orders in one step: the exits have the
+    order's client order id followed by `.take_profit` and `.stop_loss`.
+    """
 
     request_id: str
     #: Redis channel that the answer goes to.
@@ -57,6 +79,9 @@ class SubmitOrder(Message, frozen=True, tag="submit_order"):
     trail_percent: Decimal | None = None
     #: Of a GTD order, a whole second of market time.
     expires_at: datetime | None = None
+    order_class: OrderClass = "simple"
+    take_profit: TakeProfit | None = None
+    stop_loss: StopLoss | None = None
 
 
 class CancelOrder(Message, frozen=True, tag="cancel_order"):
@@ -171,6 +196,10 @@ class Order(msgspec.Struct, frozen=True):
     replaced_by: OrderId | None = None
     #: It was made to close the position.
     closes_position: bool = False
+    order_class: OrderClass = "simple"
+    #: Of an order in a group: the id of the group's first order, for good, and what it is for.
+    group_id: OrderId | None = None
+    group_role: GroupRole | None = None
 
 
 class Execution(msgspec.Struct, frozen=True):
@@ -207,6 +236,8 @@ class OrderReply(Message, frozen=True, tag="order_reply"):
     order: Order
     #: The command was a repetition: this is the first answer's order.
     repeated: bool = False
+    #: The other orders of the group that the command made.
+    legs: tuple[Order, ...] = ()
 
 
 class NotClosed(msgspec.Struct, frozen=True):

@@ -17,7 +17,9 @@ from shared.trading.amounts import ZERO, exactly
 from shared.trading.cash import fault_of_entry
 from shared.trading.changes import CashEntered, Change, OrderChanged, WorkingOrder
 from shared.trading.checks import fault_of, obstacle_to, reserve_for
+from shared.trading.classes import Part, class_fault, exits_fault, of_leg, parts_of
 from shared.trading.drafts import closing, new_order, revision, successor
+from shared.trading.groups import Groups
 from shared.trading.ledger import Ledger
 from shared.trading.lifecycle import Lifecycle
 from shared.trading.matching import Reach
@@ -25,7 +27,7 @@ from shared.trading.paper import PaperMarket
 from shared.trading.positions import Holding
 from shared.trading.settlement import Settlement
 from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
-from shared.trading.working import WorkingOrders
+from shared.trading.working import WorkingOrders, is_exit
 
 
 class BooksState(msgspec.Struct):
@@ -52,7 +54,11 @@ class Books:
         self._settlement = Settlement(ledger, state.holdings, state.execution_seq)
         self._orders = WorkingOrders()
         self._lifecycle = Lifecycle(self._orders, self._settlement)
-        self._market = PaperMarket(self._orders, self._settlement, self._lifecycle)
+        self._groups = Groups(self._orders, self._lifecycle, self._settlement)
+        self._market = PaperMarket(self._orders, self._settlement, self._lifecycle, self._groups)
+        # Entries first, whose exits work for what they have filled.
+        for working, _ in sorted(state.working, key=lambda each: is_exit(each[0].order)):
+            self._groups.join(working)
         for working, fresh in state.working:
             self._orders.start(working, fresh=fresh)
 
@@ -126,29 +132,64 @@ class Books:
         session_close: datetime | None,
         *,
         time_known: bool = True,
-    ) -> Refused | OrderChanged:
-        """Take the order, or store it as rejected; refused when the command itself is wrong.
+    ) -> Refused | list[OrderChanged]:
+        """Take the order with its exits, or store them as rejected; refused when the command
+        itself is wrong. The order that the command names comes first.
 
-        The caller has made sure that the client order id is new. `time_known` is False in a
+        The caller has made sure that the client order ids are new. `time_known` is False in a
         paced run before its first print: `at` is not market time then.
         """
-        fault = fault_of(
-            command,
-            self.account,
-            instrument,
-            self._limits,
-            session_close,
-            at if time_known else None,
-        )
+        fault = class_fault(command)
         if fault is not None:
             return fault
+        parts = parts_of(command)
+        now = at if time_known else None
+        for role, part in parts:
+            fault = fault_of(part, self.account, instrument, self._limits, session_close, now)
+            if fault is not None:
+                return of_leg(fault, role)
         assert instrument is not None, "fault_of refuses an unknown symbol"
         tick = instrument.tick_size
-        reserve, obstacle = self._weigh(command, tick, last_price)
         ends = session_close if command.time_in_force == "day" else command.expires_at
         ends = None if ends is None else ends.astimezone(UTC)
+        if len(parts) > 1:
+            fault = exits_fault({role: part for role, part in parts if role is not None})
+            return fault or self._begin_group(parts, tick, last_price, at, ends, tape_id)
+        reserve, obstacle = self._weigh(command, tick, last_price)
         new = self._number(command, at, ends, last_price, tick)
-        return self._lifecycle.begin(new, tick, reserve, obstacle, tape_id, at)
+        return [self._lifecycle.begin(new, tick, reserve, obstacle, tape_id, at)]
+
+    def _begin_group(
+        self,
+        parts: Sequence[Part],
+        tick: Decimal,
+        last_price: Decimal | None,
+        at: datetime,
+        ends: datetime | None,
+        tape_id: str,
+    ) -> list[OrderChanged]:
+        """All of them, or all rejected for what forbids one that is to work at once."""
+        guarded = parts[0][0] == "entry"
+        weighed = [self._weigh(part, tick, last_price) for _, part in parts]
+        at_once = weighed[:1] if guarded else weighed
+        obstacle = next((why for _, why in at_once if why is not None), None)
+        changes: list[OrderChanged] = []
+        group_id: OrderId | None = None
+        for (role, part), (reserve, _) in zip(parts, weighed, strict=True):
+            held = guarded and role != "entry"
+            new = self._number(part, at, ends, None if held else last_price, tick)
+            group_id = group_id or new.id
+            new = msgspec.structs.replace(
+                new, order_class=part.order_class, group_id=group_id, group_role=role
+            )
+            withheld = part.qty if held else ZERO
+            change = self._lifecycle.begin(
+                new, tick, reserve, obstacle, tape_id, at, held=held, withheld=withheld
+            )
+            if obstacle is None and change.opened is not None:
+                self._groups.join(change.opened)
+            changes.append(change)
+        return changes
 
     @exactly
     def replace(
@@ -172,16 +213,27 @@ class Books:
         fault = fault_of(draft, self.account, instrument, self._limits, None, at)
         if fault is not None:
             return fault
+        fault = self._groups.fault_of_replacing(working, draft)
+        if fault is not None:
+            return fault
         assert instrument is not None, "fault_of refuses an unknown symbol"
         tick = instrument.tick_size
-        reserve, obstacle = self._weigh(draft, tick, last_price, freed=[working])
-        new = successor(self._number(draft, at, None, last_price, tick), old, tick)
-        if obstacle is not None:
+        held = old.status == "held"
+        # One exit keeps for the other what it keeps for itself.
+        freed = [working, *self._groups.exits_of(old)] if is_exit(old) else [working]
+        reserve, obstacle = self._weigh(draft, tick, last_price, freed=freed)
+        new = self._number(draft, at, None, None if held else last_price, tick)
+        new = successor(new, old, tick)
+        if obstacle is not None and not held:
             return [self._lifecycle.begin(new, tick, reserve, obstacle, tape_id, at)]
         replaced = self._lifecycle.end(working, "replace", at)
         working.order = msgspec.structs.replace(working.order, replaced_by=new.id)
         ended = msgspec.structs.replace(replaced, order=working.order)
-        return [ended, self._lifecycle.begin(new, tick, reserve, None, tape_id, at)]
+        begun = self._lifecycle.begin(
+            new, tick, reserve, None, tape_id, at, held=held, withheld=working.withheld
+        )
+        assert begun.opened is not None, "it begins"
+        return [ended, *self._groups.replaced(old, begun.opened, at), begun]
 
     @exactly
     def close(
@@ -208,7 +260,7 @@ class Books:
         tick = instrument.tick_size
         freed = self._orders.working_in(symbol) if command.cancel_orders else []
         reserve, obstacle = self._weigh(draft, tick, last_price, freed=freed)
-        ended = [] if obstacle else [self._lifecycle.end(each, "cancel", at) for each in freed]
+        ended = [] if obstacle else self._cancel_each(freed, at)
         new = self._number(draft, at, None, last_price, tick)
         new = msgspec.structs.replace(new, closes_position=True)
         return [*ended, self._lifecycle.begin(new, tick, reserve, obstacle, tape_id, at)]
@@ -222,13 +274,13 @@ class Books:
     ) -> tuple[Decimal, Refused | None]:
         """What the order reserves, and what forbids it, when `freed` no longer work."""
         reserve = reserve_for(command, self.account.costs, tick, last_price, self._limits)
-        selling = [each.order.qty for each in freed if each.order.side == "sell"]
+        freed_cash, freed_qty = self._orders.freed_without(freed) if freed else (ZERO, ZERO)
         obstacle = obstacle_to(
             command,
             last_price=last_price,
             reserve=reserve,
-            free_cash=self.free_cash + sum((each.reserved for each in freed), ZERO),
-            free_qty=self.free_qty(command.symbol) + sum(selling, ZERO),
+            free_cash=self.free_cash + freed_cash,
+            free_qty=self.free_qty(command.symbol) + freed_qty,
             limits=self._limits,
         )
         return reserve, obstacle
@@ -245,15 +297,22 @@ class Books:
         return new_order(command, self._order_seq, at, ends, last_price, tick)
 
     @exactly
-    def cancel(self, order_id: OrderId, at: datetime) -> OrderChanged | None:
-        """None when no such order works here."""
+    def cancel(self, order_id: OrderId, at: datetime) -> list[OrderChanged]:
+        """The order, and what of its group goes with it; none when no such order works here."""
         working = self._orders.by_id.get(order_id)
-        return None if working is None else self._lifecycle.end(working, "cancel", at)
+        return [] if working is None else self._groups.cancel(working, at)
 
     @exactly
     def cancel_all(self, symbol: Symbol | None, at: datetime) -> list[OrderChanged]:
         """All working orders, or those in one symbol, in order of submission."""
-        return [self._lifecycle.end(each, "cancel", at) for each in self._orders.working_in(symbol)]
+        return self._cancel_each(self._orders.working_in(symbol), at)
+
+    def _cancel_each(self, orders: Sequence[WorkingOrder], at: datetime) -> list[OrderChanged]:
+        changes: list[OrderChanged] = []
+        for each in orders:
+            if each.order.id in self._orders.by_id:  # and not gone with another of its group
+                changes += self._groups.cancel(each, at)
+        return changes
 
     # --- market ------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import msgspec
 from shared.models.cash import LedgerEntry
 from shared.models.identifiers import Mode, OrderId
 from shared.models.orders import Execution, Order
+from shared.trading.amounts import ZERO
 from shared.trading.ids import named_id
 from shared.trading.orders import Transition
 from shared.trading.positions import Holding
@@ -36,6 +37,13 @@ class WorkingOrder(msgspec.Struct):
     #: Transitions and executions so far.
     steps: int
     executions: int = 0
+    #: Of an exit: what its entry has not filled yet, and so can't be left either.
+    withheld: Decimal = ZERO
+
+    @property
+    def open_qty(self) -> Decimal:
+        """What can fill now."""
+        return self.order.qty - self.order.filled_qty - self.withheld
 
 
 class CashEntered(msgspec.Struct, frozen=True):
@@ -45,7 +53,8 @@ class CashEntered(msgspec.Struct, frozen=True):
 
 
 class OrderChanged(msgspec.Struct, frozen=True):
-    """An order was taken, rejected, triggered, cancelled or expired; `order` is how it stands."""
+    """An order was taken, rejected, activated, resized, triggered, cancelled or expired; `order`
+    is how it stands."""
 
     order: Order
     transitions: tuple[Transition, ...]

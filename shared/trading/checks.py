@@ -26,6 +26,13 @@
 20. time_in_force_not_available   a DAY order needs a session that ends, a GTD order a market time
 21. expires_at_passed        a GTD order must end after now
 
+Before these, of an order of another class than simple (`shared/trading/classes.py`), and then
+each of its parts by the list above, the message naming the part:
+
+    legs_not_allowed, legs_missing, legs_ambiguous, take_profit_missing, stop_loss_missing
+    order_type_not_allowed, limit_price_not_allowed   an OCO is a limit order, limited by its exit
+    exit_on_wrong_side      a take profit lies beyond the entry, a stop loss behind it
+
 `obstacle_to` looks at the books: what it finds is stored as a rejected order.
 
 22. no_market_price          a market order and a trailing stop need a last price

@@ -11,6 +11,7 @@ from shared.trading.changes import order_id_of
 from shared.trading.matching import awaits_trigger, with_mark
 from shared.trading.positions import Holding
 from shared.trading.terms import Refused
+from shared.trading.working import is_exit
 
 
 def new_order(
@@ -74,6 +75,11 @@ def revision(order: Order, command: ReplaceOrder) -> SubmitOrder | Refused:
     )
     if all(each is None for each in given):
         return Refused("nothing_to_replace", "Say at least one thing that is to change.")
+    if command.qty is not None and is_exit(order):
+        return Refused(
+            "qty_follows_group",
+            "The quantity of an exit follows its group: replace the entry's, or cancel.",
+        )
     if command.stop_price is not None and order.triggered_at is not None:
         return Refused(
             "order_triggered", "A print has reached the stop: it can't be moved any more."
@@ -112,6 +118,9 @@ def successor(new: Order, old: Order, tick: Decimal) -> Order:
         triggered_at=old.triggered_at,
         closes_position=old.closes_position,
         replaces=old.id,
+        order_class=old.order_class,
+        group_id=old.group_id,
+        group_role=old.group_role,
     )
     if kept.type == "trailing_stop" and awaits_trigger(old):
         return with_mark(kept, old.hwm, tick)

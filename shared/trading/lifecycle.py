@@ -27,20 +27,24 @@ class Lifecycle:
         obstacle: Refused | None,
         tape_id: str,
         at: datetime,
+        *,
+        held: bool = False,
+        withheld: Decimal = ZERO,
     ) -> OrderChanged:
-        """Accepted and working, or rejected because of `obstacle`."""
+        """Accepted and working, or held, or rejected because of `obstacle`."""
         working = WorkingOrder(
             order=new,
             tick=tick,
             reserved=ZERO if obstacle else reserve,
             tape_id=tape_id,
             steps=1,
+            withheld=withheld,
         )
         born = Transition(new.id, 1, None, "new", None, at)
         if obstacle is not None:
             taken = step(working, "reject", at, obstacle)
         else:
-            taken = step(working, "accept", at)
+            taken = step(working, "hold" if held else "accept", at)
             self._orders.start(working, fresh=True)
         return OrderChanged(working.order, (born, taken), self._settlement.cash, working)
 

@@ -6,8 +6,11 @@ from decimal import Decimal
 import msgspec
 
 from shared.models.identifiers import Symbol
+from shared.models.orders import Order
+from shared.trading.amounts import rounded
 from shared.trading.changes import Change, OrderChanged, OrderFilled, StopMoved, WorkingOrder
 from shared.trading.costs import CostModel
+from shared.trading.groups import Groups
 from shared.trading.lifecycle import Lifecycle, step
 from shared.trading.matching import awaits_trigger, fill_price, trailed, triggers, with_mark
 from shared.trading.orders import Transition
@@ -20,10 +23,17 @@ _MISSED = Refused("not_filled_at_once", "The first print did not reach the limit
 
 
 class PaperMarket:
-    def __init__(self, orders: WorkingOrders, settlement: Settlement, lifecycle: Lifecycle) -> None:
+    def __init__(
+        self,
+        orders: WorkingOrders,
+        settlement: Settlement,
+        lifecycle: Lifecycle,
+        groups: Groups,
+    ) -> None:
         self._orders = orders
         self._settlement = settlement
         self._lifecycle = lifecycle
+        self._groups = groups
 
     def meet_print(
         self, symbol: Symbol, price: Decimal, costs: CostModel, at: datetime
@@ -31,10 +41,24 @@ class PaperMarket:
         """A trade was printed: fill what it fills, in order of submission."""
         changes: list[Change] = []
         for working, first_print in self._orders.met_by(symbol, float(price)):
+            if working.order.group_id is not None and not self._still_works(working):
+                continue
             change = self._meet(working, price, costs, at, first_print=first_print)
-            if change is not None:
-                changes.append(change)
+            if change is None:
+                continue
+            changes.append(change)
+            if change.order.group_id is not None and not isinstance(change, StopMoved):
+                changes += self._groups.after(change, at)
         return changes
+
+    def _still_works(self, working: WorkingOrder) -> bool:
+        """Whether there is anything left to fill: the same print may have filled another exit."""
+        if working.order.id not in self._orders.by_id:
+            return False
+        if working.open_qty:
+            return True
+        self._orders.rest(working)
+        return False
 
     def _meet(
         self,
@@ -44,7 +68,7 @@ class PaperMarket:
         at: datetime,
         *,
         first_print: bool,
-    ) -> Change | None:
+    ) -> OrderChanged | OrderFilled | StopMoved | None:
         steps: tuple[Transition, ...] = ()
         if awaits_trigger(working.order):
             if not triggers(working.order, price):
@@ -64,7 +88,7 @@ class PaperMarket:
             return OrderChanged(order, steps, self._settlement.cash) if steps else None
         return msgspec.structs.replace(change, transitions=(*steps, *change.transitions))
 
-    def _wait_on(self, working: WorkingOrder, price: Decimal) -> Change | None:
+    def _wait_on(self, working: WorkingOrder, price: Decimal) -> StopMoved | None:
         """The print did not reach the stop; it may have moved it."""
         moved = trailed(working.order, price)
         if moved:
@@ -75,18 +99,31 @@ class PaperMarket:
     def _fill_or_cancel(
         self, working: WorkingOrder, price: Decimal, costs: CostModel, at: datetime
     ) -> OrderChanged | OrderFilled:
-        order = working.order
-        qty = order.qty - order.filled_qty
+        qty = working.open_qty
         obstacle = self._settlement.obstacle_to(working, qty, price, costs)
         if obstacle is not None:
             return self._lifecycle.end(working, "cancel", at, obstacle)
-        self._orders.stop(working)
+        filled = self.fill(working, qty, price, costs, at)
+        if filled.order.filled_qty < filled.order.qty:
+            self._orders.rest(working)
+        return filled
+
+    def fill(
+        self, working: WorkingOrder, qty: Decimal, price: Decimal, costs: CostModel, at: datetime
+    ) -> OrderFilled:
+        """All that can fill now, or part of it."""
         settled = self._settlement.settle(working, qty, price, costs, at)
-        working.order = msgspec.structs.replace(order, filled_qty=order.qty, avg_fill_price=price)
-        filled = step(working, "fill", at)
+        after = _filled(working.order, qty, price)
+        if after.filled_qty == after.qty:
+            self._orders.stop(working)
+            working.order = after
+            taken = step(working, "fill", at)
+        else:
+            self._orders.refit(working, after, working.withheld)
+            taken = step(working, "fill_part", at)
         return OrderFilled(
             working.order,
-            (filled,),
+            (taken,),
             settled.execution,
             settled.holding,
             settled.entries,
@@ -100,7 +137,10 @@ class PaperMarket:
             assert due.order.expires_at is not None, "it has an end"
             if due.order.expires_at > now:
                 break
-            changes.append(self._lifecycle.end(due, "expire", now))
+            change = self._lifecycle.end(due, "expire", now)
+            changes.append(change)
+            if change.order.group_id is not None:
+                changes += self._groups.after(change, now)
         return changes
 
     def forget_prints(self) -> list[Change]:
@@ -113,6 +153,13 @@ class PaperMarket:
                 changes.append(StopMoved(working.order))
         self._orders.forget_prints()
         return changes
+
+
+def _filled(order: Order, qty: Decimal, price: Decimal) -> Order:
+    total = order.filled_qty + qty
+    if order.avg_fill_price is not None:
+        price = rounded((order.filled_qty * order.avg_fill_price + qty * price) / total)
+    return msgspec.structs.replace(order, filled_qty=total, avg_fill_price=price)
 
 
 def _trigger(working: WorkingOrder, at: datetime) -> Transition:

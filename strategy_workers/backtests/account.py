@@ -196,17 +196,20 @@ class Account:
         if isinstance(taken, Refused):
             self.refused += 1
             return _refusal(command, taken)
-        self.orders += 1
-        self.rejected += taken.order.status == "rejected"
-        self._tell(taken, 1)
-        return OrderReply(request_id=command.request_id, order=taken.order)
+        for change in taken:
+            self.orders += 1
+            self.rejected += change.order.status == "rejected"
+            self._tell(change, 1)
+        first, *others = (change.order for change in taken)
+        return OrderReply(request_id=command.request_id, order=first, legs=tuple(others))
 
     def _cancel(self, command: CancelOrder, at: datetime) -> Reply:
         cancelled = self._books.cancel(command.order_id, at)
-        if cancelled is None:
+        if not cancelled:
             return _refusal(command, Refused("order_not_working", "The order has ended already."))
-        self._tell(cancelled, 1)
-        return OrderReply(request_id=command.request_id, order=cancelled.order)
+        for change in cancelled:
+            self._tell(change, 1)
+        return OrderReply(request_id=command.request_id, order=cancelled[0].order)
 
     # --- the end -------------------------------------------------------------------------------
 

@@ -6,10 +6,11 @@ market phase, events, decision, orders.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from operator import itemgetter
 
+from shared.models.identifiers import Timeframe
 from shared.models.market import TimeMark
 from strategy_workers.backtests.candle_market import CandleMarket, Moment, index_from, load_market
 from strategy_workers.backtests.errors import BadBacktestError
@@ -38,7 +39,7 @@ class CandlesRun:
         heard = self._stage.deployment.market.timeframes
         if set(heard) - {plan.timeframe, *plan.strategy.timeframes}:
             raise BadBacktestError("a strategy must declare its timeframes in its class")
-        self._stage.deployment.market.read_ahead(market.closes)
+        self._hear_history()
         self._moments: Iterator[Moment] = market.moments()
         #: The next moment, and the next bar, that orders can meet.
         self._moment = 0
@@ -63,6 +64,20 @@ class CandlesRun:
         stage.end(self._now_ns, self._price_of)
         span = (market.bars.start_ns[0], max(market.bars.end_ns))
         return stage.outcome(bars, span, self._last_price, closes, market.gaps)
+
+    def _hear_history(self) -> None:
+        """As a live run begins: the strategy's last candles are known, and nothing decides."""
+        view = self._stage.deployment.market
+        known = {(s, t): self._market.history(s, t, view.kept) for s, t in view.series}
+
+        def closes(symbol: str, timeframe: Timeframe) -> Iterable[float]:
+            before = [candle.close for candle in known[symbol, timeframe]]
+            return chain(before, self._market.closes(symbol, timeframe))
+
+        view.read_ahead(closes)
+        for candles in known.values():
+            for candle in candles:
+                view.take(candle)
 
     @property
     def _idle(self) -> bool:

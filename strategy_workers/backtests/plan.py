@@ -12,7 +12,7 @@ from strategy_workers.backtests.errors import BadBacktestError
 from strategy_workers.sdk import Strategy
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NEVER_NS = 1 << 63
+_NEVER_NS = (1 << 63) - 1
 
 
 @dataclass(frozen=True)
@@ -89,3 +89,6 @@ class Plan:
     calendar: SessionCalendar
     timerange: TimeRange = TimeRange()
     terms: Terms = Terms()
+    #: Candles from before `timerange` that the strategy has heard when it begins, as a live run
+    #: loads them: right before it, as many as the strategy keeps. For candles only.
+    history: TimeRange | None = None

@@ -84,7 +84,7 @@ def judged(plan: Plan, outcome: Outcome) -> Result:
 
 
 def measured_run(plan: Plan, outcome: Outcome) -> Measured:
-    fills = [_fill(execution) for execution in outcome.executions]
+    fills = [fill_of(execution) for execution in outcome.executions]
     trades = round_trips(fills)
     capital = plan.terms.capital
     if any(len(one.end_ns) for one in outcome.closes.values()):
@@ -120,7 +120,7 @@ def measured_run(plan: Plan, outcome: Outcome) -> Measured:
     return Measured(metrics, trades, telling, shown)
 
 
-def _fill(execution: Execution) -> Fill:
+def fill_of(execution: Execution) -> Fill:
     return Fill(
         symbol=execution.symbol,
         qty=execution.qty if execution.side == "buy" else -execution.qty,

@@ -15,11 +15,11 @@ from strategy_workers.optimisation.journal import SUFFIX, Journal, check_name
 from strategy_workers.optimisation.judgement import study_report
 from strategy_workers.optimisation.memory import InMemory
 from strategy_workers.optimisation.objectives import ObjectiveSpec, parse_objective
-from strategy_workers.optimisation.samplers import make_sampler
+from strategy_workers.optimisation.samplers import Sampler, make_sampler
 from strategy_workers.optimisation.search import Progress, processes, work_on
 from strategy_workers.optimisation.space import Point, Space, parse_space
 from strategy_workers.optimisation.study import Search, Settings, has_stopped
-from strategy_workers.optimisation.trial import Task, Trial, prove
+from strategy_workers.optimisation.trial import Task, Trial, run_trial
 from strategy_workers.sdk import InvalidParametersError
 
 
@@ -38,6 +38,37 @@ class Optimisation:
     seed: int
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """Checked, and ready to be worked on."""
+
+    wanted: Optimisation
+    plan: Plan
+    space: Space
+    objective: ObjectiveSpec
+    trials: int
+    settings: dict[str, Any]
+
+    def sampler(self, offset: int = 0) -> Sampler:
+        """`offset` gives studies of one seed a series of their own each."""
+        wanted = self.wanted
+        return make_sampler(wanted.search, self.space, wanted.trials, wanted.seed + 1000 * offset)
+
+    def task(self, number: int, point: Point) -> Task:
+        plan = with_parameters(self.plan, self.wanted.fixed, point)
+        return Task(number, point, plan, self.objective, self.wanted.min_trades)
+
+
+def prepared(wanted: Optimisation) -> Prepared:
+    """Raises BadBacktestError."""
+    space = parse_space(wanted.plan.strategy, wanted.ranges, wanted.fixed)
+    objective = parse_objective(wanted.objective)
+    sampler = make_sampler(wanted.search, space, wanted.trials, wanted.seed)
+    trials = wanted.trials or len(sampler.points({}))
+    settings = _settings(wanted, space, objective, trials).as_json()
+    return Prepared(wanted, wanted.plan, space, objective, trials, settings)
+
+
 def run_optimisation(
     wanted: Optimisation,
     name: str | None,
@@ -48,16 +79,8 @@ def run_optimisation(
     resume: bool,
 ) -> tuple[dict[str, Any], list[Trial]]:
     """Report, and the trials that count. Raises BacktestError, and OSError for the study's file."""
-    space = parse_space(wanted.plan.strategy, wanted.ranges, wanted.fixed)
-    objective = parse_objective(wanted.objective)
-    sampler = make_sampler(wanted.search, space, wanted.trials, wanted.seed)
-    trials = wanted.trials or len(sampler.points({}))
-    settings = _settings(wanted, space, objective, trials).as_json()
-
-    def task(number: int, point: Point) -> Task:
-        plan = with_parameters(wanted.plan, wanted.fixed, point)
-        return Task(number, point, plan, objective, wanted.min_trades)
-
+    ready = prepared(wanted)
+    sampler = ready.sampler()
     with processes(jobs) as pool:
         if name is None or folder is None:
             study: Any = InMemory()
@@ -65,14 +88,15 @@ def run_optimisation(
             path = folder / f"{check_name(name)}{SUFFIX}"
             if not path.exists():
                 # Data that can't be run must leave no study behind.
-                pool.submit(prove, task(0, sampler.points({})[0])).result()
-            study = Journal.open(path, settings, resume=resume)
+                pool.submit(run_trial, ready.task(0, sampler.points({})[0])).result()
+            study = Journal.open(path, ready.settings, resume=resume)
         with closing(study):
             found = work_on(
-                study, sampler, task, pool,
-                jobs=jobs, trials=trials, stop_after=wanted.stop_after, progress=progress,
+                study, sampler, ready.task, pool,
+                jobs=jobs, trials=ready.trials, stop_after=wanted.stop_after, progress=progress,
             )  # fmt: skip
-    return study_report(settings, found, has_stopped(found, wanted.stop_after)), found
+    stopped = has_stopped(found, wanted.stop_after)
+    return study_report(ready.settings, found, stopped), found
 
 
 def with_parameters(plan: Plan, fixed: dict[str, Any], point: Point) -> Plan:

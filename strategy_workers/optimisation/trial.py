@@ -21,7 +21,7 @@ from strategy_workers.optimisation.objectives import ObjectiveSpec
 #: Markets that a process keeps: a walk-forward study has two for each window.
 _MARKETS_KEPT = 2
 #: A Sharpe ratio of fewer says nothing about skill.
-_LEAST_DAYS = 20
+LEAST_DAYS = 20
 _markets: dict[Any, CandleMarket] = {}
 
 
@@ -79,14 +79,9 @@ def run_trial(task: Task) -> Trial:
         metrics=metrics,
         equity=plain_text(outcome.equity),
         executions=len(outcome.executions),
-        moments=moments(returns) if len(returns) >= _LEAST_DAYS else None,
+        moments=moments(returns) if len(returns) >= LEAST_DAYS else None,
         blocks=blocks_of(returns),
     )
-
-
-def prove(task: Task) -> None:
-    """Can it be run at all? Raises BacktestError."""
-    run_trial(task)
 
 
 def metrics_json(found: Measured) -> dict[str, Any]:
@@ -105,7 +100,14 @@ def run_in_process(plan: Plan) -> Outcome:
 
 
 def _market(plan: Plan, timeframes: Sequence[Any]) -> CandleMarket:
-    key = (plan.files, plan.timerange, plan.terms.exchange, plan.timeframe, tuple(timeframes))
+    key = (
+        plan.files,
+        plan.timerange,
+        plan.history,
+        plan.terms.exchange,
+        plan.timeframe,
+        tuple(timeframes),
+    )
     market = _markets.pop(key, None)
     if market is None:
         market = load_market(plan, timeframes)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
-from strategy_workers.reports.charts import Line, bar_chart, histogram, time_chart
+from strategy_workers.reports.charts import Line, bar_chart, histogram, time_chart, utc_us
 from strategy_workers.reports.figures import result_rows, settings_rows
 from strategy_workers.reports.page import page, pairs, paragraph, section, table
 
@@ -66,7 +66,7 @@ def differences(results: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
 
 
 def equity_line(name: str, result: dict[str, Any]) -> Line:
-    points = [(_us(at), float(equity)) for at, equity in result["equity_curve"]]
+    points = [(utc_us(at), float(equity)) for at, equity in result["equity_curve"]]
     return Line(name, [at for at, _ in points], [equity for _, equity in points])
 
 
@@ -95,10 +95,6 @@ def _gap_sentence(gaps: dict[str, Any]) -> str:
         f"The data has {gaps['count']} gaps, {gaps['missing']} intervals together; the longest"
         f" from {longest['from']} to {longest['to']}."
     )
-
-
-def _us(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp() * 1e6
 
 
 def _month(at_us: float) -> str:

@@ -134,6 +134,11 @@ def scatter_chart(points: Sequence[tuple[float, float]], *, height: int = 240) -
     return _svg(parts, height)
 
 
+def utc_us(text: str) -> float:
+    """Of a time as results have it, what charts take."""
+    return datetime.fromisoformat(text).timestamp() * 1e6
+
+
 def histogram(values: Sequence[float], *, parts: int = 24) -> list[tuple[str, float]]:
     """How many values lie in each of equal parts, by the part's middle; zero is a border."""
     if not values:

@@ -23,7 +23,7 @@ from strategy_workers.runtime.deployment import DeploymentRecord
 from strategy_workers.runtime.desk import Lots, Signal
 from strategy_workers.runtime.portfolio import Holding, Portfolio, WorkingOrder
 
-_WORKING = ("new", "accepted", "partially_filled")
+_WORKING = ("new", "held", "accepted", "partially_filled")
 
 
 def unowned(connection: Connection, limit: int) -> list[UUID]:

@@ -41,6 +41,7 @@ from shared.models.orders import (
 )
 from shared.redis.keys import order_commands
 from shared.redis.streams import read_after
+from shared.trading.classes import parts_of
 from shared.utils.tasks import end_tasks
 
 _decoder = msgspec.json.Decoder(Command)
@@ -88,7 +89,7 @@ class ProcessorDouble:
                 if command.account_id == self.deaf_to:
                     continue
                 reply = await asyncio.to_thread(self._apply, command)
-                await self._redis.publish(command.reply_to, encode(reply))
+                await self._redis.publish(command.reply_to, encode([reply]))
 
     def _apply(self, command: Command) -> Reply:
         with Session(self._engine) as db, db.begin():
@@ -147,7 +148,21 @@ def _submit(db: Session, command: SubmitOrder) -> Reply:
     repeated = row is not None
     if row is None:
         row = _new_order(db, command, order_id)
-    return OrderReply(request_id=command.request_id, order=_message(row), repeated=repeated)
+        for role, part in parts_of(command)[1:]:
+            leg_id = uuid5(part.account_id, f"{part.mode}:{part.client_order_id}")
+            leg = _new_order(db, part, leg_id)
+            leg.group_id, leg.group_role, leg.status = order_id, role, "held"
+            row.group_id, row.group_role = order_id, parts_of(command)[0][0]
+        db.flush()
+    legs = db.scalars(
+        select(OrderRow).where(OrderRow.group_id == order_id, OrderRow.id != order_id)
+    )
+    return OrderReply(
+        request_id=command.request_id,
+        order=_message(row),
+        repeated=repeated,
+        legs=tuple(_message(leg) for leg in legs),
+    )
 
 
 def _new_order(db: Session, command: SubmitOrder, order_id: UUID) -> OrderRow:
@@ -171,6 +186,7 @@ def _new_order(db: Session, command: SubmitOrder, order_id: UUID) -> OrderRow:
         trail_price=command.trail_price,
         trail_percent=command.trail_percent,
         expires_at=command.expires_at,
+        order_class=command.order_class,
         status="rejected" if rejected else "accepted",
         filled_qty=Decimal(0),
         reason_code="buying_power" if rejected else None,

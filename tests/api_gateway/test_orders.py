@@ -23,6 +23,7 @@ from tests.api_gateway.conftest import Person, make_settings, running
 from tests.api_gateway.doubles import HttpDouble, ProcessorDouble
 
 MARKET = {"symbol": "SPY", "side": "buy", "type": "market", "qty": "10"}
+EXITS = {"take_profit": {"limit_price": "520"}, "stop_loss": {"stop_price": "490"}}
 LIMIT = {**MARKET, "type": "limit", "limit_price": "501.25"}
 
 
@@ -62,6 +63,8 @@ async def test_every_kind_of_order_reaches_the_processor_as_it_was_written(
 ) -> None:
     for name, example in TICKETS.items():
         ticket = {**example["value"], "client_order_id": name}
+        if ticket.get("order_class"):
+            continue
         answer = await trader.http.post(orders, json=ticket)
         assert answer.status_code == 201, answer.text
         told = {
@@ -72,6 +75,31 @@ async def test_every_kind_of_order_reaches_the_processor_as_it_was_written(
         command = processor.commands[-1]
         assert isinstance(command, SubmitOrder)
         assert command.order_type == ticket["type"]
+
+
+@pytest.mark.parametrize("name", ["bracket", "oco"])
+async def test_an_order_is_answered_with_its_legs(
+    trader: Person, orders: str, processor: ProcessorDouble, name: str
+) -> None:
+    ticket = TICKETS[name]["value"] | {"client_order_id": name}
+    answer = await trader.http.post(orders, json=ticket)
+    assert answer.status_code == 201, answer.text
+    order = answer.json()
+    assert order["order_class"] == name
+    assert {leg["group_role"] for leg in order["legs"]} == (
+        {"take_profit", "stop_loss"} if name == "bracket" else {"stop_loss"}
+    )
+    assert {leg["group_id"] for leg in order["legs"]} == {order["group_id"]} == {order["id"]}
+    assert (await trader.http.get(f"{orders}/{order['id']}")).json() == order
+    assert (await trader.http.post(orders, json=ticket)).json() == order
+    leg = order["legs"][0]
+    assert (await trader.http.get(f"{orders}/{leg['id']}")).json() == leg
+    listed = (await trader.http.get(orders, params={"status": "working"})).json()["items"]
+    assert {leg["id"] for leg in order["legs"]} <= {each["id"] for each in listed}
+    command = processor.commands[-1]
+    assert isinstance(command, SubmitOrder)
+    assert command.take_profit is not None
+    assert command.take_profit.limit_price == Decimal(520)
 
 
 async def test_a_repeated_client_order_id_gets_the_first_order(trader: Person, orders: str) -> None:
@@ -159,6 +187,18 @@ async def test_an_order_that_makes_no_sense_goes_no_further(
         {"client_order_id": "x" * 65},
         {"client_order_id": "a b"},
         {"client_order_id": "a\x00"},
+        {"order_class": "bracket"},
+        {"order_class": "oto"},
+        {"order_class": "mleg"},
+        {"take_profit": {"limit_price": "5"}},
+        {"order_class": "oto", "stop_loss": {}},
+        {"order_class": "oto", "stop_loss": {"stop_price": "5", "trail_percent": "1"}},
+        {"order_class": "oto", "stop_loss": {"trail_price": "1", "limit_price": "5"}},
+        {"order_class": "oto", "take_profit": {"limit_price": "-5"}},
+        {"order_class": "oto", "take_profit": {"price": "5"}},
+        {"order_class": "oto", **EXITS},
+        {"order_class": "oco", **EXITS},
+        {"order_class": "oco", "type": "limit", "limit_price": "5", **EXITS},
         {"mode": "demo"},
         {"quantity": "1"},
     ]:

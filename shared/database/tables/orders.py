@@ -92,6 +92,10 @@ class OrderRow(Base):
     replaced_by: Mapped[UUID | None]
     #: It was made to close the position.
     closes_position: Mapped[bool] = mapped_column(default=False)
+    order_class: Mapped[str] = mapped_column(default="simple")
+    #: Of an order in a group: the id of the group's first order, and what it is for.
+    group_id: Mapped[UUID | None]
+    group_role: Mapped[str | None]
 
     __table_args__ = (
         UniqueConstraint("account_id", "mode", "client_order_id"),
@@ -101,8 +105,9 @@ class OrderRow(Base):
         Index(
             "ix_orders_working",
             "account_id",
-            postgresql_where=text("status IN ('new', 'accepted', 'partially_filled')"),
+            postgresql_where=text("status IN ('new', 'held', 'accepted', 'partially_filled')"),
         ),
+        Index("ix_orders_group_id", "group_id", postgresql_where=text("group_id IS NOT NULL")),
     )
 
 

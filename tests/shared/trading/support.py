@@ -10,7 +10,7 @@ from shared.models.orders import Side, SubmitOrder
 from shared.trading.books import Books, BooksState
 from shared.trading.changes import OrderChanged
 from shared.trading.costs import CostModel
-from shared.trading.terms import AccountTerms, Instrument, Limits
+from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
 
 T0 = datetime(2024, 1, 2, 15, 0, tzinfo=UTC)
 ACCOUNT = AccountId(UUID(int=1))
@@ -75,7 +75,20 @@ def submit(
     close: datetime | None = None,
     instrument: Instrument = SPY,
 ) -> OrderChanged:
+    first, *legs = submit_all(books, order, last, close, instrument)
+    assert not legs
+    return first
+
+
+def submit_all(
+    books: Books,
+    order: SubmitOrder,
+    last: str | None = "100",
+    close: datetime | None = None,
+    instrument: Instrument = SPY,
+) -> list[OrderChanged]:
+    """The order and its legs."""
     price = None if last is None else Decimal(last)
     taken = books.submit(order, instrument, price, T0, "1-0", close)
-    assert isinstance(taken, OrderChanged), taken
+    assert not isinstance(taken, Refused), taken
     return taken

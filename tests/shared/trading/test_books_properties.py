@@ -7,17 +7,17 @@ from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.models.cash import LedgerEntry, MoveCash
 from shared.models.identifiers import Symbol
-from shared.models.orders import Order, ReplaceOrder, SubmitOrder
+from shared.models.orders import Order, ReplaceOrder, StopLoss, SubmitOrder, TakeProfit
 from shared.trading.books import Books, BooksState
 from shared.trading.changes import (
     CashEntered,
     Change,
-    OrderChanged,
     OrderFilled,
     StopMoved,
     WorkingOrder,
@@ -49,6 +49,15 @@ class Ticket:
     lives_s: int | None = None
 
 
+@dataclass(frozen=True)
+class Plan:
+    """Tickets of a group."""
+
+    entry: Ticket
+    target: Ticket
+    stop: Ticket
+
+
 @dataclass
 class NaiveOrder:
     name: str
@@ -63,6 +72,9 @@ class NaiveOrder:
     #: Prices that a trailing stop has seen.
     prices: list[Decimal] = field(default_factory=list)
     state: str = "accepted"
+    #: Name of its group's first order, and what it is for.
+    group: str = ""
+    role: str = ""
 
     @property
     def limit(self) -> Decimal | None:
@@ -143,20 +155,58 @@ class NaiveBooks:
             others = sum(each.reserved for each in self.working() if each is not order)
             if order.reserved > self.cash - others:
                 order.state = "rejected"
-        else:
-            others = sum(
-                each.qty
-                for each in self.working()
-                if each is not order and each.side == "sell" and each.symbol == symbol
-            )
-            if qty > self.held.get(symbol, D(0)) - others:
-                order.state = "rejected"
+        elif qty > self.held.get(symbol, D(0)) - self.sold(order):
+            order.state = "rejected"
         if order.state == "rejected":
             order.reserved = D(0)
 
+    def sold(self, but: NaiveOrder) -> Decimal:
+        """What working sells keep of a symbol; exits of one group keep it once."""
+        kept = {
+            (each.group or each.name): each.qty
+            for each in self.working()
+            if each is not but and each.side == "sell" and each.symbol == but.symbol
+        }
+        if but.group:
+            kept.pop(but.group, None)
+        return sum(kept.values(), D(0))
+
+    def submit_group(self, name: str, symbol: str, kind: str, qty: Decimal, plan: Plan) -> None:
+        """An entry to buy with two exits, or two exits."""
+        entry = kind == "bracket"
+        if entry:
+            self.submit(name, symbol, "buy", qty, plan.entry, 0)
+        else:
+            self.submit(name, symbol, "sell", qty, plan.target, 0)
+        first = self.orders[-1]
+        first.group, first.role = name, "entry" if entry else "exit"
+        exits = [("stop_loss", plan.stop)]
+        if entry:
+            exits.insert(0, ("take_profit", plan.target))
+        for leg, ticket in exits:
+            order = NaiveOrder(f"{name}.{leg}", symbol, "sell", qty, ticket, None)
+            order.group, order.role, order.seen = name, "exit", entry
+            order.state = "held" if entry and first.state == "accepted" else first.state
+            self.orders.append(order)
+
+    def group_of(self, order: NaiveOrder) -> list[NaiveOrder]:
+        return [
+            each
+            for each in self.orders
+            if order.group and each is not order and each.group == order.group
+        ]
+
+    def settle_group(self, order: NaiveOrder) -> None:
+        """`order` has filled or ended."""
+        for each in self.group_of(order):
+            if order.role == "exit" and each.state in ("held", "accepted"):
+                each.state = "cancelled"
+            elif order.role == "entry" and each.state == "held":
+                each.state = "accepted" if order.state == "filled" else "cancelled"
+
     def print(self, symbol: str, price: Decimal) -> None:
         for order in [each for each in self.working() if each.symbol == symbol]:
-            if order.waits(price):
+            if order.state != "accepted" or order.waits(price):
                 continue
             if "stop" in order.ticket.kind and not order.triggered:
                 order.triggered, order.seen = True, False
@@ -181,19 +231,30 @@ class NaiveBooks:
             after = self.cash + sign * notional - self.fee(notional)
             if after < 0:
                 order.state = "cancelled"
+                self.settle_group(order)
                 continue
             self.cash = after
             self.held[symbol] = self.held.get(symbol, D(0)) - sign * order.qty
             order.state = "filled"
+            self.settle_group(order)
             self.fills.append((order.name, order.qty, at_price))
         self.last[symbol] = price
 
     def replace(self, old: NaiveOrder, name: str, qty: Decimal, ticket: Ticket, now_s: int) -> None:
-        old.state = "replaced"
-        self.submit(name, old.symbol, old.side, qty, ticket, now_s)
-        new = self.orders[-1]
+        before, old.state = old.state, "replaced"
+        if old.role == "exit":
+            new = NaiveOrder(name, old.symbol, old.side, qty, ticket, None, state=before)
+            new.seen = before == "held"
+            self.orders.append(new)
+        else:
+            self.submit(name, old.symbol, old.side, qty, ticket, now_s)
+            new = self.orders[-1]
         if new.state == "rejected":
-            old.state = "accepted"
+            old.state = before
+        elif old.role == "entry":
+            for each in self.group_of(old):
+                each.qty = qty if each.state == "held" else each.qty
+        new.group, new.role = old.group, old.role
         new.ends_s, new.triggered = old.ends_s, old.triggered
         new.prices = list(old.prices)
 
@@ -217,11 +278,26 @@ class NaiveBooks:
             order.prices.clear()
 
     def cancel(self, name: str) -> bool:
-        for order in self.working():
-            if order.name == name:
+        for order in self.orders:
+            if order.name == name and order.state in ("held", "accepted"):
                 order.state = "cancelled"
+                self.settle_group(order)
                 return True
         return False
+
+    def makes_sense(self, old: NaiveOrder, ticket: Ticket) -> bool:
+        """Whether the prices of a group lie in their order when one of them is `ticket`'s."""
+        found = {"limit": [D("Infinity")], "stop": [D(0)], "entry": list[Decimal]()}
+        for each in [*self.group_of(old), old]:
+            its = ticket if each is old else each.ticket
+            if each is not old and each.state not in ("held", "accepted"):
+                continue
+            if each.role == "entry":
+                found["entry"] += [its.limit] if its.limit is not None else []
+            else:
+                found[its.kind].append(its.limit or its.stop or D(0))
+        low, high = max(found["stop"]), min(found["limit"])
+        return low < high and all(low < price < high for price in found["entry"])
 
 
 symbols = st.sampled_from(["A", "B"])
@@ -262,6 +338,20 @@ submits = st.tuples(
     st.integers(1, 700).map(lambda lots: lots * LOT),
     tickets,
 )
+plans = st.tuples(st.none() | st.integers(95, 105), st.integers(106, 115), st.integers(85, 94)).map(
+    lambda ticks: Plan(
+        Ticket() if ticks[0] is None else Ticket(kind="limit", limit=ticks[0] * TICK),
+        Ticket(kind="limit", limit=ticks[1] * TICK),
+        Ticket(kind="stop", stop=ticks[2] * TICK),
+    )
+)
+groups = st.tuples(
+    st.just("group"),
+    symbols,
+    st.sampled_from(["bracket", "oco"]),
+    st.integers(1, 150).map(lambda lots: lots * LOT),
+    plans,
+)
 prints = st.tuples(st.just("print"), symbols, prices)
 gaps = st.tuples(st.just("print"), symbols, st.sampled_from([TICK, 10 * TICK, 1000 * TICK]))
 #: Of the n-th order, if there is one.
@@ -290,7 +380,8 @@ steps = st.lists(
     st.one_of(
         submits,
         submits,
-        submits,
+        groups,
+        groups,
         prints,
         prints,
         prints,
@@ -376,15 +467,30 @@ def play(day: list[tuple[Any, ...]]) -> Played:
                 None,
             )
             assert not isinstance(taken, Refused), taken
-            played.take([taken])
+            played.take(list(taken))
             played.naive.submit(name, symbol, side, qty, ticket, second)
+        elif verb == "group":
+            symbol, kind, qty, plan = arguments
+            name = next(names)
+            taken = played.books.submit(
+                group_command(name, symbol, kind, qty, plan),
+                A if symbol == "A" else B,
+                played.naive.last.get(symbol),
+                now,
+                "1-0",
+                None,
+            )
+            assert not isinstance(taken, Refused), taken
+            played.take(list(taken))
+            played.naive.submit_group(name, symbol, kind, qty, plan)
         elif verb == "cancel":
-            name = str(arguments[0])
+            name = nth(played, arguments[0])
             done = played.books.cancel(order_id_of(ACCOUNT, "paper", name), now)
-            assert (done is not None) == played.naive.cancel(name)
-            played.take([done] if isinstance(done, OrderChanged) else [])
+            assert bool(done) == played.naive.cancel(name)
+            played.take(list(done))
         elif verb == "replace":
-            replace(played, str(arguments[0]), next(names), *arguments[1:], second)
+            name = nth(played, arguments[0])
+            replace(played, name, next(names), *arguments[1:], second)
         elif verb == "print":
             symbol, price = arguments
             played.take(played.books.meet_print(Symbol(symbol), price, now))
@@ -400,6 +506,12 @@ def play(day: list[tuple[Any, ...]]) -> Played:
     return played
 
 
+def nth(played: Played, number: int) -> str:
+    """Name of an order; nobody's when there are not so many."""
+    orders = played.naive.orders
+    return orders[number].name if number < len(orders) else "nobody"
+
+
 def replace(
     played: Played, name: str, new: str, qty: Decimal | None, price: Decimal | None, now_s: int
 ) -> None:
@@ -407,6 +519,8 @@ def replace(
     if working is None:
         return
     old = next(each for each in played.naive.orders if each.name == name)
+    if old.role == "exit":
+        qty = None
     changes = {"limit": "limit_price", "stop_limit": "limit_price", "stop": "stop_price"}
     given = changes.get(old.ticket.kind) if price is not None else None
     command = ReplaceOrder(
@@ -427,11 +541,15 @@ def replace(
         assert isinstance(done, Refused)
         assert done.code == "nothing_to_replace"
         return
-    assert not isinstance(done, Refused), done
-    played.take(list(done))
     ticket = dataclasses.replace(
         old.ticket, **({given.removesuffix("_price"): price} if given else {})
     )
+    if old.group and not played.naive.makes_sense(old, ticket):
+        assert isinstance(done, Refused)
+        assert done.code == "exit_on_wrong_side"
+        return
+    assert not isinstance(done, Refused), done
+    played.take(list(done))
     played.naive.replace(old, new, qty or old.qty, ticket, now_s)
 
 
@@ -468,6 +586,22 @@ def submit_command(
         trail_percent=ticket.percent,
         expires_at=None if ticket.lives_s is None else at(now_s + ticket.lives_s),
     )
+
+
+def group_command(name: str, symbol: str, kind: Any, qty: Decimal, plan: Plan) -> SubmitOrder:
+    assert plan.target.limit is not None
+    entry = plan.entry if kind == "bracket" else Ticket()
+    order = command(
+        "buy" if kind == "bracket" else "sell",
+        qty,
+        entry.limit,
+        name=name,
+        symbol=symbol,
+        order_class=kind,
+        take_profit=TakeProfit(limit_price=plan.target.limit),
+        stop_loss=StopLoss(stop_price=plan.stop.stop),
+    )
+    return order if kind == "bracket" else msgspec.structs.replace(order, order_type="limit")
 
 
 def check_always(played: Played) -> None:

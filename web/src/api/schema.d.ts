@@ -251,7 +251,7 @@ export interface paths {
         put?: never;
         /**
          * Submit an order
-         * @description Answers after the order is stored for good. A repeated `client_order_id` gives the first order again, with 200. A 503 `outcome_unknown` means: send it again with the `client_order_id` of that answer.
+         * @description Answers after the order and its legs are stored for good. A repeated `client_order_id` gives the first order again, with 200. A 503 `outcome_unknown` means: send it again with the `client_order_id` of that answer.
          */
         post: operations["submitOrder"];
         /** Cancel all working orders, or those in one symbol */
@@ -272,7 +272,10 @@ export interface paths {
         get: operations["getOrder"];
         put?: never;
         post?: never;
-        /** Cancel a working order */
+        /**
+         * Cancel a working order
+         * @description An exit takes the rest of its group along; an entry only what it has not filled.
+         */
         delete: operations["cancelOrder"];
         options?: never;
         head?: never;
@@ -1518,6 +1521,13 @@ export interface components {
              */
             mode?: "paper" | "live";
             /**
+             * Order Class
+             * @description `bracket`: an entry with both exits; `oto`: with one of them; `oco`: both exits of what is held, where `type` is limit and `limit_price` is left to the take profit.
+             * @default simple
+             * @enum {string}
+             */
+            order_class?: "simple" | "bracket" | "oco" | "oto";
+            /**
              * Qty
              * @example 10
              */
@@ -1527,6 +1537,7 @@ export interface components {
              * @enum {string}
              */
             side: "buy" | "sell";
+            stop_loss?: components["schemas"]["StopLossTicket"] | null;
             /**
              * Stop Price
              * @description Required for stop and stop-limit orders, forbidden for others: a print at or through it triggers the order.
@@ -1537,6 +1548,7 @@ export interface components {
              * @example SPY
              */
             symbol: string;
+            take_profit?: components["schemas"]["TakeProfitTicket"] | null;
             /**
              * Time In Force
              * @default gtc
@@ -1581,6 +1593,10 @@ export interface components {
              * @example 101.25
              */
             filled_qty: string;
+            /** Group Id */
+            group_id: string | null;
+            /** Group Role */
+            group_role: ("entry" | "take_profit" | "stop_loss") | null;
             /** Hwm */
             hwm: string | null;
             /**
@@ -1588,6 +1604,11 @@ export interface components {
              * Format: uuid
              */
             id: string;
+            /**
+             * Legs
+             * @default []
+             */
+            legs?: components["schemas"]["OrderView"][];
             /** Limit Price */
             limit_price: string | null;
             /**
@@ -1595,6 +1616,11 @@ export interface components {
              * @enum {string}
              */
             mode: "paper" | "live";
+            /**
+             * Order Class
+             * @enum {string}
+             */
+            order_class: "simple" | "bracket" | "oco" | "oto";
             /**
              * Qty
              * @example 101.25
@@ -1619,7 +1645,7 @@ export interface components {
              * Status
              * @enum {string}
              */
-            status: "new" | "accepted" | "partially_filled" | "filled" | "cancelled" | "rejected" | "expired" | "replaced";
+            status: "new" | "held" | "accepted" | "partially_filled" | "filled" | "cancelled" | "rejected" | "expired" | "replaced";
             /** Stop Price */
             stop_price: string | null;
             /**
@@ -2021,6 +2047,23 @@ export interface components {
             /** Symbol */
             symbol: string;
         };
+        /**
+         * StopLossTicket
+         * @description A stop; with `limit_price` a stop-limit. With a trail instead, a trailing stop.
+         */
+        StopLossTicket: {
+            /** Limit Price */
+            limit_price?: string | number | null;
+            /**
+             * Stop Price
+             * @example 490
+             */
+            stop_price?: string | number | null;
+            /** Trail Percent */
+            trail_percent?: string | number | null;
+            /** Trail Price */
+            trail_price?: string | number | null;
+        };
         /** StrategyList */
         StrategyList: {
             /** Items */
@@ -2058,6 +2101,14 @@ export interface components {
             symbols?: string[] | null;
             /** Trades Per Minute */
             trades_per_minute?: number | null;
+        };
+        /** TakeProfitTicket */
+        TakeProfitTicket: {
+            /**
+             * Limit Price
+             * @example 520
+             */
+            limit_price: string | number;
         };
         /** TokenPair */
         TokenPair: {
@@ -3414,7 +3465,7 @@ export interface operations {
         parameters: {
             query?: {
                 mode?: "paper" | "live";
-                status?: "working" | ("new" | "accepted" | "partially_filled" | "filled" | "cancelled" | "rejected" | "expired" | "replaced") | null;
+                status?: "working" | ("new" | "held" | "accepted" | "partially_filled" | "filled" | "cancelled" | "rejected" | "expired" | "replaced") | null;
                 symbol?: string | null;
                 /** @description What comes first. */
                 order?: "newest" | "oldest";

@@ -243,6 +243,9 @@ def upgrade() -> None:
         sa.Column("replaces", sa.Uuid(), nullable=True),
         sa.Column("replaced_by", sa.Uuid(), nullable=True),
         sa.Column("closes_position", sa.Boolean(), nullable=False),
+        sa.Column("order_class", sa.Text(), nullable=False),
+        sa.Column("group_id", sa.Uuid(), nullable=True),
+        sa.Column("group_role", sa.Text(), nullable=True),
         sa.CheckConstraint("mode IN ('paper', 'live')", name=op.f("ck_orders_mode")),
         sa.CheckConstraint(
             "qty > 0 AND filled_qty >= 0 AND filled_qty <= qty", name=op.f("ck_orders_qty")
@@ -264,7 +267,14 @@ def upgrade() -> None:
         "orders",
         ["account_id"],
         unique=False,
-        postgresql_where=sa.text("status IN ('new', 'accepted', 'partially_filled')"),
+        postgresql_where=sa.text("status IN ('new', 'held', 'accepted', 'partially_filled')"),
+    )
+    op.create_index(
+        "ix_orders_group_id",
+        "orders",
+        ["group_id"],
+        unique=False,
+        postgresql_where=sa.text("group_id IS NOT NULL"),
     )
     op.create_table(
         "positions",
@@ -449,9 +459,14 @@ def downgrade() -> None:
     op.drop_index("ix_positions_open", table_name="positions", postgresql_where=sa.text("qty <> 0"))
     op.drop_table("positions")
     op.drop_index(
+        "ix_orders_group_id",
+        table_name="orders",
+        postgresql_where=sa.text("group_id IS NOT NULL"),
+    )
+    op.drop_index(
         "ix_orders_working",
         table_name="orders",
-        postgresql_where=sa.text("status IN ('new', 'accepted', 'partially_filled')"),
+        postgresql_where=sa.text("status IN ('new', 'held', 'accepted', 'partially_filled')"),
     )
     op.drop_table("orders")
     op.drop_index(op.f("ix_deployments_account_id"), table_name="deployments")
