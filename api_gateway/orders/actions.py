@@ -1,6 +1,6 @@
 """The verbs on orders, and the books to look at."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar, cast
 from uuid import UUID, uuid4
 
@@ -21,6 +21,8 @@ from api_gateway.orders.schemas import (
     OrderTicket,
     OrderView,
     PositionView,
+    ProtectionTicket,
+    ProtectionView,
 )
 from api_gateway.paging import (
     Page,
@@ -100,6 +102,32 @@ class Orders:
             client_order_id=client_order_id,
         )
 
+    async def protect(
+        self, account_id: UUID, user_id: UUID, symbol: str, ticket: ProtectionTicket
+    ) -> OrderReply:
+        """In the place of what protects the position already."""
+        return await self._processor.protect(
+            account_id,
+            user_id,
+            symbol=symbol,
+            ticket=ticket,
+            client_order_id=ticket.client_order_id or uuid4().hex,
+        )
+
+    def protection(self, account_id: UUID, mode: Mode, symbol: str) -> ProtectionView:
+        with self._sessions() as db:
+            rows = repository.protection(db, account_id, mode, symbol)
+        if not rows:
+            raise Refused("not_found", "The position is not protected.")
+        return protection_view(symbol, rows)
+
+    async def unprotect(self, account_id: UUID, user_id: UUID, mode: Mode, symbol: str) -> None:
+        protection = await run_in_threadpool(self.protection, account_id, mode, symbol)
+        order = protection.take_profit or protection.stop_loss
+        assert order is not None, "there is one"
+        # One exit takes the other along.
+        await self._processor.cancel(account_id, user_id, mode=mode, order_id=order.id)
+
     def order(self, account_id: UUID, order_id: UUID) -> OrderRow:
         with self._sessions() as db:
             order = repository.order(db, account_id, order_id)
@@ -169,6 +197,13 @@ class Orders:
             rows = repository.positions(db, account_id, mode, after, limit + 1)
         items, next_cursor = _page(PositionView, rows, limit, lambda row: text_cursor(row.symbol))
         return Page[PositionView](items=items, next_cursor=next_cursor)
+
+
+def protection_view(symbol: str, orders: Iterable[OrderRow | Order]) -> ProtectionView:
+    exits = {order.group_role: view(OrderView, order) for order in orders}
+    return ProtectionView(
+        symbol=symbol, take_profit=exits.get("take_profit"), stop_loss=exits.get("stop_loss")
+    )
 
 
 def with_legs(order: OrderRow | Order, legs: Sequence[OrderRow | Order]) -> OrderView:

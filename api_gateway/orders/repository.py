@@ -37,6 +37,18 @@ def legs_of(db: Session, first: OrderRow) -> Sequence[OrderRow]:
     ).all()
 
 
+def protection(db: Session, account_id: UUID, mode: Mode, symbol: str) -> Sequence[OrderRow]:
+    return db.scalars(
+        select(OrderRow).where(
+            OrderRow.account_id == account_id,
+            OrderRow.mode == mode,
+            OrderRow.symbol == symbol,
+            OrderRow.protects_position,
+            OrderRow.status.in_(_WORKING),
+        )
+    ).all()
+
+
 def orders(
     db: Session,
     account_id: UUID,

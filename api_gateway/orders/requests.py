@@ -12,6 +12,8 @@ from api_gateway.orders.schemas import (
     Closing,
     OrderReplacement,
     OrderTicket,
+    PositionClosing,
+    ProtectionTicket,
     StopLossTicket,
     TakeProfitTicket,
 )
@@ -27,6 +29,9 @@ from shared.models.orders import (
     OpenBooks,
     OrderReply,
     OrdersReply,
+    ProtectionStop,
+    ProtectionTarget,
+    ProtectPosition,
     Refusal,
     ReplaceOrder,
     Reply,
@@ -172,6 +177,8 @@ class OrderProcessor:
             submitted_by=f"user:{user_id}",
             symbol=None if symbol is None else Symbol(symbol),
             cancel_orders=closing.cancel_orders,
+            qty=_exact(closing.qty) if isinstance(closing, PositionClosing) else None,
+            percent=_exact(closing.percent) if isinstance(closing, PositionClosing) else None,
         )
         members = {"client_order_id": client_order_id}
         return _many(await self._ask(command, _SAME_ID, members))
@@ -213,6 +220,39 @@ class OrderProcessor:
             AccountId(account_id), mode, left, _request_id(), self._requests.reply_to
         )
         return _cash(await self._ask(command, "It will be carried out.", {}))
+
+    async def protect(
+        self,
+        account_id: UUID,
+        user_id: UUID,
+        *,
+        symbol: str,
+        ticket: ProtectionTicket,
+        client_order_id: str,
+    ) -> OrderReply:
+        target, stop = ticket.take_profit, ticket.stop_loss
+        command = ProtectPosition(
+            request_id=_request_id(),
+            reply_to=self._requests.reply_to,
+            account_id=AccountId(account_id),
+            mode=ticket.mode,
+            client_order_id=client_order_id,
+            submitted_by=f"user:{user_id}",
+            symbol=Symbol(symbol),
+            take_profit=None
+            if target is None
+            else ProtectionTarget(
+                limit_price=_exact(target.limit_price), percent=_exact(target.percent)
+            ),
+            stop_loss=None
+            if stop is None
+            else ProtectionStop(
+                stop_price=_exact(stop.stop_price),
+                percent=_exact(stop.percent),
+                trail_percent=_exact(stop.trail_percent),
+            ),
+        )
+        return _order(await self._ask(command, _SAME_ID, {"client_order_id": client_order_id}))
 
     async def _ask(self, command: Command, advice: str, members: Mapping[str, object]) -> Reply:
         try:

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Body, Query, Response
 from api_gateway.cash.schemas import LedgerEntryView
 from api_gateway.dependencies import GatewayState, ReadableAccount, TradableAccount
 from api_gateway.documentation import problems
-from api_gateway.orders.actions import with_legs
-from api_gateway.orders.examples import CLOSINGS, REPLACEMENTS, TICKETS
+from api_gateway.orders.actions import protection_view, with_legs
+from api_gateway.orders.examples import CLOSINGS, PARTS, PROTECTIONS, REPLACEMENTS, TICKETS
 from api_gateway.orders.schemas import (
     CancelledOrders,
     ClosedPositions,
@@ -17,7 +17,10 @@ from api_gateway.orders.schemas import (
     OrderReplacement,
     OrderTicket,
     OrderView,
+    PositionClosing,
     PositionView,
+    ProtectionTicket,
+    ProtectionView,
 )
 from api_gateway.paging import CursorText, Direction, Limit, Page
 from api_gateway.values import Symbol, view
@@ -170,8 +173,8 @@ async def close_positions(
     status_code=201,
     operation_id="closePosition",
     summary="Close the position in a symbol",
-    description="By a market order over the whole quantity, which is answered. 409 "
-    "`position_not_open` when there is none.",
+    description="By a market order over the whole quantity, or the part that `qty` or `percent` "
+    "says; it is answered. 409 `position_not_open` when there is none.",
     responses={
         200: {"model": OrderView, "description": "This order was made before"},
         **problems(400, 401, 403, 404, 409, 413, 503),
@@ -181,12 +184,55 @@ async def close_positions(
 async def close_position(
     scope: TradableAccount,
     symbol: Symbol,
-    closing: Annotated[Closing, Body(openapi_examples=CLOSINGS)],
+    closing: Annotated[PositionClosing, Body(openapi_examples=CLOSINGS | PARTS)],
     response: Response,
     gateway: GatewayState,
 ) -> OrderView:
     reply = await gateway.orders.close(scope.account_id, scope.caller.user_id, symbol, closing)
     return _told(reply, response)
+
+
+@router.put(
+    "/positions/{symbol:path}/protection",
+    operation_id="protectPosition",
+    summary="Protect the position in a symbol",
+    description="Exits whose quantity follows the position until it is closed, in the place of "
+    "those that protect it already. 409 `position_not_open` when there is nothing to protect.",
+    responses=problems(400, 401, 403, 404, 409, 413, 422, 503),
+)
+async def protect_position(
+    scope: TradableAccount,
+    symbol: Symbol,
+    ticket: Annotated[ProtectionTicket, Body(openapi_examples=PROTECTIONS)],
+    gateway: GatewayState,
+) -> ProtectionView:
+    reply = await gateway.orders.protect(scope.account_id, scope.caller.user_id, symbol, ticket)
+    return protection_view(symbol, [reply.order, *reply.legs])
+
+
+@router.get(
+    "/positions/{symbol:path}/protection",
+    operation_id="getProtection",
+    summary="What protects the position in a symbol",
+    responses=_LIST,
+)
+def get_protection(
+    scope: ReadableAccount, symbol: Symbol, gateway: GatewayState, mode: Mode = "paper"
+) -> ProtectionView:
+    return gateway.orders.protection(scope.account_id, mode, symbol)
+
+
+@router.delete(
+    "/positions/{symbol:path}/protection",
+    status_code=204,
+    operation_id="unprotectPosition",
+    summary="Cancel what protects the position in a symbol",
+    responses=problems(401, 403, 404, 409, 422, 503),
+)
+async def unprotect_position(
+    scope: TradableAccount, symbol: Symbol, gateway: GatewayState, mode: Mode = "paper"
+) -> None:
+    await gateway.orders.unprotect(scope.account_id, scope.caller.user_id, mode, symbol)
 
 
 @router.get(

@@ -40,6 +40,7 @@ from shared.models.orders import (
     Command,
     EquityMarked,
     Order,
+    ProtectPosition,
     ReplaceOrder,
     Reply,
     SubmitOrder,
@@ -250,6 +251,9 @@ class Desk:
                 unknown.again |= old is None
                 new_id = order_id_of(account_id, mode, command.client_order_id)
                 return [command.order_id, new_id], [] if old is None else [old.symbol]
+            case ProtectPosition():
+                names = [command.client_order_id, f"{command.client_order_id}.stop_loss"]
+                return [order_id_of(account_id, mode, each) for each in names], [command.symbol]
             case ClosePositions():
                 books = self._books.get((account_id, mode))
                 unknown.again |= books is None

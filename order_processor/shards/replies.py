@@ -11,6 +11,7 @@ from shared.models.orders import (
     Command,
     Order,
     OrderReply,
+    ProtectPosition,
     Refusal,
     ReplaceOrder,
     Reply,
@@ -69,6 +70,7 @@ def _same_part(order: Order, command: SubmitOrder) -> bool:
     return (
         order.replaces is None
         and not order.closes_position
+        and not order.protects_position
         and order.symbol == command.symbol
         and order.side == command.side
         and order.type == command.order_type
@@ -92,6 +94,17 @@ def same_entry(entry: LedgerEntry, command: MoveCash) -> bool:
         and entry.submitted_by == command.submitted_by
         and entry.transfer_id == command.transfer_id
         and entry.counterpart_id == command.counterpart_id
+    )
+
+
+def same_protection(order: Order, command: ProtectPosition) -> bool:
+    """Percents are of a price that may have changed since: they are not looked at again."""
+    return (
+        order.protects_position
+        and order.replaces is None
+        and order.symbol == command.symbol
+        and order.submitted_by == command.submitted_by
+        and (order.group_role == "take_profit") == (command.take_profit is not None)
     )
 
 

@@ -126,7 +126,7 @@ class ReplaceOrder(Message, frozen=True, tag="replace_order"):
 
 
 class ClosePositions(Message, frozen=True, tag="close_positions"):
-    """Sell what is held at the market: of one symbol, or of all.
+    """Sell what is held at the market: of one symbol (also a part of it), or of all.
 
     Of one, the order has this client order id; of all, each has it followed by `.` and its
     symbol. Sent again, it gives the first orders and makes none.
@@ -141,6 +141,41 @@ class ClosePositions(Message, frozen=True, tag="close_positions"):
     symbol: Symbol | None = None
     #: Cancel the working orders of the symbols first: those to sell hold the position.
     cancel_orders: bool = False
+    #: Of one symbol, at most one of the two: a part of it, or percent of it (above 0, up to 100),
+    #: rounded down to whole lots.
+    qty: Decimal | None = None
+    percent: Decimal | None = None
+
+
+class ProtectionTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the two. Percents are of the position's average price, 0.1 to 10 in steps of 0.1."""
+
+    limit_price: Decimal | None = None
+    percent: Decimal | None = None
+
+
+class ProtectionStop(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the three."""
+
+    stop_price: Decimal | None = None
+    percent: Decimal | None = None
+    #: Of the best price since: a trailing stop.
+    trail_percent: Decimal | None = None
+
+
+class ProtectPosition(Message, frozen=True, tag="protect_position"):
+    """Exits that follow the position's quantity until it is closed. They take the place of those
+    that protect it already. Sent again, it gives the first orders and changes nothing."""
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    client_order_id: str
+    submitted_by: str
+    symbol: Symbol
+    take_profit: ProtectionTarget | None = None
+    stop_loss: ProtectionStop | None = None
 
 
 class OpenBooks(Message, frozen=True, tag="open_books"):
@@ -153,7 +188,14 @@ class OpenBooks(Message, frozen=True, tag="open_books"):
 
 
 Command = (
-    SubmitOrder | CancelOrder | CancelOrders | ReplaceOrder | ClosePositions | MoveCash | OpenBooks
+    SubmitOrder
+    | CancelOrder
+    | CancelOrders
+    | ReplaceOrder
+    | ClosePositions
+    | ProtectPosition
+    | MoveCash
+    | OpenBooks
 )
 
 
@@ -200,6 +242,8 @@ class Order(msgspec.Struct, frozen=True):
     #: Of an order in a group: the id of the group's first order, for good, and what it is for.
     group_id: OrderId | None = None
     group_role: GroupRole | None = None
+    #: An exit whose quantity follows the position.
+    protects_position: bool = False
 
 
 class Execution(msgspec.Struct, frozen=True):

@@ -12,7 +12,13 @@ import msgspec
 
 from shared.models.cash import MoveCash
 from shared.models.identifiers import Mode, OrderId, Symbol
-from shared.models.orders import ClosePositions, Order, ReplaceOrder, SubmitOrder
+from shared.models.orders import (
+    ClosePositions,
+    Order,
+    ProtectPosition,
+    ReplaceOrder,
+    SubmitOrder,
+)
 from shared.trading.amounts import ZERO, exactly
 from shared.trading.cash import fault_of_entry
 from shared.trading.changes import CashEntered, Change, OrderChanged, WorkingOrder
@@ -25,6 +31,7 @@ from shared.trading.lifecycle import Lifecycle
 from shared.trading.matching import Reach
 from shared.trading.paper import PaperMarket
 from shared.trading.positions import Holding
+from shared.trading.protection import exits_of
 from shared.trading.settlement import Settlement
 from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
 from shared.trading.working import WorkingOrders, is_exit
@@ -224,7 +231,7 @@ class Books:
         reserve, obstacle = self._weigh(draft, tick, last_price, freed=freed)
         new = self._number(draft, at, None, None if held else last_price, tick)
         new = successor(new, old, tick)
-        if obstacle is not None and not held:
+        if obstacle is not None and not held and not old.protects_position:
             return [self._lifecycle.begin(new, tick, reserve, obstacle, tape_id, at)]
         replaced = self._lifecycle.end(working, "replace", at)
         working.order = msgspec.structs.replace(working.order, replaced_by=new.id)
@@ -252,7 +259,10 @@ class Books:
         holding = self._settlement.holdings.get(symbol)
         if holding is None or holding.qty <= 0:
             return Refused("position_not_open", f"There is no position in {symbol}.")
-        draft = closing(holding, command)
+        lot = Decimal(1) if instrument is None else instrument.lot_size
+        draft = closing(holding, command, lot)
+        if isinstance(draft, Refused):
+            return draft
         fault = fault_of(draft, self.account, instrument, self._limits, None, at)
         if fault is not None:
             return fault
@@ -264,6 +274,55 @@ class Books:
         new = self._number(draft, at, None, last_price, tick)
         new = msgspec.structs.replace(new, closes_position=True)
         return [*ended, self._lifecycle.begin(new, tick, reserve, obstacle, tape_id, at)]
+
+    @exactly
+    def protect(
+        self,
+        command: ProtectPosition,
+        instrument: Instrument | None,
+        last_price: Decimal | None,
+        at: datetime,
+        tape_id: str,
+    ) -> Refused | list[OrderChanged]:
+        """The exits that protected the position before, as they ended, then the new ones.
+
+        When it is refused, the old ones work on.
+        """
+        holding = self._settlement.holdings.get(command.symbol)
+        if holding is None or not holding.qty:
+            return Refused("position_not_open", f"There is no position in {command.symbol}.")
+        if instrument is None:
+            return Refused("unknown_symbol", f"There is no instrument {command.symbol!r}.")
+        parts = exits_of(holding, command, instrument)
+        if isinstance(parts, Refused):
+            return parts
+        for role, part in parts:
+            fault = fault_of(part, self.account, instrument, self._limits, None, at)
+            if fault is not None:
+                return of_leg(fault, role)
+            if part.order_type == "trailing_stop" and last_price is None:
+                return Refused("no_market_price", f"{command.symbol} has not traded yet.")
+        fault = exits_fault({role: part for role, part in parts if role is not None})
+        if fault is not None:
+            return fault
+        ended = self._groups.unprotect(command.symbol, at)
+        group_id: OrderId | None = None
+        begun: list[OrderChanged] = []
+        for role, part in parts:
+            new = self._number(part, at, None, last_price, instrument.tick_size)
+            group_id = group_id or new.id
+            new = msgspec.structs.replace(
+                new,
+                order_class="oco" if len(parts) > 1 else "simple",
+                group_id=group_id,
+                group_role=role,
+                protects_position=True,
+            )
+            change = self._lifecycle.begin(new, instrument.tick_size, ZERO, None, tape_id, at)
+            assert change.opened is not None, "nothing forbids it"
+            self._groups.join(change.opened)
+            begun.append(change)
+        return [*ended, *begun]
 
     def _weigh(
         self,

@@ -368,10 +368,32 @@ export interface paths {
         put?: never;
         /**
          * Close the position in a symbol
-         * @description By a market order over the whole quantity, which is answered. 409 `position_not_open` when there is none.
+         * @description By a market order over the whole quantity, or the part that `qty` or `percent` says; it is answered. 409 `position_not_open` when there is none.
          */
         post: operations["closePosition"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/positions/{symbol}/protection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What protects the position in a symbol */
+        get: operations["getProtection"];
+        /**
+         * Protect the position in a symbol
+         * @description Exits whose quantity follows the position until it is closed, in the place of those that protect it already. 409 `position_not_open` when there is nothing to protect.
+         */
+        put: operations["protectPosition"];
+        post?: never;
+        /** Cancel what protects the position in a symbol */
+        delete: operations["unprotectPosition"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1621,6 +1643,8 @@ export interface components {
              * @enum {string}
              */
             order_class: "simple" | "bracket" | "oco" | "oto";
+            /** Protects Position */
+            protects_position: boolean;
             /**
              * Qty
              * @example 101.25
@@ -1873,6 +1897,40 @@ export interface components {
              */
             unrealized_pnl: string;
         };
+        /**
+         * PositionClosing
+         * @description Of one position, also of a part of it.
+         */
+        PositionClosing: {
+            /**
+             * Cancel Orders
+             * @description Cancel the working orders of the symbols first. Those to sell hold the position: without this, a position that they hold is not closed.
+             * @default false
+             */
+            cancel_orders?: boolean;
+            /**
+             * Client Order Id
+             * @description Names the request: sending it again gives the first orders. The order of one position has it as its own, each order of all positions has it followed by `.` and its symbol.
+             * @example flat-2026-11-20
+             */
+            client_order_id?: string | null;
+            /**
+             * Mode
+             * @default paper
+             * @enum {string}
+             */
+            mode?: "paper" | "live";
+            /**
+             * Percent
+             * @description Of the position, up to 100; rounded down to whole lots.
+             */
+            percent?: string | number | null;
+            /**
+             * Qty
+             * @example 5
+             */
+            qty?: string | number | null;
+        };
         /** PositionView */
         PositionView: {
             /**
@@ -1945,6 +2003,57 @@ export interface components {
             type?: string;
         } & {
             [key: string]: unknown;
+        };
+        /** ProtectionStopTicket */
+        ProtectionStopTicket: {
+            /**
+             * Percent
+             * @example 2.5
+             */
+            percent?: string | number | null;
+            /** Stop Price */
+            stop_price?: string | number | null;
+            /**
+             * Trail Percent
+             * @description Of the best price since: a trailing stop.
+             */
+            trail_percent?: string | number | null;
+        };
+        /** ProtectionTargetTicket */
+        ProtectionTargetTicket: {
+            /** Limit Price */
+            limit_price?: string | number | null;
+            /**
+             * Percent
+             * @example 5
+             */
+            percent?: string | number | null;
+        };
+        /**
+         * ProtectionTicket
+         * @description Percents are of the position's average price, 0.1 to 10 in steps of 0.1.
+         */
+        ProtectionTicket: {
+            /**
+             * Client Order Id
+             * @description Names the request: sending it again gives the first orders.
+             */
+            client_order_id?: string | null;
+            /**
+             * Mode
+             * @default paper
+             * @enum {string}
+             */
+            mode?: "paper" | "live";
+            stop_loss?: components["schemas"]["ProtectionStopTicket"] | null;
+            take_profit?: components["schemas"]["ProtectionTargetTicket"] | null;
+        };
+        /** ProtectionView */
+        ProtectionView: {
+            stop_loss: components["schemas"]["OrderView"] | null;
+            /** Symbol */
+            symbol: string;
+            take_profit: components["schemas"]["OrderView"] | null;
         };
         /** RefreshRequest */
         RefreshRequest: {
@@ -4256,7 +4365,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Closing"];
+                "application/json": components["schemas"]["PositionClosing"];
             };
         };
         responses: {
@@ -4339,6 +4448,243 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["OrderProblem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getProtection: {
+        parameters: {
+            query?: {
+                mode?: "paper" | "live";
+            };
+            header?: never;
+            path: {
+                symbol: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProtectionView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    protectPosition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                symbol: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProtectionTicket"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProtectionView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unprotectPosition: {
+        parameters: {
+            query?: {
+                mode?: "paper" | "live";
+            };
+            header?: never;
+            path: {
+                symbol: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Service Unavailable */

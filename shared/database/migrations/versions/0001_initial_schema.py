@@ -246,6 +246,7 @@ def upgrade() -> None:
         sa.Column("order_class", sa.Text(), nullable=False),
         sa.Column("group_id", sa.Uuid(), nullable=True),
         sa.Column("group_role", sa.Text(), nullable=True),
+        sa.Column("protects_position", sa.Boolean(), nullable=False),
         sa.CheckConstraint("mode IN ('paper', 'live')", name=op.f("ck_orders_mode")),
         sa.CheckConstraint(
             "qty > 0 AND filled_qty >= 0 AND filled_qty <= qty", name=op.f("ck_orders_qty")
