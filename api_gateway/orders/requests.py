@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import NoReturn
+from typing import Any, NoReturn
 from uuid import UUID, uuid4
 
 from redis.exceptions import RedisError
@@ -17,6 +17,7 @@ from api_gateway.orders.schemas import (
     StopLossTicket,
     TakeProfitTicket,
 )
+from api_gateway.origin import current_origin
 from api_gateway.values import plain
 from shared.models.cash import CashKind, CashReply, LedgerEntry, MoveCash, arriving_half
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
@@ -35,6 +36,8 @@ from shared.models.orders import (
     Refusal,
     ReplaceOrder,
     Reply,
+    RiskCommand,
+    RiskReply,
     StopLoss,
     SubmitOrder,
     TakeProfit,
@@ -83,6 +86,7 @@ class OrderProcessor:
             mode=ticket.mode,
             client_order_id=client_order_id,
             submitted_by=f"user:{user_id}",
+            origin=current_origin(),
             symbol=Symbol(ticket.symbol),
             side=ticket.side,
             order_type=ticket.type,
@@ -115,6 +119,7 @@ class OrderProcessor:
             mode=mode,
             order_id=OrderId(order_id),
             submitted_by=f"user:{user_id}",
+            origin=current_origin(),
         )
         return _order(await self._ask(command, "It is safe to send this request again.", {}))
 
@@ -127,6 +132,7 @@ class OrderProcessor:
             account_id=AccountId(account_id),
             mode=mode,
             submitted_by=f"user:{user_id}",
+            origin=current_origin(),
             symbol=None if symbol is None else Symbol(symbol),
         )
         return _many(await self._ask(command, "It is safe to send this request again.", {}))
@@ -149,6 +155,7 @@ class OrderProcessor:
             order_id=OrderId(order_id),
             client_order_id=client_order_id,
             submitted_by=f"user:{user_id}",
+            origin=current_origin(),
             qty=_exact(replacement.qty),
             limit_price=_exact(replacement.limit_price),
             stop_price=_exact(replacement.stop_price),
@@ -175,6 +182,7 @@ class OrderProcessor:
             mode=closing.mode,
             client_order_id=client_order_id,
             submitted_by=f"user:{user_id}",
+            origin=current_origin(),
             symbol=None if symbol is None else Symbol(symbol),
             cancel_orders=closing.cancel_orders,
             qty=_exact(closing.qty) if isinstance(closing, PositionClosing) else None,
@@ -182,6 +190,21 @@ class OrderProcessor:
         )
         members = {"client_order_id": client_order_id}
         return _many(await self._ask(command, _SAME_ID, members))
+
+    async def risk(
+        self, command: type[RiskCommand], account_id: UUID, mode: Mode, **more: Any
+    ) -> RiskReply:
+        """`more` are further fields of the command."""
+        asked = command(
+            request_id=_request_id(),
+            reply_to=self._requests.reply_to,
+            account_id=AccountId(account_id),
+            mode=mode,
+            **more,
+        )
+        reply = await self._ask(asked, "It is safe to send this request again.", {})
+        assert isinstance(reply, RiskReply), "the processor answers risk commands with RiskReply"
+        return reply
 
     async def move_cash(
         self,
@@ -238,6 +261,7 @@ class OrderProcessor:
             mode=ticket.mode,
             client_order_id=client_order_id,
             submitted_by=f"user:{user_id}",
+            origin=current_origin(),
             symbol=Symbol(symbol),
             take_profit=None
             if target is None
@@ -312,6 +336,6 @@ def _many(reply: Reply) -> OrdersReply:
 
 
 def _refuse(refusal: Refusal, members: Mapping[str, object]) -> NoReturn:
-    given = {"limit": refusal.limit, "observed": refusal.observed}
+    given = {"limit": refusal.limit, "observed": refusal.observed, "level": refusal.level}
     told = {name: value for name, value in given.items() if value is not None}
     raise Refused(refusal.code, refusal.message, {**members, **told})

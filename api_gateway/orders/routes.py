@@ -43,7 +43,7 @@ _LIST = problems(401, 404, 422, 503)
     "means: send it again with the `client_order_id` of that answer.",
     responses={
         200: {"model": OrderView, "description": "This order was submitted before"},
-        **problems(400, 401, 403, 404, 409, 413, 503),
+        **problems(400, 401, 403, 404, 409, 413, 429, 503),
         **problems(422, schema="OrderProblem"),
     },
 )
@@ -121,7 +121,7 @@ async def cancel_order(scope: TradableAccount, order_id: UUID, gateway: GatewayS
     "on. An order that has ended meanwhile is not replaced (409 `order_not_working`).",
     responses={
         200: {"model": OrderView, "description": "This replacement was made before"},
-        **problems(400, 401, 403, 404, 409, 413, 503),
+        **problems(400, 401, 403, 404, 409, 413, 429, 503),
         **problems(422, schema="OrderProblem"),
     },
 )
@@ -158,7 +158,7 @@ async def cancel_orders(
     operation_id="closePositions",
     summary="Close all positions",
     description="One market order a position, all in one step.",
-    responses=problems(400, 401, 403, 404, 409, 413, 422, 503),
+    responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
 )
 async def close_positions(
     scope: TradableAccount,
@@ -177,7 +177,7 @@ async def close_positions(
     "says; it is answered. 409 `position_not_open` when there is none.",
     responses={
         200: {"model": OrderView, "description": "This order was made before"},
-        **problems(400, 401, 403, 404, 409, 413, 503),
+        **problems(400, 401, 403, 404, 409, 413, 429, 503),
         **problems(422, schema="OrderProblem"),
     },
 )
@@ -198,7 +198,7 @@ async def close_position(
     summary="Protect the position in a symbol",
     description="Exits whose quantity follows the position until it is closed, in the place of "
     "those that protect it already. 409 `position_not_open` when there is nothing to protect.",
-    responses=problems(400, 401, 403, 404, 409, 413, 422, 503),
+    responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
 )
 async def protect_position(
     scope: TradableAccount,

@@ -23,6 +23,7 @@ from order_processor.shards.state import BooksKey
 from shared.models.cash import CashReply, LedgerEntry, MoveCash
 from shared.models.identifiers import OrderId, Symbol
 from shared.models.orders import (
+    BooksCommand,
     BooksReply,
     CancelOrder,
     CancelOrders,
@@ -64,7 +65,7 @@ class Counter:
         self._entries = entries
         self._currencies = currencies
 
-    def serve(self, books: Books, command: Command, tape_id: str) -> Outcome:
+    def serve(self, books: Books, command: BooksCommand, tape_id: str) -> Outcome:
         """The caller records the changes, in their order, before anything else happens."""
         if isinstance(command, OpenBooks):
             return BooksReply(request_id=command.request_id, cash=books.cash), ()

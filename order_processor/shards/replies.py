@@ -49,6 +49,7 @@ def refusal(command: Command, why: Refused) -> Refusal:
         message=why.message,
         limit=why.limit,
         observed=why.observed,
+        level=why.level,
     )
 
 

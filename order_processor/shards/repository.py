@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.sql.elements import TextClause
 
 from order_processor.errors import CursorMovedError
+from order_processor.risk.repository import write_risk
 from order_processor.shards.batch import Batch, MarkRecord
 from order_processor.shards.state import Cursors
 from shared.models.base import encode
@@ -69,6 +70,11 @@ _EVENTS = """
       FROM json_to_recordset(:events)
            AS r (seq bigint, account_id uuid, topic text, topic_seq bigint, frame text)
 """
+_AUDIT = _insert(
+    "order_audit",
+    "account_id, mode, actor, ip, user_agent, request_id, command, order_id, client_order_id,"
+    " symbol, detail, outcome, code, limit_value, observed, level",
+)
 _FORGET_PRICES = "DELETE FROM order_shard_marks WHERE shard = :shard"
 _PRICES = """
     INSERT INTO order_shard_marks (shard, symbol, price, at, tape_id)
@@ -109,11 +115,14 @@ def write(
         "ledger_entries": (_LEDGER, batch.ledger),
         "events": (_EVENTS, batch.events),
         "prices": (_PRICES, prices),
+        "order_audit": (_AUDIT, batch.risk.audit),
     }
     statements = [statement for statement, rows in parts.values() if rows]
     if forget_first:
         statements.insert(0, _FORGET_PRICES)
     documents = {name: encode(rows).decode() for name, (_, rows) in parts.items() if rows}
+    if batch.risk:
+        write_risk(connection, shard, batch.risk)
     moved = connection.execute(
         _together((*statements, _CURSORS)),
         {

@@ -14,6 +14,7 @@ import msgspec
 from shared.models.base import Message
 from shared.models.cash import CashMoved, CashReply, MoveCash
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
+from shared.models.risk import RiskState
 
 Side = Literal["buy", "sell"]
 OrderType = Literal["market", "limit", "stop", "stop_limit", "trailing_stop"]
@@ -36,6 +37,13 @@ OrderStatus = Literal[
 
 
 # --- what users and strategies ask for -------------------------------------------------------
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where a person's command came from, for the audit trail."""
+
+    ip: str
+    user_agent: str
 
 
 class TakeProfit(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +90,7 @@ class SubmitOrder(Message, frozen=True, tag="submit_order"):
     order_class: OrderClass = "simple"
     take_profit: TakeProfit | None = None
     stop_loss: StopLoss | None = None
+    origin: Origin | None = None
 
 
 class CancelOrder(Message, frozen=True, tag="cancel_order"):
@@ -91,6 +100,7 @@ class CancelOrder(Message, frozen=True, tag="cancel_order"):
     mode: Mode
     order_id: OrderId
     submitted_by: str
+    origin: Origin | None = None
 
 
 class CancelOrders(Message, frozen=True, tag="cancel_orders"):
@@ -102,6 +112,7 @@ class CancelOrders(Message, frozen=True, tag="cancel_orders"):
     mode: Mode
     submitted_by: str
     symbol: Symbol | None = None
+    origin: Origin | None = None
 
 
 class ReplaceOrder(Message, frozen=True, tag="replace_order"):
@@ -123,6 +134,7 @@ class ReplaceOrder(Message, frozen=True, tag="replace_order"):
     stop_price: Decimal | None = None
     trail_price: Decimal | None = None
     trail_percent: Decimal | None = None
+    origin: Origin | None = None
 
 
 class ClosePositions(Message, frozen=True, tag="close_positions"):
@@ -145,6 +157,7 @@ class ClosePositions(Message, frozen=True, tag="close_positions"):
     #: rounded down to whole lots.
     qty: Decimal | None = None
     percent: Decimal | None = None
+    origin: Origin | None = None
 
 
 class ProtectionTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,6 +189,7 @@ class ProtectPosition(Message, frozen=True, tag="protect_position"):
     symbol: Symbol
     take_profit: ProtectionTarget | None = None
     stop_loss: ProtectionStop | None = None
+    origin: Origin | None = None
 
 
 class OpenBooks(Message, frozen=True, tag="open_books"):
@@ -187,7 +201,53 @@ class OpenBooks(Message, frozen=True, tag="open_books"):
     mode: Mode
 
 
-Command = (
+class EngageKillSwitch(Message, frozen=True, tag="engage_kill_switch"):
+    """Cancel all orders, take no more, pause the strategies; `flatten` closes positions as well.
+
+    Engaged again it changes nothing, but flattens when that is asked for the first time.
+    """
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    submitted_by: str
+    reason: str
+    flatten: bool = False
+    origin: Origin | None = None
+
+
+class ReleaseKillSwitch(Message, frozen=True, tag="release_kill_switch"):
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    submitted_by: str
+    origin: Origin | None = None
+
+
+class AcknowledgeLoss(Message, frozen=True, tag="acknowledge_loss"):
+    """Let orders pass again after the loss limit was reached; the loss counts anew from here."""
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    submitted_by: str
+    origin: Origin | None = None
+
+
+class SeeRisk(Message, frozen=True, tag="see_risk"):
+    """Tell how things stand; changes nothing."""
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+
+
+RiskCommand = EngageKillSwitch | ReleaseKillSwitch | AcknowledgeLoss | SeeRisk
+BooksCommand = (
     SubmitOrder
     | CancelOrder
     | CancelOrders
@@ -197,6 +257,7 @@ Command = (
     | MoveCash
     | OpenBooks
 )
+Command = BooksCommand | RiskCommand
 
 
 # --- what they are told ----------------------------------------------------------------------
@@ -314,9 +375,34 @@ class Refusal(Message, frozen=True, tag="refusal"):
     #: The limit that refused it and the value it saw, where there are such.
     limit: str | None = None
     observed: str | None = None
+    #: Of the risk ladder, when one of its limits refused it.
+    level: str | None = None
 
 
-Reply = OrderReply | OrdersReply | CashReply | BooksReply | Refusal
+class LimitUse(msgspec.Struct, frozen=True):
+    kind: str
+    level: str
+    limit: str
+    used: str
+
+
+class RiskReply(Message, frozen=True, tag="risk_reply"):
+    """How the books stand after the commit, at the last prices."""
+
+    request_id: str
+    at: datetime
+    state: RiskState
+    gross_exposure: Decimal
+    net_exposure: Decimal
+    #: Since the reset that the loss limit counts from; below zero it is a gain.
+    loss: Decimal
+    open_orders: int
+    #: Why the platform's kill switch is engaged; None when it isn't.
+    halted: str | None
+    limits: tuple[LimitUse, ...]
+
+
+Reply = OrderReply | OrdersReply | CashReply | BooksReply | RiskReply | Refusal
 
 
 # --- what happened: frames of the account topics ---------------------------------------------

@@ -19,6 +19,7 @@ from shared.models.orders import (
     ReplaceOrder,
     SubmitOrder,
 )
+from shared.models.risk import RiskState
 from shared.trading.amounts import ZERO, exactly
 from shared.trading.cash import fault_of_entry
 from shared.trading.changes import CashEntered, Change, OrderChanged, WorkingOrder
@@ -32,6 +33,7 @@ from shared.trading.matching import Reach
 from shared.trading.paper import PaperMarket
 from shared.trading.positions import Holding
 from shared.trading.protection import exits_of
+from shared.trading.risk_guard import PriceOf, RiskGuard
 from shared.trading.settlement import Settlement
 from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
 from shared.trading.working import WorkingOrders, is_exit
@@ -48,10 +50,22 @@ class BooksState(msgspec.Struct):
     holdings: list[Holding] = []
     #: Each with whether it still waits for its first print.
     working: list[tuple[WorkingOrder, bool]] = []
+    risk: RiskState = msgspec.field(default_factory=RiskState)
+
+
+def _no_price(_: Symbol) -> Decimal | None:
+    return None
 
 
 class Books:
-    def __init__(self, account: AccountTerms, mode: Mode, limits: Limits, state: BooksState):
+    def __init__(
+        self,
+        account: AccountTerms,
+        mode: Mode,
+        limits: Limits,
+        state: BooksState,
+        price_of: PriceOf = _no_price,
+    ):
         #: Replaced by the owner when the account's terms change.
         self.account = account
         self.mode = mode
@@ -63,6 +77,7 @@ class Books:
         self._lifecycle = Lifecycle(self._orders, self._settlement)
         self._groups = Groups(self._orders, self._lifecycle, self._settlement)
         self._market = PaperMarket(self._orders, self._settlement, self._lifecycle, self._groups)
+        self.risk = RiskGuard(self._orders, self._settlement, state.risk, price_of)
         # Entries first, whose exits work for what they have filled.
         for working, _ in sorted(state.working, key=lambda each: is_exit(each[0].order)):
             self._groups.join(working)
@@ -159,9 +174,12 @@ class Books:
         tick = instrument.tick_size
         ends = session_close if command.time_in_force == "day" else command.expires_at
         ends = None if ends is None else ends.astimezone(UTC)
-        if len(parts) > 1:
-            fault = exits_fault({role: part for role, part in parts if role is not None})
-            return fault or self._begin_group(parts, tick, last_price, at, ends, tape_id)
+        exits = {role: part for role, part in parts if role is not None}
+        fault = (exits_fault(exits) if exits else None) or self.risk.rate_fault(command, at)
+        if fault is not None:
+            return fault
+        if exits:
+            return self._begin_group(parts, tick, last_price, at, ends, tape_id)
         reserve, obstacle = self._weigh(command, tick, last_price)
         new = self._number(command, at, ends, last_price, tick)
         return [self._lifecycle.begin(new, tick, reserve, obstacle, tape_id, at)]
@@ -218,6 +236,7 @@ class Books:
         if isinstance(draft, Refused):
             return draft
         fault = fault_of(draft, self.account, instrument, self._limits, None, at)
+        fault = fault or self.risk.rate_fault(draft, at)
         if fault is not None:
             return fault
         fault = self._groups.fault_of_replacing(working, draft)
@@ -269,7 +288,7 @@ class Books:
         assert instrument is not None, "fault_of refuses an unknown symbol"
         tick = instrument.tick_size
         freed = self._orders.working_in(symbol) if command.cancel_orders else []
-        reserve, obstacle = self._weigh(draft, tick, last_price, freed=freed)
+        reserve, obstacle = self._weigh(draft, tick, last_price, freed, closes=True)
         ended = [] if obstacle else self._cancel_each(freed, at)
         new = self._number(draft, at, None, last_price, tick)
         new = msgspec.structs.replace(new, closes_position=True)
@@ -330,11 +349,13 @@ class Books:
         tick: Decimal,
         last_price: Decimal | None,
         freed: Sequence[WorkingOrder] = (),
+        *,
+        closes: bool = False,
     ) -> tuple[Decimal, Refused | None]:
         """What the order reserves, and what forbids it, when `freed` no longer work."""
         reserve = reserve_for(command, self.account.costs, tick, last_price, self._limits)
         freed_cash, freed_qty = self._orders.freed_without(freed) if freed else (ZERO, ZERO)
-        obstacle = obstacle_to(
+        obstacle = self.risk.obstacle_to(command, last_price, freed, closes=closes) or obstacle_to(
             command,
             last_price=last_price,
             reserve=reserve,

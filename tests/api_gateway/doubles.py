@@ -24,6 +24,7 @@ from shared.models.base import encode
 from shared.models.cash import CashReply, LedgerEntry, MoveCash
 from shared.models.identifiers import Symbol
 from shared.models.orders import (
+    AcknowledgeLoss,
     BooksReply,
     CancelOrder,
     CancelOrders,
@@ -36,10 +37,14 @@ from shared.models.orders import (
     OrdersReply,
     ProtectPosition,
     Refusal,
+    ReleaseKillSwitch,
     ReplaceOrder,
     Reply,
+    RiskCommand,
+    RiskReply,
     SubmitOrder,
 )
+from shared.models.risk import RiskState
 from shared.redis.keys import order_commands
 from shared.redis.streams import read_after
 from shared.trading.classes import parts_of
@@ -115,6 +120,8 @@ class ProcessorDouble:
                     return _protect(db, command)
                 case MoveCash():
                     return _move_cash(db, command)
+                case _:
+                    return _risk(command)
 
 
 def _open_books(db: Session, command: OpenBooks) -> Reply:
@@ -133,6 +140,28 @@ def _open_books(db: Session, command: OpenBooks) -> Reply:
         )
         db.add(deposit)
     return BooksReply(request_id=command.request_id, cash=deposit.balance)
+
+
+def _risk(command: RiskCommand) -> Reply:
+    """Nothing is at stake, nothing latched."""
+    if isinstance(command, AcknowledgeLoss | ReleaseKillSwitch):
+        code = (
+            "loss_limit_not_latched"
+            if isinstance(command, AcknowledgeLoss)
+            else "kill_switch_not_engaged"
+        )
+        return Refusal(request_id=command.request_id, code=code, message="Nothing is latched.")
+    return RiskReply(
+        request_id=command.request_id,
+        at=datetime.now(UTC),
+        state=RiskState(),
+        gross_exposure=Decimal(0),
+        net_exposure=Decimal(0),
+        loss=Decimal(0),
+        open_orders=0,
+        halted=None,
+        limits=(),
+    )
 
 
 def _submit(db: Session, command: SubmitOrder) -> Reply:

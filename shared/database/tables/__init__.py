@@ -21,11 +21,20 @@ from shared.database.tables.orders import (
     PositionRow,
     ShardRow,
 )
+from shared.database.tables.risk import (
+    AccountRiskRow,
+    AuditRow,
+    RiskLimitsRow,
+    RiskPlatformRow,
+    ShardHaltRow,
+)
 from shared.database.tables.strategies import DeploymentRow, SignalRow
 
 __all__ = [
     "AccountEventRow",
+    "AccountRiskRow",
     "AccountRow",
+    "AuditRow",
     "Base",
     "BooksCheckRow",
     "CandleRow",
@@ -40,7 +49,10 @@ __all__ = [
     "OrderTransitionRow",
     "PositionRow",
     "ReplayRow",
+    "RiskLimitsRow",
+    "RiskPlatformRow",
     "SessionRow",
+    "ShardHaltRow",
     "ShardRow",
     "SignalRow",
     "UserRow",
