@@ -29,6 +29,7 @@ from shared.database.tables.risk import (
     ShardHaltRow,
 )
 from shared.database.tables.strategies import DeploymentRow, SignalRow
+from shared.database.tables.studies import StudyRow, StudyTrialRow
 
 __all__ = [
     "AccountEventRow",
@@ -55,6 +56,8 @@ __all__ = [
     "ShardHaltRow",
     "ShardRow",
     "SignalRow",
+    "StudyRow",
+    "StudyTrialRow",
     "UserRow",
     "utc_now",
 ]

@@ -182,6 +182,24 @@ def upgrade() -> None:
         sa.UniqueConstraint("topic", "topic_seq", name=op.f("uq_account_events_topic_topic_seq")),
     )
     op.create_table(
+        "studies",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("settings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_studies")),
+    )
+    op.create_table(
+        "study_trials",
+        sa.Column("study", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("result", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.CheckConstraint("number >= 0", name=op.f("ck_study_trials_number")),
+        sa.ForeignKeyConstraint(["study"], ["studies.name"], name=op.f("fk_study_trials_study")),
+        sa.PrimaryKeyConstraint("study", "number", name=op.f("pk_study_trials")),
+    )
+    op.create_table(
         "deployments",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("account_id", sa.Uuid(), nullable=False),
@@ -568,6 +586,8 @@ def downgrade() -> None:
     op.drop_table("orders")
     op.drop_index(op.f("ix_deployments_account_id"), table_name="deployments")
     op.drop_table("deployments")
+    op.drop_table("study_trials")
+    op.drop_table("studies")
     op.drop_table("account_events")
     op.drop_index(op.f("ix_sessions_user_id"), table_name="sessions")
     op.drop_table("sessions")
