@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from api_gateway.cash.schemas import LedgerEntryView
 from api_gateway.errors import Refused
 from api_gateway.orders import repository
+from api_gateway.orders.filters import ExecutionFilters, LedgerFilters, OrderFilters
 from api_gateway.orders.requests import OrderProcessor
 from api_gateway.orders.schemas import (
     CancelledOrders,
@@ -147,18 +148,15 @@ class Orders:
         self,
         account_id: UUID,
         mode: Mode,
+        only: OrderFilters,
         *,
-        status: str | None,
-        symbol: str | None,
         cursor: str | None,
         newest_first: bool,
         limit: int,
     ) -> Page[OrderView]:
         after = parse_seq_cursor(cursor)
         with self._sessions() as db:
-            rows = repository.orders(
-                db, account_id, mode, status, symbol, after, newest_first, limit + 1
-            )
+            rows = repository.orders(db, account_id, mode, only, after, newest_first, limit + 1)
         items, next_cursor = _page(OrderView, rows, limit, lambda row: seq_cursor(row.seq))
         return Page[OrderView](items=items, next_cursor=next_cursor)
 
@@ -166,26 +164,31 @@ class Orders:
         self,
         account_id: UUID,
         mode: Mode,
+        only: ExecutionFilters,
         *,
-        order_id: UUID | None,
         cursor: str | None,
         newest_first: bool,
         limit: int,
     ) -> Page[ExecutionView]:
         after = parse_seq_cursor(cursor)
         with self._sessions() as db:
-            rows = repository.executions(
-                db, account_id, mode, order_id, after, newest_first, limit + 1
-            )
+            rows = repository.executions(db, account_id, mode, only, after, newest_first, limit + 1)
         items, next_cursor = _page(ExecutionView, rows, limit, lambda row: seq_cursor(row.seq))
         return Page[ExecutionView](items=items, next_cursor=next_cursor)
 
     def ledger(
-        self, account_id: UUID, mode: Mode, *, cursor: str | None, newest_first: bool, limit: int
+        self,
+        account_id: UUID,
+        mode: Mode,
+        only: LedgerFilters,
+        *,
+        cursor: str | None,
+        newest_first: bool,
+        limit: int,
     ) -> Page[LedgerEntryView]:
         after = parse_seq_cursor(cursor)
         with self._sessions() as db:
-            rows = repository.ledger(db, account_id, mode, after, newest_first, limit + 1)
+            rows = repository.ledger(db, account_id, mode, only, after, newest_first, limit + 1)
         items, next_cursor = _page(LedgerEntryView, rows, limit, lambda row: seq_cursor(row.seq))
         return Page[LedgerEntryView](items=items, next_cursor=next_cursor)
 

@@ -1,19 +1,19 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Body, Response
 
 from api_gateway.cash.schemas import LedgerEntryView
 from api_gateway.dependencies import GatewayState, ReadableAccount, TradableAccount
 from api_gateway.documentation import problems
 from api_gateway.orders.actions import protection_view, with_legs
 from api_gateway.orders.examples import CLOSINGS, PARTS, PROTECTIONS, REPLACEMENTS, TICKETS
+from api_gateway.orders.filters import ExecutionFilters, LedgerFilters, OrderFilters
 from api_gateway.orders.schemas import (
     CancelledOrders,
     ClosedPositions,
     Closing,
     ExecutionView,
-    OrderFilter,
     OrderReplacement,
     OrderTicket,
     OrderView,
@@ -76,9 +76,8 @@ def _told(reply: OrderReply, response: Response) -> OrderView:
 def list_orders(
     scope: ReadableAccount,
     gateway: GatewayState,
+    only: OrderFilters,
     mode: Mode = "paper",
-    status: OrderFilter | None = None,
-    symbol: Symbol | None = None,
     direction: Direction = "newest",
     cursor: CursorText = None,
     limit: Limit = 100,
@@ -86,8 +85,7 @@ def list_orders(
     return gateway.orders.orders(
         scope.account_id,
         mode,
-        status=status,
-        symbol=symbol,
+        only,
         cursor=cursor,
         newest_first=direction == "newest",
         limit=limit,
@@ -244,8 +242,8 @@ async def unprotect_position(
 def list_executions(
     scope: ReadableAccount,
     gateway: GatewayState,
+    only: ExecutionFilters,
     mode: Mode = "paper",
-    order_id: Annotated[UUID | None, Query(description="Of this order only.")] = None,
     direction: Direction = "newest",
     cursor: CursorText = None,
     limit: Limit = 100,
@@ -253,7 +251,7 @@ def list_executions(
     return gateway.orders.executions(
         scope.account_id,
         mode,
-        order_id=order_id,
+        only,
         cursor=cursor,
         newest_first=direction == "newest",
         limit=limit,
@@ -280,11 +278,17 @@ def list_positions(
 def list_ledger(
     scope: ReadableAccount,
     gateway: GatewayState,
+    only: LedgerFilters,
     mode: Mode = "paper",
     direction: Direction = "newest",
     cursor: CursorText = None,
     limit: Limit = 100,
 ) -> Page[LedgerEntryView]:
     return gateway.orders.ledger(
-        scope.account_id, mode, cursor=cursor, newest_first=direction == "newest", limit=limit
+        scope.account_id,
+        mode,
+        only,
+        cursor=cursor,
+        newest_first=direction == "newest",
+        limit=limit,
     )

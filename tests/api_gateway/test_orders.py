@@ -459,6 +459,13 @@ async def test_orders_are_filtered_by_status_symbol_and_mode(trader: Person, ord
     assert await ids(symbol="IBM") == [done["id"]]
     assert len(await ids(status="rejected")) == 1
     assert await ids(mode="live") == []
+    assert await ids(side="sell") == []
+    assert await ids(side="buy", type="limit") == [done["id"], working["id"]]
+    assert await ids(type="limit", status="working") == [working["id"]]
+    assert await ids(group_id=str(uuid4())) == []
+    assert await ids(start=done["submitted_at"], symbol="IBM") == [done["id"]]
+    assert await ids(end=done["submitted_at"], symbol="IBM") == []
+    assert await ids(start="2199-01-01T00:00:00Z") == []
 
 
 async def test_a_filter_that_means_nothing_is_refused(trader: Person, orders: str) -> None:
@@ -470,6 +477,13 @@ async def test_a_filter_that_means_nothing_is_refused(trader: Person, orders: st
         "limit=x",
         "order=down",
         "symbol=%00",
+        "side=long",
+        "type=oco",
+        "group_id=1",
+        "start=yesterday",
+        "start=2026-01-01",
+        "end=2026-01-01T00:00:00",
+        "end=9999-01-01T00:00:00Z",
     ]:
         assert code(await trader.http.get(f"{orders}?{query}")) == (422, "invalid_request")
 
@@ -479,6 +493,12 @@ async def test_the_ledger_starts_with_the_deposit(trader: Person, account: dict[
     assert [(e["kind"], e["amount"], e["balance"]) for e in entries] == [
         ("deposit", "100000", "100000")
     ]
+    books = f"/accounts/{account['id']}"
+    assert await every(trader, f"{books}/ledger", kind="deposit", start=entries[0]["at"]) == entries
+    assert await every(trader, f"{books}/ledger", kind="fee") == []
+    assert await every(trader, f"{books}/ledger", end=entries[0]["at"]) == []
+    assert await every(trader, f"{books}/executions", symbol="SPY", side="buy") == []
+    assert code(await trader.http.get(f"{books}/ledger?kind=gift")) == (422, "invalid_request")
 
 
 # --- hostile bodies --------------------------------------------------------------------------
