@@ -12,6 +12,7 @@ from shared.database.tables.market_data import (
 )
 from shared.database.tables.orders import (
     AccountEventRow,
+    BooksCheckRow,
     ExecutionRow,
     LedgerEntryRow,
     MarkRow,
@@ -36,6 +37,7 @@ __all__ = [
     "AccountRow",
     "AuditRow",
     "Base",
+    "BooksCheckRow",
     "CandleRow",
     "DeploymentRow",
     "ExecutionRow",

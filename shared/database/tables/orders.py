@@ -1,10 +1,12 @@
 """Orders and the books. Written by the order processor that holds the account's shard, alone."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.database.tables.base import Base
@@ -74,7 +76,7 @@ class OrderRow(Base):
     seq: Mapped[int] = mapped_column(BigInteger)
     submitted_at: Mapped[datetime]
     updated_at: Mapped[datetime]
-    #: Cash that the order keeps from others while it works; zero for a sell.
+    #: Cash that the order keeps from others for what is left of it; zero for a sell.
     reserved: Mapped[Decimal]
     #: Tape entry that the shard had come to when it took the order: prints after it count.
     tape_id: Mapped[str]
@@ -97,6 +99,11 @@ class OrderRow(Base):
     group_role: Mapped[str | None]
     #: An exit whose quantity follows the position.
     protects_position: Mapped[bool] = mapped_column(default=False)
+    #: The account's terms when it was accepted, for its paper fills.
+    paper_terms: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    #: What its executions cost exactly, before their fees are rounded to cents; kept while it is
+    #: partly filled.
+    commission: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default=text("0"))
 
     __table_args__ = (
         UniqueConstraint("account_id", "mode", "client_order_id"),
@@ -221,6 +228,30 @@ class LedgerEntryRow(Base):
             postgresql_where=text("transfer_id IS NOT NULL"),
         ),
     )
+
+
+class BooksCheckRow(Base):
+    """What working the books out again found, the newest progress."""
+
+    __tablename__ = "books_checks"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    #: Of the nightly check: at most one process makes it.
+    night: Mapped[date | None] = mapped_column(unique=True)
+    status: Mapped[str]
+    requested_by: Mapped[str]
+    #: None for all accounts.
+    account_id: Mapped[UUID | None]
+    started_at: Mapped[datetime] = mapped_column(index=True)
+    updated_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    books: Mapped[int] = mapped_column(BigInteger)
+    executions: Mapped[int] = mapped_column(BigInteger)
+    differences: Mapped[int] = mapped_column(BigInteger)
+    details: Mapped[list[Any]]
+    error: Mapped[str | None]
+
+    __table_args__ = (CheckConstraint("status IN ('running', 'done', 'failed')", name="status"),)
 
 
 class AccountEventRow(Base):
