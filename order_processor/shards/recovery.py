@@ -154,6 +154,7 @@ def order_of(row: Row[Any]) -> Order:
         group_id=None if row.group_id is None else OrderId(row.group_id),
         group_role=row.group_role,
         protects_position=row.protects_position,
+        notional=_plain(row.notional),
     )
 
 
@@ -198,7 +199,7 @@ def _load_books(
 
 _WORKING_ORDERS = text(
     f"""
-    SELECT o.*, i.tick_size,
+    SELECT o.*, i.tick_size, i.lot_size,
            (SELECT max(t.seq) FROM order_transitions t WHERE t.order_id = o.id) AS steps,
            (SELECT count(*) FROM executions e WHERE e.order_id = o.id) AS executions
       FROM orders o JOIN instruments i ON i.symbol = o.symbol
@@ -260,6 +261,7 @@ def _working(row: Row[Any], last_prices: dict[Symbol, LastPrice]) -> tuple[Worki
     working = WorkingOrder(
         order=order_of(row),
         tick=plain(row.tick_size),
+        lot=plain(row.lot_size),
         reserved=plain(row.reserved),
         tape_id=row.tape_id,
         steps=row.steps or 0,

@@ -30,6 +30,7 @@ from shared.trading.groups import Groups
 from shared.trading.ledger import Ledger
 from shared.trading.lifecycle import Lifecycle
 from shared.trading.matching import Reach
+from shared.trading.notional import sized
 from shared.trading.paper import PaperMarket
 from shared.trading.positions import Holding
 from shared.trading.protection import exits_of
@@ -164,6 +165,11 @@ class Books:
         fault = class_fault(command)
         if fault is not None:
             return fault
+        if command.notional is not None:
+            order = sized(command, instrument, last_price, self._limits)
+            if isinstance(order, Refused):
+                return order
+            command = order
         parts = parts_of(command)
         now = at if time_known else None
         for role, part in parts:
@@ -179,21 +185,22 @@ class Books:
         if fault is not None:
             return fault
         if exits:
-            return self._begin_group(parts, tick, last_price, at, ends, tape_id)
+            return self._begin_group(parts, instrument, last_price, at, ends, tape_id)
         reserve, obstacle = self._weigh(command, tick, last_price)
         new = self._number(command, at, ends, last_price, tick)
-        return [self._lifecycle.begin(new, tick, reserve, obstacle, tape_id, at)]
+        return [self._lifecycle.begin(new, instrument, reserve, obstacle, tape_id, at)]
 
     def _begin_group(
         self,
         parts: Sequence[Part],
-        tick: Decimal,
+        instrument: Instrument,
         last_price: Decimal | None,
         at: datetime,
         ends: datetime | None,
         tape_id: str,
     ) -> list[OrderChanged]:
         """All of them, or all rejected for what forbids one that is to work at once."""
+        tick = instrument.tick_size
         guarded = parts[0][0] == "entry"
         weighed = [self._weigh(part, tick, last_price) for _, part in parts]
         at_once = weighed[:1] if guarded else weighed
@@ -209,7 +216,7 @@ class Books:
             )
             withheld = part.qty if held else ZERO
             change = self._lifecycle.begin(
-                new, tick, reserve, obstacle, tape_id, at, held=held, withheld=withheld
+                new, instrument, reserve, obstacle, tape_id, at, held=held, withheld=withheld
             )
             if obstacle is None and change.opened is not None:
                 self._groups.join(change.opened)
@@ -251,12 +258,12 @@ class Books:
         new = self._number(draft, at, None, None if held else last_price, tick)
         new = successor(new, old, tick)
         if obstacle is not None and not held and not old.protects_position:
-            return [self._lifecycle.begin(new, tick, reserve, obstacle, tape_id, at)]
+            return [self._lifecycle.begin(new, instrument, reserve, obstacle, tape_id, at)]
         replaced = self._lifecycle.end(working, "replace", at)
         working.order = msgspec.structs.replace(working.order, replaced_by=new.id)
         ended = msgspec.structs.replace(replaced, order=working.order)
         begun = self._lifecycle.begin(
-            new, tick, reserve, None, tape_id, at, held=held, withheld=working.withheld
+            new, instrument, reserve, None, tape_id, at, held=held, withheld=working.withheld
         )
         assert begun.opened is not None, "it begins"
         return [ended, *self._groups.replaced(old, begun.opened, at), begun]
@@ -292,7 +299,7 @@ class Books:
         ended = [] if obstacle else self._cancel_each(freed, at)
         new = self._number(draft, at, None, last_price, tick)
         new = msgspec.structs.replace(new, closes_position=True)
-        return [*ended, self._lifecycle.begin(new, tick, reserve, obstacle, tape_id, at)]
+        return [*ended, self._lifecycle.begin(new, instrument, reserve, obstacle, tape_id, at)]
 
     @exactly
     def protect(
@@ -337,7 +344,7 @@ class Books:
                 group_role=role,
                 protects_position=True,
             )
-            change = self._lifecycle.begin(new, instrument.tick_size, ZERO, None, tape_id, at)
+            change = self._lifecycle.begin(new, instrument, ZERO, None, tape_id, at)
             assert change.opened is not None, "nothing forbids it"
             self._groups.join(change.opened)
             begun.append(change)

@@ -30,6 +30,7 @@ class WorkingOrder(msgspec.Struct):
     order: Order
     #: Of the instrument, for the fill's rounding.
     tick: Decimal
+    lot: Decimal
     #: Cash kept for it; zero for a sell.
     reserved: Decimal
     #: Tape entry that had been applied when it was taken.

@@ -13,7 +13,8 @@ from shared.trading.costs import CostModel
 from shared.trading.groups import Groups
 from shared.trading.lifecycle import Lifecycle, step
 from shared.trading.matching import awaits_trigger, fill_price, trailed, triggers, with_mark
-from shared.trading.orders import Transition
+from shared.trading.notional import BELOW_LOT, lots_for
+from shared.trading.orders import WORKING, Transition
 from shared.trading.settlement import Settlement
 from shared.trading.terms import Refused
 from shared.trading.tickets import AT_ONCE
@@ -79,6 +80,11 @@ class PaperMarket:
                 return self._wait_on(working, price)
             steps = (_trigger(working, at),)
             first_print = True
+        if working.order.notional is not None and not working.order.filled_qty:
+            resized = self._size(working, price, costs, at)
+            if working.order.status not in WORKING:
+                return OrderChanged(working.order, resized, self._settlement.cash)
+            steps += resized
         order = working.order
         at_price = fill_price(order, price, costs, working.tick, first_print=first_print)
         change: OrderChanged | OrderFilled
@@ -91,6 +97,20 @@ class PaperMarket:
             # Without steps, it only seemed to reach the limit.
             return OrderChanged(order, steps, self._settlement.cash) if steps else None
         return msgspec.structs.replace(change, transitions=(*steps, *change.transitions))
+
+    def _size(
+        self, working: WorkingOrder, price: Decimal, costs: CostModel, at: datetime
+    ) -> tuple[Transition, ...]:
+        """The quantity that the order's amount comes to at its first print; or its end."""
+        order = working.order
+        assert order.notional is not None, "it is for an amount"
+        qty = lots_for(order.notional, costs.slipped(price, order.side, working.tick), working.lot)
+        if not qty:
+            return self._lifecycle.end(working, "cancel", at, BELOW_LOT).transitions
+        if qty == order.qty:
+            return ()
+        self._orders.refit(working, msgspec.structs.replace(order, qty=qty), working.withheld)
+        return (step(working, "resize", at),)
 
     def _wait_on(self, working: WorkingOrder, price: Decimal) -> StopMoved | None:
         """The print did not reach the stop; it may have moved it."""

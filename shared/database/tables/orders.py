@@ -97,6 +97,8 @@ class OrderRow(Base):
     group_role: Mapped[str | None]
     #: An exit whose quantity follows the position.
     protects_position: Mapped[bool] = mapped_column(default=False)
+    #: The amount of money that it is for; its first fill decides `qty`.
+    notional: Mapped[Decimal | None]
 
     __table_args__ = (
         UniqueConstraint("account_id", "mode", "client_order_id"),

@@ -428,7 +428,7 @@ class Played:
         for each in self.books.working.values():
             order = self.told[each.order.client_order_id]
             seen = next(o.seen for o in self.naive.orders if o.name == order.client_order_id)
-            copy = WorkingOrder(order, each.tick, each.reserved, each.tape_id, each.steps)
+            copy = WorkingOrder(order, each.tick, LOT, each.reserved, each.tape_id, each.steps)
             working.append((copy, not seen))
         state = BooksState(
             cash=last.balance,

@@ -249,6 +249,7 @@ def upgrade() -> None:
         sa.Column("group_id", sa.Uuid(), nullable=True),
         sa.Column("group_role", sa.Text(), nullable=True),
         sa.Column("protects_position", sa.Boolean(), nullable=False),
+        sa.Column("notional", sa.Numeric(precision=38, scale=12), nullable=True),
         sa.CheckConstraint("mode IN ('paper', 'live')", name=op.f("ck_orders_mode")),
         sa.CheckConstraint(
             "qty > 0 AND filled_qty >= 0 AND filled_qty <= qty", name=op.f("ck_orders_qty")
