@@ -28,6 +28,7 @@ _TAGS = [
     ("orders", "Submit, follow and cancel orders; executions, positions, cash."),
     ("risk", "Limits, exposure, loss limit and kill switches; who did what."),
     ("market data", "Instruments, candles, indicators; files and replays for admins."),
+    ("admin", "What only admins may do."),
     ("strategies", "The catalogue, and strategies running on an account."),
     ("performance", "How an account has done."),
     ("system", "What a client must know of this installation."),

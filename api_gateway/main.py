@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from api_gateway.accounts.routes import router as accounts
+from api_gateway.books_checks.routes import router as books_checks
 from api_gateway.cash.routes import router as cash
 from api_gateway.documentation import install_openapi
 from api_gateway.errors import install_refusal_handler
@@ -47,6 +48,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         replays,
         strategies,
         performance,
+        books_checks,
         system,
     ):
         app.include_router(router, prefix=API)

@@ -40,6 +40,8 @@ class Gateway:
     market_data: Upstream
     strategies: Upstream
     analytics: Upstream
+    #: The order processor, where it answers over HTTP.
+    books: Upstream
     readiness: Mapping[str, Check]
 
 
@@ -86,6 +88,7 @@ async def wired(settings: GatewaySettings) -> AsyncIterator[Gateway]:
             market_data=await upstream("market data engine", settings.market_data_url),
             strategies=await upstream("strategy service", settings.strategy_workers_url),
             analytics=await upstream("analytics service", settings.analytics_url),
+            books=await upstream("order processor", settings.order_processor_url),
             readiness={"postgres": postgres_check(engine), "redis": redis_check(redis)},
         )
         if settings.admin_email is not None and settings.admin_password is not None:

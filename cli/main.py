@@ -11,6 +11,7 @@ import typer
 from cli.commands import (
     backtesting,
     backtesting_show,
+    books,
     data,
     demo,
     down,
@@ -38,6 +39,7 @@ app.command()(status.status)
 app.command()(logs.logs)
 app.command()(demo.demo)
 app.add_typer(data.data, name="data")
+app.add_typer(books.books, name="books")
 app.command()(backtesting.backtesting)
 app.command("backtesting-show")(backtesting_show.backtesting_show)
 app.command()(hyperopt.hyperopt)

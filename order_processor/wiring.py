@@ -22,6 +22,8 @@ from order_processor.shards.owner import ShardOwner
 from order_processor.shards.sessions import Sessions
 from order_processor.snapshots.repository import Snapshots
 from order_processor.transfers.courier import Courier
+from order_processor.verification.actions import Verification
+from order_processor.verification.repository import BooksReader, ChecksTable
 from shared.calendars import Calendars
 from shared.database import make_engine
 from shared.database.leases import Lease
@@ -34,6 +36,7 @@ class Wiring:
     engine: Engine
     redis: Redis
     snapshots: Snapshots
+    verification: Verification
     seats: list[ShardSeat]
     tasks: list[asyncio.Task[None]]
 
@@ -57,6 +60,8 @@ async def wire(
         feed = TapeFeed(redis)
         acknowledgements = Acknowledgements(redis)
         courier = Courier(engine, redis, settings.order_shards, settings.order_transfer_retry_s)
+        verification = Verification(BooksReader(engine), ChecksTable(engine))
+        stack.push_async_callback(verification.close)
         sessions = Sessions(Calendars(settings.calendar_folder))
         stack.callback(sessions.close)
         rules = RuleBook(engine, settings.order_risk_refresh_s)
@@ -67,13 +72,16 @@ async def wire(
             asyncio.create_task(acknowledgements.run(), name="acknowledgements"),
             asyncio.create_task(rules.run(), name="risk rules"),
             asyncio.create_task(courier.run(), name="transfers"),
+            asyncio.create_task(
+                verification.every_night(settings.order_books_check_hour, wall),
+                name="nightly check",
+            ),
         ]
         stack.push_async_callback(end_tasks, list(tasks))
         shards = [asyncio.create_task(seat.run(), name="shard") for seat in seats]
         stack.push_async_callback(_drain, seats, shards, settings.drain_timeout_s)
-        yield Wiring(
-            engine, redis, Snapshots(engine, settings.order_shards), seats, [*tasks, *shards]
-        )
+        snapshots = Snapshots(engine, settings.order_shards)
+        yield Wiring(engine, redis, snapshots, verification, seats, [*tasks, *shards])
 
 
 def _seats(

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.backtests.records import records_folder
+from cli.backtests.records import records_folder, writing
 from cli.errors import BadInputError
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from strategy_workers.optimisation.search import Progress
     from strategy_workers.optimisation.trial import Trial
     from strategy_workers.optimisation.walk_forward import WalkProgress
@@ -46,11 +48,44 @@ Trials = Annotated[
 StopAfter = Annotated[
     int | None, typer.Option(min=1, help="End after so many trials without a better one.")
 ]
+InPostgres = Annotated[
+    bool,
+    typer.Option(
+        "--shared", help="Keep it in the platform's Postgres (DB_HOST, …), for several machines."
+    ),
+]
 SEARCHES = ("grid", "random", "bayes")
 
 
 def studies_folder(given: Path | None) -> Path:
     return records_folder(given) / "studies"
+
+
+@contextlib.contextmanager
+def place_of(folder: Path | None, *, shared: bool) -> "Iterator[Path | Engine]":
+    """Where studies are kept. What can't be written is told in a sentence."""
+    if shared:
+        with postgres() as engine:
+            yield engine
+        return
+    where = studies_folder(folder)
+    with writing(where):
+        yield where
+
+
+@contextlib.contextmanager
+def postgres() -> "Iterator[Engine]":
+    from shared.config import InvalidSettingsError, Settings
+    from shared.database import make_engine
+
+    try:
+        engine = make_engine(Settings())
+    except InvalidSettingsError as error:
+        raise BadInputError(str(error)) from error
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def check_search(search: str) -> Any:

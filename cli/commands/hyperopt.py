@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.backtests import plans, studies
-from cli.backtests.records import Folder, Html, write_file, writing
+from cli.backtests.records import Folder, Html, write_file
 from cli.backtests.tables import print_table
 from cli.commands.options import Json
 from cli.errors import BadInputError
@@ -43,6 +43,7 @@ def hyperopt(
     html: Html = None,
     folder: Folder = None,
     *,
+    shared: studies.InPostgres = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the study.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -52,11 +53,12 @@ def hyperopt(
     """
     if resume and study is None:
         raise BadInputError("--resume needs --study")
+    if shared and study is None:
+        raise BadInputError("--shared needs --study")
     wanted = plans.Wanted(
         strategy, trades or [], candles or [], timeframe, timerange, capital, fee_bps,
         slippage_bps, exchange, tick_size, lot_size,
     )  # fmt: skip
-    path = None if study is None else studies.studies_folder(folder)
     plans.log_to_stderr()
     from strategy_workers.optimisation.run import Optimisation, run_optimisation
 
@@ -74,11 +76,11 @@ def hyperopt(
             seed=seed,
         )
         with (
-            writing(path or Path()),
+            studies.place_of(folder, shared=shared) as place,
             studies.trials_bar("hyperopt") as progress,
         ):
             report, found = run_optimisation(
-                optimisation, study, path, studies.usable_jobs(jobs), progress, resume=resume
+                optimisation, study, place, studies.usable_jobs(jobs), progress, resume=resume
             )
     show_study(study or strategy, report, found, html, as_json=as_json)
 

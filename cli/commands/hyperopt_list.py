@@ -1,7 +1,5 @@
 import json
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,52 +16,50 @@ def hyperopt_list(
     html: Html = None,
     folder: Folder = None,
     *,
+    shared: studies.InPostgres = False,
     as_json: Json = False,
 ) -> None:
     """List the studies that are kept, or show the best trials of one."""
-    from strategy_workers.optimisation.journal import SUFFIX, check_name, read_journal
     from strategy_workers.optimisation.judgement import study_report
+    from strategy_workers.optimisation.kept import names_in, read_study
     from strategy_workers.optimisation.study import counted, has_stopped
 
-    where = studies.studies_folder(folder)
-    with plans.told_in_a_sentence("nothing was changed"):
+    if name is None and html is not None:
+        raise BadInputError("--html needs the study to show")
+    with (
+        plans.told_in_a_sentence("nothing was changed"),
+        studies.place_of(folder, shared=shared) as place,
+    ):
         if name is None:
-            if html is not None:
-                raise BadInputError("--html needs the study to show")
-            _list(sorted(where.glob(f"*{SUFFIX}")), as_json=as_json)
+            _list([_row(each, *read_study(place, each)) for each in names_in(place)], as_json)
             return
-        settings, results = read_journal(where / f"{check_name(name)}{SUFFIX}")
-        found = counted(results, settings["stop_after"])
-        stopped = has_stopped(found, settings["stop_after"])
-        report = study_report(settings, found, stopped)
+        settings, results = read_study(place, name)
+    found = counted(results, settings["stop_after"])
+    report = study_report(settings, found, has_stopped(found, settings["stop_after"]))
     show_study(name, report, found, html, as_json=as_json)
 
 
-def _list(paths: list[Path], *, as_json: bool) -> None:
-    from strategy_workers.optimisation.journal import read_journal
+def _row(name: str, settings: dict[str, Any], results: Any) -> dict[str, Any]:
     from strategy_workers.optimisation.study import counted, has_stopped, ranked
 
-    items = []
-    for path in paths:
-        settings, results = read_journal(path)
-        found = counted(results, settings["stop_after"])
-        best = ranked(found)
-        stopped = has_stopped(found, settings["stop_after"])
-        items.append(
-            {
-                "name": path.stem,
-                "at": datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat()[:19],
-                "strategy": settings["run"]["strategy"],
-                "search": settings["search"],
-                "trials": len(found),
-                "of": settings["trials"],
-                "state": "done" if stopped or len(found) >= settings["trials"] else "unfinished",
-                "objective": settings["objective"],
-                "best": best[0].score if best else None,
-            }
-        )
+    found = counted(results, settings["stop_after"])
+    best = ranked(found)
+    stopped = has_stopped(found, settings["stop_after"])
+    return {
+        "name": name,
+        "strategy": settings["run"]["strategy"],
+        "search": settings["search"],
+        "trials": len(found),
+        "of": settings["trials"],
+        "state": "done" if stopped or len(found) >= settings["trials"] else "unfinished",
+        "objective": settings["objective"],
+        "best": best[0].score if best else None,
+    }
+
+
+def _list(items: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         print(json.dumps({"items": items}))
         return
-    heads = ("name", "at", "strategy", "search", "trials", "of", "state", "objective", "best")
+    heads = ("name", "strategy", "search", "trials", "of", "state", "objective", "best")
     print_table(heads, [[str(item[head]) for head in heads] for item in items])

@@ -30,6 +30,7 @@ from order_processor.shards.state import Unknowns
 from shared.database.leases import Lease
 from shared.redis import tape
 from shared.redis.topics import publish_frames
+from shared.trading.amounts import exact
 from shared.trading.terms import Limits
 from shared.utils.tasks import end_tasks
 
@@ -261,9 +262,10 @@ class ShardOwner:
         """Apply tape entries, then the commands that were waiting for them."""
         await self._follow_rules()
         desk, began = self._desk, perf_counter()
-        for entry in entries:
-            desk.apply_entry(entry)
-        desk.risk.check()
+        with exact():
+            for entry in entries:
+                desk.apply_entry(entry)
+            desk.risk.check()
         room = self._settings.order_batch_commands - desk.batch.commands
         commands = self._commands.take(min(room, _COMMANDS_AT_ONCE), desk.has_applied)
         if commands:
@@ -288,8 +290,9 @@ class ShardOwner:
 
     async def _apply_commands(self, commands: list[CommandEntry]) -> None:
         try:
-            for command in commands:
-                self._desk.apply_command(command, poisoned=command.id in self._poisoned)
+            with exact():
+                for command in commands:
+                    self._desk.apply_command(command, poisoned=command.id in self._poisoned)
         except UnappliableError:
             # The memory is lost; the batch under way isn't, and its senders wait for answers.
             await self._committer.settle()

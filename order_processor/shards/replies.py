@@ -1,9 +1,11 @@
 """Answers to commands that need no books."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 import structlog
+from prometheus_client import Counter
 
 from order_processor.metrics import COMMANDS
 from shared.models.cash import CashReply, LedgerEntry, MoveCash
@@ -138,6 +140,11 @@ def _same_stop(order: Order, command: SubmitOrder) -> bool:
     return order.stop_price == command.stop_price
 
 
+@lru_cache(maxsize=256)
+def _counted(kind: str, outcome: str) -> Counter:
+    return COMMANDS.labels(kind, outcome)
+
+
 def note(command: Command, reply: Reply) -> None:
     """Count it, and log it with the request that it came from. It is not committed yet."""
     if isinstance(reply, Refusal):
@@ -149,7 +156,7 @@ def note(command: Command, reply: Reply) -> None:
     else:
         outcome = "ok"
     kind = type(command).__struct_config__.tag
-    COMMANDS.labels(kind, outcome).inc()
+    _counted(kind, outcome).inc()
     log.debug(
         "command_applied",
         request_id=command.request_id,

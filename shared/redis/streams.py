@@ -1,9 +1,12 @@
 """Reading streams, with the types that our connections (bytes in, bytes out) really give."""
 
-from functools import lru_cache
-from typing import Any, NamedTuple
+from __future__ import annotations
 
-from redis.asyncio import Redis
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 BEGINNING = "0-0"
 

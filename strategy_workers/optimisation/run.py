@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from strategy_workers.backtests.errors import BadBacktestError
 from strategy_workers.backtests.plan import Plan
@@ -21,6 +21,9 @@ from strategy_workers.optimisation.space import Point, Space, parse_space
 from strategy_workers.optimisation.study import Search, Settings, has_stopped
 from strategy_workers.optimisation.trial import Task, Trial, run_trial
 from strategy_workers.sdk import InvalidParametersError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 
 @dataclass(frozen=True)
@@ -72,24 +75,32 @@ def prepared(wanted: Optimisation) -> Prepared:
 def run_optimisation(
     wanted: Optimisation,
     name: str | None,
-    folder: Path | None,
+    place: Path | Engine | None,
     jobs: int,
     progress: Progress,
     *,
     resume: bool,
 ) -> tuple[dict[str, Any], list[Trial]]:
-    """Report, and the trials that count. Raises BacktestError, and OSError for the study's file."""
+    """Report, and the trials that count. A named study is kept in a folder or in Postgres.
+
+    Raises BacktestError, and OSError for the study's file.
+    """
     ready = prepared(wanted)
     sampler = ready.sampler()
     with processes(jobs) as pool:
-        if name is None or folder is None:
+        if name is not None and not resume:
+            # Data that can't be run must leave no study behind.
+            check_name(name)
+            pool.submit(run_trial, ready.task(0, sampler.points({})[0])).result()
+        if name is None or place is None:
             study: Any = InMemory()
-        else:
-            path = folder / f"{check_name(name)}{SUFFIX}"
-            if not path.exists():
-                # Data that can't be run must leave no study behind.
-                pool.submit(run_trial, ready.task(0, sampler.points({})[0])).result()
+        elif isinstance(place, Path):
+            path = place / f"{check_name(name)}{SUFFIX}"
             study = Journal.open(path, ready.settings, resume=resume)
+        else:
+            from strategy_workers.optimisation.shared_study import SharedStudy
+
+            study = SharedStudy.open(place, name, ready.settings, resume=resume)
         with closing(study):
             found = work_on(
                 study, sampler, ready.task, pool,

@@ -1,5 +1,7 @@
 """Cash over HTTP: who may move it, what is refused, and what happens when no answer comes."""
 
+import json
+import time
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -91,21 +93,32 @@ async def test_cash_goes_to_another_account_of_the_owner_once(
         assert code(answer) == (404, "not_found")
 
 
+async def insist(person: Person, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Send it again while there is no answer in time, as a client does."""
+    deadline = time.monotonic() + 30
+    while True:
+        answer = await person.http.post(path, json=body)
+        if answer.status_code != 503:
+            told: dict[str, Any] = answer.json()
+            return told
+        assert time.monotonic() < deadline, answer.text
+
+
 async def test_a_transfer_whose_other_account_does_not_answer_is_under_way(
     settings: Settings, behind: HttpDouble, processor: ProcessorDouble
 ) -> None:
     async with running(make_settings(settings, behind.url, order_answer_timeout_s=0.3)) as api:
         trader = await api.person("ada")
-        accounts = [
-            (await trader.http.post("/accounts", json={"name": name})).json() for name in "ab"
-        ]
-        processor.deaf_to = UUID(accounts[1]["id"])
-        body = {"amount": "40", "to_account_id": accounts[1]["id"], "client_entry_id": "t"}
-        answer = await trader.http.post(cash(accounts[0], "transfers"), json=body)
-        assert (answer.status_code, answer.json()["status"]) == (201, "under_way")
+        one, other = [await insist(trader, "/accounts", {"name": name}) for name in "ab"]
+        processor.deaf_to = UUID(other["id"])
+        body = {"amount": "40", "to_account_id": other["id"], "client_entry_id": "t"}
+        told = await insist(trader, cash(one, "transfers"), body)
+        assert (told["status"], told["balance"]) == ("under_way", "99960")
         processor.deaf_to = None
-        answer = await trader.http.post(cash(accounts[0], "transfers"), json=body)
-        assert (answer.status_code, answer.json()["status"]) == (200, "completed")
+        deadline = time.monotonic() + 30
+        while (told := await insist(trader, cash(one, "transfers"), body))["status"] != "completed":
+            assert time.monotonic() < deadline, told
+        assert told["balance"] == "99960"
 
 
 async def test_only_admins_correct_and_post_interest_and_they_pay_nothing_in(
@@ -132,3 +145,35 @@ async def test_only_admins_correct_and_post_interest_and_they_pay_nothing_in(
     bob = await api.person("bob")
     his = await bob.http.post(cash(account, "deposits"), json={"amount": 1})
     assert code(his) == (404, "not_found")
+
+
+async def test_admins_alone_have_the_books_checked(
+    api: Api, trader: Person, account: dict[str, Any], behind: HttpDouble
+) -> None:
+    admin = await api.admin()
+    check = {
+        "id": str(uuid4()),
+        "status": "running",
+        "requested_by": f"user:{admin.id}",
+        "account_id": account["id"],
+        "started_at": "2026-11-20T03:00:00Z",
+        "finished_at": None,
+        "books": 0,
+        "executions": 0,
+        "differences": 0,
+        "details": [],
+        "error": None,
+    }
+    behind.answer("POST", "/internal/books-checks", check, status=202)
+    behind.answer("GET", "/internal/books-checks/last", check)
+    started = await admin.http.post("/admin/books-checks", json={"account_id": account["id"]})
+    assert (started.status_code, started.json()) == (202, check)
+    asked = {"requested_by": f"user:{admin.id}", "account_id": account["id"]}
+    assert json.loads(behind.seen[-1].body) == asked
+    assert (await admin.http.get("/admin/books-checks/last")).json() == check
+    missing = await admin.http.get(f"/admin/books-checks/{uuid4()}")
+    assert code(missing) == (404, "not_found")
+    nobody = await admin.http.post("/admin/books-checks", json={"account_id": str(uuid4())})
+    assert code(nobody) == (404, "not_found")
+    assert code(await trader.http.post("/admin/books-checks", json={})) == (403, "admins_only")
+    assert code(await trader.http.get("/admin/books-checks/last")) == (403, "admins_only")

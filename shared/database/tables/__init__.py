@@ -12,6 +12,7 @@ from shared.database.tables.market_data import (
 )
 from shared.database.tables.orders import (
     AccountEventRow,
+    BooksCheckRow,
     ExecutionRow,
     LedgerEntryRow,
     MarkRow,
@@ -28,6 +29,7 @@ from shared.database.tables.risk import (
     ShardHaltRow,
 )
 from shared.database.tables.strategies import DeploymentRow, SignalRow
+from shared.database.tables.studies import StudyRow, StudyTrialRow
 
 __all__ = [
     "AccountEventRow",
@@ -35,6 +37,7 @@ __all__ = [
     "AccountRow",
     "AuditRow",
     "Base",
+    "BooksCheckRow",
     "CandleRow",
     "DeploymentRow",
     "ExecutionRow",
@@ -53,6 +56,8 @@ __all__ = [
     "ShardHaltRow",
     "ShardRow",
     "SignalRow",
+    "StudyRow",
+    "StudyTrialRow",
     "UserRow",
     "utc_now",
 ]

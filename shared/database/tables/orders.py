@@ -1,7 +1,8 @@
 """Orders and the books. Written by the order processor that holds the account's shard, alone."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
@@ -223,6 +224,30 @@ class LedgerEntryRow(Base):
             postgresql_where=text("transfer_id IS NOT NULL"),
         ),
     )
+
+
+class BooksCheckRow(Base):
+    """What working the books out again found, the newest progress."""
+
+    __tablename__ = "books_checks"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    #: Of the nightly check: at most one process makes it.
+    night: Mapped[date | None] = mapped_column(unique=True)
+    status: Mapped[str]
+    requested_by: Mapped[str]
+    #: None for all accounts.
+    account_id: Mapped[UUID | None]
+    started_at: Mapped[datetime] = mapped_column(index=True)
+    updated_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    books: Mapped[int] = mapped_column(BigInteger)
+    executions: Mapped[int] = mapped_column(BigInteger)
+    differences: Mapped[int] = mapped_column(BigInteger)
+    details: Mapped[list[Any]]
+    error: Mapped[str | None]
+
+    __table_args__ = (CheckConstraint("status IN ('running', 'done', 'failed')", name="status"),)
 
 
 class AccountEventRow(Base):
