@@ -9,6 +9,7 @@ from shared.models.orders import Order
 from shared.trading.amounts import ZERO
 from shared.trading.changes import OrderChanged, WorkingOrder
 from shared.trading.orders import Transition, Trigger, transition
+from shared.trading.paper_terms import PaperTerms
 from shared.trading.settlement import Settlement
 from shared.trading.terms import Instrument, Refused
 from shared.trading.working import WorkingOrders
@@ -23,6 +24,7 @@ class Lifecycle:
         self,
         new: Order,
         instrument: Instrument,
+        terms: PaperTerms,
         reserve: Decimal,
         obstacle: Refused | None,
         tape_id: str,
@@ -36,6 +38,7 @@ class Lifecycle:
             order=new,
             tick=instrument.tick_size,
             lot=instrument.lot_size,
+            terms=terms,
             reserved=ZERO if obstacle else reserve,
             tape_id=tape_id,
             steps=1,
