@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from shared.database.tables import ExecutionRow, OrderRow
 from shared.models.orders import Side
+from shared.trading.paper_terms import FREE, paper_terms_document
 from strategy_workers.runtime.holdings import NOTHING, Holding, after_own, left_of
 from strategy_workers.runtime.repository import read_books
 
@@ -69,6 +70,7 @@ class Books:
                 avg_fill_price=D(price),
                 reserved=D(0),
                 tape_id="",
+                paper_terms=paper_terms_document(FREE),
                 seq=self._seq,
                 submitted_at=_AT,
                 updated_at=_AT,
