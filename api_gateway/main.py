@@ -5,6 +5,8 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from api_gateway.accounts.routes import router as accounts
+from api_gateway.books_checks.routes import router as books_checks
+from api_gateway.cash.routes import router as cash
 from api_gateway.documentation import install_openapi
 from api_gateway.errors import install_refusal_handler
 from api_gateway.headers import SecurityHeaders
@@ -12,7 +14,9 @@ from api_gateway.identity.routes import router as identity
 from api_gateway.market_data.replay_routes import router as replays
 from api_gateway.market_data.routes import router as market_data
 from api_gateway.orders.routes import router as orders
+from api_gateway.origin import OriginContext
 from api_gateway.performance.routes import router as performance
+from api_gateway.risk.routes import router as risk
 from api_gateway.settings import GatewaySettings
 from api_gateway.strategies.routes import router as strategies
 from api_gateway.system.routes import router as system
@@ -37,11 +41,14 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     for router in (
         identity,
         accounts,
+        cash,
         orders,
+        risk,
         market_data,
         replays,
         strategies,
         performance,
+        books_checks,
         system,
     ):
         app.include_router(router, prefix=API)
@@ -55,5 +62,6 @@ def create_app(settings: GatewaySettings) -> FastAPI:
             expose_headers=["X-Request-ID", "Retry-After"],
             max_age=600,
         )
+    app.add_middleware(OriginContext)
     app.add_middleware(SecurityHeaders)
     return app

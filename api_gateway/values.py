@@ -102,6 +102,12 @@ def _whole_cents(value: Decimal) -> Decimal:
     return value
 
 
+def _not_zero(value: Decimal) -> Decimal:
+    if value == 0:
+        raise ValueError("must not be zero")
+    return value
+
+
 Capital = Annotated[
     Decimal,
     BeforeValidator(_exact),
@@ -109,11 +115,48 @@ Capital = Annotated[
     AfterValidator(_whole_cents),
     _decimal_schema(exclusiveMinimum=0, maximum=1e12),
 ]
+SignedMoney = Annotated[
+    Decimal,
+    BeforeValidator(_exact),
+    Field(ge=-(10**12), le=10**12),
+    AfterValidator(_whole_cents),
+    AfterValidator(_not_zero),
+    _decimal_schema("-?", minimum=-1e12, maximum=1e12),
+]
 #: Of an answer.
 Exact = Annotated[
     Decimal,
     PlainSerializer(plain, return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$", "examples": ["101.25"]}),
+]
+
+
+#: Of documents that are asked for and answered in the same words.
+_TOLD = (
+    PlainSerializer(plain, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"}, mode="serialization"),
+)
+Rate = Annotated[BasisPoints, *_TOLD]
+Percent = Annotated[
+    Decimal,
+    BeforeValidator(_exact),
+    Field(ge=0, le=100),
+    _decimal_schema(minimum=0, maximum=100),
+    *_TOLD,
+]
+Fee = Annotated[
+    Decimal,
+    BeforeValidator(_exact),
+    Field(ge=0, le=1_000_000),
+    _decimal_schema(minimum=0, maximum=1_000_000),
+    *_TOLD,
+]
+Turnover = Annotated[
+    Decimal,
+    BeforeValidator(_exact),
+    Field(ge=0, lt=LARGEST),
+    _decimal_schema(minimum=0, exclusiveMaximum=float(LARGEST)),
+    *_TOLD,
 ]
 
 
@@ -153,6 +196,12 @@ def _printable(value: str) -> str:
 Title = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=64),
+    AfterValidator(_printable),
+]
+#: Why something is done, for people who read it later.
+Remark = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
     AfterValidator(_printable),
 ]
 #: What a client types to be recognised or to search: anything printable, of bounded length.

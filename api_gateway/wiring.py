@@ -10,10 +10,12 @@ from sqlalchemy.orm import sessionmaker
 
 from api_gateway.accounts.actions import Accounts
 from api_gateway.callers import Callers
+from api_gateway.cash.actions import Cash
 from api_gateway.identity.actions import Identity
 from api_gateway.identity.passwords import Passwords
 from api_gateway.orders.actions import Orders
 from api_gateway.orders.requests import OrderProcessor
+from api_gateway.risk.actions import Risk
 from api_gateway.settings import GatewaySettings
 from api_gateway.upstream import Upstream
 from shared.auth import Tokens
@@ -32,10 +34,14 @@ class Gateway:
     identity: Identity
     callers: Callers
     accounts: Accounts
+    cash: Cash
     orders: Orders
+    risk: Risk
     market_data: Upstream
     strategies: Upstream
     analytics: Upstream
+    #: The order processor, where it answers over HTTP.
+    books: Upstream
     readiness: Mapping[str, Check]
 
 
@@ -76,10 +82,13 @@ async def wired(settings: GatewaySettings) -> AsyncIterator[Gateway]:
                 recheck_s=settings.session_recheck_s,
             ),
             accounts=Accounts(sessions, redis, processor, settings.order_shards),
+            cash=Cash(sessions, processor),
             orders=Orders(sessions, processor),
+            risk=Risk(sessions, processor),
             market_data=await upstream("market data engine", settings.market_data_url),
             strategies=await upstream("strategy service", settings.strategy_workers_url),
             analytics=await upstream("analytics service", settings.analytics_url),
+            books=await upstream("order processor", settings.order_processor_url),
             readiness={"postgres": postgres_check(engine), "redis": redis_check(redis)},
         )
         if settings.admin_email is not None and settings.admin_password is not None:

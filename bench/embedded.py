@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.machine import processor_s
+
 _TRADECTL = [sys.executable, "-m", "cli"]
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class Embedded:
@@ -63,12 +64,11 @@ class Embedded:
 
     def cpu_s(self) -> float:
         """Processor time of all of them since their start."""
-        total = 0
+        total_s = 0.0
         for pid in self.pids():
             with contextlib.suppress(FileNotFoundError):
-                facts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-                total += int(facts[11]) + int(facts[12])
-        return total / _TICKS_PER_S
+                total_s += processor_s(pid)
+        return total_s
 
     def memory_mb(self) -> float:
         """Of all of them together; what several share counts once (PSS)."""

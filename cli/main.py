@@ -8,7 +8,21 @@ import sys
 
 import typer
 
-from cli.commands import backtesting, data, demo, down, list_strategies, logs, status, up
+from cli.commands import (
+    backtesting,
+    backtesting_show,
+    books,
+    data,
+    demo,
+    down,
+    hyperopt,
+    hyperopt_list,
+    list_strategies,
+    logs,
+    status,
+    up,
+    walk_forward,
+)
 from cli.embedded.servers import ServerStartError
 from cli.errors import CliError
 
@@ -25,7 +39,12 @@ app.command()(status.status)
 app.command()(logs.logs)
 app.command()(demo.demo)
 app.add_typer(data.data, name="data")
+app.add_typer(books.books, name="books")
 app.command()(backtesting.backtesting)
+app.command("backtesting-show")(backtesting_show.backtesting_show)
+app.command()(hyperopt.hyperopt)
+app.command("hyperopt-list")(hyperopt_list.hyperopt_list)
+app.command("walk-forward")(walk_forward.walk_forward)
 app.command("list-strategies")(list_strategies.list_strategies)
 
 

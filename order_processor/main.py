@@ -5,6 +5,7 @@ from fastapi import FastAPI
 
 from order_processor.settings import OrderProcessorSettings
 from order_processor.snapshots.routes import snapshots_router
+from order_processor.verification.routes import verification_router
 from order_processor.wiring import wire
 from shared.service.app import service_app
 from shared.service.health import postgres_check, redis_check
@@ -15,6 +16,7 @@ def create_app(settings: OrderProcessorSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with wire(settings) as wiring:
             app.include_router(snapshots_router(settings, wiring.snapshots, wiring.redis))
+            app.include_router(verification_router(settings, wiring.verification))
             app.state.readiness = {
                 "postgres": postgres_check(wiring.engine),
                 "redis": redis_check(wiring.redis),

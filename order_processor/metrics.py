@@ -13,8 +13,21 @@ COMMIT_SECONDS = Histogram(
     "Time of one commit",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
+BOOKS_DIFFERENCES = Gauge(
+    "order_books_differences", "What differed at this process's last check of all books"
+)
+BOOKS_CHECKED_AT = Gauge(
+    "order_books_checked_timestamp_seconds", "When this process last checked all books"
+)
 SHARD_EPOCH = Gauge(
     "order_shard_epoch", "Lease epoch of an owned shard; 0 when not owned", ["shard"]
+)
+#: A hot shard is one with more of these than the others.
+SHARD_COMMANDS = Counter("order_shard_commands_total", "Commands committed, by shard", ["shard"])
+SHARD_SECONDS = Counter(
+    "order_shard_seconds_total",
+    "Time that a shard spent: it looks up, applies, commits (while it applies), announces",
+    ["shard", "doing"],
 )
 SHARD_FAULTS = Counter("order_shard_faults_total", "Times a shard was reloaded", ["shard", "kind"])
 EQUITY_MARKS = Counter("order_equity_marks_total", "Equity marks published")

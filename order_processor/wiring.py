@@ -11,6 +11,7 @@ from uuid import uuid4
 from redis.asyncio import Redis
 from sqlalchemy import Engine
 
+from order_processor.risk.rules import RuleBook
 from order_processor.settings import OrderProcessorSettings
 from order_processor.shards.acknowledgements import Acknowledgements
 from order_processor.shards.assignment import ShardSeat
@@ -20,6 +21,9 @@ from order_processor.shards.journal import Journal
 from order_processor.shards.owner import ShardOwner
 from order_processor.shards.sessions import Sessions
 from order_processor.snapshots.repository import Snapshots
+from order_processor.transfers.courier import Courier
+from order_processor.verification.actions import Verification
+from order_processor.verification.repository import BooksReader, ChecksTable
 from shared.calendars import Calendars
 from shared.database import make_engine
 from shared.database.leases import Lease
@@ -32,6 +36,7 @@ class Wiring:
     engine: Engine
     redis: Redis
     snapshots: Snapshots
+    verification: Verification
     seats: list[ShardSeat]
     tasks: list[asyncio.Task[None]]
 
@@ -54,19 +59,29 @@ async def wire(
         stack.push_async_callback(redis.aclose)
         feed = TapeFeed(redis)
         acknowledgements = Acknowledgements(redis)
+        courier = Courier(engine, redis, settings.order_shards, settings.order_transfer_retry_s)
+        verification = Verification(BooksReader(engine), ChecksTable(engine))
+        stack.push_async_callback(verification.close)
         sessions = Sessions(Calendars(settings.calendar_folder))
         stack.callback(sessions.close)
-        seats = _seats(settings, engine, redis, feed, acknowledgements, sessions, wall)
+        rules = RuleBook(engine, settings.order_risk_refresh_s)
+        stack.callback(rules.close)
+        seats = _seats(settings, engine, redis, feed, acknowledgements, sessions, rules, wall)
         tasks = [
             asyncio.create_task(feed.run(), name="tape"),
             asyncio.create_task(acknowledgements.run(), name="acknowledgements"),
+            asyncio.create_task(rules.run(), name="risk rules"),
+            asyncio.create_task(courier.run(), name="transfers"),
+            asyncio.create_task(
+                verification.every_night(settings.order_books_check_hour, wall),
+                name="nightly check",
+            ),
         ]
         stack.push_async_callback(end_tasks, list(tasks))
         shards = [asyncio.create_task(seat.run(), name="shard") for seat in seats]
         stack.push_async_callback(_drain, seats, shards, settings.drain_timeout_s)
-        yield Wiring(
-            engine, redis, Snapshots(engine, settings.order_shards), seats, [*tasks, *shards]
-        )
+        snapshots = Snapshots(engine, settings.order_shards)
+        yield Wiring(engine, redis, snapshots, verification, seats, [*tasks, *shards])
 
 
 def _seats(
@@ -76,6 +91,7 @@ def _seats(
     feed: TapeFeed,
     acknowledgements: Acknowledgements,
     sessions: Sessions,
+    rules: RuleBook,
     wall: WallClock,
 ) -> list[ShardSeat]:
     # Of this process alone, also when its id comes again: a lease is never taken for its own.
@@ -96,6 +112,7 @@ def _seats(
                 acknowledgements=acknowledgements,
                 wall=wall,
                 sessions=sessions,
+                rules=rules,
                 poisoned=poisoned,
                 stopping=stopping,
             )

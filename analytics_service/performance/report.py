@@ -1,16 +1,17 @@
 """One account's performance, computed from its records and the candles' closes. No I/O."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from analytics_service.performance.repository import Holding, Records
 from shared.metrics.downsample import downsampled
 from shared.metrics.drawdown import Drawdown, max_drawdown
-from shared.metrics.equity_curve import Closes, equity_curve
+from shared.metrics.equity_curve import Closes, Worth, worth
 from shared.metrics.executions import Point
 from shared.metrics.profit_factor import profit_factor
 from shared.metrics.sharpe import sharpe
+from shared.metrics.time_weighted import profit_curve, unit_curve
 from shared.metrics.total_return import total_return_fraction
 from shared.metrics.trades import round_trips
 from shared.metrics.win_rate import win_rate
@@ -20,6 +21,10 @@ from shared.trading.amounts import ZERO, exactly, measured, rounded
 @dataclass(frozen=True)
 class Performance:
     capital: Decimal
+    #: Paid in less taken out since.
+    net_flows: Decimal
+    #: Interest and adjustments.
+    income: Decimal
     cash: Decimal
     equity: Decimal
     realized_pnl: Decimal
@@ -40,27 +45,36 @@ class Performance:
 
 @exactly
 def performance(records: Records, closes: Mapping[str, Closes], max_points: int) -> Performance:
-    """Metrics are of the whole curve; the curve in the answer has at most `max_points`."""
+    """Metrics are of the whole curve; the curve in the answer has at most `max_points`.
+
+    What was paid in or taken out is neither profit nor loss: return, Sharpe ratio and fractions are
+    time-weighted, and a drawdown in money is of profits.
+    """
     prices = {one.symbol: _last_price(one, records, closes) for one in records.holdings}
-    worth = {one.symbol: rounded(one.qty * prices[one.symbol]) for one in records.holdings}
-    equity = records.cash + sum(worth.values(), ZERO)
+    values = {one.symbol: rounded(one.qty * prices[one.symbol]) for one in records.holdings}
+    equity = records.cash + sum(values.values(), ZERO)
     curve = _curve_to(equity, records, closes)
+    units = unit_curve(curve)
     trades = round_trips(records.fills)
     return Performance(
         capital=records.capital,
+        net_flows=records.net_flows,
+        income=records.income,
         cash=records.cash,
         equity=equity,
         realized_pnl=records.realized_pnl,
-        unrealized_pnl=sum((worth[one.symbol] - one.cost for one in records.holdings), ZERO),
+        unrealized_pnl=sum((values[one.symbol] - one.cost for one in records.holdings), ZERO),
         fees=records.fees,
-        total_return_fraction=total_return_fraction(records.capital, equity),
-        drawdown=max_drawdown(curve),
-        sharpe=sharpe(curve),
+        total_return_fraction=total_return_fraction(
+            records.capital, units[-1].equity if units else equity
+        ),
+        drawdown=_drawdown(units, profit_curve(curve)),
+        sharpe=sharpe(units),
         win_rate=win_rate(trades),
         profit_factor=profit_factor(trades),
         trades=len(trades),
         executions=len(records.fills),
-        curve=downsampled(curve, max_points),
+        curve=downsampled([Point(each.at_us, each.equity) for each in curve], max_points),
         marked_at_execution=sorted({fill.symbol for fill in records.fills} - closes.keys()),
     )
 
@@ -74,16 +88,25 @@ def _last_price(holding: Holding, records: Records, closes: Mapping[str, Closes]
     return next(fill.price for fill in reversed(records.fills) if fill.symbol == holding.symbol)
 
 
-def _curve_to(equity: Decimal, records: Records, closes: Mapping[str, Closes]) -> list[Point]:
+def _drawdown(units: Sequence[Point], profits: Sequence[Point]) -> Drawdown | None:
+    """Fraction and duration of the units, the amount in money."""
+    relative, absolute = max_drawdown(units), max_drawdown(profits)
+    if relative is None or absolute is None:
+        return None
+    return replace(relative, amount=absolute.amount)
+
+
+def _curve_to(equity: Decimal, records: Records, closes: Mapping[str, Closes]) -> list[Worth]:
     """The curve, ending where the account stands now."""
-    curve = equity_curve(records.capital, records.fills, closes)
+    curve = worth(records.capital, records.movements, closes)
     if curve and curve[-1].equity != equity:
         # The last prints came after the last close, or at another price than the last fill.
-        curve.append(Point(max(curve[-1].at_us, end_us(records)), equity))
+        last = curve[-1]
+        curve.append(Worth(max(last.at_us, end_us(records)), equity, last.paid_in))
     return curve
 
 
 def end_us(records: Records) -> int:
     """How far the curve reaches: to the last price that moved what the account holds."""
     priced = [one.priced_at_us for one in records.holdings if one.priced_at_us is not None]
-    return max(records.fills[-1].at_us, *priced) if priced else records.fills[-1].at_us
+    return max([records.movements[-1].at_us, *priced])

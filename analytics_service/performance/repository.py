@@ -1,12 +1,15 @@
 """What the database knows of one account's books in one mode."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
-from shared.metrics.executions import Fill
+from shared.metrics.equity_curve import Movement
+from shared.metrics.executions import CashMove, Fill
+from shared.models.cash import FLOW_KINDS
 from shared.models.identifiers import Mode
 from shared.redis.keys import shard_of
 from shared.trading.amounts import ZERO
@@ -26,8 +29,13 @@ class Holding:
 
 @dataclass(frozen=True)
 class Records:
-    #: Everything that was paid in; what books that aren't open yet will begin with.
+    #: What was paid in, less what was taken out, before the first execution or income; what books
+    #: that aren't open yet will begin with.
     capital: Decimal
+    #: The same since then.
+    net_flows: Decimal
+    #: Interest and adjustments.
+    income: Decimal
     cash: Decimal
     realized_pnl: Decimal
     fees: Decimal
@@ -35,13 +43,28 @@ class Records:
     holdings: list[Holding]
     #: In the order in which they happened.
     fills: list[Fill]
+    #: The fills, and the cash moves from the first fill or income on, in their order.
+    movements: list[Movement]
 
 
 _ACCOUNT = text("SELECT paper_capital FROM accounts WHERE id = :account_id")
-_LEDGER = text(
+_CASH = text(
     """
-    SELECT sum(amount) FILTER (WHERE kind = 'deposit'), sum(amount)
-      FROM ledger_entries WHERE account_id = :account_id AND mode = :mode
+    SELECT balance FROM ledger_entries WHERE account_id = :account_id AND mode = :mode
+     ORDER BY seq DESC LIMIT 1
+    """
+)
+#: Each with the number of executions before it.
+_CASH_MOVES = text(
+    """
+    SELECT trim_scale(m.amount), (extract(epoch FROM m.at) * 1000000)::bigint,
+           m.kind = ANY(:flow_kinds),
+           (SELECT count(*) FROM ledger_entries f
+             WHERE f.account_id = :account_id AND f.mode = :mode AND f.kind = 'fill'
+               AND f.seq < m.seq)
+      FROM ledger_entries m
+     WHERE m.account_id = :account_id AND m.mode = :mode AND m.kind NOT IN ('fill', 'fee')
+     ORDER BY m.seq
     """
 )
 _TOTALS = text(
@@ -89,13 +112,48 @@ class Books:
 
 
 def _read(connection: Connection, keys: dict[str, object], unopened: Decimal) -> Records:
-    deposits, cash = connection.execute(_LEDGER, keys).one()
+    cash = connection.execute(_CASH, keys).scalar_one_or_none()
+    moves = connection.execute(_CASH_MOVES, keys | {"flow_kinds": list(FLOW_KINDS)})
+    fills = list(map(Fill._make, connection.execute(_FILLS, keys).all()))
+    capital, movements = _in_order(fills, [(CashMove(*row[:3]), row[3]) for row in moves])
+    flows = (each for each in movements if isinstance(each, CashMove))
+    income = ZERO
+    net_flows = ZERO
+    for move in flows:
+        if move.is_flow:
+            net_flows += move.amount
+        else:
+            income += move.amount
     realized_pnl, fees = connection.execute(_TOTALS, keys).one()
     return Records(
-        capital=unopened if deposits is None else deposits,
+        capital=unopened if cash is None else capital,
+        net_flows=net_flows,
+        income=income,
         cash=unopened if cash is None else cash,
         realized_pnl=realized_pnl,
         fees=fees,
         holdings=[Holding(*row) for row in connection.execute(_HOLDINGS, keys)],
-        fills=list(map(Fill._make, connection.execute(_FILLS, keys).all())),
+        fills=fills,
+        movements=movements,
     )
+
+
+def _in_order(
+    fills: Sequence[Fill], moves: Sequence[tuple[CashMove, int]]
+) -> tuple[Decimal, list[Movement]]:
+    """The capital at the beginning, and all that happened from the first fill or income on.
+
+    A cash move comes with the number of fills before it.
+    """
+    capital = ZERO
+    movements: list[Movement] = []
+    done = 0
+    for move, fills_before in moves:
+        movements += fills[done:fills_before]
+        done = fills_before
+        if movements or not move.is_flow:
+            movements.append(move)
+        else:
+            capital += move.amount
+    movements += fills[done:]
+    return capital, movements

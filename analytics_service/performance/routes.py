@@ -46,6 +46,8 @@ def _answer(
         mode=mode,
         timeframe=timeframe,
         initial_capital=plain(found.capital),
+        net_flows=plain(found.net_flows),
+        income=plain(found.income),
         cash=plain(found.cash),
         equity=plain(found.equity),
         realized_pnl=plain(found.realized_pnl),

@@ -20,7 +20,12 @@ class PerformanceAnswer(msgspec.Struct, frozen=True):
     account_id: UUID
     mode: Mode
     timeframe: Timeframe
+    #: Paid in before the first execution.
     initial_capital: Decimal
+    #: Paid in less taken out since: no profit, no loss.
+    net_flows: Decimal
+    #: Interest and adjustments.
+    income: Decimal
     cash: Decimal
     equity: Decimal
     realized_pnl: Decimal

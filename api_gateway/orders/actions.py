@@ -1,26 +1,29 @@
 """The verbs on orders, and the books to look at."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar, cast
 from uuid import UUID, uuid4
 
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
 
+from api_gateway.cash.schemas import LedgerEntryView
 from api_gateway.errors import Refused
 from api_gateway.orders import repository
+from api_gateway.orders.filters import ExecutionFilters, LedgerFilters, OrderFilters
 from api_gateway.orders.requests import OrderProcessor
 from api_gateway.orders.schemas import (
     CancelledOrders,
     ClosedPositions,
     Closing,
     ExecutionView,
-    LedgerEntryView,
     NotClosedView,
     OrderReplacement,
     OrderTicket,
     OrderView,
     PositionView,
+    ProtectionTicket,
+    ProtectionView,
 )
 from api_gateway.paging import (
     Page,
@@ -32,7 +35,7 @@ from api_gateway.paging import (
 from api_gateway.values import View, view
 from shared.database.tables import OrderRow
 from shared.models.identifiers import Mode
-from shared.models.orders import OrderReply
+from shared.models.orders import Order, OrderReply
 
 R = TypeVar("R")
 V = TypeVar("V", bound=View)
@@ -100,6 +103,32 @@ class Orders:
             client_order_id=client_order_id,
         )
 
+    async def protect(
+        self, account_id: UUID, user_id: UUID, symbol: str, ticket: ProtectionTicket
+    ) -> OrderReply:
+        """In the place of what protects the position already."""
+        return await self._processor.protect(
+            account_id,
+            user_id,
+            symbol=symbol,
+            ticket=ticket,
+            client_order_id=ticket.client_order_id or uuid4().hex,
+        )
+
+    def protection(self, account_id: UUID, mode: Mode, symbol: str) -> ProtectionView:
+        with self._sessions() as db:
+            rows = repository.protection(db, account_id, mode, symbol)
+        if not rows:
+            raise Refused("not_found", "The position is not protected.")
+        return protection_view(symbol, rows)
+
+    async def unprotect(self, account_id: UUID, user_id: UUID, mode: Mode, symbol: str) -> None:
+        protection = await run_in_threadpool(self.protection, account_id, mode, symbol)
+        order = protection.take_profit or protection.stop_loss
+        assert order is not None, "there is one"
+        # One exit takes the other along.
+        await self._processor.cancel(account_id, user_id, mode=mode, order_id=order.id)
+
     def order(self, account_id: UUID, order_id: UUID) -> OrderRow:
         with self._sessions() as db:
             order = repository.order(db, account_id, order_id)
@@ -107,22 +136,27 @@ class Orders:
             raise Refused("not_found", "There is no such order.")
         return order
 
+    def order_with_legs(self, account_id: UUID, order_id: UUID) -> OrderView:
+        with self._sessions() as db:
+            order = repository.order(db, account_id, order_id)
+            legs = [] if order is None else repository.legs_of(db, order)
+        if order is None:
+            raise Refused("not_found", "There is no such order.")
+        return with_legs(order, legs)
+
     def orders(
         self,
         account_id: UUID,
         mode: Mode,
+        only: OrderFilters,
         *,
-        status: str | None,
-        symbol: str | None,
         cursor: str | None,
         newest_first: bool,
         limit: int,
     ) -> Page[OrderView]:
         after = parse_seq_cursor(cursor)
         with self._sessions() as db:
-            rows = repository.orders(
-                db, account_id, mode, status, symbol, after, newest_first, limit + 1
-            )
+            rows = repository.orders(db, account_id, mode, only, after, newest_first, limit + 1)
         items, next_cursor = _page(OrderView, rows, limit, lambda row: seq_cursor(row.seq))
         return Page[OrderView](items=items, next_cursor=next_cursor)
 
@@ -130,26 +164,31 @@ class Orders:
         self,
         account_id: UUID,
         mode: Mode,
+        only: ExecutionFilters,
         *,
-        order_id: UUID | None,
         cursor: str | None,
         newest_first: bool,
         limit: int,
     ) -> Page[ExecutionView]:
         after = parse_seq_cursor(cursor)
         with self._sessions() as db:
-            rows = repository.executions(
-                db, account_id, mode, order_id, after, newest_first, limit + 1
-            )
+            rows = repository.executions(db, account_id, mode, only, after, newest_first, limit + 1)
         items, next_cursor = _page(ExecutionView, rows, limit, lambda row: seq_cursor(row.seq))
         return Page[ExecutionView](items=items, next_cursor=next_cursor)
 
     def ledger(
-        self, account_id: UUID, mode: Mode, *, cursor: str | None, newest_first: bool, limit: int
+        self,
+        account_id: UUID,
+        mode: Mode,
+        only: LedgerFilters,
+        *,
+        cursor: str | None,
+        newest_first: bool,
+        limit: int,
     ) -> Page[LedgerEntryView]:
         after = parse_seq_cursor(cursor)
         with self._sessions() as db:
-            rows = repository.ledger(db, account_id, mode, after, newest_first, limit + 1)
+            rows = repository.ledger(db, account_id, mode, only, after, newest_first, limit + 1)
         items, next_cursor = _page(LedgerEntryView, rows, limit, lambda row: seq_cursor(row.seq))
         return Page[LedgerEntryView](items=items, next_cursor=next_cursor)
 
@@ -161,6 +200,18 @@ class Orders:
             rows = repository.positions(db, account_id, mode, after, limit + 1)
         items, next_cursor = _page(PositionView, rows, limit, lambda row: text_cursor(row.symbol))
         return Page[PositionView](items=items, next_cursor=next_cursor)
+
+
+def protection_view(symbol: str, orders: Iterable[OrderRow | Order]) -> ProtectionView:
+    exits = {order.group_role: view(OrderView, order) for order in orders}
+    return ProtectionView(
+        symbol=symbol, take_profit=exits.get("take_profit"), stop_loss=exits.get("stop_loss")
+    )
+
+
+def with_legs(order: OrderRow | Order, legs: Sequence[OrderRow | Order]) -> OrderView:
+    told = view(OrderView, order)
+    return told.model_copy(update={"legs": tuple(view(OrderView, each) for each in legs)})
 
 
 def _page(

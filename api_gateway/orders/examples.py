@@ -29,6 +29,27 @@ TICKETS: dict[str, Any] = {
         "summary": "Sell when it falls 2.5 % from its best price",
         "value": {**_EXIT, "type": "trailing_stop", "trail_percent": "2.5"},
     },
+    "bracket": {
+        "summary": "Buy at 501.25, then sell at 520 or when it falls to 490",
+        "value": {
+            **_ORDER,
+            "type": "limit",
+            "limit_price": "501.25",
+            "order_class": "bracket",
+            "take_profit": {"limit_price": "520"},
+            "stop_loss": {"stop_price": "490"},
+        },
+    },
+    "oco": {
+        "summary": "Sell at 520, or when it falls 3 % from its best price",
+        "value": {
+            **_EXIT,
+            "type": "limit",
+            "order_class": "oco",
+            "take_profit": {"limit_price": "520"},
+            "stop_loss": {"trail_percent": "3"},
+        },
+    },
     "good_till_date": {
         "summary": "Buy at 450 until a date",
         "value": {
@@ -54,5 +75,25 @@ CLOSINGS: dict[str, Any] = {
     "with_orders": {
         "summary": "Cancel its orders, then sell",
         "value": {"client_order_id": "flat-2026-11-20", "cancel_orders": True},
+    },
+}
+
+PARTS: dict[str, Any] = {
+    "percent": {"summary": "Sell half of it", "value": {"percent": "50"}},
+    "qty": {"summary": "Sell five", "value": {"qty": "5", "client_order_id": "less-2026-11-20"}},
+}
+
+PROTECTIONS: dict[str, Any] = {
+    "percent": {
+        "summary": "Out 5 % above and 2.5 % below the average price",
+        "value": {"take_profit": {"percent": "5"}, "stop_loss": {"percent": "2.5"}},
+    },
+    "trailing": {
+        "summary": "Out 1.5 % below the best price",
+        "value": {"stop_loss": {"trail_percent": "1.5"}, "client_order_id": "guard-1"},
+    },
+    "prices": {
+        "summary": "Out at 520 or 490",
+        "value": {"take_profit": {"limit_price": "520"}, "stop_loss": {"stop_price": "490"}},
     },
 }

@@ -2,14 +2,24 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import NoReturn
+from typing import Any, NoReturn
 from uuid import UUID, uuid4
 
 from redis.exceptions import RedisError
 
 from api_gateway.errors import Refused
-from api_gateway.orders.schemas import Closing, OrderReplacement, OrderTicket
+from api_gateway.orders.schemas import (
+    Closing,
+    OrderReplacement,
+    OrderTicket,
+    PositionClosing,
+    ProtectionTicket,
+    StopLossTicket,
+    TakeProfitTicket,
+)
+from api_gateway.origin import current_origin
 from api_gateway.values import plain
+from shared.models.cash import CashKind, CashReply, LedgerEntry, MoveCash, arriving_half
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.orders import (
     BooksReply,
@@ -20,14 +30,21 @@ from shared.models.orders import (
     OpenBooks,
     OrderReply,
     OrdersReply,
+    ProtectionStop,
+    ProtectionTarget,
+    ProtectPosition,
     Refusal,
     ReplaceOrder,
     Reply,
+    StopLoss,
     SubmitOrder,
+    TakeProfit,
 )
+from shared.models.risk import RiskCommand, RiskReply
 from shared.redis.requests import AnswerOverdueError, OrderRequests
 from shared.service.request_context import current_request_id
 
+_SAME_ENTRY = "Send it again with the same client_entry_id: it can't be entered twice."
 _SAME_ID = "Send it again with the same client_order_id: it can't be placed twice."
 
 
@@ -68,6 +85,7 @@ class OrderProcessor:
             mode=ticket.mode,
             client_order_id=client_order_id,
             submitted_by=f"user:{user_id}",
+            origin=current_origin(),
             symbol=Symbol(ticket.symbol),
             side=ticket.side,
             order_type=ticket.type,
@@ -78,6 +96,9 @@ class OrderProcessor:
             trail_price=_exact(ticket.trail_price),
             trail_percent=_exact(ticket.trail_percent),
             expires_at=ticket.expires_at,
+            order_class=ticket.order_class,
+            take_profit=_take_profit(ticket.take_profit),
+            stop_loss=_stop_loss(ticket.stop_loss),
         )
         return _order(
             await self._ask(
@@ -97,6 +118,7 @@ class OrderProcessor:
             mode=mode,
             order_id=OrderId(order_id),
             submitted_by=f"user:{user_id}",
+            origin=current_origin(),
         )
         return _order(await self._ask(command, "It is safe to send this request again.", {}))
 
@@ -109,6 +131,7 @@ class OrderProcessor:
             account_id=AccountId(account_id),
             mode=mode,
             submitted_by=f"user:{user_id}",
+            origin=current_origin(),
             symbol=None if symbol is None else Symbol(symbol),
         )
         return _many(await self._ask(command, "It is safe to send this request again.", {}))
@@ -131,6 +154,7 @@ class OrderProcessor:
             order_id=OrderId(order_id),
             client_order_id=client_order_id,
             submitted_by=f"user:{user_id}",
+            origin=current_origin(),
             qty=_exact(replacement.qty),
             limit_price=_exact(replacement.limit_price),
             stop_price=_exact(replacement.stop_price),
@@ -157,11 +181,101 @@ class OrderProcessor:
             mode=closing.mode,
             client_order_id=client_order_id,
             submitted_by=f"user:{user_id}",
+            origin=current_origin(),
             symbol=None if symbol is None else Symbol(symbol),
             cancel_orders=closing.cancel_orders,
+            qty=_exact(closing.qty) if isinstance(closing, PositionClosing) else None,
+            percent=_exact(closing.percent) if isinstance(closing, PositionClosing) else None,
         )
         members = {"client_order_id": client_order_id}
         return _many(await self._ask(command, _SAME_ID, members))
+
+    async def risk(
+        self, command: type[RiskCommand], account_id: UUID, mode: Mode, **more: Any
+    ) -> RiskReply:
+        """`more` are further fields of the command."""
+        asked = command(
+            request_id=_request_id(),
+            reply_to=self._requests.reply_to,
+            account_id=AccountId(account_id),
+            mode=mode,
+            **more,
+        )
+        reply = await self._ask(asked, "It is safe to send this request again.", {})
+        assert isinstance(reply, RiskReply), "the processor answers risk commands with RiskReply"
+        return reply
+
+    async def move_cash(
+        self,
+        account_id: UUID,
+        user_id: UUID,
+        *,
+        mode: Mode,
+        kind: CashKind,
+        amount: Decimal,
+        currency: str,
+        client_entry_id: str,
+        reason: str | None,
+        transfer_id: UUID | None = None,
+        counterpart_id: UUID | None = None,
+    ) -> CashReply:
+        command = MoveCash(
+            request_id=_request_id(),
+            reply_to=self._requests.reply_to,
+            account_id=AccountId(account_id),
+            mode=mode,
+            client_entry_id=client_entry_id,
+            submitted_by=f"user:{user_id}",
+            kind=kind,
+            amount=Decimal(plain(amount)),
+            currency=currency,
+            reason=reason,
+            transfer_id=transfer_id,
+            counterpart_id=None if counterpart_id is None else AccountId(counterpart_id),
+        )
+        members = {"client_entry_id": client_entry_id}
+        return _cash(await self._ask(command, _SAME_ENTRY, members))
+
+    async def complete_transfer(self, account_id: UUID, mode: Mode, left: LedgerEntry) -> CashReply:
+        """Bring to the other account what has left this one."""
+        command = arriving_half(
+            AccountId(account_id), mode, left, _request_id(), self._requests.reply_to
+        )
+        return _cash(await self._ask(command, "It will be carried out.", {}))
+
+    async def protect(
+        self,
+        account_id: UUID,
+        user_id: UUID,
+        *,
+        symbol: str,
+        ticket: ProtectionTicket,
+        client_order_id: str,
+    ) -> OrderReply:
+        target, stop = ticket.take_profit, ticket.stop_loss
+        command = ProtectPosition(
+            request_id=_request_id(),
+            reply_to=self._requests.reply_to,
+            account_id=AccountId(account_id),
+            mode=ticket.mode,
+            client_order_id=client_order_id,
+            submitted_by=f"user:{user_id}",
+            origin=current_origin(),
+            symbol=Symbol(symbol),
+            take_profit=None
+            if target is None
+            else ProtectionTarget(
+                limit_price=_exact(target.limit_price), percent=_exact(target.percent)
+            ),
+            stop_loss=None
+            if stop is None
+            else ProtectionStop(
+                stop_price=_exact(stop.stop_price),
+                percent=_exact(stop.percent),
+                trail_percent=_exact(stop.trail_percent),
+            ),
+        )
+        return _order(await self._ask(command, _SAME_ID, {"client_order_id": client_order_id}))
 
     async def _ask(self, command: Command, advice: str, members: Mapping[str, object]) -> Reply:
         try:
@@ -188,8 +302,30 @@ def _exact(amount: Decimal | None) -> Decimal | None:
     return None if amount is None else Decimal(plain(amount))
 
 
+def _take_profit(ticket: TakeProfitTicket | None) -> TakeProfit | None:
+    if ticket is None:
+        return None
+    return TakeProfit(limit_price=Decimal(plain(ticket.limit_price)))
+
+
+def _stop_loss(ticket: StopLossTicket | None) -> StopLoss | None:
+    if ticket is None:
+        return None
+    return StopLoss(
+        stop_price=_exact(ticket.stop_price),
+        limit_price=_exact(ticket.limit_price),
+        trail_price=_exact(ticket.trail_price),
+        trail_percent=_exact(ticket.trail_percent),
+    )
+
+
 def _order(reply: Reply) -> OrderReply:
     assert isinstance(reply, OrderReply), "the processor answers order commands with OrderReply"
+    return reply
+
+
+def _cash(reply: Reply) -> CashReply:
+    assert isinstance(reply, CashReply), "the processor answers MoveCash with CashReply"
     return reply
 
 
@@ -199,6 +335,6 @@ def _many(reply: Reply) -> OrdersReply:
 
 
 def _refuse(refusal: Refusal, members: Mapping[str, object]) -> NoReturn:
-    given = {"limit": refusal.limit, "observed": refusal.observed}
+    given = {"limit": refusal.limit, "observed": refusal.observed, "level": refusal.level}
     told = {name: value for name, value in given.items() if value is not None}
     raise Refused(refusal.code, refusal.message, {**members, **told})

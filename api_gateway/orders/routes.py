@@ -1,22 +1,26 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Body, Response
 
+from api_gateway.cash.schemas import LedgerEntryView
 from api_gateway.dependencies import GatewayState, ReadableAccount, TradableAccount
 from api_gateway.documentation import problems
-from api_gateway.orders.examples import CLOSINGS, REPLACEMENTS, TICKETS
+from api_gateway.orders.actions import protection_view, with_legs
+from api_gateway.orders.examples import CLOSINGS, PARTS, PROTECTIONS, REPLACEMENTS, TICKETS
+from api_gateway.orders.filters import ExecutionFilters, LedgerFilters, OrderFilters
 from api_gateway.orders.schemas import (
     CancelledOrders,
     ClosedPositions,
     Closing,
     ExecutionView,
-    LedgerEntryView,
-    OrderFilter,
     OrderReplacement,
     OrderTicket,
     OrderView,
+    PositionClosing,
     PositionView,
+    ProtectionTicket,
+    ProtectionView,
 )
 from api_gateway.paging import CursorText, Direction, Limit, Page
 from api_gateway.values import Symbol, view
@@ -34,12 +38,12 @@ _LIST = problems(401, 404, 422, 503)
     status_code=201,
     operation_id="submitOrder",
     summary="Submit an order",
-    description="Answers after the order is stored for good. A repeated `client_order_id` gives "
-    "the first order again, with 200. A 503 `outcome_unknown` means: send it again with the "
-    "`client_order_id` of that answer.",
+    description="Answers after the order and its legs are stored for good. A repeated "
+    "`client_order_id` gives the first order again, with 200. A 503 `outcome_unknown` "
+    "means: send it again with the `client_order_id` of that answer.",
     responses={
         200: {"model": OrderView, "description": "This order was submitted before"},
-        **problems(400, 401, 403, 404, 409, 413, 503),
+        **problems(400, 401, 403, 404, 409, 413, 429, 503),
         **problems(422, schema="OrderProblem"),
     },
 )
@@ -55,7 +59,7 @@ async def submit_order(
 
 def _told(reply: OrderReply, response: Response) -> OrderView:
     """The order, with 200 when it was there before; a rejected one is a problem."""
-    order = view(OrderView, reply.order)
+    order = with_legs(reply.order, reply.legs)
     if order.status == "rejected":
         raise Problem(
             422,
@@ -72,9 +76,8 @@ def _told(reply: OrderReply, response: Response) -> OrderView:
 def list_orders(
     scope: ReadableAccount,
     gateway: GatewayState,
+    only: OrderFilters,
     mode: Mode = "paper",
-    status: OrderFilter | None = None,
-    symbol: Symbol | None = None,
     direction: Direction = "newest",
     cursor: CursorText = None,
     limit: Limit = 100,
@@ -82,8 +85,7 @@ def list_orders(
     return gateway.orders.orders(
         scope.account_id,
         mode,
-        status=status,
-        symbol=symbol,
+        only,
         cursor=cursor,
         newest_first=direction == "newest",
         limit=limit,
@@ -92,13 +94,14 @@ def list_orders(
 
 @router.get("/orders/{order_id}", operation_id="getOrder", summary="One order", responses=_LIST)
 def get_order(scope: ReadableAccount, order_id: UUID, gateway: GatewayState) -> OrderView:
-    return view(OrderView, gateway.orders.order(scope.account_id, order_id))
+    return gateway.orders.order_with_legs(scope.account_id, order_id)
 
 
 @router.delete(
     "/orders/{order_id}",
     operation_id="cancelOrder",
     summary="Cancel a working order",
+    description="An exit takes the rest of its group along; an entry only what it has not filled.",
     responses=problems(401, 403, 404, 409, 422, 503),
 )
 async def cancel_order(scope: TradableAccount, order_id: UUID, gateway: GatewayState) -> OrderView:
@@ -116,7 +119,7 @@ async def cancel_order(scope: TradableAccount, order_id: UUID, gateway: GatewayS
     "on. An order that has ended meanwhile is not replaced (409 `order_not_working`).",
     responses={
         200: {"model": OrderView, "description": "This replacement was made before"},
-        **problems(400, 401, 403, 404, 409, 413, 503),
+        **problems(400, 401, 403, 404, 409, 413, 429, 503),
         **problems(422, schema="OrderProblem"),
     },
 )
@@ -153,7 +156,7 @@ async def cancel_orders(
     operation_id="closePositions",
     summary="Close all positions",
     description="One market order a position, all in one step.",
-    responses=problems(400, 401, 403, 404, 409, 413, 422, 503),
+    responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
 )
 async def close_positions(
     scope: TradableAccount,
@@ -168,23 +171,66 @@ async def close_positions(
     status_code=201,
     operation_id="closePosition",
     summary="Close the position in a symbol",
-    description="By a market order over the whole quantity, which is answered. 409 "
-    "`position_not_open` when there is none.",
+    description="By a market order over the whole quantity, or the part that `qty` or `percent` "
+    "says; it is answered. 409 `position_not_open` when there is none.",
     responses={
         200: {"model": OrderView, "description": "This order was made before"},
-        **problems(400, 401, 403, 404, 409, 413, 503),
+        **problems(400, 401, 403, 404, 409, 413, 429, 503),
         **problems(422, schema="OrderProblem"),
     },
 )
 async def close_position(
     scope: TradableAccount,
     symbol: Symbol,
-    closing: Annotated[Closing, Body(openapi_examples=CLOSINGS)],
+    closing: Annotated[PositionClosing, Body(openapi_examples=CLOSINGS | PARTS)],
     response: Response,
     gateway: GatewayState,
 ) -> OrderView:
     reply = await gateway.orders.close(scope.account_id, scope.caller.user_id, symbol, closing)
     return _told(reply, response)
+
+
+@router.put(
+    "/positions/{symbol:path}/protection",
+    operation_id="protectPosition",
+    summary="Protect the position in a symbol",
+    description="Exits whose quantity follows the position until it is closed, in the place of "
+    "those that protect it already. 409 `position_not_open` when there is nothing to protect.",
+    responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
+)
+async def protect_position(
+    scope: TradableAccount,
+    symbol: Symbol,
+    ticket: Annotated[ProtectionTicket, Body(openapi_examples=PROTECTIONS)],
+    gateway: GatewayState,
+) -> ProtectionView:
+    reply = await gateway.orders.protect(scope.account_id, scope.caller.user_id, symbol, ticket)
+    return protection_view(symbol, [reply.order, *reply.legs])
+
+
+@router.get(
+    "/positions/{symbol:path}/protection",
+    operation_id="getProtection",
+    summary="What protects the position in a symbol",
+    responses=_LIST,
+)
+def get_protection(
+    scope: ReadableAccount, symbol: Symbol, gateway: GatewayState, mode: Mode = "paper"
+) -> ProtectionView:
+    return gateway.orders.protection(scope.account_id, mode, symbol)
+
+
+@router.delete(
+    "/positions/{symbol:path}/protection",
+    status_code=204,
+    operation_id="unprotectPosition",
+    summary="Cancel what protects the position in a symbol",
+    responses=problems(401, 403, 404, 409, 422, 503),
+)
+async def unprotect_position(
+    scope: TradableAccount, symbol: Symbol, gateway: GatewayState, mode: Mode = "paper"
+) -> None:
+    await gateway.orders.unprotect(scope.account_id, scope.caller.user_id, mode, symbol)
 
 
 @router.get(
@@ -196,8 +242,8 @@ async def close_position(
 def list_executions(
     scope: ReadableAccount,
     gateway: GatewayState,
+    only: ExecutionFilters,
     mode: Mode = "paper",
-    order_id: Annotated[UUID | None, Query(description="Of this order only.")] = None,
     direction: Direction = "newest",
     cursor: CursorText = None,
     limit: Limit = 100,
@@ -205,7 +251,7 @@ def list_executions(
     return gateway.orders.executions(
         scope.account_id,
         mode,
-        order_id=order_id,
+        only,
         cursor=cursor,
         newest_first=direction == "newest",
         limit=limit,
@@ -232,11 +278,17 @@ def list_positions(
 def list_ledger(
     scope: ReadableAccount,
     gateway: GatewayState,
+    only: LedgerFilters,
     mode: Mode = "paper",
     direction: Direction = "newest",
     cursor: CursorText = None,
     limit: Limit = 100,
 ) -> Page[LedgerEntryView]:
     return gateway.orders.ledger(
-        scope.account_id, mode, cursor=cursor, newest_first=direction == "newest", limit=limit
+        scope.account_id,
+        mode,
+        only,
+        cursor=cursor,
+        newest_first=direction == "newest",
+        limit=limit,
     )

@@ -1,4 +1,5 @@
-from typing import Annotated, Literal, Self
+from decimal import Decimal
+from typing import Annotated, Literal, Self, TypeVar
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -14,8 +15,17 @@ from api_gateway.values import (
     View,
 )
 from shared.models.identifiers import Mode
-from shared.models.orders import OrderStatus, OrderType, Side, TimeInForce
+from shared.models.orders import (
+    GroupRole,
+    OrderClass,
+    OrderStatus,
+    OrderType,
+    Side,
+    TimeInForce,
+)
 from shared.service.problems import ProblemBody
+
+TicketT = TypeVar("TicketT", bound=Input)
 
 
 class OrderReplacement(Input):
@@ -59,11 +69,94 @@ class Closing(Input):
     mode: Mode = "paper"
 
 
+class PositionClosing(Closing):
+    """Of one position, also of a part of it."""
+
+    qty: Annotated[PositiveDecimal | None, Field(examples=["5"])] = None
+    percent: Annotated[
+        PositiveDecimal | None,
+        Field(description="Of the position, up to 100; rounded down to whole lots."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _check_part(self) -> Self:
+        if self.qty is not None and self.percent is not None:
+            raise ValueError("say qty or percent, not both")
+        return self
+
+
+class ProtectionTargetTicket(Input):
+    limit_price: PositiveDecimal | None = None
+    percent: Annotated[PositiveDecimal | None, Field(examples=["5"])] = None
+
+    @model_validator(mode="after")
+    def _check_presence(self) -> Self:
+        return _with_one(self, self.limit_price, self.percent)
+
+
+class ProtectionStopTicket(Input):
+    stop_price: PositiveDecimal | None = None
+    percent: Annotated[PositiveDecimal | None, Field(examples=["2.5"])] = None
+    trail_percent: Annotated[
+        PositiveDecimal | None, Field(description="Of the best price since: a trailing stop.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _check_presence(self) -> Self:
+        return _with_one(self, self.stop_price, self.percent, self.trail_percent)
+
+
+def _with_one(ticket: TicketT, *ways: Decimal | None) -> TicketT:
+    if len([each for each in ways if each is not None]) != 1:
+        raise ValueError("say a price or a percent, one of them")
+    return ticket
+
+
+class ProtectionTicket(Input):
+    """Percents are of the position's average price, 0.1 to 10 in steps of 0.1."""
+
+    take_profit: ProtectionTargetTicket | None = None
+    stop_loss: ProtectionStopTicket | None = None
+    client_order_id: Annotated[
+        ClientOrderId | None,
+        Field(description="Names the request: sending it again gives the first orders."),
+    ] = None
+    mode: Mode = "paper"
+
+    @model_validator(mode="after")
+    def _check_presence(self) -> Self:
+        if self.take_profit is None and self.stop_loss is None:
+            raise ValueError("say take_profit, stop_loss, or both")
+        return self
+
+
 #: Field → types of orders that have it.
 _NEEDED: dict[str, tuple[OrderType, ...]] = {
     "limit_price": ("limit", "stop_limit"),
     "stop_price": ("stop", "stop_limit"),
 }
+
+
+class TakeProfitTicket(Input):
+    limit_price: Annotated[PositiveDecimal, Field(examples=["520"])]
+
+
+class StopLossTicket(Input):
+    """A stop; with `limit_price` a stop-limit. With a trail instead, a trailing stop."""
+
+    stop_price: Annotated[PositiveDecimal | None, Field(examples=["490"])] = None
+    limit_price: PositiveDecimal | None = None
+    trail_price: PositiveDecimal | None = None
+    trail_percent: PositiveDecimal | None = None
+
+    @model_validator(mode="after")
+    def _check_presence(self) -> Self:
+        ways = (self.stop_price, self.trail_price, self.trail_percent)
+        if len([each for each in ways if each is not None]) != 1:
+            raise ValueError("say one of stop_price, trail_price and trail_percent")
+        if self.limit_price is not None and self.stop_price is None:
+            raise ValueError("limit_price needs stop_price")
+        return self
 
 
 class OrderTicket(Input):
@@ -109,12 +202,37 @@ class OrderTicket(Input):
             examples=["rebalance-2026-11-20-1"],
         ),
     ] = None
+    order_class: Annotated[
+        OrderClass,
+        Field(
+            description="`bracket`: an entry with both exits; `oto`: with one of them; `oco`: both "
+            "exits of what is held, where `type` is limit and `limit_price` is left to the take "
+            "profit.",
+        ),
+    ] = "simple"
+    take_profit: TakeProfitTicket | None = None
+    stop_loss: StopLossTicket | None = None
     mode: Mode = "paper"
+
+    @model_validator(mode="after")
+    def _check_legs(self) -> Self:
+        legs = [each for each in (self.take_profit, self.stop_loss) if each is not None]
+        wanted = {"simple": 0, "oto": 1}.get(self.order_class, 2)
+        if len(legs) != wanted:
+            raise ValueError(
+                "bracket and oco orders have take_profit and stop_loss, oto orders one of them, "
+                "simple orders neither"
+            )
+        if self.order_class == "oco" and (self.type != "limit" or self.limit_price is not None):
+            raise ValueError("an oco order is of type limit, without limit_price")
+        return self
 
     @model_validator(mode="after")
     def _check_presence(self) -> Self:
         kind = self.type.replace("_", "-")
         for name, types in _NEEDED.items():
+            if self.order_class == "oco":
+                break
             if self.type in types and getattr(self, name) is None:
                 raise ValueError(f"{name} is required for a {kind} order")
             if self.type not in types and getattr(self, name) is not None:
@@ -169,6 +287,20 @@ class OrderView(View):
     replaced_by: UUID | None
     #: It was made to close the position.
     closes_position: bool
+    order_class: OrderClass
+    #: Of an order in a group: the id of the group's first order, and what it is for.
+    group_id: UUID | None
+    group_role: GroupRole | None
+    #: An exit whose quantity follows the position.
+    protects_position: bool
+    #: The exits that belong to it, where one order is answered; lists have them as orders.
+    legs: tuple["OrderView", ...] = ()
+
+
+class ProtectionView(View):
+    symbol: str
+    take_profit: OrderView | None
+    stop_loss: OrderView | None
 
 
 class CancelledOrders(View):
@@ -226,17 +358,6 @@ class PositionView(View):
     realized_pnl: Exact
     fees: Exact
     updated_at: UtcTime
-
-
-class LedgerEntryView(View):
-    seq: int
-    kind: Literal["deposit", "fill", "fee"]
-    amount: Exact
-    currency: str
-    #: Cash after this entry.
-    balance: Exact
-    execution_id: UUID | None
-    at: UtcTime
 
 
 OrderFilter = Literal["working"] | OrderStatus

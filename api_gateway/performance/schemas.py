@@ -15,7 +15,13 @@ class PerformanceView(View):
     account_id: UUID
     mode: Mode
     timeframe: Timeframe
+    #: Paid in before the first execution.
     initial_capital: Exact
+    #: Paid in less taken out since: no profit, no loss.
+    net_flows: Exact
+    #: Interest and adjustments. `equity` is capital, flows, income, realised and unrealised profit,
+    #: less fees.
+    income: Exact
     cash: Exact
     equity: Exact
     realized_pnl: Exact

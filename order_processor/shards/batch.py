@@ -7,33 +7,48 @@ from uuid import UUID
 
 import msgspec
 
+from order_processor.risk.records import RiskBatch
+from order_processor.shards.state import Cursors
+from shared.models.cash import CashMoved, LedgerEntry
 from shared.models.frames import encode_frame
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.orders import (
     AccountEvent,
+    EquityMarked,
     Execution,
     Order,
     Position,
     PositionChanged,
 )
+from shared.models.risk import RiskChanged
 from shared.models.topics import AccountTopicKind, account_topic
+from shared.trading.amounts import ZERO
 from shared.trading.books import Books
-from shared.trading.changes import Change, Deposited, OrderFilled, StopMoved, WorkingOrder
+from shared.trading.changes import CashEntered, Change, OrderFilled, StopMoved, WorkingOrder
 from shared.trading.events import executed, updated
-from shared.trading.ledger import LedgerEntry
 from shared.trading.orders import Transition
+from shared.trading.paper_terms import encoded
 
 
 class OrderRecord(Order, frozen=True, kw_only=True):
     reserved: Decimal
     tape_id: str
+    #: As JSON.
+    paper_terms: msgspec.Raw
+    commission: Decimal = ZERO
+
+
+class PartRecord(Order, frozen=True, kw_only=True):
+    """An order of which a part has filled."""
+
+    commission: Decimal
 
 
 class PositionRecord(Position, frozen=True):
     cost: Decimal
 
 
-class LedgerRecord(LedgerEntry, frozen=True):
+class LedgerRecord(LedgerEntry, frozen=True, kw_only=True):
     account_id: UUID
     mode: Mode
 
@@ -75,6 +90,8 @@ class Batch:
         self.changed: dict[OrderId, Order] = {}
         #: Of which only the trailing stop moved: stored whenever there is a commit.
         self.moved: dict[OrderId, Order] = {}
+        #: Of orders of which a part has filled.
+        self._commissions: dict[OrderId, Decimal] = {}
         self.transitions: list[Transition] = []
         self.executions: list[Execution] = []
         self.positions: dict[tuple[UUID, Mode, Symbol], PositionRecord] = {}
@@ -82,18 +99,23 @@ class Batch:
         self.events: list[EventRecord] = []
         self.frames: list[Frame] = []
         self.answers: list[Answer] = []
+        self.risk = RiskBatch()
         #: Commands whose cursor this batch moves.
         self.commands = 0
 
     @property
     def writes(self) -> bool:
         """Whether the books or the command cursor change: else only the tape has moved on."""
-        return bool(self.commands or self.ledger or self.opened or self.changed)
+        return bool(self.commands or self.ledger or self.opened or self.changed or self.risk)
 
     def record(self, books: Books, change: Change, tape_id: str) -> None:
         account = AccountId(books.account.id)
-        if isinstance(change, Deposited):
+        if isinstance(change, CashEntered):
             self._enter(account, books.mode, change.entry)
+            moved = CashMoved(
+                account_id=account, mode=books.mode, entry=change.entry, tape_id=tape_id
+            )
+            self.tell(account, books.mode, "cash", moved)
             return
         order = change.order
         if isinstance(change, StopMoved):
@@ -102,20 +124,36 @@ class Batch:
         self.transitions.extend(change.transitions)
         told = updated(change, tape_id)
         if isinstance(change, OrderFilled):
+            if order.status == "partially_filled":
+                self._commissions[order.id] = change.commission
             self._keep(order, None)
-            self._tell(account, books.mode, "orders", told)
+            self.tell(account, books.mode, "orders", told)
             self._record_fill(books, change, tape_id)
         else:
             self._keep(order, change.opened)
-            self._tell(account, books.mode, "orders", told)
+            self.tell(account, books.mode, "orders", told)
 
     def _keep(self, order: Order, opened: WorkingOrder | None) -> None:
         known = self.opened.get(order.id)
+        commission = self._commissions.get(order.id)
         if opened is not None:
-            self.opened[order.id] = _order_record(order, opened.reserved, opened.tape_id)
+            self.opened[order.id] = OrderRecord(
+                **_fields(order),
+                reserved=opened.reserved,
+                tape_id=opened.tape_id,
+                paper_terms=encoded(opened.terms),
+            )
         elif known is not None:
-            self.opened[order.id] = _order_record(order, known.reserved, known.tape_id)
+            self.opened[order.id] = OrderRecord(
+                **_fields(order),
+                reserved=known.reserved,
+                tape_id=known.tape_id,
+                paper_terms=known.paper_terms,
+                commission=known.commission if commission is None else commission,
+            )
         else:
+            if commission is not None:
+                order = PartRecord(**_fields(order), commission=commission)
             self.changed[order.id] = order
             self.moved.pop(order.id, None)
 
@@ -135,15 +173,19 @@ class Batch:
         self.positions[account, mode, position.symbol] = PositionRecord(
             **_fields(position), cost=change.holding.cost
         )
-        self._tell(account, mode, "executions", told)
+        self.tell(account, mode, "executions", told)
         moved = PositionChanged(position=position, cash=change.cash, tape_id=tape_id)
-        self._tell(account, mode, "positions", moved)
+        self.tell(account, mode, "positions", moved)
 
     def _enter(self, account: UUID, mode: Mode, entry: LedgerEntry) -> None:
         self.ledger.append(LedgerRecord(**_fields(entry), account_id=account, mode=mode))
 
-    def _tell(
-        self, account: AccountId, mode: Mode, kind: AccountTopicKind, event: AccountEvent
+    def tell(
+        self,
+        account: AccountId,
+        mode: Mode,
+        kind: AccountTopicKind,
+        event: AccountEvent | RiskChanged,
     ) -> None:
         topic = account_topic(account, mode, kind)
         topic_seq = self._topic_seqs.get(topic, 0) + 1
@@ -154,8 +196,15 @@ class Batch:
         self.events.append(EventRecord(self.event_seq, account, topic, topic_seq, body.decode()))
 
 
-def _order_record(order: Order, reserved: Decimal, tape_id: str) -> OrderRecord:
-    return OrderRecord(**_fields(order), reserved=reserved, tape_id=tape_id)
+class Sealed(msgspec.Struct, frozen=True):
+    """A batch to which nothing is added any more, with all that is committed and told with it."""
+
+    batch: Batch
+    #: Whether older last prices are to be deleted first, and those that moved.
+    last_prices: tuple[bool, list[MarkRecord]]
+    #: The shard's row once it is committed.
+    cursors: Cursors
+    equity: list[EquityMarked]
 
 
 def _fields(row: msgspec.Struct) -> dict[str, Any]:

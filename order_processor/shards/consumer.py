@@ -11,13 +11,13 @@ from redis.exceptions import RedisError
 
 from order_processor.metrics import UNREADABLE
 from shared.models.orders import Command
-from shared.redis.keys import order_commands
-from shared.redis.streams import BEGINNING, read_after
-from shared.redis.tape import end_of_tape
+from shared.redis.keys import TAPE, order_commands
+from shared.redis.streams import BEGINNING, StreamEntry, newest_of, read_entries
 
 log = structlog.get_logger()
 
 _decoder = msgspec.json.Decoder(Command)
+_BLOCK_MS = 1000
 _PAUSE_S = 0.2
 
 
@@ -56,15 +56,12 @@ class CommandReader:
         while True:
             await self._room.wait()
             try:
-                entries = await read_after(
-                    self._redis, self._stream, cursor, count=self._batch, block_ms=1000
-                )
-                if not entries:
-                    continue
-                after_tape = await end_of_tape(self._redis)
+                entries, after_tape = await self._read(cursor)
             except RedisError as error:
                 log.warning("commands_unreachable", stream=self._stream, error=repr(error))
                 await asyncio.sleep(_PAUSE_S)
+                continue
+            if not entries:
                 continue
             cursor = entries[-1].id
             self.waiting.extend(
@@ -73,6 +70,15 @@ class CommandReader:
             if len(self.waiting) >= self._batch:
                 self._room.clear()
             self._wake.set()
+
+    async def _read(self, cursor: str) -> tuple[list[StreamEntry], str]:
+        """Commands after `cursor`, waiting for the first, and the tape's end when they came: the
+        second question waits in Redis until the first is answered."""
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.xread({self._stream: cursor}, count=self._batch, block=_BLOCK_MS)
+        pipeline.xrevrange(TAPE, count=1)
+        commands, newest = await pipeline.execute()
+        return read_entries(commands), newest_of(newest)
 
     def ready(self, applied: Callable[[str], bool]) -> bool:
         """Whether the next command may be applied, given which tape entries were."""

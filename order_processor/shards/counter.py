@@ -2,21 +2,28 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from order_processor.shards.clock import moment, nanoseconds
 from order_processor.shards.market import Market
 from order_processor.shards.replies import (
     CONFLICT,
+    ENTRY_CONFLICT,
     NO_ORDER,
     SUBMITTER,
     not_working,
     refusal,
+    same_entry,
     same_order,
+    same_protection,
     same_replacement,
 )
 from order_processor.shards.sessions import Sessions
+from order_processor.shards.state import BooksKey
+from shared.models.cash import CashReply, LedgerEntry, MoveCash
 from shared.models.identifiers import OrderId, Symbol
 from shared.models.orders import (
+    BooksCommand,
     BooksReply,
     CancelOrder,
     CancelOrders,
@@ -27,12 +34,14 @@ from shared.models.orders import (
     Order,
     OrderReply,
     OrdersReply,
+    ProtectPosition,
     ReplaceOrder,
     Reply,
     SubmitOrder,
 )
 from shared.trading.books import Books
 from shared.trading.changes import Change, order_id_of
+from shared.trading.classes import leg_ids
 from shared.trading.drafts import closing_id
 from shared.trading.terms import Instrument, Refused
 
@@ -46,13 +55,17 @@ class Counter:
         sessions: Sessions,
         instruments: Mapping[Symbol, tuple[Instrument, float]],
         find: Callable[[Command, OrderId], Order | None],
+        entries: Mapping[tuple[BooksKey, str], LedgerEntry],
+        currencies: Mapping[UUID, str],
     ) -> None:
         self._market = market
         self._sessions = sessions
         self._instruments = instruments
         self._find = find
+        self._entries = entries
+        self._currencies = currencies
 
-    def serve(self, books: Books, command: Command, tape_id: str) -> Outcome:
+    def serve(self, books: Books, command: BooksCommand, tape_id: str) -> Outcome:
         """The caller records the changes, in their order, before anything else happens."""
         if isinstance(command, OpenBooks):
             return BooksReply(request_id=command.request_id, cash=books.cash), ()
@@ -69,14 +82,21 @@ class Counter:
                 return OrdersReply(request_id=command.request_id, orders=orders), ended
             case ClosePositions():
                 return self._close(books, command, tape_id)
+            case ProtectPosition():
+                return self._protect(books, command, tape_id)
+            case MoveCash():
+                return self._move_cash(books, command)
 
     # --- one order ---------------------------------------------------------------------------
 
     def _submit(self, books: Books, command: SubmitOrder, tape_id: str) -> Outcome:
         known = self._find(command, _id_of(command, command.client_order_id))
+        legs = [self._find(command, _id_of(command, name)) for name in leg_ids(command)]
         if known is not None:
-            if same_order(known, command):
-                return _repeated(command, known)
+            if same_order(known, legs, command):
+                return _repeated(command, known, legs)
+            return refusal(command, CONFLICT), ()
+        if any(legs):
             return refusal(command, CONFLICT), ()
         if not _signed(command.submitted_by):
             return refusal(command, SUBMITTER), ()
@@ -93,12 +113,14 @@ class Counter:
         )
         if isinstance(taken, Refused):
             return refusal(command, taken), ()
-        return OrderReply(request_id=command.request_id, order=taken.order), [taken]
+        first, *others = (each.order for each in taken)
+        reply = OrderReply(request_id=command.request_id, order=first, legs=tuple(others))
+        return reply, taken
 
     def _replace(self, books: Books, command: ReplaceOrder, tape_id: str) -> Outcome:
         known = self._find(command, _id_of(command, command.client_order_id))
         if known is not None:
-            if same_replacement(known, command):
+            if same_replacement(known, self._find(command, command.order_id), command):
                 return _repeated(command, known)
             return refusal(command, CONFLICT), ()
         if not _signed(command.submitted_by):
@@ -126,9 +148,9 @@ class Counter:
         if order is None:
             return refusal(command, NO_ORDER), ()
         cancelled = books.cancel(command.order_id, self._market.now())
-        if cancelled is None:
+        if not cancelled:
             return refusal(command, not_working(order)), ()
-        return OrderReply(request_id=command.request_id, order=cancelled.order), [cancelled]
+        return OrderReply(request_id=command.request_id, order=cancelled[0].order), cancelled
 
     # --- positions ---------------------------------------------------------------------------
 
@@ -167,16 +189,75 @@ class Counter:
         reply = OrdersReply(request_id=command.request_id, orders=orders, not_closed=tuple(failed))
         return reply, changes
 
+    def _protect(self, books: Books, command: ProtectPosition, tape_id: str) -> Outcome:
+        names = (command.client_order_id, f"{command.client_order_id}.stop_loss")
+        first, leg = (self._find(command, _id_of(command, name)) for name in names)
+        if first is not None:
+            if same_protection(first, command):
+                return _repeated(command, first, [leg])
+            return refusal(command, CONFLICT), ()
+        if leg is not None:
+            return refusal(command, CONFLICT), ()
+        if not _signed(command.submitted_by):
+            return refusal(command, SUBMITTER), ()
+        changes = books.protect(
+            command,
+            self._instrument(command.symbol),
+            self._market.price_of(command.symbol),
+            self._market.now(),
+            tape_id,
+        )
+        if isinstance(changes, Refused):
+            return refusal(command, changes), ()
+        first, *others = (each.order for each in changes if each.opened is not None)
+        reply = OrderReply(request_id=command.request_id, order=first, legs=tuple(others))
+        return reply, changes
+
     def _closed_before(self, command: ClosePositions, known: list[Order]) -> Outcome:
         same = all(
             order.closes_position
             and order.replaces is None
+            and command.qty in (None, order.qty)
             and order.submitted_by == command.submitted_by
             for order in known
         )
         if not same:
             return refusal(command, CONFLICT), ()
         return OrdersReply(request_id=command.request_id, orders=known, repeated=True), ()
+
+    # --- cash --------------------------------------------------------------------------------
+
+    def _move_cash(self, books: Books, command: MoveCash) -> Outcome:
+        name = ((command.account_id, command.mode), command.client_entry_id)
+        known = self._entries.get(name)
+        if known is not None:
+            if same_entry(known, command):
+                reply = CashReply(request_id=command.request_id, entry=known, repeated=True)
+                return reply, ()
+            return refusal(command, ENTRY_CONFLICT), ()
+        missing = self._missing_end(command)
+        if missing is not None:
+            return refusal(command, missing), ()
+        entered = books.move_cash(command, self._market.now())
+        if isinstance(entered, Refused):
+            return refusal(command, entered), ()
+        return CashReply(request_id=command.request_id, entry=entered.entry), [entered]
+
+    def _missing_end(self, command: MoveCash) -> Refused | None:
+        """Why what would leave could not arrive. What has left must arrive: it isn't asked."""
+        if command.counterpart_id is None or command.amount > 0:
+            return None
+        currency = self._currencies.get(command.counterpart_id)
+        if currency is None:
+            return Refused("not_found", "There is no account to transfer to.")
+        if currency != command.currency:
+            return Refused(
+                "currency_mismatch",
+                "The other account has another currency.",
+                limit=currency,
+                observed=command.currency,
+            )
+        return None
 
     # --- looking up --------------------------------------------------------------------------
 
@@ -199,5 +280,7 @@ def _id_of(command: Command, client_order_id: str) -> OrderId:
     return order_id_of(command.account_id, command.mode, client_order_id)
 
 
-def _repeated(command: Command, order: Order) -> Outcome:
-    return OrderReply(request_id=command.request_id, order=order, repeated=True), ()
+def _repeated(command: Command, order: Order, legs: Sequence[Order | None] = ()) -> Outcome:
+    stored = tuple(each for each in legs if each is not None)
+    reply = OrderReply(request_id=command.request_id, order=order, repeated=True, legs=stored)
+    return reply, ()

@@ -11,13 +11,16 @@ from uuid import UUID
 
 from order_processor.errors import UnappliableError
 from order_processor.metrics import FILLS
+from order_processor.risk.audit import record_of
+from order_processor.risk.officer import RiskOfficer
 from order_processor.shards.acknowledgements import MarkDone
-from order_processor.shards.batch import Answer, Batch, MarkRecord
+from order_processor.shards.batch import Answer, Batch, MarkRecord, Sealed
 from order_processor.shards.clock import WallClock, moment, nanoseconds
 from order_processor.shards.consumer import CommandEntry
 from order_processor.shards.counter import Counter
 from order_processor.shards.feed import FedEntry, Prints
 from order_processor.shards.market import Market
+from order_processor.shards.past import Past
 from order_processor.shards.replies import note, refusal
 from order_processor.shards.sessions import Sessions
 from order_processor.shards.state import (
@@ -30,6 +33,7 @@ from order_processor.shards.state import (
     Unknowns,
 )
 from shared.models.base import encode
+from shared.models.cash import LedgerEntry, MoveCash
 from shared.models.identifiers import AccountId, OrderId, Symbol
 from shared.models.market import RunStarted, TimeMark
 from shared.models.orders import (
@@ -38,22 +42,26 @@ from shared.models.orders import (
     Command,
     EquityMarked,
     Order,
+    ProtectPosition,
     ReplaceOrder,
     Reply,
     SubmitOrder,
 )
+from shared.models.risk import EngageKillSwitch, RiskCommand
 from shared.redis.keys import shard_of
 from shared.redis.streams import position
 from shared.trading.books import Books
-from shared.trading.changes import Change, Deposited, OrderFilled, order_id_of
+from shared.trading.changes import CashEntered, Change, OrderFilled, order_id_of
+from shared.trading.classes import leg_ids
 from shared.trading.drafts import closing_id
 from shared.trading.terms import Instrument, Limits, Refused
 
 #: An account's terms and an instrument are read again when they are older than this.
 _TERMS_AGE_S = 1.0
 _INSTRUMENT_AGE_S = 5.0
-#: Orders that have ended and are kept for commands that come again.
+#: Orders that have ended and are kept for commands that come again, and named entries of cash.
 _ENDED_KEPT = 20_000
+_ENTRIES_KEPT = 1_000
 
 
 class Desk:
@@ -82,14 +90,33 @@ class Desk:
         self._books: dict[BooksKey, Books] = {}
         self._terms_read: dict[UUID, float] = {}
         self._instruments: dict[Symbol, tuple[Instrument, float]] = {}
-        self._ended: dict[OrderId, Order] = {}
+        self._ended: Past[OrderId, Order] = Past(_ENDED_KEPT)
+        self._entries: Past[tuple[BooksKey, str], LedgerEntry] = Past(_ENTRIES_KEPT)
         self._holders: dict[Symbol, set[BooksKey]] = {}
         self._market = Market(wall, stored.last_prices, cursors.market_time_ns)
-        self._counter = Counter(self._market, sessions, self._instruments, self._find)
+        self._currencies: dict[UUID, str] = {}
+        self._counter = Counter(
+            self._market,
+            sessions,
+            self._instruments,
+            self._find,
+            self._entries,
+            self._currencies,
+        )
         self.batch = Batch(cursors.event_seq, self._topic_seqs)
         #: Books whose equity moved with prices, and those that had a fill, since they were told.
         self.moved: set[BooksKey] = set()
         self.filled: set[BooksKey] = set()
+        #: Acts on what the risk ladder forbids.
+        self.risk = RiskOfficer(
+            self._books,
+            self._market,
+            self._instruments,
+            self._record,
+            lambda: self.batch,
+            lambda: self._market_entry,
+            stored.halt_done,
+        )
         for books in stored.books:
             self._take_up(books)
 
@@ -111,8 +138,17 @@ class Desk:
             self.mark.run_id,
         )
 
-    def last_price_changes(self) -> tuple[bool, list[MarkRecord]]:
-        """Whether older last prices are to be deleted first, and those that moved."""
+    def seal(self, published_seq: int, equity: list[EquityMarked]) -> Sealed:
+        """What happened since the last time, to be committed; the next batch begins."""
+        sealed = Sealed(self.batch, self._last_price_changes(), self.cursors(published_seq), equity)
+        self.batch = Batch(self.batch.event_seq, self._topic_seqs)
+        self._market.moved_symbols.clear()
+        self._market.forgotten = False
+        self._ended.seal()
+        self._entries.seal()
+        return sealed
+
+    def _last_price_changes(self) -> tuple[bool, list[MarkRecord]]:
         rows = []
         for symbol in self._market.moved_symbols:
             last = self._market.last_prices[symbol]
@@ -122,12 +158,10 @@ class Desk:
         return self._market.forgotten, rows
 
     def committed(self) -> None:
-        """What the batch held is durable: begin the next one."""
-        self.batch = Batch(self.batch.event_seq, self._topic_seqs)
-        self._market.moved_symbols.clear()
-        self._market.forgotten = False
-        while len(self._ended) > _ENDED_KEPT:
-            del self._ended[next(iter(self._ended))]
+        """What was sealed is durable. Not to be called between `unknown_to` and the commands'
+        application: what is forgotten here must be looked up."""
+        self._ended.forget()
+        self._entries.forget()
 
     # --- the tape ----------------------------------------------------------------------------
 
@@ -148,8 +182,12 @@ class Desk:
             for key, books, change in self._market.match(body.trades):
                 self._record(key, books, change)
             self._market.take_prices(entry.id, body)
+            moved: set[BooksKey] = set()
             for symbol in body.last:
-                self.moved |= self._holders.get(symbol, set())
+                moved |= self._holders.get(symbol, set())
+            self.moved |= moved
+            self.risk.prices_moved(moved)
+            self.risk.check()
         elif isinstance(body, TimeMark):
             self._apply_mark(entry.id, body)
         elif isinstance(body, RunStarted):
@@ -199,6 +237,12 @@ class Desk:
                 unknown.books.add((account_id, command.mode))
             elif now - self._terms_read[account_id] > _TERMS_AGE_S:
                 unknown.accounts.add(account_id)
+            if isinstance(command, MoveCash):
+                name = ((account_id, command.mode), command.client_entry_id)
+                if name not in self._entries and "\x00" not in command.client_entry_id:
+                    unknown.entries.add(name)
+                if command.counterpart_id and command.counterpart_id not in self._currencies:
+                    unknown.accounts.add(command.counterpart_id)
             orders, symbols = self._named_by(command, unknown)
             unknown.orders.update(each for each in orders if self._find(command, each) is None)
             for symbol in symbols:
@@ -215,7 +259,8 @@ class Desk:
         account_id, mode = command.account_id, command.mode
         match command:
             case SubmitOrder():
-                return [order_id_of(account_id, mode, command.client_order_id)], [command.symbol]
+                ids = [command.client_order_id, *leg_ids(command)]
+                return [order_id_of(account_id, mode, each) for each in ids], [command.symbol]
             case CancelOrder():
                 return [command.order_id], []
             case ReplaceOrder():
@@ -223,6 +268,9 @@ class Desk:
                 unknown.again |= old is None
                 new_id = order_id_of(account_id, mode, command.client_order_id)
                 return [command.order_id, new_id], [] if old is None else [old.symbol]
+            case ProtectPosition():
+                names = [command.client_order_id, f"{command.client_order_id}.stop_loss"]
+                return [order_id_of(account_id, mode, each) for each in names], [command.symbol]
             case ClosePositions():
                 books = self._books.get((account_id, mode))
                 unknown.again |= books is None
@@ -231,6 +279,10 @@ class Desk:
                     symbols = [command.symbol]
                 names = [closing_id(command, symbol) for symbol in symbols]
                 return [order_id_of(account_id, mode, name) for name in names], symbols
+            case EngageKillSwitch(flatten=True):
+                books = self._books.get((account_id, mode))
+                unknown.again |= books is None
+                return [], [] if books is None else list(books.holdings)
             case _:
                 return [], []
 
@@ -240,11 +292,14 @@ class Desk:
             self._take_up(books)
         for account in found.accounts:
             self._terms_read[account.id] = now
+            self._currencies[account.id] = account.base_currency
             for key, opened in self._books.items():
                 if key[0] == account.id:
                     opened.account = account
         for order in found.orders:
             self._ended.setdefault(order.id, order)
+        for name, entry in found.entries.items():
+            self._entries.setdefault(name, entry)
         for symbol in asked.symbols:
             self._instruments.pop(symbol, None)
         for instrument in found.instruments:
@@ -271,6 +326,9 @@ class Desk:
             except Exception as error:
                 raise UnappliableError(entry.id) from error
             note(command, reply)
+            audited = record_of(command, reply)
+            if audited is not None:
+                self.batch.risk.audit.append(audited)
             self.batch.answers.append(Answer(command.reply_to, encode(reply)))
         self.command_cursor = entry.id
         self.batch.commands += 1
@@ -285,6 +343,8 @@ class Desk:
             return refusal(command, Refused("not_found", "There is no such account."))
         for change in books.open(self._market.now()):
             self._record(key, books, change)
+        if isinstance(command, RiskCommand):
+            return self.risk.serve(key, books, command)
         reply, changes = self._counter.serve(books, command, self._market_entry)
         for change in changes:
             self._record(key, books, change)
@@ -325,8 +385,10 @@ class Desk:
         key = (stored.account.id, stored.mode)
         if key in self._books:
             return
-        books = Books(stored.account, stored.mode, self._limits, stored.state)
+        price_of = self._market.price_of
+        books = Books(stored.account, stored.mode, self._limits, stored.state, price_of)
         self._books[key] = books
+        self.risk.take_up(key, books)
         self._terms_read[stored.account.id] = monotonic()
         self._topic_seqs.update(stored.topic_seqs)
         for symbol in {working.order.symbol for working in books.working.values()}:
@@ -337,8 +399,10 @@ class Desk:
 
     def _record(self, key: BooksKey, books: Books, change: Change) -> None:
         self.batch.record(books, change, self._market_entry)
-        if isinstance(change, Deposited):
+        if isinstance(change, CashEntered):
             self.filled.add(key)
+            if change.entry.client_entry_id is not None:
+                self._entries[key, change.entry.client_entry_id] = change.entry
             return
         order = change.order
         if order.id not in books.working:

@@ -13,7 +13,10 @@ LEASE_KIND = "order_shard"
 
 
 class Journal:
-    """Statements keep their order: they run one after another in a thread of the shard's own."""
+    """Writes keep their order: they run one after another in a thread of the shard's own.
+
+    Look-ups have a thread and a connection of their own, so that they don't wait for a commit.
+    """
 
     def __init__(self, engine: Engine, shard: int, shards: int, lease_duration_s: float) -> None:
         self._engine = engine
@@ -21,8 +24,10 @@ class Journal:
         self._shards = shards
         self._lease_duration_s = lease_duration_s
         self._thread = DatabaseThread(f"orders-{shard}")
+        self._reading = DatabaseThread(f"orders-{shard}-reading")
 
     def close(self) -> None:
+        self._reading.close()
         self._thread.close()
 
     # --- the lease ---------------------------------------------------------------------------
@@ -62,10 +67,13 @@ class Journal:
 
     async def look_up(self, unknown: Unknowns, last_prices: dict[Symbol, LastPrice]) -> Lookup:
         def work() -> Lookup:
-            with self._engine.connect() as connection:
+            # A transaction would take two more round trips, and show nothing else.
+            with self._engine.connect().execution_options(
+                isolation_level="AUTOCOMMIT"
+            ) as connection:
                 return recovery.look_up(connection, unknown, last_prices)
 
-        return await self._thread.run(work)
+        return await self._reading.run(work)
 
     async def unpublished(self, after: int, most: int) -> list[tuple[int, str, int, bytes]]:
         def work() -> list[tuple[int, str, int, bytes]]:
@@ -90,10 +98,14 @@ class Journal:
         def work() -> None:
             with self._engine.begin() as connection:
                 hold(connection, lease)
-                repository.write_batch(connection, self._shard, batch)
-                repository.write_last_prices(
-                    connection, self._shard, marks, forget_first=forget_first
+                repository.write(
+                    connection,
+                    self._shard,
+                    batch,
+                    marks,
+                    forget_first=forget_first,
+                    before=before,
+                    after=after,
                 )
-                repository.move_cursors(connection, self._shard, before, after)
 
         await self._thread.run(work)

@@ -1,39 +1,46 @@
 """Owning one shard: recover, apply, commit, and only then answer.
 
-The memory (`Desk`) is never ahead of what a successor would rebuild, except by the batch that
-is being committed; whatever fails, it is dropped and built again.
+The memory (`Desk`) is never ahead of what a successor would rebuild, except by the batch that is
+being committed and the next one, which is collected meanwhile; whatever fails, it is dropped and
+built again.
 """
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine
-from time import monotonic
+from time import monotonic, perf_counter
 
 import structlog
 from redis.asyncio import Redis
 
-from order_processor.errors import LeaseLostError
-from order_processor.metrics import BATCH_COMMANDS, COMMIT_SECONDS
+from order_processor.errors import LeaseLostError, UnappliableError
+from order_processor.metrics import SHARD_SECONDS
+from order_processor.risk.rules import RuleBook
 from order_processor.settings import OrderProcessorSettings
 from order_processor.shards.acknowledgements import Acknowledgements, participant
-from order_processor.shards.batch import Batch
 from order_processor.shards.clock import WallClock
-from order_processor.shards.consumer import CommandReader
+from order_processor.shards.committer import Committer
+from order_processor.shards.consumer import CommandEntry, CommandReader
 from order_processor.shards.desk import Desk
 from order_processor.shards.equity import EquityMarker
 from order_processor.shards.feed import FedEntry, Inbox, TapeFeed
 from order_processor.shards.journal import Journal
 from order_processor.shards.sessions import Sessions
+from order_processor.shards.state import Unknowns
 from shared.database.leases import Lease
 from shared.redis import tape
-from shared.redis.keys import order_commands
 from shared.redis.topics import publish_frames
+from shared.trading.amounts import exact
 from shared.trading.terms import Limits
 from shared.utils.tasks import end_tasks
 
 log = structlog.get_logger()
 
 _ENTRIES_AT_ONCE = 64
+#: Commands applied in one go: the other shards of the process wait for it.
+_COMMANDS_AT_ONCE = 256
+#: A batch with so many events takes no more of the tape until the one before it is committed.
+_EVENTS_PER_BATCH = 5_000
 _LEFTOVERS_AT_ONCE = 500
 #: The feed brings what is on the tape in milliseconds; after this it is worth a look.
 _TAPE_OVERDUE_S = 1.0
@@ -57,6 +64,7 @@ class ShardOwner:
         acknowledgements: Acknowledgements,
         wall: WallClock,
         sessions: Sessions,
+        rules: RuleBook,
         poisoned: set[str],
         stopping: asyncio.Event,
     ) -> None:
@@ -69,6 +77,7 @@ class ShardOwner:
         self._acknowledgements = acknowledgements
         self._wall = wall
         self._sessions = sessions
+        self._rules = rules
         self._poisoned = poisoned
         self._stopping = stopping
         self._wake = asyncio.Event()
@@ -76,7 +85,6 @@ class ShardOwner:
         self._commands = CommandReader(redis, shard, self._wake, settings.order_batch_commands)
         self._equity = EquityMarker(redis, settings.order_equity_interval_s)
         self._acknowledged = ""
-        self._committed_at = monotonic()
         self._next_clock_look = 0.0
 
     def wake(self) -> None:
@@ -94,18 +102,22 @@ class ShardOwner:
                 while not self._stopping.is_set():
                     self._wake.clear()
                     _raise_first_failure(tasks)
+                    await self._keep_committing()
                     if not self._has_work():
                         await self._wait()
-                    entries = self._inbox.take(_ENTRIES_AT_ONCE)
+                    entries = self._inbox.take(_ENTRIES_AT_ONCE) if self._has_room() else []
                     if not entries:
                         await self._expire_by_clock()
                     await self._apply(entries)
+                    await self._keep_committing()
                     if not self._inbox.entries:
-                        self._acknowledge_mark()
+                        await self._acknowledge_mark()
+                await self._flush_cursors()
             finally:
+                self._rules.leave(self._wake)
                 self._feed.detach(self._inbox)
                 self._acknowledgements.withdraw(self._shard)
-            await self._flush_cursors()
+                await self._committer.end()
 
     @contextlib.asynccontextmanager
     async def _background(self) -> AsyncIterator[list[asyncio.Task[None]]]:
@@ -123,9 +135,9 @@ class ShardOwner:
     # --- taking over -------------------------------------------------------------------------
 
     async def _recover(self) -> None:
+        await self._rules.refresh()
+        self._rules.watch(self._wake)
         stored = await self._journal.load(self._lease)
-        self._stored = stored.cursors
-        self._published = stored.cursors.published_seq
         self._desk = Desk(
             self._shard,
             self._settings.order_shards,
@@ -134,26 +146,36 @@ class ShardOwner:
             limits=Limits(reserve_buffer_bps=self._settings.order_reserve_buffer_bps),
             sessions=self._sessions,
         )
-        await self._publish_leftovers()
+        self._committer = Committer(
+            self._shard,
+            self._lease,
+            self._journal,
+            self._redis,
+            self._equity,
+            stored.cursors,
+            await self._publish_leftovers(stored.cursors.published_seq),
+            self._wake.set,
+        )
         await tape.join(self._redis, participant(self._shard), "market")
         log.info(
             "shard_taken",
             shard=self._shard,
             epoch=self._lease.epoch,
-            command=self._stored.command,
-            tape=self._stored.tape,
+            command=stored.cursors.command,
+            tape=stored.cursors.tape,
         )
 
-    async def _publish_leftovers(self) -> None:
-        """Events that were committed and perhaps not published, because their owner died."""
+    async def _publish_leftovers(self, published: int) -> int:
+        """Events that were committed and perhaps not published, because their owner died; the
+        number of the last one."""
         while True:
-            events = await self._journal.unpublished(self._published, _LEFTOVERS_AT_ONCE)
+            events = await self._journal.unpublished(published, _LEFTOVERS_AT_ONCE)
             if not events:
-                return
+                return published
             await publish_frames(
                 self._redis, [(topic, topic_seq, frame) for _, topic, topic_seq, frame in events]
             )
-            self._published = events[-1][0]
+            published = events[-1][0]
 
     async def _catch_up(self) -> None:
         """Apply the tape up to where the feed is, then let the feed go on.
@@ -164,6 +186,7 @@ class ShardOwner:
         while not self._feed.attach(self._inbox, desk.tape_cursor, at_end=at_end):
             entries = await self._feed.catch_up(desk.tape_cursor)
             await self._apply(entries)
+            await self._keep_committing()
             at_end = not entries
         end = await tape.end_of_tape(self._redis)
         while not desk.has_applied(end):
@@ -171,7 +194,8 @@ class ShardOwner:
             if not entries:
                 break  # trimmed meanwhile
             await self._apply(entries)
-        self._acknowledge_mark()
+            await self._keep_committing()
+        await self._acknowledge_mark()
 
     async def _keep_lease(self) -> None:
         while True:
@@ -185,18 +209,22 @@ class ShardOwner:
 
     # --- working -----------------------------------------------------------------------------
 
+    def _has_room(self) -> bool:
+        """Whether more may go into the batch that is collected while another is committed."""
+        batch = self._desk.batch
+        most = self._settings.order_batch_commands
+        return batch.commands < most and len(batch.events) < _EVENTS_PER_BATCH
+
     def _has_work(self) -> bool:
-        return bool(self._inbox.entries) or self._commands.ready(self._desk.has_applied)
+        waiting = bool(self._inbox.entries) or self._commands.ready(self._desk.has_applied)
+        return waiting and self._has_room()
 
     async def _wait(self) -> None:
         """For entries or commands, a failure, or until something is due."""
         overdue_s = _TAPE_OVERDUE_S if self._commands.waiting else None
-        waits = [
-            self._equity.wait_s(self._desk),
-            self._cursor_wait_s(),
-            self._expiry_wait_s(),
-            overdue_s,
-        ]
+        waits = [self._expiry_wait_s(), self._desk.risk.wait_s(), overdue_s]
+        if not self._committer.busy:  # else the end of the commit wakes us
+            waits += [self._equity.wait_s(self._desk), self._cursor_wait_s()]
         try:
             async with asyncio.timeout(min((w for w in waits if w is not None), default=None)):
                 await self._wake.wait()
@@ -211,9 +239,10 @@ class ShardOwner:
             self._commands.release()
 
     def _cursor_wait_s(self) -> float | None:
-        if self._desk.tape_cursor == self._stored.tape:
+        if self._desk.tape_cursor == self._committer.stored.tape:
             return None
-        return max(0.0, self._committed_at + self._settings.order_cursor_interval_s - monotonic())
+        since = self._committer.committed_at
+        return max(0.0, since + self._settings.order_cursor_interval_s - monotonic())
 
     def _expiry_wait_s(self) -> float | None:
         wait_s = self._desk.expiry_wait_s()
@@ -230,54 +259,70 @@ class ShardOwner:
             self._desk.expire_by_clock()
 
     async def _apply(self, entries: list[FedEntry]) -> None:
-        """Apply tape entries, then the commands that were waiting for them, and commit."""
-        desk = self._desk
-        for entry in entries:
-            desk.apply_entry(entry)
-        commands = self._commands.take(self._settings.order_batch_commands, desk.has_applied)
+        """Apply tape entries, then the commands that were waiting for them."""
+        await self._follow_rules()
+        desk, began = self._desk, perf_counter()
+        with exact():
+            for entry in entries:
+                desk.apply_entry(entry)
+            desk.risk.check()
+        room = self._settings.order_batch_commands - desk.batch.commands
+        commands = self._commands.take(min(room, _COMMANDS_AT_ONCE), desk.has_applied)
         if commands:
-            unknown = desk.unknown_to(commands)
-            if unknown:
-                desk.learn(unknown, await self._journal.look_up(unknown, desk.last_prices))
-            if unknown.again and (more := desk.unknown_to(commands)):
-                desk.learn(more, await self._journal.look_up(more, desk.last_prices))
-            for exchange in desk.unprepared_exchanges(commands):
-                await self._sessions.prepare(exchange)
-            for command in commands:
-                desk.apply_command(command, poisoned=command.id in self._poisoned)
+            looking = perf_counter()
+            await self._look_up(commands)
+            looked_s = perf_counter() - looking
+            SHARD_SECONDS.labels(self._shard, "look_up").inc(looked_s)
+            began += looked_s
+            await self._apply_commands(commands)
+        if entries or commands:
+            SHARD_SECONDS.labels(self._shard, "apply").inc(perf_counter() - began)
+
+    async def _look_up(self, commands: list[CommandEntry]) -> None:
+        desk = self._desk
+        unknown = desk.unknown_to(commands)
+        if unknown:
+            desk.learn(unknown, await self._journal.look_up(unknown, desk.last_prices))
+        if unknown.again and (more := desk.unknown_to(commands)):
+            desk.learn(more, await self._journal.look_up(more, desk.last_prices))
+        for exchange in desk.unprepared_exchanges(commands):
+            await self._sessions.prepare(exchange)
+
+    async def _apply_commands(self, commands: list[CommandEntry]) -> None:
+        try:
+            with exact():
+                for command in commands:
+                    self._desk.apply_command(command, poisoned=command.id in self._poisoned)
+        except UnappliableError:
+            # The memory is lost; the batch under way isn't, and its senders wait for answers.
+            await self._committer.settle()
+            raise
+
+    async def _keep_committing(self) -> None:
+        """When nothing is being committed, begin with what there is to commit."""
+        desk, committer = self._desk, self._committer
+        if committer.finish():
+            desk.committed()
+        if committer.busy:
+            return
+        equity = self._equity.due(desk)
         if desk.batch.writes or self._cursor_wait_s() == 0.0:
-            await self._commit()
-        await self._equity.publish(desk)
+            committer.begin(desk.seal(committer.published, equity))
+        else:
+            await self._equity.publish(equity)
 
-    async def _commit(self) -> None:
-        desk, batch = self._desk, self._desk.batch
-        after = desk.cursors(self._published)
-        with COMMIT_SECONDS.time():
-            await self._journal.commit(
-                self._lease, batch, desk.last_price_changes(), self._stored, after
-            )
-        # Durable. From here on a crash loses answers and frames, which are asked for again.
-        self._stored = after
-        self._committed_at = monotonic()
-        desk.committed()
-        if batch.commands:
-            BATCH_COMMANDS.observe(batch.commands)
-        await self._announce(batch)
+    async def _follow_rules(self) -> None:
+        """Take in new limits, and make sure that positions could be closed without waiting."""
+        risk = self._desk.risk
+        risk.take_rules(self._rules.current)
+        missing = risk.missing_instruments()
+        if missing:
+            unknown = Unknowns(symbols=missing)
+            found = await self._journal.look_up(unknown, self._desk.last_prices)
+            self._desk.learn(unknown, found)
+        risk.carry_out_halt()
 
-    async def _announce(self, batch: Batch) -> None:
-        if batch.commands:
-            pipeline = self._redis.pipeline(transaction=False)
-            for answer in batch.answers:
-                pipeline.publish(answer.channel, answer.body)
-            stream = order_commands(self._shard)
-            pipeline.xtrim(stream, minid=self._stored.command, approximate=False)
-            await pipeline.execute()
-        if batch.frames:
-            frames = [(frame.topic, frame.seq, frame.body) for frame in batch.frames]
-            await publish_frames(self._redis, frames)
-            self._published = batch.event_seq
-
-    def _acknowledge_mark(self) -> None:
+    async def _acknowledge_mark(self) -> None:
         """Say that the last mark is done. Call it when all that is on the tape was applied.
 
         A mark with entries after it was acknowledged already, or its run is over: it must not
@@ -287,13 +332,26 @@ class ShardOwner:
         if not mark.number:
             self._acknowledgements.withdraw(self._shard)
         elif mark.entry_id != self._acknowledged:
+            await self._settle()
             self._acknowledged = mark.entry_id
-            self._acknowledgements.done(self._shard, mark, self._stored.tape)
+            self._acknowledgements.done(self._shard, mark, self._committer.stored.tape)
+
+    async def _settle(self) -> None:
+        """Until all that was applied and must be stored is committed and told."""
+        await self._committer.settle()
+        self._desk.committed()
+        if self._desk.batch.writes:
+            await self._keep_committing()
+            await self._committer.settle()
+            self._desk.committed()
 
     async def _flush_cursors(self) -> None:
         """Before the lease goes back: leave the successor nothing to repeat."""
-        if self._desk.cursors(self._published) != self._stored:
-            await self._commit()
+        await self._settle()
+        desk, committer = self._desk, self._committer
+        if desk.cursors(committer.published) != committer.stored:
+            committer.begin(desk.seal(committer.published, self._equity.due(desk)))
+            await committer.settle()
 
 
 def _raise_first_failure(tasks: list[asyncio.Task[None]]) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
+from order_processor.risk.repository import halt_done, risk_states
 from order_processor.shards.clock import nanoseconds
 from order_processor.shards.state import (
     BooksKey,
@@ -17,6 +18,7 @@ from order_processor.shards.state import (
     StoredShard,
     Unknowns,
 )
+from shared.models.cash import LedgerEntry
 from shared.models.identifiers import AccountId, OrderId, Symbol
 from shared.models.orders import Order
 from shared.models.topics import ACCOUNT_TOPIC_KINDS, account_topic
@@ -25,11 +27,12 @@ from shared.redis.streams import BEGINNING, position
 from shared.trading.amounts import plain
 from shared.trading.books import BooksState
 from shared.trading.changes import WorkingOrder
-from shared.trading.costs import CostModel
+from shared.trading.commissions import month_of
+from shared.trading.paper_terms import parse_paper_terms
 from shared.trading.positions import Holding
 from shared.trading.terms import AccountTerms, Instrument
 
-_WORKING = "status IN ('new', 'accepted', 'partially_filled')"
+_WORKING = "status IN ('new', 'held', 'accepted', 'partially_filled')"
 
 
 def load_shard(connection: Connection, shard: int, shards: int) -> StoredShard:
@@ -63,7 +66,7 @@ def load_shard(connection: Connection, shard: int, shards: int) -> StoredShard:
     if position(newest) > position(row.tape_cursor):
         _pass_over(connection, shard, newest)
         return load_shard(connection, shard, shards)
-    return StoredShard(Cursors(*row), last_prices, books)
+    return StoredShard(Cursors(*row), last_prices, books, halt_done(connection, shard))
 
 
 def _pass_over(connection: Connection, shard: int, entry_id: str) -> None:
@@ -98,6 +101,7 @@ def look_up(
         accounts=list(_accounts(connection, unknown.accounts).values()),
         orders=_orders(connection, unknown.orders),
         instruments=_instruments(connection, unknown.symbols),
+        entries=_entries(connection, unknown.entries),
     )
 
 
@@ -147,6 +151,10 @@ def order_of(row: Row[Any]) -> Order:
         replaces=row.replaces,
         replaced_by=row.replaced_by,
         closes_position=row.closes_position,
+        order_class=row.order_class,
+        group_id=None if row.group_id is None else OrderId(row.group_id),
+        group_role=row.group_role,
+        protects_position=row.protects_position,
     )
 
 
@@ -173,6 +181,9 @@ def _load_books(
     ids = [account_id for account_id, _ in loaded]
     for key in loaded:
         _load_numbers(connection, key, loaded[key])
+    for key, risk in risk_states(connection, ids).items():
+        if key in loaded:
+            loaded[key].state.risk = risk
     for row in connection.execute(
         text("SELECT * FROM positions WHERE account_id = ANY(:ids)"), {"ids": ids}
     ):
@@ -188,10 +199,14 @@ def _load_books(
 
 _WORKING_ORDERS = text(
     f"""
-    SELECT o.*, i.tick_size,
+    SELECT o.*, i.tick_size, i.lot_size,
            (SELECT max(t.seq) FROM order_transitions t WHERE t.order_id = o.id) AS steps,
-           (SELECT count(*) FROM executions e WHERE e.order_id = o.id) AS executions
+           e.executions, e.value, e.fees
       FROM orders o JOIN instruments i ON i.symbol = o.symbol
+      CROSS JOIN LATERAL (
+          SELECT count(*) AS executions, coalesce(sum(qty * price), 0) AS value,
+                 coalesce(sum(fee), 0) AS fees
+            FROM executions WHERE order_id = o.id) e
      WHERE o.account_id = ANY(:ids) AND o.{_WORKING}
      ORDER BY o.account_id, o.mode, o.seq
     """  # noqa: S608
@@ -204,6 +219,20 @@ _NUMBERS = text(
                       WHERE account_id = :id AND mode = :mode), 0),
            coalesce((SELECT balance FROM ledger_entries
                       WHERE account_id = :id AND mode = :mode ORDER BY seq DESC LIMIT 1), 0)
+    """
+)
+#: Value of the latest executions up to the first one of another month.
+_MONTH_VALUE = text(
+    """
+    WITH newest AS (
+        SELECT at FROM executions WHERE account_id = :id AND mode = :mode ORDER BY seq DESC LIMIT 1)
+    SELECT newest.at, (
+        SELECT sum(e.qty * e.price) FROM executions e
+         WHERE e.account_id = :id AND e.mode = :mode AND e.seq > coalesce((
+            SELECT max(o.seq) FROM executions o
+             WHERE o.account_id = :id AND o.mode = :mode
+               AND date_trunc('month', o.at, 'UTC') <> date_trunc('month', newest.at, 'UTC')), 0))
+      FROM newest
     """
 )
 _TOPIC_SEQS = text(
@@ -221,6 +250,9 @@ def _load_numbers(connection: Connection, key: BooksKey, stored: StoredBooks) ->
         _NUMBERS, {"id": account_id, "mode": mode}
     ).one()
     state.cash = plain(Decimal(cash))
+    month = connection.execute(_MONTH_VALUE, {"id": account_id, "mode": mode}).one_or_none()
+    if month is not None:
+        state.month, state.month_value = month_of(month[0]), plain(month[1])
     topics = [account_topic(account_id, mode, kind) for kind in ACCOUNT_TOPIC_KINDS]
     stored.topic_seqs.update(
         {
@@ -250,10 +282,15 @@ def _working(row: Row[Any], last_prices: dict[Symbol, LastPrice]) -> tuple[Worki
     working = WorkingOrder(
         order=order_of(row),
         tick=plain(row.tick_size),
+        lot=plain(row.lot_size),
+        terms=parse_paper_terms(row.paper_terms),
         reserved=plain(row.reserved),
         tape_id=row.tape_id,
         steps=row.steps or 0,
         executions=row.executions,
+        value=plain(row.value),
+        fees=plain(row.fees),
+        commission=plain(row.commission),
     )
     return working, fresh
 
@@ -266,7 +303,7 @@ def _accounts(connection: Connection, ids: set[UUID]) -> dict[UUID, AccountTerms
         return {}
     rows = connection.execute(
         text(
-            "SELECT id, status, base_currency, paper_capital, paper_fee_bps, paper_slippage_bps"
+            "SELECT id, owner_id, status, base_currency, paper_capital, paper_terms"
             " FROM accounts WHERE id = ANY(:ids)"
         ),
         {"ids": list(ids)},
@@ -277,7 +314,8 @@ def _accounts(connection: Connection, ids: set[UUID]) -> dict[UUID, AccountTerms
             status=row.status,
             base_currency=row.base_currency,
             paper_capital=plain(row.paper_capital),
-            costs=CostModel(plain(row.paper_fee_bps), plain(row.paper_slippage_bps)),
+            paper=parse_paper_terms(row.paper_terms),
+            owner_id=row.owner_id,
         )
         for row in rows
     }
@@ -286,8 +324,12 @@ def _accounts(connection: Connection, ids: set[UUID]) -> dict[UUID, AccountTerms
 def _orders(connection: Connection, ids: set[UUID]) -> list[Order]:
     if not ids:
         return []
-    rows = connection.execute(text("SELECT * FROM orders WHERE id = ANY(:ids)"), {"ids": list(ids)})
-    return [order_of(row) for row in rows]
+    # Most don't exist yet. One text is adapted faster than a thousand ids.
+    wanted = f"{{{','.join(map(str, ids))}}}"
+    return [order_of(row) for row in connection.execute(_ORDERS, {"ids": wanted})]
+
+
+_ORDERS = text("SELECT * FROM orders WHERE id = ANY(CAST(:ids AS uuid[]))")
 
 
 def _instruments(connection: Connection, symbols: set[Symbol]) -> list[Instrument]:
@@ -311,3 +353,39 @@ def _instruments(connection: Connection, symbols: set[Symbol]) -> list[Instrumen
         )
         for row in rows
     ]
+
+
+def _entries(
+    connection: Connection, names: set[tuple[BooksKey, str]]
+) -> dict[tuple[BooksKey, str], LedgerEntry]:
+    if not names:
+        return {}
+    rows = connection.execute(
+        text(
+            "SELECT * FROM ledger_entries WHERE client_entry_id = ANY(:names)"
+            " AND account_id = ANY(:ids)"
+        ),
+        {"names": [name for _, name in names], "ids": [key[0] for key, _ in names]},
+    )
+    found = {
+        ((row.account_id, row.mode), row.client_entry_id): ledger_entry_of(row) for row in rows
+    }
+    return {name: entry for name, entry in found.items() if name in names}
+
+
+def ledger_entry_of(row: Row[Any]) -> LedgerEntry:
+    """From a row with all columns of `ledger_entries`."""
+    return LedgerEntry(
+        seq=row.seq,
+        kind=row.kind,
+        amount=plain(row.amount),
+        currency=row.currency,
+        balance=plain(row.balance),
+        execution_id=row.execution_id,
+        at=row.at,
+        client_entry_id=row.client_entry_id,
+        submitted_by=row.submitted_by,
+        reason=row.reason,
+        transfer_id=row.transfer_id,
+        counterpart_id=row.counterpart_id,
+    )

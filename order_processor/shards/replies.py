@@ -1,23 +1,35 @@
 """Answers to commands that need no books."""
 
+from collections.abc import Sequence
+from functools import lru_cache
+
+import msgspec
 import structlog
+from prometheus_client import Counter
 
 from order_processor.metrics import COMMANDS
+from shared.models.cash import CashReply, LedgerEntry, MoveCash
 from shared.models.orders import (
     Command,
     Order,
     OrderReply,
+    ProtectPosition,
     Refusal,
     ReplaceOrder,
     Reply,
     SubmitOrder,
 )
+from shared.trading.amounts import ZERO
+from shared.trading.classes import class_fault, parts_of
 from shared.trading.terms import Refused
 
 log = structlog.get_logger()
 
 CONFLICT = Refused(
     "client_order_id_conflict", "Another order of the account has this client order id."
+)
+ENTRY_CONFLICT = Refused(
+    "client_entry_id_conflict", "Another entry of the account has this client entry id."
 )
 SUBMITTER = Refused(
     "invalid_submitter", "Who submits is named by at most 128 printable characters."
@@ -40,14 +52,29 @@ def refusal(command: Command, why: Refused) -> Refusal:
         message=why.message,
         limit=why.limit,
         observed=why.observed,
+        level=why.level,
     )
 
 
-def same_order(order: Order, command: SubmitOrder) -> bool:
-    """Whether the command asks for the very order that its client order id already names."""
+def same_order(order: Order, legs: Sequence[Order | None], command: SubmitOrder) -> bool:
+    """Whether the command asks for the very orders that its client order ids already name."""
+    if order.order_class != command.order_class or class_fault(command) is not None:
+        return False
+    (_, first), *others = parts_of(command)
+    if order.order_class == "oco" and any(leg and leg.filled_qty for leg in legs):
+        first = msgspec.structs.replace(first, qty=order.qty)
+    # The quantity of an exit may have followed its group since.
+    return _same_part(order, first) and all(
+        leg is not None and _same_part(leg, msgspec.structs.replace(part, qty=leg.qty))
+        for leg, (_, part) in zip(legs, others, strict=True)
+    )
+
+
+def _same_part(order: Order, command: SubmitOrder) -> bool:
     return (
         order.replaces is None
         and not order.closes_position
+        and not order.protects_position
         and order.symbol == command.symbol
         and order.side == command.side
         and order.type == command.order_type
@@ -61,10 +88,35 @@ def same_order(order: Order, command: SubmitOrder) -> bool:
     )
 
 
-def same_replacement(order: Order, command: ReplaceOrder) -> bool:
+def same_entry(entry: LedgerEntry, command: MoveCash) -> bool:
+    """Whether the command asks for the very entry that its name already has."""
+    return (
+        entry.kind == command.kind
+        and entry.amount == command.amount
+        and entry.currency == command.currency
+        and entry.reason == command.reason
+        and entry.submitted_by == command.submitted_by
+        and entry.transfer_id == command.transfer_id
+        and entry.counterpart_id == command.counterpart_id
+    )
+
+
+def same_protection(order: Order, command: ProtectPosition) -> bool:
+    """Percents are of a price that may have changed since: they are not looked at again."""
+    return (
+        order.protects_position
+        and order.replaces is None
+        and order.symbol == command.symbol
+        and order.submitted_by == command.submitted_by
+        and (order.group_role == "take_profit") == (command.take_profit is not None)
+    )
+
+
+def same_replacement(order: Order, old: Order | None, command: ReplaceOrder) -> bool:
     """Whether the command asks for the very replacement that its client order id names."""
+    filled_before = ZERO if old is None else old.filled_qty
     asked = [
-        (command.qty, order.qty),
+        (command.qty, order.qty + filled_before),
         (command.limit_price, order.limit_price),
         (command.trail_price, order.trail_price),
         (command.trail_percent, order.trail_percent),
@@ -89,16 +141,23 @@ def _same_stop(order: Order, command: SubmitOrder) -> bool:
     return order.stop_price == command.stop_price
 
 
+@lru_cache(maxsize=256)
+def _counted(kind: str, outcome: str) -> Counter:
+    return COMMANDS.labels(kind, outcome)
+
+
 def note(command: Command, reply: Reply) -> None:
     """Count it, and log it with the request that it came from. It is not committed yet."""
     if isinstance(reply, Refusal):
         outcome = reply.code
     elif isinstance(reply, OrderReply):
         outcome = "repeated" if reply.repeated else reply.order.status
+    elif isinstance(reply, CashReply):
+        outcome = "repeated" if reply.repeated else reply.entry.kind
     else:
         outcome = "ok"
     kind = type(command).__struct_config__.tag
-    COMMANDS.labels(kind, outcome).inc()
+    _counted(kind, outcome).inc()
     log.debug(
         "command_applied",
         request_id=command.request_id,

@@ -1,25 +1,27 @@
 """Writing a batch, and the shard's own row. Rows travel as one JSON document per table.
 
 PostgreSQL unpacks them (`json_populate_recordset`), which costs this process a fraction of
-what a parameter per value would.
+what a parameter per value would. All statements of a batch go in one round trip.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 from sqlalchemy import Connection, text
 from sqlalchemy.sql.elements import TextClause
 
 from order_processor.errors import CursorMovedError
+from order_processor.risk.repository import write_risk
 from order_processor.shards.batch import Batch, MarkRecord
 from order_processor.shards.state import Cursors
 from shared.models.base import encode
 
 
-def _insert(table: str, columns: str, more: str = "") -> TextClause:
-    return text(
+def _insert(table: str, columns: str, more: str = "") -> str:
+    return (
         f"INSERT INTO {table} ({columns}) SELECT {columns}"  # noqa: S608 - constants of this file
-        f" FROM json_populate_recordset(NULL::{table}, :rows) {more}"
+        f" FROM json_populate_recordset(NULL::{table}, :{table}) {more}"
     )
 
 
@@ -28,19 +30,19 @@ _OPENED = _insert(
     "id, account_id, mode, client_order_id, submitted_by, deployment_id, symbol, side, type,"
     " time_in_force, qty, limit_price, status, filled_qty, avg_fill_price, reason_code, reason,"
     " seq, submitted_at, updated_at, reserved, tape_id, stop_price, trail_price, trail_percent,"
-    " hwm, triggered_at, expires_at, replaces, replaced_by, closes_position",
+    " hwm, triggered_at, expires_at, replaces, replaced_by, closes_position, order_class,"
+    " group_id, group_role, protects_position, paper_terms, commission",
 )
-_CHANGED = text(
-    """
+_CHANGED = """
     UPDATE orders AS o
-       SET status = r.status, filled_qty = r.filled_qty, avg_fill_price = r.avg_fill_price,
-           reason_code = r.reason_code, reason = r.reason, updated_at = r.updated_at,
+       SET status = r.status, qty = r.qty, filled_qty = r.filled_qty,
+           avg_fill_price = r.avg_fill_price, reason_code = r.reason_code,
+           reason = r.reason, updated_at = r.updated_at,
            stop_price = r.stop_price, hwm = r.hwm, triggered_at = r.triggered_at,
-           replaced_by = r.replaced_by
-      FROM json_populate_recordset(NULL::orders, :rows) AS r
+           replaced_by = r.replaced_by, commission = coalesce(r.commission, o.commission)
+      FROM json_populate_recordset(NULL::orders, :changed) AS r
      WHERE o.id = r.id
-    """
-)
+"""
 _TRANSITIONS = _insert(
     "order_transitions", "order_id, seq, from_status, to_status, reason_code, at"
 )
@@ -58,28 +60,30 @@ _POSITIONS = _insert(
     " updated_at = excluded.updated_at",
 )
 _LEDGER = _insert(
-    "ledger_entries", "account_id, mode, seq, kind, amount, currency, balance, execution_id, at"
+    "ledger_entries",
+    "account_id, mode, seq, kind, amount, currency, balance, execution_id, at, client_entry_id,"
+    " submitted_by, reason, transfer_id, counterpart_id",
 )
-_EVENTS = text(
-    """
+_EVENTS = """
     INSERT INTO account_events (shard, seq, account_id, topic, topic_seq, frame)
     SELECT :shard, r.seq, r.account_id, r.topic, r.topic_seq, convert_to(r.frame, 'UTF8')
-      FROM json_to_recordset(:rows)
+      FROM json_to_recordset(:events)
            AS r (seq bigint, account_id uuid, topic text, topic_seq bigint, frame text)
-    """
+"""
+_AUDIT = _insert(
+    "order_audit",
+    "account_id, mode, actor, ip, user_agent, request_id, command, order_id, client_order_id,"
+    " symbol, detail, outcome, code, limit_value, observed, level",
 )
-_FORGET_PRICES = text("DELETE FROM order_shard_marks WHERE shard = :shard")
-_PRICES = text(
-    """
+_FORGET_PRICES = "DELETE FROM order_shard_marks WHERE shard = :shard"
+_PRICES = """
     INSERT INTO order_shard_marks (shard, symbol, price, at, tape_id)
     SELECT :shard, r.symbol, r.price, r.at, r.tape_id
-      FROM json_populate_recordset(NULL::order_shard_marks, :rows) AS r
+      FROM json_populate_recordset(NULL::order_shard_marks, :prices) AS r
     ON CONFLICT (shard, symbol)
     DO UPDATE SET price = excluded.price, at = excluded.at, tape_id = excluded.tape_id
-    """
-)
-_CURSORS = text(
-    """
+"""
+_CURSORS = """
     UPDATE order_shards
        SET command_cursor = :command, tape_cursor = :tape, event_seq = :event_seq,
            published_seq = :published_seq, market_entry = :market_entry,
@@ -87,50 +91,54 @@ _CURSORS = text(
            mark_run_id = :mark_run_id
      WHERE shard = :shard AND command_cursor = :before_command AND tape_cursor = :before_tape
        AND event_seq = :before_event_seq
-    """
-)
+"""
 
 
-def write_batch(connection: Connection, shard: int, batch: Batch) -> None:
-    """All that happened. New rows are inserted, never merged: a second writer fails here."""
-    for statement, rows in (
-        (_OPENED, list(batch.opened.values())),
-        (_CHANGED, [*batch.changed.values(), *batch.moved.values()]),
-        (_TRANSITIONS, batch.transitions),
-        (_EXECUTIONS, batch.executions),
-        (_POSITIONS, list(batch.positions.values())),
-        (_LEDGER, batch.ledger),
-    ):
-        if rows:
-            connection.execute(statement, {"rows": _json(rows)})
-    if batch.events:
-        connection.execute(_EVENTS, {"shard": shard, "rows": _json(batch.events)})
-
-
-def write_last_prices(
-    connection: Connection, shard: int, rows: Sequence[MarkRecord], *, forget_first: bool
+def write(
+    connection: Connection,
+    shard: int,
+    batch: Batch,
+    prices: Sequence[MarkRecord],
+    *,
+    forget_first: bool,
+    before: Cursors,
+    after: Cursors,
 ) -> None:
+    """All that happened, and last the shard's row. New rows are inserted, never merged: a second
+    writer fails here. CursorMovedError when the row is not as it was read or last written."""
+    parts: dict[str, tuple[str, Sequence[msgspec.Struct]]] = {
+        "orders": (_OPENED, list(batch.opened.values())),
+        "changed": (_CHANGED, [*batch.changed.values(), *batch.moved.values()]),
+        "order_transitions": (_TRANSITIONS, batch.transitions),
+        "executions": (_EXECUTIONS, batch.executions),
+        "positions": (_POSITIONS, list(batch.positions.values())),
+        "ledger_entries": (_LEDGER, batch.ledger),
+        "events": (_EVENTS, batch.events),
+        "prices": (_PRICES, prices),
+        "order_audit": (_AUDIT, batch.risk.audit),
+    }
+    statements = [statement for statement, rows in parts.values() if rows]
     if forget_first:
-        connection.execute(_FORGET_PRICES, {"shard": shard})
-    if rows:
-        connection.execute(_PRICES, {"shard": shard, "rows": _json(rows)})
-
-
-def move_cursors(connection: Connection, shard: int, before: Cursors, after: Cursors) -> None:
-    """Raises CursorMovedError when the row is not as it was read or last written."""
+        statements.insert(0, _FORGET_PRICES)
+    documents = {name: encode(rows).decode() for name, (_, rows) in parts.items() if rows}
+    if batch.risk:
+        write_risk(connection, shard, batch.risk)
     moved = connection.execute(
-        _CURSORS,
+        _together((*statements, _CURSORS)),
         {
             "shard": shard,
             "before_command": before.command,
             "before_tape": before.tape,
             "before_event_seq": before.event_seq,
+            **documents,
             **msgspec.structs.asdict(after),
         },
     )
+    # What is told of is the last statement.
     if moved.rowcount != 1:
         raise CursorMovedError(f"shard {shard} is not at {before}")
 
 
-def _json(rows: Sequence[msgspec.Struct]) -> str:
-    return encode(rows).decode()
+@lru_cache(maxsize=256)
+def _together(statements: tuple[str, ...]) -> TextClause:
+    return text(";\n".join(statements))

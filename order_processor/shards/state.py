@@ -4,6 +4,7 @@ from uuid import UUID
 
 import msgspec
 
+from shared.models.cash import LedgerEntry
 from shared.models.identifiers import Mode, Symbol
 from shared.models.orders import Order
 from shared.redis.streams import BEGINNING
@@ -47,6 +48,8 @@ class StoredShard(msgspec.Struct):
     cursors: Cursors
     last_prices: dict[Symbol, LastPrice]
     books: list[StoredBooks]
+    #: The last kill of the platform that the shard has carried out.
+    halt_done: int = 0
 
 
 class Unknowns(msgspec.Struct):
@@ -56,11 +59,13 @@ class Unknowns(msgspec.Struct):
     accounts: set[UUID] = msgspec.field(default_factory=set)
     orders: set[UUID] = msgspec.field(default_factory=set)
     symbols: set[Symbol] = msgspec.field(default_factory=set)
+    #: Cash that was entered, by the name that its command gave it.
+    entries: set[tuple[BooksKey, str]] = msgspec.field(default_factory=set)
     #: What is found will name more that must be looked up.
     again: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.books or self.accounts or self.orders or self.symbols)
+        return bool(self.books or self.accounts or self.orders or self.symbols or self.entries)
 
 
 class Lookup(msgspec.Struct, frozen=True):
@@ -70,3 +75,4 @@ class Lookup(msgspec.Struct, frozen=True):
     accounts: list[AccountTerms]
     orders: list[Order]
     instruments: list[Instrument]
+    entries: dict[tuple[BooksKey, str], LedgerEntry]

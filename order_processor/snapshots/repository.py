@@ -6,10 +6,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row, text
 
+from order_processor.risk.repository import risk_states
 from order_processor.shards.clock import wall_clock
-from order_processor.shards.recovery import order_of
+from order_processor.shards.recovery import ledger_entry_of, order_of
+from shared.models.cash import LedgerEntry
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.orders import EquityMarked, Execution, Order, Position
+from shared.models.risk import RiskState
 from shared.models.topics import AccountTopicKind, account_topic
 from shared.redis.keys import shard_of
 from shared.trading.amounts import ZERO, plain, rounded
@@ -21,7 +24,7 @@ _NEWEST_ORDERS = text(
     """
     SELECT * FROM orders
      WHERE account_id = :id AND mode = :mode
-       AND (status IN ('new', 'accepted', 'partially_filled')
+       AND (status IN ('new', 'held', 'accepted', 'partially_filled')
             OR seq > (SELECT coalesce(max(seq), 0) FROM orders
                        WHERE account_id = :id AND mode = :mode) - :recent)
      ORDER BY seq
@@ -31,6 +34,13 @@ _NEWEST_EXECUTIONS = text(
     """
     SELECT * FROM executions
      WHERE account_id = :id AND mode = :mode
+     ORDER BY seq DESC LIMIT :recent
+    """
+)
+_NEWEST_CASH = text(
+    """
+    SELECT * FROM ledger_entries
+     WHERE account_id = :id AND mode = :mode AND kind NOT IN ('fill', 'fee')
      ORDER BY seq DESC LIMIT :recent
     """
 )
@@ -47,7 +57,9 @@ _CASH = text(
 )
 _LAST_PRICES = text("SELECT symbol, price FROM order_shard_marks WHERE shard = :shard")
 
-Snapshot = list[Order] | list[Execution] | list[Position] | EquityMarked
+Snapshot = (
+    list[Order] | list[Execution] | list[Position] | list[LedgerEntry] | EquityMarked | RiskState
+)
 
 
 class Snapshots:
@@ -86,6 +98,11 @@ class Snapshots:
         if kind == "executions":
             newest = connection.execute(_NEWEST_EXECUTIONS, books | {"recent": RECENT}).all()
             return seq, [_execution(row) for row in reversed(newest)]
+        if kind == "risk":
+            return seq, risk_states(connection, [account_id]).get((account_id, mode), RiskState())
+        if kind == "cash":
+            entries = connection.execute(_NEWEST_CASH, books | {"recent": RECENT}).all()
+            return seq, [ledger_entry_of(row) for row in reversed(entries)]
         return seq, [_position(row) for row in connection.execute(_POSITIONS, books)]
 
     def _equity(

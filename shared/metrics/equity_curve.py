@@ -8,30 +8,44 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
 from math import inf
+from typing import NamedTuple
 
-from shared.metrics.executions import Fill, Point
+from shared.metrics.executions import CashMove, Fill, Point
 from shared.trading.amounts import ZERO, exactly, measured
 
+Movement = Fill | CashMove
 #: When each close was known (the candle's end, microseconds), and the close; oldest first.
 Closes = Sequence[tuple[int, float]]
 
 
-@exactly
-def equity_curve(
-    capital: Decimal,
-    fills: Sequence[Fill],
-    closes: Mapping[str, Closes],
-) -> list[Point]:
-    """From the capital before the first fill to the last fill or close, whichever is later.
+class Worth(NamedTuple):
+    """Equity at a moment, and what of it was paid in until then, the capital included."""
 
-    Empty without fills. Where market time goes back from one fill to the next, a period was
-    replayed again: the curve follows the fills, and its times go back with them.
+    at_us: int
+    equity: Decimal
+    paid_in: Decimal
+
+
+def equity_curve(
+    capital: Decimal, movements: Sequence[Movement], closes: Mapping[str, Closes]
+) -> list[Point]:
+    return [Point(at_us, equity) for at_us, equity, _ in worth(capital, movements, closes)]
+
+
+@exactly
+def worth(
+    capital: Decimal, movements: Sequence[Movement], closes: Mapping[str, Closes]
+) -> list[Worth]:
+    """From the capital before the first movement to the last one or close, whichever is later.
+
+    Empty without movements. Where market time goes back from one to the next, a period was
+    replayed again: the curve follows the movements, and its times go back with them.
     """
-    if not fills:
+    if not movements:
         return []
     book = _Book(capital)
-    points = [Point(fills[0].at_us, capital)]
-    for stretch, end_us in _stretches(fills):
+    points = [Worth(movements[0].at_us, capital, capital)]
+    for stretch, end_us in _stretches(movements):
         points.extend(_stretch_points(book, stretch, closes, end_us))
     return points
 
@@ -41,6 +55,7 @@ class _Book:
 
     def __init__(self, cash: Decimal) -> None:
         self._cash = cash
+        self._paid_in = cash
         self._qty: dict[str, Decimal] = {}
         self._price: dict[str, Decimal] = {}
 
@@ -48,11 +63,19 @@ class _Book:
     def symbols(self) -> list[str]:
         return list(self._qty)
 
-    @property
-    def equity(self) -> Decimal:
-        return sum((qty * self._price[symbol] for symbol, qty in self._qty.items()), self._cash)
+    def worth(self, at_us: int) -> Worth:
+        held = (qty * self._price[symbol] for symbol, qty in self._qty.items())
+        return Worth(at_us, sum(held, self._cash), self._paid_in)
 
-    def fill(self, fill: Fill) -> None:
+    def apply(self, movement: Movement) -> None:
+        if isinstance(movement, Fill):
+            self._fill(movement)
+            return
+        self._cash += movement.amount
+        if movement.is_flow:
+            self._paid_in += movement.amount
+
+    def _fill(self, fill: Fill) -> None:
         self._cash -= fill.qty * fill.price + fill.fee
         self._price[fill.symbol] = fill.price
         qty = self._qty.get(fill.symbol, ZERO) + fill.qty
@@ -66,18 +89,18 @@ class _Book:
             self._price[symbol] = measured(close)
 
 
-def _stretches(fills: Sequence[Fill]) -> Iterator[tuple[Sequence[Fill], float]]:
-    """Runs of fills whose times don't go back, each with the time that it reaches to."""
-    breaks = [n for n, (a, b) in enumerate(pairwise(fills), 1) if b.at_us < a.at_us]
-    for start, end in pairwise([0, *breaks, len(fills)]):
-        stretch = fills[start:end]
-        yield stretch, inf if end == len(fills) else stretch[-1].at_us
+def _stretches(movements: Sequence[Movement]) -> Iterator[tuple[Sequence[Movement], float]]:
+    """Runs of movements whose times don't go back, each with the time that it reaches to."""
+    breaks = [n for n, (a, b) in enumerate(pairwise(movements), 1) if b.at_us < a.at_us]
+    for start, end in pairwise([0, *breaks, len(movements)]):
+        stretch = movements[start:end]
+        yield stretch, inf if end == len(movements) else stretch[-1].at_us
 
 
 def _stretch_points(
-    book: _Book, stretch: Sequence[Fill], closes: Mapping[str, Closes], end_us: float
-) -> Iterator[Point]:
-    symbols = {fill.symbol for fill in stretch}.union(book.symbols)
+    book: _Book, stretch: Sequence[Movement], closes: Mapping[str, Closes], end_us: float
+) -> Iterator[Worth]:
+    symbols = {each.symbol for each in stretch if isinstance(each, Fill)}.union(book.symbols)
     marks = [
         (at_us, symbol, close)
         for symbol in sorted(symbols)
@@ -89,13 +112,14 @@ def _stretch_points(
     done = 0
     for number, (at_us, symbol, close) in enumerate(marks):
         while done < len(stretch) and stretch[done].at_us < at_us:
-            book.fill(stretch[done])
+            movement = stretch[done]
+            book.apply(movement)
             done += 1
-            if stretch[done - 1].symbol not in closes:
-                yield Point(stretch[done - 1].at_us, book.equity)
+            if isinstance(movement, CashMove) or movement.symbol not in closes:
+                yield book.worth(movement.at_us)
         book.mark(symbol, close)
         if number + 1 == len(marks) or marks[number + 1][0] != at_us:
-            yield Point(at_us, book.equity)
-    for fill in stretch[done:]:
-        book.fill(fill)
-        yield Point(fill.at_us, book.equity)
+            yield book.worth(at_us)
+    for movement in stretch[done:]:
+        book.apply(movement)
+        yield book.worth(movement.at_us)

@@ -19,6 +19,16 @@ class Fill(NamedTuple):
     at_us: int
 
 
+class CashMove(NamedTuple):
+    """Cash that no execution moved, in the order in which it happened among the fills."""
+
+    #: Below zero when it left.
+    amount: Decimal
+    at_us: int
+    #: Paid in or taken out by the owner: that is no profit. Else it is (interest, say).
+    is_flow: bool
+
+
 class Point(NamedTuple):
     at_us: int
     equity: Decimal

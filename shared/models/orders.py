@@ -12,13 +12,20 @@ from uuid import UUID
 import msgspec
 
 from shared.models.base import Message
+from shared.models.cash import CashMoved, CashReply, MoveCash
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
+from shared.models.risk import Origin, RiskCommand, RiskReply
 
 Side = Literal["buy", "sell"]
 OrderType = Literal["market", "limit", "stop", "stop_limit", "trailing_stop"]
 TimeInForce = Literal["day", "gtc", "gtd", "ioc", "fok"]
+#: Bracket: an entry with two exits; OTO: with one. OCO: two exits of what is held already.
+OrderClass = Literal["simple", "bracket", "oco", "oto"]
+GroupRole = Literal["entry", "take_profit", "stop_loss"]
 OrderStatus = Literal[
     "new",
+    # An exit that waits for its entry to fill.
+    "held",
     "accepted",
     "partially_filled",
     "filled",
@@ -32,8 +39,25 @@ OrderStatus = Literal[
 # --- what users and strategies ask for -------------------------------------------------------
 
 
+class TakeProfit(msgspec.Struct, frozen=True, kw_only=True):
+    limit_price: Decimal
+
+
+class StopLoss(msgspec.Struct, frozen=True, kw_only=True):
+    """A stop, with a limit price a stop-limit; or a trailing stop, by one of the two distances."""
+
+    stop_price: Decimal | None = None
+    limit_price: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+
+
 class SubmitOrder(Message, frozen=True, tag="submit_order"):
-    """At most one order for a (account, mode, client_order_id), however often it is sent."""
+    """At most one order for a (account, mode, client_order_id), however often it is sent.
+
+    Of another class than simple, it makes a group of orders in one step: the exits have the
+    order's client order id followed by `.take_profit` and `.stop_loss`.
+    """
 
     request_id: str
     #: Redis channel that the answer goes to.
@@ -56,6 +80,10 @@ class SubmitOrder(Message, frozen=True, tag="submit_order"):
     trail_percent: Decimal | None = None
     #: Of a GTD order, a whole second of market time.
     expires_at: datetime | None = None
+    order_class: OrderClass = "simple"
+    take_profit: TakeProfit | None = None
+    stop_loss: StopLoss | None = None
+    origin: Origin | None = None
 
 
 class CancelOrder(Message, frozen=True, tag="cancel_order"):
@@ -65,6 +93,7 @@ class CancelOrder(Message, frozen=True, tag="cancel_order"):
     mode: Mode
     order_id: OrderId
     submitted_by: str
+    origin: Origin | None = None
 
 
 class CancelOrders(Message, frozen=True, tag="cancel_orders"):
@@ -76,6 +105,7 @@ class CancelOrders(Message, frozen=True, tag="cancel_orders"):
     mode: Mode
     submitted_by: str
     symbol: Symbol | None = None
+    origin: Origin | None = None
 
 
 class ReplaceOrder(Message, frozen=True, tag="replace_order"):
@@ -97,10 +127,11 @@ class ReplaceOrder(Message, frozen=True, tag="replace_order"):
     stop_price: Decimal | None = None
     trail_price: Decimal | None = None
     trail_percent: Decimal | None = None
+    origin: Origin | None = None
 
 
 class ClosePositions(Message, frozen=True, tag="close_positions"):
-    """Sell what is held at the market: of one symbol, or of all.
+    """Sell what is held at the market: of one symbol (also a part of it), or of all.
 
     Of one, the order has this client order id; of all, each has it followed by `.` and its
     symbol. Sent again, it gives the first orders and makes none.
@@ -115,6 +146,43 @@ class ClosePositions(Message, frozen=True, tag="close_positions"):
     symbol: Symbol | None = None
     #: Cancel the working orders of the symbols first: those to sell hold the position.
     cancel_orders: bool = False
+    #: Of one symbol, at most one of the two: a part of it, or percent of it (above 0, up to 100),
+    #: rounded down to whole lots.
+    qty: Decimal | None = None
+    percent: Decimal | None = None
+    origin: Origin | None = None
+
+
+class ProtectionTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the two. Percents are of the position's average price, 0.1 to 10 in steps of 0.1."""
+
+    limit_price: Decimal | None = None
+    percent: Decimal | None = None
+
+
+class ProtectionStop(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the three."""
+
+    stop_price: Decimal | None = None
+    percent: Decimal | None = None
+    #: Of the best price since: a trailing stop.
+    trail_percent: Decimal | None = None
+
+
+class ProtectPosition(Message, frozen=True, tag="protect_position"):
+    """Exits that follow the position's quantity until it is closed. They take the place of those
+    that protect it already. Sent again, it gives the first orders and changes nothing."""
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    client_order_id: str
+    submitted_by: str
+    symbol: Symbol
+    take_profit: ProtectionTarget | None = None
+    stop_loss: ProtectionStop | None = None
+    origin: Origin | None = None
 
 
 class OpenBooks(Message, frozen=True, tag="open_books"):
@@ -126,7 +194,17 @@ class OpenBooks(Message, frozen=True, tag="open_books"):
     mode: Mode
 
 
-Command = SubmitOrder | CancelOrder | CancelOrders | ReplaceOrder | ClosePositions | OpenBooks
+BooksCommand = (
+    SubmitOrder
+    | CancelOrder
+    | CancelOrders
+    | ReplaceOrder
+    | ClosePositions
+    | ProtectPosition
+    | MoveCash
+    | OpenBooks
+)
+Command = BooksCommand | RiskCommand
 
 
 # --- what they are told ----------------------------------------------------------------------
@@ -168,6 +246,12 @@ class Order(msgspec.Struct, frozen=True):
     replaced_by: OrderId | None = None
     #: It was made to close the position.
     closes_position: bool = False
+    order_class: OrderClass = "simple"
+    #: Of an order in a group: the id of the group's first order, for good, and what it is for.
+    group_id: OrderId | None = None
+    group_role: GroupRole | None = None
+    #: An exit whose quantity follows the position.
+    protects_position: bool = False
 
 
 class Execution(msgspec.Struct, frozen=True):
@@ -204,6 +288,8 @@ class OrderReply(Message, frozen=True, tag="order_reply"):
     order: Order
     #: The command was a repetition: this is the first answer's order.
     repeated: bool = False
+    #: The other orders of the group that the command made.
+    legs: tuple[Order, ...] = ()
 
 
 class NotClosed(msgspec.Struct, frozen=True):
@@ -236,9 +322,11 @@ class Refusal(Message, frozen=True, tag="refusal"):
     #: The limit that refused it and the value it saw, where there are such.
     limit: str | None = None
     observed: str | None = None
+    #: Of the risk ladder, when one of its limits refused it.
+    level: str | None = None
 
 
-Reply = OrderReply | OrdersReply | BooksReply | Refusal
+Reply = OrderReply | OrdersReply | CashReply | BooksReply | RiskReply | Refusal
 
 
 # --- what happened: frames of the account topics ---------------------------------------------
@@ -281,4 +369,4 @@ class EquityMarked(Message, frozen=True, tag="equity"):
     prices: dict[str, Decimal]
 
 
-AccountEvent = OrderUpdated | OrderExecuted | PositionChanged
+AccountEvent = OrderUpdated | OrderExecuted | PositionChanged | CashMoved

@@ -1,9 +1,12 @@
 """Reading streams, with the types that our connections (bytes in, bytes out) really give."""
 
-from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from __future__ import annotations
 
-from redis.asyncio import Redis
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 BEGINNING = "0-0"
 
@@ -33,7 +36,11 @@ async def read_after(
 
     Waits up to `block_ms` for the first one; None doesn't wait. An empty list when none came.
     """
-    answer = cast("Any", await redis.xread({key: after}, count=count, block=block_ms))
+    return read_entries(await redis.xread({key: after}, count=count, block=block_ms))
+
+
+def read_entries(answer: Any) -> list[StreamEntry]:
+    """What `XREAD` of one stream answers, as entries."""
     if not answer:
         return []
     # RESP2 answers [[key, entries]], RESP3 {key: [entries]}.
@@ -50,5 +57,10 @@ async def read_range(
 
 async def newest_id(redis: Redis, key: str) -> str:
     """Id of the last entry that is on the stream now; `0-0` when it holds none."""
-    newest = entries(await redis.xrevrange(key, count=1))
+    return newest_of(await redis.xrevrange(key, count=1))
+
+
+def newest_of(answer: Any) -> str:
+    """What `XREVRANGE … COUNT 1` answers, as the id of `newest_id`."""
+    newest = entries(answer)
     return newest[0].id if newest else BEGINNING

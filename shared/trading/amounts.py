@@ -5,6 +5,7 @@ so that what is in memory and what is stored are the same number.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from decimal import (
     ROUND_CEILING,
     ROUND_FLOOR,
@@ -25,11 +26,17 @@ ZERO = Decimal(0)
 CENT = Decimal("0.01")
 BASIS_POINTS = Decimal(10_000)
 _DECIMALS = 12
+_MOST_SIZE = 1e15
 _SCALE = Decimal("1e-12")
 
 #: Room for a product of two columns of NUMERIC(38, 12) without rounding.
 _DIGITS = 80
 _CONTEXT = Context(prec=_DIGITS)
+
+
+def exact() -> AbstractContextManager[Context]:
+    """A block with enough digits for any amount: calculations within don't set them up each."""
+    return _localcontext(_CONTEXT)
 
 
 def exactly(function: Callable[P, T]) -> Callable[P, T]:
@@ -39,7 +46,7 @@ def exactly(function: Callable[P, T]) -> Callable[P, T]:
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         if getcontext().prec == _DIGITS:  # within another exact calculation
             return function(*args, **kwargs)
-        with _localcontext(_CONTEXT):
+        with exact():
             return function(*args, **kwargs)
 
     return run
@@ -87,3 +94,8 @@ def shown(amount: Decimal) -> str:
 def measured(price: float) -> Decimal:
     """A measured price as an exact number: the shortest decimal that is the same float."""
     return Decimal(repr(price))
+
+
+def measured_size(size: float) -> Decimal:
+    """Likewise of a traded size; zero for what is none."""
+    return Decimal(repr(size)) if 0 < size < _MOST_SIZE else ZERO

@@ -10,37 +10,34 @@ from decimal import Decimal
 
 import msgspec
 
+from shared.models.cash import MoveCash
 from shared.models.identifiers import Mode, OrderId, Symbol
-from shared.models.orders import ClosePositions, Execution, Order, ReplaceOrder, SubmitOrder
-from shared.trading.amounts import ZERO, exactly, shown
-from shared.trading.changes import (
-    Change,
-    Deposited,
-    OrderChanged,
-    OrderFilled,
-    StopMoved,
-    WorkingOrder,
-    execution_id_of,
+from shared.models.orders import (
+    ClosePositions,
+    Order,
+    ProtectPosition,
+    ReplaceOrder,
+    SubmitOrder,
 )
+from shared.models.risk import RiskState
+from shared.trading.amounts import ZERO, exactly
+from shared.trading.cash import fault_of_entry
+from shared.trading.changes import CashEntered, Change, OrderChanged, WorkingOrder
 from shared.trading.checks import fault_of, obstacle_to, reserve_for
-from shared.trading.costs import notional_of
+from shared.trading.classes import Part, class_fault, exits_fault, of_leg, parts_of
+from shared.trading.commissions import Turnover
 from shared.trading.drafts import closing, new_order, revision, successor
+from shared.trading.groups import Groups
 from shared.trading.ledger import Ledger
-from shared.trading.matching import (
-    Reach,
-    awaits_trigger,
-    fill_price,
-    trailed,
-    triggers,
-    with_mark,
-)
-from shared.trading.orders import Transition, Trigger, transition
-from shared.trading.positions import Holding, after_fill
+from shared.trading.lifecycle import Lifecycle
+from shared.trading.matching import Reach
+from shared.trading.paper import PaperMarket, Print
+from shared.trading.positions import Holding
+from shared.trading.protection import exits_of
+from shared.trading.risk_guard import PriceOf, RiskGuard
+from shared.trading.settlement import Settlement
 from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
-from shared.trading.tickets import AT_ONCE
-from shared.trading.working import WorkingOrders
-
-_MISSED = Refused("not_filled_at_once", "The first print did not reach the limit.")
+from shared.trading.working import WorkingOrders, is_exit
 
 
 class BooksState(msgspec.Struct):
@@ -54,19 +51,46 @@ class BooksState(msgspec.Struct):
     holdings: list[Holding] = []
     #: Each with whether it still waits for its first print.
     working: list[tuple[WorkingOrder, bool]] = []
+    #: Calendar month of the last execution, as `month_of`, and the value traded in it.
+    month: int = 0
+    month_value: Decimal = ZERO
+    risk: RiskState = msgspec.field(default_factory=RiskState)
+
+
+def _no_price(_: Symbol) -> Decimal | None:
+    return None
 
 
 class Books:
-    def __init__(self, account: AccountTerms, mode: Mode, limits: Limits, state: BooksState):
+    def __init__(
+        self,
+        account: AccountTerms,
+        mode: Mode,
+        limits: Limits,
+        state: BooksState,
+        price_of: PriceOf = _no_price,
+    ):
         #: Replaced by the owner when the account's terms change.
         self.account = account
         self.mode = mode
         self._limits = limits
-        self._ledger = Ledger(account.base_currency, state.cash, state.ledger_seq)
         self._order_seq = state.order_seq
-        self._execution_seq = state.execution_seq
-        self._holdings = {holding.symbol: holding for holding in state.holdings}
+        ledger = Ledger(account.base_currency, state.cash, state.ledger_seq)
+        self._settlement = Settlement(ledger, state.holdings, state.execution_seq)
         self._orders = WorkingOrders()
+        self._lifecycle = Lifecycle(self._orders, self._settlement)
+        self._groups = Groups(self._orders, self._lifecycle, self._settlement)
+        self._market = PaperMarket(
+            self._orders,
+            self._settlement,
+            self._lifecycle,
+            self._groups,
+            Turnover(state.month, state.month_value),
+        )
+        self.risk = RiskGuard(self._orders, self._settlement, state.risk, price_of)
+        # Entries first, whose exits work for what they have filled.
+        for working, _ in sorted(state.working, key=lambda each: is_exit(each[0].order)):
+            self._groups.join(working)
         for working, fresh in state.working:
             self._orders.start(working, fresh=fresh)
 
@@ -74,16 +98,16 @@ class Books:
 
     @property
     def cash(self) -> Decimal:
-        return self._ledger.balance
+        return self._settlement.cash
 
     @property
     def free_cash(self) -> Decimal:
         """Cash net of what working buys reserve."""
-        return self._ledger.balance - self._orders.reserved_cash
+        return self.cash - self._orders.reserved_cash
 
     @property
     def is_open(self) -> bool:
-        return self._ledger.seq > 0
+        return self._settlement.ledger.seq > 0
 
     @property
     def working(self) -> Mapping[OrderId, WorkingOrder]:
@@ -91,12 +115,11 @@ class Books:
 
     @property
     def holdings(self) -> Mapping[Symbol, Holding]:
-        return self._holdings
+        return self._settlement.holdings
 
     def free_qty(self, symbol: Symbol) -> Decimal:
         """Position net of working sells."""
-        holding = self._holdings.get(symbol)
-        return (holding.qty if holding else ZERO) - self._orders.reserved_qty(symbol)
+        return self._settlement.held(symbol) - self._orders.reserved_qty(symbol)
 
     def reach(self, symbol: Symbol) -> Reach:
         """Which prints of `symbol` can matter here."""
@@ -110,14 +133,7 @@ class Books:
     @exactly
     def valued(self, prices: Mapping[Symbol, Decimal]) -> tuple[Decimal, Decimal]:
         """Equity and unrealised profit; a position without a price counts at its cost."""
-        value = unrealized = ZERO
-        for holding in self._holdings.values():
-            if holding.qty:
-                price = prices.get(holding.symbol)
-                worth = holding.cost if price is None else holding.value(price)
-                value += worth
-                unrealized += worth - holding.cost
-        return self.cash + value, unrealized
+        return self._settlement.valued(prices)
 
     # --- commands ----------------------------------------------------------------------------
 
@@ -127,7 +143,15 @@ class Books:
         if self.is_open:
             return []
         capital = self.account.paper_capital if self.mode == "paper" else ZERO
-        return [Deposited(self._ledger.enter("deposit", capital, at))]
+        return [CashEntered(self._settlement.ledger.enter("deposit", capital, at))]
+
+    @exactly
+    def move_cash(self, command: MoveCash, at: datetime) -> Refused | CashEntered:
+        """The caller has made sure that the entry's id is new."""
+        fault = fault_of_entry(command, self.account, self._limits, self.cash, self.free_cash)
+        if fault is not None:
+            return fault
+        return CashEntered(self._settlement.ledger.move(command, at))
 
     @exactly
     def submit(
@@ -140,29 +164,68 @@ class Books:
         session_close: datetime | None,
         *,
         time_known: bool = True,
-    ) -> Refused | OrderChanged:
-        """Take the order, or store it as rejected; refused when the command itself is wrong.
+    ) -> Refused | list[OrderChanged]:
+        """Take the order with its exits, or store them as rejected; refused when the command
+        itself is wrong. The order that the command names comes first.
 
-        The caller has made sure that the client order id is new. `time_known` is False in a
+        The caller has made sure that the client order ids are new. `time_known` is False in a
         paced run before its first print: `at` is not market time then.
         """
-        fault = fault_of(
-            command,
-            self.account,
-            instrument,
-            self._limits,
-            session_close,
-            at if time_known else None,
-        )
+        fault = class_fault(command)
         if fault is not None:
             return fault
+        parts = parts_of(command)
+        now = at if time_known else None
+        for role, part in parts:
+            fault = fault_of(part, self.account, instrument, self._limits, session_close, now)
+            if fault is not None:
+                return of_leg(fault, role)
         assert instrument is not None, "fault_of refuses an unknown symbol"
         tick = instrument.tick_size
-        reserve, obstacle = self._weigh(command, tick, last_price)
         ends = session_close if command.time_in_force == "day" else command.expires_at
         ends = None if ends is None else ends.astimezone(UTC)
+        exits = {role: part for role, part in parts if role is not None}
+        fault = (exits_fault(exits) if exits else None) or self.risk.rate_fault(command, at)
+        if fault is not None:
+            return fault
+        if exits:
+            return self._begin_group(parts, instrument, last_price, at, ends, tape_id)
+        reserve, obstacle = self._weigh(command, tick, last_price, at)
         new = self._number(command, at, ends, last_price, tick)
-        return self._take(new, tick, reserve, obstacle, tape_id, at)
+        return [self._begin(new, instrument, reserve, obstacle, tape_id, at)]
+
+    def _begin_group(
+        self,
+        parts: Sequence[Part],
+        instrument: Instrument,
+        last_price: Decimal | None,
+        at: datetime,
+        ends: datetime | None,
+        tape_id: str,
+    ) -> list[OrderChanged]:
+        """All of them, or all rejected for what forbids one that is to work at once."""
+        tick = instrument.tick_size
+        guarded = parts[0][0] == "entry"
+        weighed = [self._weigh(part, tick, last_price, at) for _, part in parts]
+        at_once = weighed[:1] if guarded else weighed
+        obstacle = next((why for _, why in at_once if why is not None), None)
+        changes: list[OrderChanged] = []
+        group_id: OrderId | None = None
+        for (role, part), (reserve, _) in zip(parts, weighed, strict=True):
+            held = guarded and role != "entry"
+            new = self._number(part, at, ends, None if held else last_price, tick)
+            group_id = group_id or new.id
+            new = msgspec.structs.replace(
+                new, order_class=part.order_class, group_id=group_id, group_role=role
+            )
+            withheld = part.qty if held else ZERO
+            change = self._begin(
+                new, instrument, reserve, obstacle, tape_id, at, held=held, withheld=withheld
+            )
+            if obstacle is None and change.opened is not None:
+                self._groups.join(change.opened)
+            changes.append(change)
+        return changes
 
     @exactly
     def replace(
@@ -184,18 +247,32 @@ class Books:
         if isinstance(draft, Refused):
             return draft
         fault = fault_of(draft, self.account, instrument, self._limits, None, at)
+        fault = fault or self.risk.rate_fault(draft, at)
+        if fault is not None:
+            return fault
+        fault = self._groups.fault_of_replacing(working, draft)
         if fault is not None:
             return fault
         assert instrument is not None, "fault_of refuses an unknown symbol"
         tick = instrument.tick_size
-        reserve, obstacle = self._weigh(draft, tick, last_price, freed=[working])
-        new = successor(self._number(draft, at, None, last_price, tick), old, tick)
-        if obstacle is not None:
-            return [self._take(new, tick, reserve, obstacle, tape_id, at)]
-        replaced = self._end(working, "replace", at)
+        held = old.status == "held"
+        # One exit keeps for the other what it keeps for itself.
+        freed = [working, *self._groups.exits_of(old)] if is_exit(old) else [working]
+        # What an exit can't fill yet isn't held yet.
+        asked = msgspec.structs.replace(draft, qty=draft.qty - working.withheld)
+        reserve, obstacle = self._weigh(asked, tick, last_price, at, freed=freed)
+        new = self._number(draft, at, None, None if held else last_price, tick)
+        new = successor(new, old, tick)
+        if obstacle is not None and not held and not old.protects_position:
+            return [self._begin(new, instrument, reserve, obstacle, tape_id, at)]
+        replaced = self._lifecycle.end(working, "replace", at)
         working.order = msgspec.structs.replace(working.order, replaced_by=new.id)
         ended = msgspec.structs.replace(replaced, order=working.order)
-        return [ended, self._take(new, tick, reserve, None, tape_id, at)]
+        begun = self._begin(
+            new, instrument, reserve, None, tape_id, at, held=held, withheld=working.withheld
+        )
+        assert begun.opened is not None, "it begins"
+        return [ended, *self._groups.replaced(old, begun.opened, at), begun]
 
     @exactly
     def close(
@@ -211,38 +288,100 @@ class Books:
 
         When that is refused or rejected, nothing is cancelled.
         """
-        holding = self._holdings.get(symbol)
+        holding = self._settlement.holdings.get(symbol)
         if holding is None or holding.qty <= 0:
             return Refused("position_not_open", f"There is no position in {symbol}.")
-        draft = closing(holding, command)
+        lot = Decimal(1) if instrument is None else instrument.lot_size
+        draft = closing(holding, command, lot)
+        if isinstance(draft, Refused):
+            return draft
         fault = fault_of(draft, self.account, instrument, self._limits, None, at)
         if fault is not None:
             return fault
         assert instrument is not None, "fault_of refuses an unknown symbol"
         tick = instrument.tick_size
         freed = self._orders.working_in(symbol) if command.cancel_orders else []
-        reserve, obstacle = self._weigh(draft, tick, last_price, freed=freed)
-        ended = [] if obstacle else [self._end(each, "cancel", at) for each in freed]
+        reserve, obstacle = self._weigh(draft, tick, last_price, at, freed, closes=True)
+        ended = [] if obstacle else self._cancel_each(freed, at)
         new = self._number(draft, at, None, last_price, tick)
         new = msgspec.structs.replace(new, closes_position=True)
-        return [*ended, self._take(new, tick, reserve, obstacle, tape_id, at)]
+        return [*ended, self._begin(new, instrument, reserve, obstacle, tape_id, at)]
+
+    @exactly
+    def protect(
+        self,
+        command: ProtectPosition,
+        instrument: Instrument | None,
+        last_price: Decimal | None,
+        at: datetime,
+        tape_id: str,
+    ) -> Refused | list[OrderChanged]:
+        """The exits that protected the position before, as they ended, then the new ones.
+
+        When it is refused, the old ones work on.
+        """
+        holding = self._settlement.holdings.get(command.symbol)
+        if holding is None or not holding.qty:
+            return Refused("position_not_open", f"There is no position in {command.symbol}.")
+        if instrument is None:
+            return Refused("unknown_symbol", f"There is no instrument {command.symbol!r}.")
+        parts = exits_of(holding, command, instrument)
+        if isinstance(parts, Refused):
+            return parts
+        for role, part in parts:
+            fault = fault_of(part, self.account, instrument, self._limits, None, at)
+            if fault is not None:
+                return of_leg(fault, role)
+            if part.order_type == "trailing_stop" and last_price is None:
+                return Refused("no_market_price", f"{command.symbol} has not traded yet.")
+        fault = exits_fault({role: part for role, part in parts if role is not None})
+        if fault is not None:
+            return fault
+        ended = self._groups.unprotect(command.symbol, at)
+        group_id: OrderId | None = None
+        begun: list[OrderChanged] = []
+        for role, part in parts:
+            new = self._number(part, at, None, last_price, instrument.tick_size)
+            group_id = group_id or new.id
+            new = msgspec.structs.replace(
+                new,
+                order_class="oco" if len(parts) > 1 else "simple",
+                group_id=group_id,
+                group_role=role,
+                protects_position=True,
+            )
+            change = self._begin(new, instrument, ZERO, None, tape_id, at)
+            assert change.opened is not None, "nothing forbids it"
+            self._groups.join(change.opened)
+            begun.append(change)
+        return [*ended, *begun]
 
     def _weigh(
         self,
         command: SubmitOrder,
         tick: Decimal,
         last_price: Decimal | None,
+        at: datetime,
         freed: Sequence[WorkingOrder] = (),
+        *,
+        closes: bool = False,
     ) -> tuple[Decimal, Refused | None]:
         """What the order reserves, and what forbids it, when `freed` no longer work."""
-        reserve = reserve_for(command, self.account.costs, tick, last_price, self._limits)
-        selling = [each.order.qty for each in freed if each.order.side == "sell"]
-        obstacle = obstacle_to(
+        reserve = reserve_for(
+            command,
+            self.account.paper,
+            tick,
+            last_price,
+            self._limits,
+            self._market.turnover.at(at),
+        )
+        freed_cash, freed_qty = self._orders.freed_without(freed) if freed else (ZERO, ZERO)
+        obstacle = self.risk.obstacle_to(command, last_price, freed, closes=closes) or obstacle_to(
             command,
             last_price=last_price,
             reserve=reserve,
-            free_cash=self.free_cash + sum((each.reserved for each in freed), ZERO),
-            free_qty=self.free_qty(command.symbol) + sum(selling, ZERO),
+            free_cash=self.free_cash + freed_cash,
+            free_qty=self.free_qty(command.symbol) + freed_qty,
             limits=self._limits,
         )
         return reserve, obstacle
@@ -258,209 +397,65 @@ class Books:
         self._order_seq += 1
         return new_order(command, self._order_seq, at, ends, last_price, tick)
 
-    def _take(
+    def _begin(
         self,
         new: Order,
-        tick: Decimal,
+        instrument: Instrument,
         reserve: Decimal,
         obstacle: Refused | None,
         tape_id: str,
         at: datetime,
+        *,
+        held: bool = False,
+        withheld: Decimal = ZERO,
     ) -> OrderChanged:
-        working = WorkingOrder(
-            order=new,
-            tick=tick,
-            reserved=ZERO if obstacle else reserve,
-            tape_id=tape_id,
-            steps=1,
+        return self._lifecycle.begin(
+            new,
+            instrument,
+            self.account.paper,
+            reserve,
+            obstacle,
+            tape_id,
+            at,
+            held=held,
+            withheld=withheld,
         )
-        born = Transition(new.id, 1, None, "new", None, at)
-        if obstacle is not None:
-            step = self._step(working, "reject", at, obstacle)
-        else:
-            step = self._step(working, "accept", at)
-            self._orders.start(working, fresh=True)
-        return OrderChanged(working.order, (born, step), self.cash, working)
 
     @exactly
-    def cancel(self, order_id: OrderId, at: datetime) -> OrderChanged | None:
-        """None when no such order works here."""
+    def cancel(self, order_id: OrderId, at: datetime) -> list[OrderChanged]:
+        """The order, and what of its group goes with it; none when no such order works here."""
         working = self._orders.by_id.get(order_id)
-        return None if working is None else self._end(working, "cancel", at)
+        return [] if working is None else self._groups.cancel(working, at)
 
     @exactly
     def cancel_all(self, symbol: Symbol | None, at: datetime) -> list[OrderChanged]:
         """All working orders, or those in one symbol, in order of submission."""
-        return [self._end(each, "cancel", at) for each in self._orders.working_in(symbol)]
+        return self._cancel_each(self._orders.working_in(symbol), at)
+
+    def _cancel_each(self, orders: Sequence[WorkingOrder], at: datetime) -> list[OrderChanged]:
+        changes: list[OrderChanged] = []
+        for each in orders:
+            if each.order.id in self._orders.by_id:  # and not gone with another of its group
+                changes += self._groups.cancel(each, at)
+        return changes
 
     # --- market ------------------------------------------------------------------------------
 
     @exactly
-    def meet_print(self, symbol: Symbol, price: Decimal, at: datetime) -> list[Change]:
-        """A trade was printed: fill what it fills, in order of submission."""
-        changes: list[Change] = []
-        for working, first_print in self._orders.met_by(symbol, float(price)):
-            change = self._meet(working, price, at, first_print=first_print)
-            if change is not None:
-                changes.append(change)
-        return changes
+    def meet_print(
+        self, symbol: Symbol, price: Decimal, at: datetime, size: Decimal | None = None
+    ) -> list[Change]:
+        """A trade was printed: fill what it fills, in order of submission.
 
-    def _meet(
-        self,
-        working: WorkingOrder,
-        price: Decimal,
-        at: datetime,
-        *,
-        first_print: bool,
-    ) -> Change | None:
-        steps: tuple[Transition, ...] = ()
-        if awaits_trigger(working.order):
-            if not triggers(working.order, price):
-                return self._wait_on(working, price)
-            steps = (self._trigger(working, at),)
-            first_print = True
-        order = working.order
-        at_price = fill_price(
-            order, price, self.account.costs, working.tick, first_print=first_print
-        )
-        change: OrderChanged | OrderFilled
-        if at_price is not None:
-            change = self._fill_or_cancel(working, at_price, at)
-        elif order.time_in_force in AT_ONCE:
-            change = self._end(working, "cancel", at, _MISSED)
-        else:
-            self._orders.rest(working)
-            # Without steps, it only seemed to reach the limit.
-            return OrderChanged(order, steps, self.cash) if steps else None
-        return msgspec.structs.replace(change, transitions=(*steps, *change.transitions))
-
-    def _wait_on(self, working: WorkingOrder, price: Decimal) -> Change | None:
-        """The print did not reach the stop; it may have moved it."""
-        moved = trailed(working.order, price)
-        if moved:
-            working.order = with_mark(working.order, price, working.tick)
-        self._orders.rest(working)
-        return StopMoved(working.order) if moved else None
-
-    def _trigger(self, working: WorkingOrder, at: datetime) -> Transition:
-        step = self._step(working, "trigger", at)
-        working.order = msgspec.structs.replace(working.order, triggered_at=at)
-        return step
+        Without a size, it fills any quantity.
+        """
+        return self._market.meet_print(symbol, Print(price, size, at))
 
     @exactly
     def expire(self, now: datetime) -> list[Change]:
         """End the DAY and GTD orders whose time has come by `now`."""
-        changes: list[Change] = []
-        while (due := self._orders.next_to_end()) is not None:
-            assert due.order.expires_at is not None, "it has an end"
-            if due.order.expires_at > now:
-                break
-            changes.append(self._end(due, "expire", now))
-        return changes
+        return self._market.expire(now)
 
     def forget_prints(self) -> list[Change]:
         """A new run begins: what was printed before it has no meaning for it."""
-        changes: list[Change] = []
-        for working in self._orders.by_id.values():
-            order = working.order
-            if awaits_trigger(order) and order.hwm is not None:
-                working.order = with_mark(order, None, working.tick)
-                changes.append(StopMoved(working.order))
-        self._orders.forget_prints()
-        return changes
-
-    # --- steps -------------------------------------------------------------------------------
-
-    def _fill_or_cancel(
-        self, working: WorkingOrder, price: Decimal, at: datetime
-    ) -> OrderChanged | OrderFilled:
-        order = working.order
-        qty = order.qty - order.filled_qty
-        notional = notional_of(qty, price, order.side)
-        fee = self.account.costs.fee(notional)
-        flow = -notional if order.side == "buy" else notional
-        if self.cash + flow - fee < 0:
-            short = Refused(
-                "insufficient_cash",
-                "The fill would have taken cash below zero.",
-                limit=shown(self.cash),
-                observed=shown(fee - flow),
-            )
-            return self._end(working, "cancel", at, short)
-        holding = self._holdings.get(order.symbol, Holding(order.symbol))
-        traded = qty if order.side == "buy" else -qty
-        if holding.qty + traded < 0:
-            naked = Refused(
-                "insufficient_position",
-                "The fill would have sold more than the position.",
-                limit=shown(holding.qty),
-                observed=shown(qty),
-            )
-            return self._end(working, "cancel", at, naked)
-        return self._fill(working, holding, qty, price, flow, fee, at)
-
-    def _fill(
-        self,
-        working: WorkingOrder,
-        holding: Holding,
-        qty: Decimal,
-        price: Decimal,
-        flow: Decimal,
-        fee: Decimal,
-        at: datetime,
-    ) -> OrderFilled:
-        order = working.order
-        traded = qty if order.side == "buy" else -qty
-        after, realized = after_fill(holding, traded, flow, fee, at)
-        self._orders.stop(working)
-        self._holdings[order.symbol] = after
-        self._execution_seq += 1
-        working.executions += 1
-        execution = Execution(
-            id=execution_id_of(order.id, working.executions),
-            order_id=order.id,
-            account_id=order.account_id,
-            mode=order.mode,
-            deployment_id=order.deployment_id,
-            symbol=order.symbol,
-            side=order.side,
-            qty=qty,
-            price=price,
-            fee=fee,
-            realized_pnl=realized,
-            seq=self._execution_seq,
-            at=at,
-        )
-        entries = [self._ledger.enter("fill", flow, at, execution.id)]
-        if fee:
-            entries.append(self._ledger.enter("fee", -fee, at, execution.id))
-        working.order = msgspec.structs.replace(order, filled_qty=order.qty, avg_fill_price=price)
-        step = self._step(working, "fill", at)
-        return OrderFilled(working.order, (step,), execution, after, tuple(entries), self.cash)
-
-    def _end(
-        self, working: WorkingOrder, trigger: Trigger, at: datetime, why: Refused | None = None
-    ) -> OrderChanged:
-        step = self._step(working, trigger, at, why)
-        self._orders.stop(working)
-        return OrderChanged(working.order, (step,), self.cash)
-
-    def _step(
-        self, working: WorkingOrder, trigger: Trigger, at: datetime, why: Refused | None = None
-    ) -> Transition:
-        working.steps += 1
-        step = transition(working.order, trigger, working.steps, at, why.code if why else None)
-        working.order = msgspec.structs.replace(
-            working.order,
-            status=step.to_status,
-            reason_code=why.code if why else None,
-            reason=_sentence(why) if why else None,
-            updated_at=at,
-        )
-        return step
-
-
-def _sentence(why: Refused) -> str:
-    if why.limit is None or why.observed is None:
-        return why.message
-    return f"{why.message} Limit {why.limit}, observed {why.observed}."
+        return self._market.forget_prints()

@@ -1,20 +1,25 @@
 """What happens in the books, as values that can be stored and published."""
 
 from decimal import Decimal
+from functools import lru_cache
 from uuid import UUID
 
 import msgspec
 
+from shared.models.cash import LedgerEntry
 from shared.models.identifiers import Mode, OrderId
 from shared.models.orders import Execution, Order
+from shared.trading.amounts import ZERO
 from shared.trading.ids import named_id
-from shared.trading.ledger import LedgerEntry
 from shared.trading.orders import Transition
+from shared.trading.paper_terms import PaperTerms
 from shared.trading.positions import Holding
 
 _ORDERS = UUID("6f1c2c5e-3a0b-4f57-9d1e-0b8f6f0c9a11")
 
 
+# An order on its way is asked for several times.
+@lru_cache(maxsize=4096)
 def order_id_of(account_id: UUID, mode: Mode, client_order_id: str) -> OrderId:
     """The same for the same command, so that one applied again after a crash is recognised."""
     return OrderId(named_id(_ORDERS, f"{account_id}/{mode}/{client_order_id}"))
@@ -29,21 +34,38 @@ class WorkingOrder(msgspec.Struct):
     order: Order
     #: Of the instrument, for the fill's rounding.
     tick: Decimal
-    #: Cash kept for it; zero for a sell.
+    lot: Decimal
+    #: Of the account when it was taken.
+    terms: PaperTerms
+    #: Cash kept for the whole of it; zero for a sell.
     reserved: Decimal
     #: Tape entry that had been applied when it was taken.
     tape_id: str
     #: Transitions and executions so far.
     steps: int
     executions: int = 0
+    #: Of an exit: what its entry has not filled yet, and so can't be left either.
+    withheld: Decimal = ZERO
+    #: Of the executions: quantity times price, the fees, and the exact commission behind them.
+    value: Decimal = ZERO
+    fees: Decimal = ZERO
+    commission: Decimal = ZERO
+
+    @property
+    def open_qty(self) -> Decimal:
+        """What can fill now."""
+        return self.order.qty - self.order.filled_qty - self.withheld
 
 
-class Deposited(msgspec.Struct, frozen=True):
+class CashEntered(msgspec.Struct, frozen=True):
+    """Not by an execution."""
+
     entry: LedgerEntry
 
 
 class OrderChanged(msgspec.Struct, frozen=True):
-    """An order was taken, rejected, triggered, cancelled or expired; `order` is how it stands."""
+    """An order was taken, rejected, activated, resized, triggered, cancelled or expired; `order`
+    is how it stands."""
 
     order: Order
     transitions: tuple[Transition, ...]
@@ -53,12 +75,16 @@ class OrderChanged(msgspec.Struct, frozen=True):
 
 
 class OrderFilled(msgspec.Struct, frozen=True):
+    """One execution: the last of the order, or one of several."""
+
     order: Order
     transitions: tuple[Transition, ...]
     execution: Execution
     holding: Holding
     entries: tuple[LedgerEntry, ...]
     cash: Decimal
+    #: Of the order so far, before its fees were rounded.
+    commission: Decimal = ZERO
 
 
 class StopMoved(msgspec.Struct, frozen=True):
@@ -68,4 +94,4 @@ class StopMoved(msgspec.Struct, frozen=True):
     order: Order
 
 
-Change = Deposited | OrderChanged | OrderFilled | StopMoved
+Change = CashEntered | OrderChanged | OrderFilled | StopMoved

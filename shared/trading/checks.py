@@ -26,6 +26,13 @@
 20. time_in_force_not_available   a DAY order needs a session that ends, a GTD order a market time
 21. expires_at_passed        a GTD order must end after now
 
+Before these, of an order of another class than simple (`shared/trading/classes.py`), and then
+each of its parts by the list above, the message naming the part:
+
+    legs_not_allowed, legs_missing, legs_ambiguous, take_profit_missing, stop_loss_missing
+    order_type_not_allowed, limit_price_not_allowed   an OCO is a limit order, limited by its exit
+    exit_on_wrong_side      a take profit lies beyond the entry, a stop loss behind it
+
 `obstacle_to` looks at the books: what it finds is stored as a rejected order.
 
 22. no_market_price          a market order and a trailing stop need a last price
@@ -40,8 +47,10 @@ from decimal import Decimal
 
 from shared.models.orders import SubmitOrder
 from shared.trading.amounts import BASIS_POINTS, ZERO, rounded_up, shown
-from shared.trading.costs import CostModel, notional_of
+from shared.trading.commissions import expected_fee
+from shared.trading.costs import notional_of
 from shared.trading.matching import trailed_stop
+from shared.trading.paper_terms import PaperTerms
 from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
 from shared.trading.tickets import price_fault, time_in_force_fault
 
@@ -166,10 +175,11 @@ def obstacle_to(
 
 def reserve_for(
     order: SubmitOrder,
-    costs: CostModel,
+    terms: PaperTerms,
     tick: Decimal,
     last_price: Decimal | None,
     limits: Limits,
+    month_value: Decimal = ZERO,
 ) -> Decimal:
     """Cash that a buy keeps from others while it works: its most likely cost at worst, with fee.
 
@@ -188,9 +198,9 @@ def reserve_for(
         if expected is None:
             return ZERO
         buffered = expected * (1 + limits.reserve_buffer_bps / BASIS_POINTS)
-        price = costs.slipped(buffered, "buy", tick)
+        price = terms.slipped(buffered, "buy", tick, order.qty)
     notional = notional_of(order.qty, price, "buy")
-    return rounded_up(notional + costs.fee(notional))
+    return rounded_up(notional + expected_fee(terms.commission, order.qty, notional, month_value))
 
 
 def _expected_price(

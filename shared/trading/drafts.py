@@ -6,11 +6,12 @@ from decimal import Decimal
 import msgspec
 
 from shared.models.orders import ClosePositions, Order, ReplaceOrder, SubmitOrder
-from shared.trading.amounts import ZERO, plain
+from shared.trading.amounts import ZERO, plain, shown
 from shared.trading.changes import order_id_of
 from shared.trading.matching import awaits_trigger, with_mark
 from shared.trading.positions import Holding
 from shared.trading.terms import Refused
+from shared.trading.working import is_exit
 
 
 def new_order(
@@ -59,7 +60,7 @@ def _plain(amount: Decimal | None) -> Decimal | None:
 
 def revision(order: Order, command: ReplaceOrder) -> SubmitOrder | Refused:
     """The order that replaces `order`, as if it were submitted good till cancelled: how long it
-    works is not revised, and so not checked again."""
+    works is not revised, and so not checked again. It is for what hasn't filled of `order`."""
     if order.deployment_id is not None:
         return Refused(
             "order_of_deployment",
@@ -74,9 +75,22 @@ def revision(order: Order, command: ReplaceOrder) -> SubmitOrder | Refused:
     )
     if all(each is None for each in given):
         return Refused("nothing_to_replace", "Say at least one thing that is to change.")
+    if command.qty is not None and is_exit(order):
+        return Refused(
+            "qty_follows_group",
+            "The quantity of an exit follows its group: replace the entry's, or cancel.",
+        )
     if command.stop_price is not None and order.triggered_at is not None:
         return Refused(
             "order_triggered", "A print has reached the stop: it can't be moved any more."
+        )
+    qty = order.qty if command.qty is None else command.qty
+    if order.filled_qty and qty.is_finite() and qty <= order.filled_qty:
+        return Refused(
+            "qty_not_above_filled",
+            "The quantity is the order's as a whole: it must be above what has filled already.",
+            limit=shown(order.filled_qty),
+            observed=shown(qty),
         )
     trail_price, trail_percent = command.trail_price, command.trail_percent
     if trail_price is None and trail_percent is None:
@@ -95,7 +109,7 @@ def revision(order: Order, command: ReplaceOrder) -> SubmitOrder | Refused:
         side=order.side,
         order_type=order.type,
         time_in_force="gtc",
-        qty=order.qty if command.qty is None else command.qty,
+        qty=qty - order.filled_qty,
         limit_price=order.limit_price if command.limit_price is None else command.limit_price,
         stop_price=stop_price,
         trail_price=trail_price,
@@ -112,13 +126,44 @@ def successor(new: Order, old: Order, tick: Decimal) -> Order:
         triggered_at=old.triggered_at,
         closes_position=old.closes_position,
         replaces=old.id,
+        order_class=old.order_class,
+        group_id=old.group_id,
+        group_role=old.group_role,
+        protects_position=old.protects_position,
     )
     if kept.type == "trailing_stop" and awaits_trigger(old):
         return with_mark(kept, old.hwm, tick)
     return kept
 
 
-def closing(holding: Holding, command: ClosePositions) -> SubmitOrder:
+def closing(holding: Holding, command: ClosePositions, lot: Decimal) -> SubmitOrder | Refused:
+    """The order that closes the position, or the part of it that the command says."""
+    qty = holding.qty
+    if command.qty is not None and command.percent is not None:
+        return Refused("qty_ambiguous", "Say a quantity or a percent, not both.")
+    if command.qty is not None:
+        qty = command.qty
+        if qty.is_finite() and qty > holding.qty:
+            return Refused(
+                "qty_exceeds_position",
+                "There is less in the position than that.",
+                limit=shown(holding.qty),
+                observed=shown(qty),
+            )
+    if command.percent is not None:
+        if not command.percent.is_finite() or not 0 < command.percent <= 100:
+            return Refused(
+                "invalid_percent",
+                "The percent must be above 0 and at most 100.",
+                limit="100",
+                observed=shown(command.percent),
+            )
+        if command.percent != 100:
+            qty = (holding.qty * command.percent / 100) // lot * lot
+        if not qty:
+            return Refused(
+                "qty_below_lot", "That part of the position is less than one lot.", shown(lot), "0"
+            )
     return SubmitOrder(
         request_id=command.request_id,
         reply_to=command.reply_to,
@@ -130,7 +175,7 @@ def closing(holding: Holding, command: ClosePositions) -> SubmitOrder:
         side="sell",
         order_type="market",
         time_in_force="gtc",
-        qty=holding.qty,
+        qty=qty,
     )
 
 

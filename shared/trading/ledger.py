@@ -2,27 +2,12 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
 from uuid import UUID
 
-import msgspec
-
+from shared.models.cash import EntryKind, LedgerEntry, MoveCash
 from shared.trading.amounts import ZERO
 
-EntryKind = Literal["deposit", "fill", "fee"]
-
-
-class LedgerEntry(msgspec.Struct, frozen=True):
-    #: From 1, without gaps.
-    seq: int
-    kind: EntryKind
-    #: Positive when cash comes in.
-    amount: Decimal
-    currency: str
-    #: Sum of all amounts up to this one.
-    balance: Decimal
-    execution_id: UUID | None
-    at: datetime
+__all__ = ["Ledger", "LedgerEntry"]
 
 
 class Ledger:
@@ -38,3 +23,22 @@ class Ledger:
         self.seq += 1
         self.balance += amount
         return LedgerEntry(self.seq, kind, amount, self.currency, self.balance, execution_id, at)
+
+    def move(self, command: MoveCash, at: datetime) -> LedgerEntry:
+        """Enter what a command says; it was checked."""
+        self.seq += 1
+        self.balance += command.amount
+        return LedgerEntry(
+            self.seq,
+            command.kind,
+            command.amount,
+            self.currency,
+            self.balance,
+            None,
+            at,
+            client_entry_id=command.client_entry_id,
+            submitted_by=command.submitted_by,
+            reason=command.reason,
+            transfer_id=command.transfer_id,
+            counterpart_id=command.counterpart_id,
+        )

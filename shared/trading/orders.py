@@ -9,7 +9,18 @@ from shared.models.identifiers import OrderId
 from shared.models.orders import Order, OrderStatus
 
 Trigger = Literal[
-    "submit", "accept", "reject", "trigger", "fill_part", "fill", "cancel", "expire", "replace"
+    "submit",
+    "accept",
+    "hold",
+    "reject",
+    "activate",
+    "resize",
+    "trigger",
+    "fill_part",
+    "fill",
+    "cancel",
+    "expire",
+    "replace",
 ]
 
 #: None is the state before the order exists. What is not in the table can't happen.
@@ -17,22 +28,33 @@ TRANSITIONS: dict[tuple[OrderStatus | None, Trigger], OrderStatus] = {
     (None, "submit"): "new",
     ("new", "accept"): "accepted",
     ("new", "reject"): "rejected",
+    # An exit waits for its entry: the first part that fills activates it.
+    ("new", "hold"): "held",
+    ("held", "activate"): "accepted",
+    ("held", "resize"): "held",
+    ("held", "cancel"): "cancelled",
+    ("held", "expire"): "expired",
+    ("held", "replace"): "replaced",
+    # Its quantity follows what others of its group have filled or will not fill any more.
+    ("accepted", "resize"): "accepted",
+    ("partially_filled", "resize"): "partially_filled",
     # A print reached the stop. It stays working: as a limit order, or until its fill right after.
     ("accepted", "trigger"): "accepted",
     ("accepted", "fill_part"): "partially_filled",
     ("accepted", "fill"): "filled",
     ("accepted", "cancel"): "cancelled",
     ("accepted", "expire"): "expired",
-    # A partly filled one is not replaced: what is left of it is another quantity.
     ("accepted", "replace"): "replaced",
     # Each further part is a transition of its own, with its own time.
     ("partially_filled", "fill_part"): "partially_filled",
     ("partially_filled", "fill"): "filled",
     ("partially_filled", "cancel"): "cancelled",
     ("partially_filled", "expire"): "expired",
+    # The new order is for what was left of it.
+    ("partially_filled", "replace"): "replaced",
 }
 
-WORKING: frozenset[OrderStatus] = frozenset({"new", "accepted", "partially_filled"})
+WORKING: frozenset[OrderStatus] = frozenset({"new", "held", "accepted", "partially_filled"})
 
 
 class IllegalTransitionError(Exception):

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from shared.models.identifiers import Symbol
-from shared.trading.costs import CostModel
+from shared.trading.paper_terms import PaperTerms
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -16,6 +16,8 @@ class Refused(msgspec.Struct, frozen=True):
     message: str
     limit: str | None = None
     observed: str | None = None
+    #: Of the risk ladder, when one of its limits says no.
+    level: str | None = None
 
 
 class AccountTerms(msgspec.Struct, frozen=True):
@@ -23,7 +25,10 @@ class AccountTerms(msgspec.Struct, frozen=True):
     status: str
     base_currency: str
     paper_capital: Decimal
-    costs: CostModel
+    #: Of orders from now on: each keeps the terms that it was accepted with.
+    paper: PaperTerms
+    #: Whose limits hold for it; None for one that nobody owns (a backtest's).
+    owner_id: UUID | None = None
 
 
 class Instrument(msgspec.Struct, frozen=True):

@@ -2,13 +2,19 @@
 from others."""
 
 import heapq
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
 from shared.models.identifiers import OrderId, Symbol
-from shared.trading.amounts import ZERO
+from shared.models.orders import Order
+from shared.trading.amounts import ZERO, rounded_up
 from shared.trading.changes import WorkingOrder
 from shared.trading.matching import NOTHING_WORKS, OrderQueue, Reach
+
+#: Cash and quantity that are kept from others.
+Kept = tuple[Decimal, Decimal]
+_NOTHING: Kept = (ZERO, ZERO)
 
 
 class WorkingOrders:
@@ -17,7 +23,11 @@ class WorkingOrders:
         self.by_id: dict[OrderId, WorkingOrder] = {}
         self.reserved_cash = ZERO
         self._reserved_qty: dict[Symbol, Decimal] = {}
+        #: The exits of a group keep things together: only one of them can take what is there.
+        self._exits: dict[OrderId, dict[OrderId, WorkingOrder]] = {}
         self._queues: dict[Symbol, OrderQueue] = {}
+        #: Exits in no queue, because nothing of them can fill for now.
+        self._parked: set[OrderId] = set()
         #: DAY and GTD orders by their end; those that don't work any more are dropped when they
         #: come up.
         self._ends: list[tuple[datetime, int, OrderId]] = []
@@ -28,24 +38,85 @@ class WorkingOrders:
         self.by_id[order.id] = working
         if order.expires_at is not None:
             heapq.heappush(self._ends, (order.expires_at, order.seq, order.id))
-        self.reserved_cash += working.reserved
-        if order.side == "sell":
-            self._reserved_qty[order.symbol] = self.reserved_qty(order.symbol) + order.qty
-        queue = self._queues.get(order.symbol)
-        if queue is None:
-            queue = self._queues[order.symbol] = OrderQueue(self.by_id.__contains__)
-        queue.add(order, fresh=fresh)
+        if order.status != "held":
+            self.activate(working, fresh=fresh)
+
+    def activate(self, working: WorkingOrder, *, fresh: bool) -> None:
+        """A held one begins to wait for prices, and to keep things from others."""
+        order = working.order
+        if is_exit(order):
+            self._change_exits(working, add=True)
+        else:
+            self._keep(order.symbol, _NOTHING, kept_by(working))
+        self._enqueue(working, fresh=fresh)
 
     def stop(self, working: WorkingOrder) -> None:
         order = working.order
         del self.by_id[order.id]
-        self.reserved_cash -= working.reserved
-        if order.side == "sell":
-            self._reserved_qty[order.symbol] -= order.qty
+        if is_exit(order):
+            self._change_exits(working, add=False)
+            self._parked.discard(order.id)
+        else:
+            self._keep(order.symbol, kept_by(working), _NOTHING)
+
+    def refit(self, working: WorkingOrder, order: Order, withheld: Decimal) -> None:
+        """The order works on with other quantities, and keeps what those need."""
+        exits = {} if order.group_id is None else self._exits.get(order.group_id, {})
+        if is_exit(order):
+            before = _kept_by_any(exits)
+            working.order, working.withheld = order, withheld
+            self._keep(order.symbol, before, _kept_by_any(exits))
+        else:
+            before = kept_by(working)
+            working.order, working.withheld = order, withheld
+            self._keep(order.symbol, before, kept_by(working))
+        if order.id in self._parked and working.open_qty:
+            self._parked.discard(order.id)
+            self._enqueue(working, fresh=False)
+
+    # --- what they keep ----------------------------------------------------------------------
 
     def reserved_qty(self, symbol: Symbol) -> Decimal:
         """What working sells will deliver."""
         return self._reserved_qty.get(symbol, ZERO)
+
+    def freed_without(self, gone: Iterable[WorkingOrder]) -> Kept:
+        """What would no longer be kept if these ended."""
+        cash = qty = ZERO
+        leaving: dict[OrderId, set[OrderId]] = {}
+        for working in gone:
+            order = working.order
+            if is_exit(order):
+                assert order.group_id is not None, "an exit is in a group"
+                leaving.setdefault(order.group_id, set()).add(order.id)
+            else:
+                own_cash, own_qty = kept_by(working)
+                cash, qty = cash + own_cash, qty + own_qty
+        for group_id, ids in leaving.items():
+            exits = self._exits.get(group_id, {})
+            stay = {each: exits[each] for each in exits if each not in ids}
+            cash_before, qty_before = _kept_by_any(exits)
+            cash_after, qty_after = _kept_by_any(stay)
+            cash, qty = cash + cash_before - cash_after, qty + qty_before - qty_after
+        return cash, qty
+
+    def _change_exits(self, working: WorkingOrder, *, add: bool) -> None:
+        order = working.order
+        assert order.group_id is not None, "an exit is in a group"
+        exits = self._exits.setdefault(order.group_id, {})
+        before = _kept_by_any(exits)
+        if add:
+            exits[order.id] = working
+        else:
+            exits.pop(order.id, None)
+        self._keep(order.symbol, before, _kept_by_any(exits))
+        if not exits:
+            del self._exits[order.group_id]
+
+    def _keep(self, symbol: Symbol, before: Kept, after: Kept) -> None:
+        self.reserved_cash += after[0] - before[0]
+        if before[1] != after[1]:
+            self._reserved_qty[symbol] = self.reserved_qty(symbol) + after[1] - before[1]
 
     def working_in(self, symbol: Symbol | None) -> list[WorkingOrder]:
         """Those in one symbol, or all."""
@@ -69,11 +140,23 @@ class WorkingOrders:
         return [(self.by_id[order_id], first_print) for _, order_id, first_print in met]
 
     def rest(self, working: WorkingOrder) -> None:
-        self._queues[working.order.symbol].add(working.order, fresh=False)
+        self._enqueue(working, fresh=False)
+
+    def _enqueue(self, working: WorkingOrder, *, fresh: bool) -> None:
+        order = working.order
+        if not working.open_qty:
+            self._parked.add(order.id)
+            return
+        queue = self._queues.get(order.symbol)
+        if queue is None:
+            queue = self._queues[order.symbol] = OrderQueue(self.by_id.__contains__)
+        queue.add(order, fresh=fresh)
 
     def forget_prints(self) -> None:
         for symbol, queue in self._queues.items():
-            queue.forget_prints([each.order for each in self.working_in(symbol)])
+            active = [each for each in self.working_in(symbol) if each.order.status != "held"]
+            self._parked |= {each.order.id for each in active if not each.open_qty}
+            queue.forget_prints([each.order for each in active if each.open_qty])
 
     # --- time --------------------------------------------------------------------------------
 
@@ -82,3 +165,27 @@ class WorkingOrders:
         while self._ends and self._ends[0][2] not in self.by_id:
             heapq.heappop(self._ends)
         return self.by_id[self._ends[0][2]] if self._ends else None
+
+
+def is_exit(order: Order) -> bool:
+    return order.group_role is not None and order.group_role != "entry"
+
+
+def kept_by(working: WorkingOrder) -> Kept:
+    """What one order by itself keeps. Nothing, while it is held."""
+    order = working.order
+    if order.protects_position:
+        return _NOTHING
+    if order.side == "sell":
+        return ZERO, working.open_qty
+    if not order.filled_qty:
+        return working.reserved, ZERO
+    return rounded_up(working.reserved * working.open_qty / order.qty), ZERO
+
+
+def _kept_by_any(exits: dict[OrderId, WorkingOrder]) -> Kept:
+    """What is kept for whichever of them fills."""
+    if not exits:
+        return _NOTHING
+    kept = [kept_by(each) for each in exits.values()]
+    return max(cash for cash, _ in kept), max(qty for _, qty in kept)

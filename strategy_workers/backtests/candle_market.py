@@ -39,6 +39,7 @@ class Bars:
     high: array[float]
     low: array[float]
     close: array[float]
+    volume: array[float]
 
     def __len__(self) -> int:
         return len(self.start_ns)
@@ -51,15 +52,19 @@ class CandleMarket:
         bases: dict[str, pl.DataFrame],
         heard: pl.DataFrame,
         gaps: list[Gap],
+        before: pl.DataFrame | None = None,
     ) -> None:
+        """`before`: what was heard before the run, in the same form and order as `heard`."""
         self.symbols = tuple(symbols)
         self.bars = _bars(symbols, bases)
         self.gaps = gaps
         self._bases = {symbol: _closes(rows) for symbol, rows in bases.items()}
         #: By end, then small timeframes first, then by symbol.
         self._heard = heard
+        self._before = heard.clear() if before is None else before
         #: Ends of the moments at which candles are complete; ascending.
         self.moment_ends = _column("q", heard["end_ns"].unique(maintain_order=True))
+        self._kept: list[Moment] | None = None
 
     def price_at(self, symbol: str, at_ns: int) -> float | None:
         """The last close known at `at_ns`."""
@@ -71,15 +76,30 @@ class CandleMarket:
         """Of the candles that the strategy hears."""
         return self._series(symbol, timeframe)["close"].to_list()
 
+    def history(self, symbol: str, timeframe: Timeframe, most: int) -> list[Candle]:
+        """The last ones that were heard before the run."""
+        rows = self._of_series(self._before, symbol, timeframe).tail(most)
+        columns = (rows[name].to_list() for name in _COLUMNS)
+        return list(map(Candle, repeat(Symbol(symbol)), repeat(timeframe), *columns))
+
     def known_closes(self, symbol: str, timeframe: Timeframe) -> Closes:
         return _closes(self._series(symbol, timeframe))
 
     def _series(self, symbol: str, timeframe: Timeframe) -> pl.DataFrame:
+        return self._of_series(self._heard, symbol, timeframe)
+
+    def _of_series(self, rows: pl.DataFrame, symbol: str, timeframe: Timeframe) -> pl.DataFrame:
         number, level = self.symbols.index(symbol), TIMEFRAMES.index(timeframe)
-        return self._heard.filter((pl.col("symbol") == number) & (pl.col("level") == level))
+        return rows.filter((pl.col("symbol") == number) & (pl.col("level") == level))
+
+    def keep_moments(self) -> None:
+        """Make all moments ready, for one run after another; some 200 bytes a candle."""
+        self._kept = list(self.moments())
 
     def moments(self) -> Iterator[Moment]:
         """The candles that are complete at each moment, in the tape's order."""
+        if self._kept is not None:
+            return iter(self._kept)
         if self._heard["end_ns"].is_unique().all():
             return zip(chain.from_iterable(self._pieces()))
         candles = chain.from_iterable(self._pieces())
@@ -123,17 +143,37 @@ def load_market(plan: Plan, timeframes: Sequence[Timeframe]) -> CandleMarket:
         ) from error
     together = heard[0] if len(heard) == 1 else pl.concat(heard)
     together = together.sort("end_ns", "level", "symbol", maintain_order=True)
+    before, together = _parted(plan, bases, together)
     if not together.height:
         raise BadBacktestError(f"there is no complete {plan.timeframe} candle in the range")
-    return CandleMarket(list(ranged), bases, together, gaps)
+    start_ns = plan.timerange.start_ns
+    own = {symbol: rows.filter(pl.col("start_ns") >= start_ns) for symbol, rows in bases.items()}
+    return CandleMarket(
+        list(ranged), own, together, [gap for gap in gaps if gap.start_ns >= start_ns], before
+    )
+
+
+def _parted(
+    plan: Plan, bases: dict[str, pl.DataFrame], heard: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What was heard before the run, and what is heard in it."""
+    if plan.history is None:
+        return heard.clear(), heard
+    # A candle of before may end within the run, but not after the run's first one began.
+    inside = pl.concat(rows["start_ns"] for rows in bases.values())
+    begin_ns = inside.filter(inside >= plan.timerange.start_ns).min()
+    known = pl.col("end_ns") <= begin_ns
+    return heard.filter(known), heard.filter(~known)
 
 
 def _within(plan: Plan, found: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     start_ns, end_ns = plan.timerange.start_ns, plan.timerange.end_ns
-    inside = (pl.col("start_ns") >= start_ns) & (pl.col("start_ns") < end_ns)
+    first_ns = start_ns if plan.history is None else plan.history.start_ns
     for symbol, rows in found.items():
-        found[symbol] = rows.filter(inside)
-        if not found[symbol].height:
+        found[symbol] = rows.filter(
+            (pl.col("start_ns") >= first_ns) & (pl.col("start_ns") < end_ns)
+        )
+        if not (found[symbol]["start_ns"] >= start_ns).any():
             first, last = (rows["start_ns"][n] for n in (0, -1))
             days = " to ".join(
                 pl.Series([at_ns]).cast(pl.Datetime("ns")).dt.strftime("%Y-%m-%d")[0]
@@ -155,7 +195,7 @@ def _bars(symbols: Sequence[str], bases: dict[str, pl.DataFrame]) -> Bars:
         _column("i", rows["symbol"]),
         _column("q", rows["start_ns"]),
         _column("q", rows["end_ns"]),
-        *(_column("d", rows[name]) for name in ("open", "high", "low", "close")),
+        *(_column("d", rows[name]) for name in ("open", "high", "low", "close", "volume")),
     )
 
 

@@ -6,14 +6,15 @@ market phase, events, decision, orders.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from operator import itemgetter
 
+from shared.models.identifiers import Timeframe
 from shared.models.market import TimeMark
 from strategy_workers.backtests.candle_market import CandleMarket, Moment, index_from, load_market
 from strategy_workers.backtests.errors import BadBacktestError
-from strategy_workers.backtests.intrabar import path
+from strategy_workers.backtests.intrabar import PRINTS, path
 from strategy_workers.backtests.outcome import Outcome, Progress
 from strategy_workers.backtests.plan import Plan
 from strategy_workers.backtests.stage import Stage, raising
@@ -38,7 +39,7 @@ class CandlesRun:
         heard = self._stage.deployment.market.timeframes
         if set(heard) - {plan.timeframe, *plan.strategy.timeframes}:
             raise BadBacktestError("a strategy must declare its timeframes in its class")
-        self._stage.deployment.market.read_ahead(market.closes)
+        self._hear_history()
         self._moments: Iterator[Moment] = market.moments()
         #: The next moment, and the next bar, that orders can meet.
         self._moment = 0
@@ -63,6 +64,20 @@ class CandlesRun:
         stage.end(self._now_ns, self._price_of)
         span = (market.bars.start_ns[0], max(market.bars.end_ns))
         return stage.outcome(bars, span, self._last_price, closes, market.gaps)
+
+    def _hear_history(self) -> None:
+        """As a live run begins: the strategy's last candles are known, and nothing decides."""
+        view = self._stage.deployment.market
+        known = {(s, t): self._market.history(s, t, view.kept) for s, t in view.series}
+
+        def closes(symbol: str, timeframe: Timeframe) -> Iterable[float]:
+            before = [candle.close for candle in known[symbol, timeframe]]
+            return chain(before, self._market.closes(symbol, timeframe))
+
+        view.read_ahead(closes)
+        for candles in known.values():
+            for candle in candles:
+                view.take(candle)
 
     @property
     def _idle(self) -> bool:
@@ -143,9 +158,9 @@ class CandlesRun:
         together = self._bar - first > 1
         self._stage.account.meet(sorted(prints, key=itemgetter(0)) if together else prints)
 
-    def _prints(self, place: int) -> Iterator[tuple[int, str, float]]:
+    def _prints(self, place: int) -> Iterator[tuple[int, str, float, float]]:
         bars = self._market.bars
-        symbol = self._market.symbols[bars.symbol[place]]
+        symbol, size = self._market.symbols[bars.symbol[place]], bars.volume[place] / PRINTS
         for at_ns, price in path(
             bars.start_ns[place],
             bars.end_ns[place],
@@ -154,7 +169,7 @@ class CandlesRun:
             bars.low[place],
             bars.close[place],
         ):
-            yield at_ns, symbol, price
+            yield at_ns, symbol, price, size
 
     def _decide(self, at_ns: int, candles: Moment) -> None:
         account, deployment = self._stage.account, self._stage.deployment

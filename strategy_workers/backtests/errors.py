@@ -19,3 +19,7 @@ class StrategyRaisedError(BacktestError):
         last_line = traceback.strip().splitlines()[-1]
         super().__init__(f"the strategy raised {last_line}")
         self.traceback = traceback
+
+    def __reduce__(self) -> tuple[type["StrategyRaisedError"], tuple[str]]:
+        """It may come from another process."""
+        return StrategyRaisedError, (self.traceback,)

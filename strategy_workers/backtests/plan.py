@@ -8,11 +8,12 @@ from typing import Any, Literal
 
 from shared.candles.calendar import SessionCalendar
 from shared.models.identifiers import Timeframe
+from shared.trading.paper_terms import DEFAULT, PaperTerms
 from strategy_workers.backtests.errors import BadBacktestError
 from strategy_workers.sdk import Strategy
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NEVER_NS = 1 << 63
+_NEVER_NS = (1 << 63) - 1
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,7 @@ class Terms:
     """Of the account and of all its instruments; the defaults are the platform's."""
 
     capital: Decimal = Decimal(100_000)
-    fee_bps: Decimal = Decimal(1)
-    slippage_bps: Decimal = Decimal(1)
+    paper: PaperTerms = DEFAULT
     reserve_buffer_bps: Decimal = Decimal(100)
     currency: str = "USD"
     exchange: str = "XNYS"
@@ -89,3 +89,6 @@ class Plan:
     calendar: SessionCalendar
     timerange: TimeRange = TimeRange()
     terms: Terms = Terms()
+    #: Candles from before `timerange` that the strategy has heard when it begins, as a live run
+    #: loads them: right before it, as many as the strategy keeps. For candles only.
+    history: TimeRange | None = None

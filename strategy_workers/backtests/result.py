@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from shared.metrics.trades import Trade, round_trips
 from shared.metrics.win_rate import win_rate
 from shared.models.orders import Execution
 from shared.trading.amounts import plain
+from shared.trading.paper_terms import paper_terms_document
 from strategy_workers.backtests.curve import EquityCurve
 from strategy_workers.backtests.outcome import Closes, Gap, Outcome
 from strategy_workers.backtests.plan import Plan
@@ -56,6 +58,16 @@ class Metrics:
 
 
 @dataclass(frozen=True)
+class Measured:
+    metrics: Metrics
+    trades: list[Trade]
+    #: What drawdown and daily returns of the whole curve come from.
+    telling: list[Point]
+    #: At most `CURVE_POINTS`.
+    curve: list[Point]
+
+
+@dataclass(frozen=True)
 class Result:
     settings: dict[str, Any]
     outcome: Outcome
@@ -66,7 +78,14 @@ class Result:
 
 
 def judged(plan: Plan, outcome: Outcome) -> Result:
-    fills = [_fill(execution) for execution in outcome.executions]
+    found = measured_run(plan, outcome)
+    return Result(
+        settings_of(plan, outcome.symbols), outcome, found.metrics, found.trades, found.curve
+    )
+
+
+def measured_run(plan: Plan, outcome: Outcome) -> Measured:
+    fills = [fill_of(execution) for execution in outcome.executions]
     trades = round_trips(fills)
     capital = plan.terms.capital
     if any(len(one.end_ns) for one in outcome.closes.values()):
@@ -99,10 +118,10 @@ def judged(plan: Plan, outcome: Outcome) -> Result:
         exposure_fraction=exposure,
         buy_and_hold_fraction=_buy_and_hold(outcome.closes),
     )
-    return Result(_settings(plan, outcome), outcome, metrics, trades, shown)
+    return Measured(metrics, trades, telling, shown)
 
 
-def _fill(execution: Execution) -> Fill:
+def fill_of(execution: Execution) -> Fill:
     return Fill(
         symbol=execution.symbol,
         qty=execution.qty if execution.side == "buy" else -execution.qty,
@@ -121,20 +140,22 @@ def _buy_and_hold(closes: dict[str, Closes]) -> float | None:
 # --- to run it again ---------------------------------------------------------------------------
 
 
-def _settings(plan: Plan, outcome: Outcome) -> dict[str, Any]:
-    terms = {
+def settings_of(plan: Plan, symbols: Sequence[str]) -> dict[str, Any]:
+    terms: dict[str, Any] = {
         name: plain_text(value) if isinstance(value, Decimal) else value
-        for name, value in asdict(plan.terms).items()
+        for name, value in vars(plan.terms).items()
     }
+    terms["paper_terms"] = paper_terms_document(terms.pop("paper"))
     return {
         "platform_version": version("trading-platform"),
+        "code_version": code_version(),
         "strategy": plan.strategy.name,
         "strategy_version": strategy_version(plan.strategy),
         "parameters": plan.strategy.encode_parameters(plan.parameters),
         "timeframe": plan.timeframe,
         "timerange": str(plan.timerange),
         "source": plan.source,
-        "symbols": list(outcome.symbols),
+        "symbols": list(symbols),
         "files": [
             {"name": path.name, "bytes": path.stat().st_size, "sha256": fingerprint(path)}
             for path in plan.files
@@ -148,6 +169,21 @@ def strategy_version(strategy: type[Strategy]) -> str:
     source = inspect.getsourcefile(strategy)
     assert source is not None, "a strategy is written in a file"
     return fingerprint(Path(source))
+
+
+@cache
+def code_version() -> str:
+    """SHA-256 over the sources that a backtest is made of, by path."""
+    root = Path(__file__).parents[2]
+    sources = sorted(
+        path.relative_to(root).as_posix()
+        for package in ("shared", "strategy_workers")
+        for path in (root / package).rglob("*.py")
+    )
+    digest = hashlib.sha256()
+    for source in sources:
+        digest.update(f"{source} {fingerprint(root / source)}\n".encode())
+    return digest.hexdigest()
 
 
 def fingerprint(path: Path) -> str:
@@ -177,6 +213,7 @@ def summary(result: Result) -> dict[str, Any]:
         "candles": outcome.candles,
         "signals": outcome.signals,
         "orders": outcome.orders,
+        "execution_count": len(outcome.executions),
         "rejected": outcome.rejected,
         "refused": outcome.refused,
         "cash": plain_text(outcome.cash),

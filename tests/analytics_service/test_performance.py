@@ -158,14 +158,17 @@ class Account:
                     name="main",
                     base_currency="USD",
                     paper_capital=capital,
-                    paper_fee_bps=D(0),
-                    paper_slippage_bps=D(0),
+                    paper_terms={},
                 )
             )
             if opened:
                 self._enter(connection, "deposit", capital)
 
-    def _enter(self, connection: Any, kind: str, amount: Decimal) -> None:
+    def move(self, kind: str, amount: str, at: datetime) -> None:
+        with self.engine.begin() as connection:
+            self._enter(connection, kind, D(amount), at)
+
+    def _enter(self, connection: Any, kind: str, amount: Decimal, at: datetime = OPEN) -> None:
         self.ledger_seq += 1
         self.cash += amount
         connection.execute(
@@ -178,7 +181,7 @@ class Account:
                 currency="USD",
                 balance=self.cash,
                 execution_id=None,
-                at=OPEN,
+                at=at,
             )
         )
 
@@ -285,6 +288,8 @@ async def test_an_account_that_has_traded(
         "mode": "paper",
         "timeframe": "1m",
         "initial_capital": "10000",
+        "net_flows": "0",
+        "income": "0",
         "cash": "8987",
         "equity": "10002",
         "realized_pnl": "30",
@@ -325,6 +330,30 @@ async def test_an_account_without_executions_has_its_capital_and_nothing_to_meas
             assert answer[name] is None
         assert (answer["trades"], answer["executions"], answer["equity_curve"]) == (0, 0, [])
     assert market_data.asked == []
+
+
+async def test_what_is_paid_in_or_taken_out_is_no_profit_and_interest_is(
+    service: Service, engine: Engine, market_data: MarketData
+) -> None:
+    account = Account(engine)
+    account.move("deposit", "10000", OPEN)  # before the first execution: capital
+    account.execute("100", "100", OPEN + 0.5 * MINUTE)
+    account.move("deposit", "20000", OPEN + 1.5 * MINUTE)
+    account.execute("-100", "110", OPEN + 2.5 * MINUTE, pnl="1000")
+    account.move("withdrawal", "-31000", OPEN + 3.5 * MINUTE)
+    account.move("interest", "100", OPEN + 4.5 * MINUTE)
+    account.hold("0", "0", pnl="1000", fees="0")
+    market_data.closes["SPY"] = [105.0, 105.0, 110.0]
+    answer = await service.performance(account.id)
+    names = ("initial_capital", "net_flows", "income", "realized_pnl", "equity")
+    assert [answer[name] for name in names] == ["20000", "-11000", "100", "1000", "10100"]
+    assert [point["equity"] for point in answer["equity_curve"]] == [
+        "20000", "20500", "40500", "40500", "41000", "10000", "10100",
+    ]  # fmt: skip
+    # 20,000 → 20,500; 40,500 → 41,000; 10,000 → 10,100.
+    growth = (20_500 / 20_000) * (41_000 / 40_500) * (10_100 / 10_000)
+    assert answer["total_return_fraction"] == pytest.approx(growth - 1)
+    assert (answer["max_drawdown"], answer["max_drawdown_fraction"]) == ("0", 0.0)
 
 
 async def test_live_books_that_hold_nothing_have_no_return(

@@ -47,6 +47,7 @@ def make_settings(settings: Settings, url: str, **changes: Any) -> GatewaySettin
         "market_data_url": url,
         "strategy_workers_url": url,
         "analytics_url": url,
+        "order_processor_url": url,
         "password_hash_rounds": 4,
         "session_recheck_s": 0,
         "admin_email": ADMIN,

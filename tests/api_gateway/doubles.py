@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from cli.embedded.servers import free_port
 from shared.database.tables import AccountRow, LedgerEntryRow, OrderRow
 from shared.models.base import encode
+from shared.models.cash import CashReply, LedgerEntry, MoveCash
 from shared.models.identifiers import Symbol
 from shared.models.orders import (
     BooksReply,
@@ -33,13 +34,16 @@ from shared.models.orders import (
     Order,
     OrderReply,
     OrdersReply,
+    ProtectPosition,
     Refusal,
     ReplaceOrder,
     Reply,
     SubmitOrder,
 )
+from shared.models.risk import AcknowledgeLoss, ReleaseKillSwitch, RiskCommand, RiskReply, RiskState
 from shared.redis.keys import order_commands
 from shared.redis.streams import read_after
+from shared.trading.classes import parts_of
 from shared.utils.tasks import end_tasks
 
 _decoder = msgspec.json.Decoder(Command)
@@ -61,6 +65,8 @@ class ProcessorDouble:
         self._streams = [order_commands(shard) for shard in range(shards)]
         #: Commands as they came.
         self.commands: list[Command] = []
+        #: Commands of this account get no answer, and are not carried out.
+        self.deaf_to: UUID | None = None
         #: While false, commands are left on their streams.
         self.answers = asyncio.Event()
         self.answers.set()
@@ -82,8 +88,10 @@ class ProcessorDouble:
                 cursor = entry.id
                 command = _decoder.decode(entry.fields[b"b"])
                 self.commands.append(command)
+                if command.account_id == self.deaf_to:
+                    continue
                 reply = await asyncio.to_thread(self._apply, command)
-                await self._redis.publish(command.reply_to, encode(reply))
+                await self._redis.publish(command.reply_to, encode([reply]))
 
     def _apply(self, command: Command) -> Reply:
         with Session(self._engine) as db, db.begin():
@@ -104,6 +112,12 @@ class ProcessorDouble:
                     return _cancel_all(db, command)
                 case ClosePositions():
                     return _close(db, command)
+                case ProtectPosition():
+                    return _protect(db, command)
+                case MoveCash():
+                    return _move_cash(db, command)
+                case _:
+                    return _risk(command)
 
 
 def _open_books(db: Session, command: OpenBooks) -> Reply:
@@ -124,6 +138,28 @@ def _open_books(db: Session, command: OpenBooks) -> Reply:
     return BooksReply(request_id=command.request_id, cash=deposit.balance)
 
 
+def _risk(command: RiskCommand) -> Reply:
+    """Nothing is at stake, nothing latched."""
+    if isinstance(command, AcknowledgeLoss | ReleaseKillSwitch):
+        code = (
+            "loss_limit_not_latched"
+            if isinstance(command, AcknowledgeLoss)
+            else "kill_switch_not_engaged"
+        )
+        return Refusal(request_id=command.request_id, code=code, message="Nothing is latched.")
+    return RiskReply(
+        request_id=command.request_id,
+        at=datetime.now(UTC),
+        state=RiskState(),
+        gross_exposure=Decimal(0),
+        net_exposure=Decimal(0),
+        loss=Decimal(0),
+        open_orders=0,
+        halted=None,
+        limits=(),
+    )
+
+
 def _submit(db: Session, command: SubmitOrder) -> Reply:
     if command.symbol == "NOPE":
         return Refusal(
@@ -140,7 +176,21 @@ def _submit(db: Session, command: SubmitOrder) -> Reply:
     repeated = row is not None
     if row is None:
         row = _new_order(db, command, order_id)
-    return OrderReply(request_id=command.request_id, order=_message(row), repeated=repeated)
+        for role, part in parts_of(command)[1:]:
+            leg_id = uuid5(part.account_id, f"{part.mode}:{part.client_order_id}")
+            leg = _new_order(db, part, leg_id)
+            leg.group_id, leg.group_role, leg.status = order_id, role, "held"
+            row.group_id, row.group_role = order_id, parts_of(command)[0][0]
+        db.flush()
+    legs = db.scalars(
+        select(OrderRow).where(OrderRow.group_id == order_id, OrderRow.id != order_id)
+    )
+    return OrderReply(
+        request_id=command.request_id,
+        order=_message(row),
+        repeated=repeated,
+        legs=tuple(_message(leg) for leg in legs),
+    )
 
 
 def _new_order(db: Session, command: SubmitOrder, order_id: UUID) -> OrderRow:
@@ -164,6 +214,7 @@ def _new_order(db: Session, command: SubmitOrder, order_id: UUID) -> OrderRow:
         trail_price=command.trail_price,
         trail_percent=command.trail_percent,
         expires_at=command.expires_at,
+        order_class=command.order_class,
         status="rejected" if rejected else "accepted",
         filled_qty=Decimal(0),
         reason_code="buying_power" if rejected else None,
@@ -228,6 +279,38 @@ def _cancel_all(db: Session, command: CancelOrders) -> Reply:
     return OrdersReply(request_id=command.request_id, orders=[_message(row) for row in rows])
 
 
+def _protect(db: Session, command: ProtectPosition) -> Reply:
+    """SPY is held; an exit is at its price, or at 100."""
+    if command.symbol != "SPY":
+        return Refusal(
+            request_id=command.request_id, code="position_not_open", message="Nothing is held."
+        )
+    told = []
+    for role, ticket in (("take_profit", command.take_profit), ("stop_loss", command.stop_loss)):
+        if ticket is None:
+            continue
+        name = f"{command.client_order_id}.{role}"
+        exit_order = SubmitOrder(
+            request_id=command.request_id,
+            reply_to=command.reply_to,
+            account_id=command.account_id,
+            mode=command.mode,
+            client_order_id=name,
+            submitted_by=command.submitted_by,
+            symbol=command.symbol,
+            side="sell",
+            order_type="limit",
+            time_in_force="gtc",
+            qty=Decimal(5),
+            limit_price=Decimal(100),
+        )
+        row = _new_order(db, exit_order, uuid5(command.account_id, name))
+        row.protects_position, row.group_role = True, role
+        db.flush()
+        told.append(_message(row))
+    return OrderReply(request_id=command.request_id, order=told[0], legs=tuple(told[1:]))
+
+
 def _close(db: Session, command: ClosePositions) -> Reply:
     """SPY and IBM are held, and IBM can't be sold."""
     if command.symbol not in (None, "SPY", "DEAR"):
@@ -249,7 +332,7 @@ def _close(db: Session, command: ClosePositions) -> Reply:
             side="sell",
             order_type="market",
             time_in_force="gtc",
-            qty=Decimal(5),
+            qty=command.qty or Decimal(5),
         ),
     )
     assert isinstance(reply, OrderReply)
@@ -259,6 +342,39 @@ def _close(db: Session, command: ClosePositions) -> Reply:
         not_closed=() if command.symbol else (NotClosed(Symbol("IBM"), "halted", "No."),),
         repeated=reply.repeated,
     )
+
+
+def _move_cash(db: Session, command: MoveCash) -> Reply:
+    """Nothing is reserved here: all cash is free."""
+    rows = db.scalars(
+        select(LedgerEntryRow)
+        .where(LedgerEntryRow.account_id == command.account_id)
+        .order_by(LedgerEntryRow.seq)
+    ).all()
+    names = [field.name for field in msgspec.structs.fields(LedgerEntry)]
+    for row in rows:
+        if row.client_entry_id == command.client_entry_id:
+            if row.amount != command.amount:
+                return Refusal(
+                    request_id=command.request_id,
+                    code="client_entry_id_conflict",
+                    message="Another entry has this client_entry_id.",
+                )
+            known = LedgerEntry(**{name: getattr(row, name) for name in names})
+            return CashReply(request_id=command.request_id, entry=known, repeated=True)
+    balance = rows[-1].balance + command.amount
+    if balance < 0:
+        return Refusal(
+            request_id=command.request_id,
+            code="insufficient_cash",
+            message="There is not so much cash.",
+            limit=str(rows[-1].balance),
+            observed=str(-command.amount),
+        )
+    values = {name: getattr(command, name, None) for name in names}
+    values |= {"seq": len(rows) + 1, "balance": balance, "at": datetime.now(UTC)}
+    db.add(LedgerEntryRow(account_id=command.account_id, mode=command.mode, **values))
+    return CashReply(request_id=command.request_id, entry=LedgerEntry(**values))
 
 
 def _message(row: OrderRow) -> Order:

@@ -15,7 +15,7 @@ from shared.config import Settings
 _ROOT = Path(__file__).parents[2]
 _EXAMPLE = _ROOT / ".env.example"
 #: What tradectl reads by itself, without a settings class.
-_READ_BY_TRADECTL = {"TRADING_DATA_DIR": "", "DEMO_ADMIN_PASSWORD": ""}
+_READ_BY_TRADECTL = {"TRADING_DATA_DIR": "", "TRADING_BACKTESTS_DIR": "", "DEMO_ADMIN_PASSWORD": ""}
 
 
 def _documented() -> dict[str, str]:

@@ -342,3 +342,19 @@ def assert_refused(done: subprocess.CompletedProcess[str], says: str) -> None:
     assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_the_books_of_all_that_was_traded_are_verified(
+    platform: Platform, undisturbed: dict[str, Any]
+) -> None:
+    where = ("--data-dir", str(platform.folder))
+    done = run("books", "verify", "--json", *where)
+    assert done.returncode == 0, done.stderr
+    check = json.loads(done.stdout)
+    assert (check["status"], check["differences"], check["details"]) == ("done", 0, [])
+    assert check["executions"] >= undisturbed["executions"]
+    shown = run("books", "verify", *where)
+    assert shown.stdout.endswith("All of it adds up.\n")
+    for account in ("x", "00000000-0000-4000-8000-000000000000"):
+        bad = run("books", "verify", "--account", account, *where)
+        assert (bad.returncode, bad.stderr.count("\n")) == (2, 1), bad.stderr

@@ -121,7 +121,7 @@ class OrderDesk:
             self.lose_answers -= 1
             return
         self.answers += 1
-        await self._redis.publish(command.reply_to, encode(reply))
+        await self._redis.publish(command.reply_to, encode([reply]))
 
     def _open(self, command: OpenBooks) -> Reply:
         if command.account_id not in self._cash:

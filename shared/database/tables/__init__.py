@@ -12,6 +12,7 @@ from shared.database.tables.market_data import (
 )
 from shared.database.tables.orders import (
     AccountEventRow,
+    BooksCheckRow,
     ExecutionRow,
     LedgerEntryRow,
     MarkRow,
@@ -20,12 +21,23 @@ from shared.database.tables.orders import (
     PositionRow,
     ShardRow,
 )
+from shared.database.tables.risk import (
+    AccountRiskRow,
+    AuditRow,
+    RiskLimitsRow,
+    RiskPlatformRow,
+    ShardHaltRow,
+)
 from shared.database.tables.strategies import DeploymentRow, SignalRow
+from shared.database.tables.studies import StudyRow, StudyTrialRow
 
 __all__ = [
     "AccountEventRow",
+    "AccountRiskRow",
     "AccountRow",
+    "AuditRow",
     "Base",
+    "BooksCheckRow",
     "CandleRow",
     "DeploymentRow",
     "ExecutionRow",
@@ -38,9 +50,14 @@ __all__ = [
     "OrderTransitionRow",
     "PositionRow",
     "ReplayRow",
+    "RiskLimitsRow",
+    "RiskPlatformRow",
     "SessionRow",
+    "ShardHaltRow",
     "ShardRow",
     "SignalRow",
+    "StudyRow",
+    "StudyTrialRow",
     "UserRow",
     "utc_now",
 ]

@@ -1,10 +1,12 @@
 """Orders and the books. Written by the order processor that holds the account's shard, alone."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.database.tables.base import Base
@@ -74,7 +76,7 @@ class OrderRow(Base):
     seq: Mapped[int] = mapped_column(BigInteger)
     submitted_at: Mapped[datetime]
     updated_at: Mapped[datetime]
-    #: Cash that the order keeps from others while it works; zero for a sell.
+    #: Cash that the order keeps from others for what is left of it; zero for a sell.
     reserved: Mapped[Decimal]
     #: Tape entry that the shard had come to when it took the order: prints after it count.
     tape_id: Mapped[str]
@@ -91,6 +93,17 @@ class OrderRow(Base):
     replaced_by: Mapped[UUID | None]
     #: It was made to close the position.
     closes_position: Mapped[bool] = mapped_column(default=False)
+    order_class: Mapped[str] = mapped_column(default="simple")
+    #: Of an order in a group: the id of the group's first order, and what it is for.
+    group_id: Mapped[UUID | None]
+    group_role: Mapped[str | None]
+    #: An exit whose quantity follows the position.
+    protects_position: Mapped[bool] = mapped_column(default=False)
+    #: The account's terms when it was accepted, for its paper fills.
+    paper_terms: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    #: What its executions cost exactly, before their fees are rounded to cents; kept while it is
+    #: partly filled.
+    commission: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default=text("0"))
 
     __table_args__ = (
         UniqueConstraint("account_id", "mode", "client_order_id"),
@@ -100,8 +113,9 @@ class OrderRow(Base):
         Index(
             "ix_orders_working",
             "account_id",
-            postgresql_where=text("status IN ('new', 'accepted', 'partially_filled')"),
+            postgresql_where=text("status IN ('new', 'held', 'accepted', 'partially_filled')"),
         ),
+        Index("ix_orders_group_id", "group_id", postgresql_where=text("group_id IS NOT NULL")),
     )
 
 
@@ -180,11 +194,64 @@ class LedgerEntryRow(Base):
     balance: Mapped[Decimal]
     execution_id: Mapped[UUID | None] = mapped_column(ForeignKey("executions.id"), index=True)
     at: Mapped[datetime]
+    #: Of entries that a command made: the name that it gave them, and who sent it.
+    client_entry_id: Mapped[str | None]
+    submitted_by: Mapped[str | None]
+    reason: Mapped[str | None]
+    #: Of a transfer, whose halves have one id: what left is below zero, what arrived above.
+    transfer_id: Mapped[UUID | None]
+    counterpart_id: Mapped[UUID | None] = mapped_column(ForeignKey("accounts.id"))
+    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
         CheckConstraint(_MODE, name="mode"),
-        CheckConstraint("kind IN ('deposit', 'fill', 'fee')", name="kind"),
+        CheckConstraint(
+            "kind IN ('deposit', 'withdrawal', 'interest', 'adjustment', 'transfer', 'fill',"
+            " 'fee')",
+            name="kind",
+        ),
+        CheckConstraint(
+            "(kind = 'transfer') = (transfer_id IS NOT NULL AND counterpart_id IS NOT NULL)",
+            name="transfer",
+        ),
+        Index(
+            "ix_ledger_entries_client_entry_id",
+            "account_id",
+            "mode",
+            "client_entry_id",
+            unique=True,
+            postgresql_where=text("client_entry_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_ledger_entries_transfer_id",
+            "transfer_id",
+            postgresql_where=text("transfer_id IS NOT NULL"),
+        ),
     )
+
+
+class BooksCheckRow(Base):
+    """What working the books out again found, the newest progress."""
+
+    __tablename__ = "books_checks"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    #: Of the nightly check: at most one process makes it.
+    night: Mapped[date | None] = mapped_column(unique=True)
+    status: Mapped[str]
+    requested_by: Mapped[str]
+    #: None for all accounts.
+    account_id: Mapped[UUID | None]
+    started_at: Mapped[datetime] = mapped_column(index=True)
+    updated_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    books: Mapped[int] = mapped_column(BigInteger)
+    executions: Mapped[int] = mapped_column(BigInteger)
+    differences: Mapped[int] = mapped_column(BigInteger)
+    details: Mapped[list[Any]]
+    error: Mapped[str | None]
+
+    __table_args__ = (CheckConstraint("status IN ('running', 'done', 'failed')", name="status"),)
 
 
 class AccountEventRow(Base):

@@ -9,8 +9,8 @@ from shared.models.identifiers import AccountId, Symbol
 from shared.models.orders import Side, SubmitOrder
 from shared.trading.books import Books, BooksState
 from shared.trading.changes import OrderChanged
-from shared.trading.costs import CostModel
-from shared.trading.terms import AccountTerms, Instrument, Limits
+from shared.trading.paper_terms import PaperTerms, basis_points
+from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
 
 T0 = datetime(2024, 1, 2, 15, 0, tzinfo=UTC)
 ACCOUNT = AccountId(UUID(int=1))
@@ -22,10 +22,14 @@ def at(seconds: int) -> datetime:
 
 
 def terms(
-    capital: str = "10000", fee_bps: str = "0", slippage_bps: str = "0", status: str = "active"
+    capital: str = "10000",
+    fee_bps: str = "0",
+    slippage_bps: str = "0",
+    status: str = "active",
+    paper: PaperTerms | None = None,
 ) -> AccountTerms:
-    costs = CostModel(Decimal(fee_bps), Decimal(slippage_bps))
-    return AccountTerms(ACCOUNT, status, "USD", Decimal(capital), costs)
+    paper = paper or basis_points(Decimal(fee_bps), Decimal(slippage_bps))
+    return AccountTerms(ACCOUNT, status, "USD", Decimal(capital), paper)
 
 
 def open_books(account: AccountTerms | None = None, limits: Limits | None = None) -> Books:
@@ -75,7 +79,20 @@ def submit(
     close: datetime | None = None,
     instrument: Instrument = SPY,
 ) -> OrderChanged:
+    first, *legs = submit_all(books, order, last, close, instrument)
+    assert not legs
+    return first
+
+
+def submit_all(
+    books: Books,
+    order: SubmitOrder,
+    last: str | None = "100",
+    close: datetime | None = None,
+    instrument: Instrument = SPY,
+) -> list[OrderChanged]:
+    """The order and its legs."""
     price = None if last is None else Decimal(last)
     taken = books.submit(order, instrument, price, T0, "1-0", close)
-    assert isinstance(taken, OrderChanged), taken
+    assert not isinstance(taken, Refused), taken
     return taken

@@ -18,6 +18,14 @@ LEGAL = {
     (None, "submit"): "new",
     ("new", "accept"): "accepted",
     ("new", "reject"): "rejected",
+    ("new", "hold"): "held",
+    ("held", "activate"): "accepted",
+    ("held", "resize"): "held",
+    ("held", "cancel"): "cancelled",
+    ("held", "expire"): "expired",
+    ("held", "replace"): "replaced",
+    ("accepted", "resize"): "accepted",
+    ("partially_filled", "resize"): "partially_filled",
     ("accepted", "trigger"): "accepted",
     ("accepted", "fill_part"): "partially_filled",
     ("accepted", "fill"): "filled",
@@ -28,6 +36,7 @@ LEGAL = {
     ("partially_filled", "fill"): "filled",
     ("partially_filled", "cancel"): "cancelled",
     ("partially_filled", "expire"): "expired",
+    ("partially_filled", "replace"): "replaced",
 }
 
 

@@ -8,8 +8,7 @@ from uuid import UUID
 from shared.candles.timeframes import MINUTE_NS
 from shared.models.identifiers import AccountId, Symbol
 from shared.models.orders import Order, SubmitOrder
-from shared.trading.changes import OrderChanged
-from shared.trading.terms import Instrument
+from shared.trading.terms import Instrument, Refused
 from strategy_workers.backtests.account import ACCOUNT_ID
 from strategy_workers.backtests.candle_market import load_market
 from strategy_workers.backtests.candles_run import CandlesRun
@@ -61,9 +60,10 @@ def submit(run: CandlesRun, name: str, **terms: Any) -> Order:
     instrument = Instrument(AAA, "24/7", "USD", Decimal("0.01"), Decimal(1), tradable=True)
     books = run._stage.account.books
     taken = books.submit(command, instrument, Decimal(10), market_time(MONDAY_NS), "", None)
-    assert isinstance(taken, OrderChanged)
-    assert taken.order.status == "accepted", taken.order.reason
-    return taken.order
+    assert not isinstance(taken, Refused), taken
+    [change] = taken
+    assert change.order.status == "accepted", change.order.reason
+    return change.order
 
 
 def run_of(tmp_path: Path, bars: list[Bar]) -> CandlesRun:

@@ -42,6 +42,117 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/accounts/{account_id}/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who did what, newest first */
+        get: operations["listAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/cash/adjustments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Correct the cash of an account (admin) */
+        post: operations["adjustCash"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/cash/deposits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pay cash in
+         * @description A repeated `client_entry_id` gives the first entry again, with 200.
+         */
+        post: operations["depositCash"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/cash/interest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Post interest: above zero it is earned, below zero it is owed (admin) */
+        post: operations["postInterest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/cash/transfers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Transfer cash to another account of yours
+         * @description `under_way` means that it has left and will arrive by itself; the same request again tells whether it has.
+         */
+        post: operations["transferCash"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/cash/withdrawals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take cash out
+         * @description Never what working orders reserve: 422 `insufficient_cash`, with what is free.
+         */
+        post: operations["withdrawCash"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/accounts/{account_id}/deployments": {
         parameters: {
             query?: never;
@@ -70,6 +181,24 @@ export interface paths {
         /** One running or stopped strategy */
         get: operations["getDeployment"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/deployments/{deployment_id}/risk/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A strategy's own limits */
+        get: operations["getDeploymentLimits"];
+        /** Set a strategy's own limits, all at once */
+        put: operations["setDeploymentLimits"];
         post?: never;
         delete?: never;
         options?: never;
@@ -157,7 +286,7 @@ export interface paths {
         put?: never;
         /**
          * Submit an order
-         * @description Answers after the order is stored for good. A repeated `client_order_id` gives the first order again, with 200. A 503 `outcome_unknown` means: send it again with the `client_order_id` of that answer.
+         * @description Answers after the order and its legs are stored for good. A repeated `client_order_id` gives the first order again, with 200. A 503 `outcome_unknown` means: send it again with the `client_order_id` of that answer.
          */
         post: operations["submitOrder"];
         /** Cancel all working orders, or those in one symbol */
@@ -178,7 +307,10 @@ export interface paths {
         get: operations["getOrder"];
         put?: never;
         post?: never;
-        /** Cancel a working order */
+        /**
+         * Cancel a working order
+         * @description An exit takes the rest of its group along; an entry only what it has not filled.
+         */
         delete: operations["cancelOrder"];
         options?: never;
         head?: never;
@@ -187,6 +319,27 @@ export interface paths {
          * @description A new order takes its place in one step, with `replaces`; the old one becomes `replaced`, with `replaced_by`. When the new one is refused or rejected, the old one works on. An order that has ended meanwhile is not replaced (409 `order_not_working`).
          */
         patch: operations["replaceOrder"];
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/paper-terms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How paper orders fill and what that costs */
+        get: operations["getPaperTerms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change how paper orders fill from now on
+         * @description What is left out stays as it is. Orders that are accepted from one second after the answer on, at the latest, have the new terms; orders keep those that they were accepted with.
+         */
+        patch: operations["changePaperTerms"];
         trace?: never;
     };
     "/api/v1/accounts/{account_id}/performance": {
@@ -271,9 +424,170 @@ export interface paths {
         put?: never;
         /**
          * Close the position in a symbol
-         * @description By a market order over the whole quantity, which is answered. 409 `position_not_open` when there is none.
+         * @description By a market order over the whole quantity, or the part that `qty` or `percent` says; it is answered. 409 `position_not_open` when there is none.
          */
         post: operations["closePosition"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/positions/{symbol}/protection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What protects the position in a symbol */
+        get: operations["getProtection"];
+        /**
+         * Protect the position in a symbol
+         * @description Exits whose quantity follows the position until it is closed, in the place of those that protect it already. 409 `position_not_open` when there is nothing to protect.
+         */
+        put: operations["protectPosition"];
+        post?: never;
+        /** Cancel what protects the position in a symbol */
+        delete: operations["unprotectPosition"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/risk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Exposure, limits with their use, latches
+         * @description As the order processor knows it at this moment.
+         */
+        get: operations["getRisk"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/risk/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let orders pass again after the loss limit was reached
+         * @description The loss counts anew from here. Strategies stay paused. 409 `loss_limit_not_latched` when there is nothing to acknowledge.
+         */
+        post: operations["acknowledgeLoss"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/risk/kill-switch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel all orders and take no more
+         * @description Strategies pause. `flatten` closes the positions too. Asked again it changes nothing, unless `flatten` is new. Positions can still be closed.
+         */
+        post: operations["engageKillSwitch"];
+        /**
+         * Take orders again
+         * @description Strategies stay paused. 409 `kill_switch_not_engaged` when it is not.
+         */
+        delete: operations["releaseKillSwitch"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/risk/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The account's own limits */
+        get: operations["getAccountLimits"];
+        /**
+         * Set the account's own limits, all at once
+         * @description Of all levels the tightest limit holds, so none can be loosened here that was set above.
+         */
+        put: operations["setAccountLimits"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/books-checks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Work the books out again and compare (admin)
+         * @description Of one account, or of all. It goes on by itself: ask for it again until its `status` is `done` or `failed`. The same check runs every night.
+         */
+        post: operations["checkBooks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/books-checks/last": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The check of the books that began last (admin) */
+        get: operations["getLastBooksCheck"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/books-checks/{check_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One check of the books (admin) */
+        get: operations["getBooksCheck"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -562,6 +876,87 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/risk/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who did what anywhere, newest first (admins) */
+        get: operations["listAllAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/risk/kill-switch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The platform's kill switch (admins) */
+        get: operations["getPlatformKillSwitch"];
+        put?: never;
+        /**
+         * Cancel all orders of everybody and take no more (admins)
+         * @description Stored when it answers; each order processor acts within ORDER_RISK_REFRESH_S.
+         */
+        post: operations["engagePlatformKillSwitch"];
+        /**
+         * Take orders again (admins)
+         * @description Strategies stay paused.
+         */
+        delete: operations["releasePlatformKillSwitch"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/risk/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Limits of every account (admins) */
+        get: operations["getPlatformLimits"];
+        /**
+         * Set the limits of every account, all at once (admins)
+         * @description Each account is limited by itself; they don't add up.
+         */
+        put: operations["setPlatformLimits"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/risk/users/{user_id}/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Limits of every account of a user (admins) */
+        get: operations["getUserLimits"];
+        /** Set the limits of every account of a user, all at once (admins) */
+        put: operations["setUserLimits"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/strategies": {
         parameters: {
             query?: never;
@@ -600,6 +995,83 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** AccountKillSwitch */
+        AccountKillSwitch: {
+            /**
+             * Flatten
+             * @description Close the positions too, at the market.
+             * @default false
+             */
+            flatten?: boolean;
+            /**
+             * Mode
+             * @default paper
+             * @enum {string}
+             */
+            mode?: "paper" | "live";
+            /**
+             * Reason
+             * @example Feed looks wrong
+             */
+            reason: string;
+        };
+        /** AccountLimits */
+        AccountLimits: {
+            /**
+             * Allowed Symbols
+             * @description No others; absent allows all.
+             */
+            allowed_symbols?: string[] | null;
+            /** Blocked Symbols */
+            blocked_symbols?: string[];
+            /**
+             * Flatten On Loss
+             * @description At the loss limit close the positions too.
+             * @default false
+             */
+            flatten_on_loss?: boolean;
+            /**
+             * Max Gross Exposure
+             * @description Of all positions and working buys.
+             * @example 200000
+             */
+            max_gross_exposure?: string | number | null;
+            /**
+             * Max Loss
+             * @description Realised and unrealised, since it was first limited or last acknowledged.
+             * @example 2500
+             */
+            max_loss?: string | number | null;
+            /** Max Open Orders */
+            max_open_orders?: number | null;
+            /**
+             * Max Order Value
+             * @description Of one order, in the account's currency.
+             * @example 25000
+             */
+            max_order_value?: string | number | null;
+            /** Max Orders Per Minute */
+            max_orders_per_minute?: number | null;
+            /** Max Orders Per Second */
+            max_orders_per_second?: number | null;
+            /**
+             * Max Position Value
+             * @description Of one symbol.
+             * @example 50000
+             */
+            max_position_value?: string | number | null;
+            /**
+             * Max Strategies
+             * @description That may run at once.
+             */
+            max_strategies?: number | null;
+            /**
+             * Price Collar Percent
+             * @description How far beyond the last price a limit may be.
+             * @example 5
+             */
+            price_collar_percent?: string | number | null;
+        };
         /** AccountOpening */
         AccountOpening: {
             /**
@@ -623,16 +1095,18 @@ export interface components {
             paper_capital?: string | number;
             /**
              * Paper Fee Bps
-             * @description Fee of paper fills: 1/10,000 of notional.
-             * @default 1
+             * @description Short for a `percent` commission: 1/10,000 of value.
+             * @example 1
              */
-            paper_fee_bps?: string | number;
+            paper_fee_bps?: string | number | null;
             /**
              * Paper Slippage Bps
-             * @description How much worse paper fills are: 1/10,000 of price.
-             * @default 1
+             * @description Short for `bps` slippage: 1/10,000 of price.
+             * @example 1
              */
-            paper_slippage_bps?: string | number;
+            paper_slippage_bps?: string | number | null;
+            /** @description How paper orders fill and what that costs; 1 bps each by default. */
+            paper_terms?: components["schemas"]["PaperTermsChange"] | null;
         };
         /** AccountView */
         AccountView: {
@@ -660,21 +1134,156 @@ export interface components {
              * @example 101.25
              */
             paper_capital: string;
-            /**
-             * Paper Fee Bps
-             * @example 101.25
-             */
-            paper_fee_bps: string;
-            /**
-             * Paper Slippage Bps
-             * @example 101.25
-             */
-            paper_slippage_bps: string;
+            paper_terms: components["schemas"]["PaperTermsView"];
             /**
              * Status
              * @enum {string}
              */
             status: "active" | "closed";
+        };
+        /** Acknowledgement */
+        Acknowledgement: {
+            /**
+             * Mode
+             * @default paper
+             * @enum {string}
+             */
+            mode?: "paper" | "live";
+        };
+        /** AuditEntry */
+        AuditEntry: {
+            /** Account Id */
+            account_id: string | null;
+            /** Actor */
+            actor: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Client Order Id */
+            client_order_id: string | null;
+            /** Code */
+            code: string | null;
+            /** Command */
+            command: string;
+            /** Detail */
+            detail: {
+                [key: string]: unknown;
+            } | null;
+            /** Id */
+            id: number;
+            /** Ip */
+            ip: string | null;
+            /** Level */
+            level: string | null;
+            /** Limit Value */
+            limit_value: string | null;
+            /** Mode */
+            mode: ("paper" | "live") | null;
+            /** Observed */
+            observed: string | null;
+            /** Order Id */
+            order_id: string | null;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "accepted" | "rejected" | "refused" | "repeated";
+            /** Request Id */
+            request_id: string;
+            /** Symbol */
+            symbol: string | null;
+            /** User Agent */
+            user_agent: string | null;
+        };
+        /** BooksCheckStart */
+        BooksCheckStart: {
+            /** Account Id */
+            account_id?: string | null;
+        };
+        /** BooksCheckView */
+        BooksCheckView: {
+            /** Account Id */
+            account_id: string | null;
+            /** Books */
+            books: number;
+            /** Details */
+            details: components["schemas"]["BooksDifference"][];
+            /** Differences */
+            differences: number;
+            /** Error */
+            error: string | null;
+            /** Executions */
+            executions: number;
+            /** Finished At */
+            finished_at: string | null;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Requested By */
+            requested_by: string;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "running" | "done" | "failed";
+        };
+        /** BooksDifference */
+        BooksDifference: {
+            /**
+             * Account Id
+             * Format: uuid
+             */
+            account_id: string;
+            /** Check */
+            check: string;
+            /** Expected */
+            expected: string;
+            /** Found */
+            found: string;
+            /** Item */
+            item: string;
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "paper" | "live";
+        };
+        /** BpsSlippage */
+        "BpsSlippage-Input": {
+            /**
+             * Bps
+             * @description 1/10,000 of price.
+             * @example 1
+             */
+            bps: string | number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "bps";
+        };
+        /** BpsSlippage */
+        "BpsSlippage-Output": {
+            /**
+             * Bps
+             * @description 1/10,000 of price.
+             * @example 1
+             */
+            bps: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "bps";
         };
         /** CancelledOrders */
         CancelledOrders: {
@@ -723,6 +1332,81 @@ export interface components {
             volume: number;
             /** Vwap */
             vwap: number;
+        };
+        /** CashAdjustment */
+        CashAdjustment: {
+            /**
+             * Amount
+             * @description Below zero takes.
+             * @example -12.5
+             */
+            amount: string | number;
+            /**
+             * Client Entry Id
+             * @description Names the entry for the account and mode, for good: sending it again gives the first answer. Made here when absent.
+             * @example savings-2026-11
+             */
+            client_entry_id?: string | null;
+            /**
+             * Mode
+             * @default paper
+             * @enum {string}
+             */
+            mode?: "paper" | "live";
+            /** Reason */
+            reason: string;
+        };
+        /** CashMovement */
+        CashMovement: {
+            /**
+             * Amount
+             * @description Above zero.
+             * @example 2500
+             */
+            amount: string | number;
+            /**
+             * Client Entry Id
+             * @description Names the entry for the account and mode, for good: sending it again gives the first answer. Made here when absent.
+             * @example savings-2026-11
+             */
+            client_entry_id?: string | null;
+            /**
+             * Mode
+             * @default paper
+             * @enum {string}
+             */
+            mode?: "paper" | "live";
+            /** Reason */
+            reason?: string | null;
+        };
+        /** CashTransfer */
+        CashTransfer: {
+            /**
+             * Amount
+             * @description Above zero.
+             * @example 2500
+             */
+            amount: string | number;
+            /**
+             * Client Entry Id
+             * @description Names the entry for the account and mode, for good: sending it again gives the first answer. Made here when absent.
+             * @example savings-2026-11
+             */
+            client_entry_id?: string | null;
+            /**
+             * Mode
+             * @default paper
+             * @enum {string}
+             */
+            mode?: "paper" | "live";
+            /** Reason */
+            reason?: string | null;
+            /**
+             * To Account Id
+             * Format: uuid
+             * @description Another account of yours.
+             */
+            to_account_id: string;
         };
         /** ClientConfig */
         ClientConfig: {
@@ -774,6 +1458,37 @@ export interface components {
              * @example Correct-horse-7
              */
             password: string;
+        };
+        /**
+         * DeploymentLimits
+         * @description What is absent is not limited at this level.
+         */
+        DeploymentLimits: {
+            /**
+             * Allowed Symbols
+             * @description No others; absent allows all.
+             */
+            allowed_symbols?: string[] | null;
+            /** Blocked Symbols */
+            blocked_symbols?: string[];
+            /** Max Open Orders */
+            max_open_orders?: number | null;
+            /**
+             * Max Order Value
+             * @description Of one order, in the account's currency.
+             * @example 25000
+             */
+            max_order_value?: string | number | null;
+            /** Max Orders Per Minute */
+            max_orders_per_minute?: number | null;
+            /** Max Orders Per Second */
+            max_orders_per_second?: number | null;
+            /**
+             * Price Collar Percent
+             * @description How far beyond the last price a limit may be.
+             * @example 5
+             */
+            price_collar_percent?: string | number | null;
         };
         /** DeploymentRequest */
         DeploymentRequest: {
@@ -866,7 +1581,7 @@ export interface components {
              * Wanted
              * @enum {string}
              */
-            wanted: "running" | "stopped";
+            wanted: "running" | "paused" | "stopped";
         };
         /** EquityPoint */
         EquityPoint: {
@@ -1022,6 +1737,40 @@ export interface components {
             tradable: boolean;
         };
         JsonValue: unknown;
+        /** KillSwitch */
+        KillSwitch: {
+            /**
+             * Flatten
+             * @description Close the positions too, at the market.
+             * @default false
+             */
+            flatten?: boolean;
+            /**
+             * Reason
+             * @example Feed looks wrong
+             */
+            reason: string;
+        };
+        /** LatchView */
+        LatchView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** By */
+            by: string;
+            /** Flatten */
+            flatten: boolean;
+            /** Level */
+            level: ("platform" | "user" | "account" | "deployment") | null;
+            /** Limit */
+            limit: string | null;
+            /** Observed */
+            observed: string | null;
+            /** Reason */
+            reason: string;
+        };
         /** LedgerEntryView */
         LedgerEntryView: {
             /**
@@ -1039,6 +1788,10 @@ export interface components {
              * @example 101.25
              */
             balance: string;
+            /** Client Entry Id */
+            client_entry_id: string | null;
+            /** Counterpart Id */
+            counterpart_id: string | null;
             /** Currency */
             currency: string;
             /** Execution Id */
@@ -1047,9 +1800,94 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "deposit" | "fill" | "fee";
+            kind: "deposit" | "withdrawal" | "interest" | "adjustment" | "transfer" | "fill" | "fee";
+            /** Reason */
+            reason: string | null;
             /** Seq */
             seq: number;
+            /** Submitted By */
+            submitted_by: string | null;
+            /** Transfer Id */
+            transfer_id: string | null;
+        };
+        /** LimitUseView */
+        LimitUseView: {
+            /** Kind */
+            kind: string;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "platform" | "user" | "account" | "deployment";
+            /** Limit */
+            limit: string;
+            /** Used */
+            used: string;
+        };
+        /** LimitsView */
+        LimitsView: {
+            /** Changed At */
+            changed_at: string | null;
+            /** Changed By */
+            changed_by: string | null;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "platform" | "user" | "account" | "deployment";
+            /** Limits */
+            limits: {
+                [key: string]: unknown;
+            };
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "paper" | "live";
+            /** Subject */
+            subject: string;
+        };
+        /**
+         * MakerTakerCommission
+         * @description Basis points of value; the maker's for orders that rested at their limit.
+         */
+        "MakerTakerCommission-Input": {
+            /**
+             * Maker Bps
+             * @example 2
+             */
+            maker_bps: string | number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "maker_taker";
+            /**
+             * Taker Bps
+             * @example 5
+             */
+            taker_bps: string | number;
+        };
+        /**
+         * MakerTakerCommission
+         * @description Basis points of value; the maker's for orders that rested at their limit.
+         */
+        "MakerTakerCommission-Output": {
+            /**
+             * Maker Bps
+             * @example 2
+             */
+            maker_bps: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "maker_taker";
+            /**
+             * Taker Bps
+             * @example 5
+             */
+            taker_bps: string;
         };
         /** MarketFileView */
         MarketFileView: {
@@ -1081,6 +1919,22 @@ export interface components {
             sha256: string;
             /** Symbols */
             symbols: string[];
+        };
+        /** NoCommission */
+        NoCommission: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "none";
+        };
+        /** NoSlippage */
+        NoSlippage: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "none";
         };
         /** NotClosedView */
         NotClosedView: {
@@ -1225,6 +2079,13 @@ export interface components {
              */
             mode?: "paper" | "live";
             /**
+             * Order Class
+             * @description `bracket`: an entry with both exits; `oto`: with one of them; `oco`: both exits of what is held, where `type` is limit and `limit_price` is left to the take profit.
+             * @default simple
+             * @enum {string}
+             */
+            order_class?: "simple" | "bracket" | "oco" | "oto";
+            /**
              * Qty
              * @example 10
              */
@@ -1234,6 +2095,7 @@ export interface components {
              * @enum {string}
              */
             side: "buy" | "sell";
+            stop_loss?: components["schemas"]["StopLossTicket"] | null;
             /**
              * Stop Price
              * @description Required for stop and stop-limit orders, forbidden for others: a print at or through it triggers the order.
@@ -1244,6 +2106,7 @@ export interface components {
              * @example SPY
              */
             symbol: string;
+            take_profit?: components["schemas"]["TakeProfitTicket"] | null;
             /**
              * Time In Force
              * @default gtc
@@ -1288,6 +2151,10 @@ export interface components {
              * @example 101.25
              */
             filled_qty: string;
+            /** Group Id */
+            group_id: string | null;
+            /** Group Role */
+            group_role: ("entry" | "take_profit" | "stop_loss") | null;
             /** Hwm */
             hwm: string | null;
             /**
@@ -1295,6 +2162,11 @@ export interface components {
              * Format: uuid
              */
             id: string;
+            /**
+             * Legs
+             * @default []
+             */
+            legs?: components["schemas"]["OrderView"][];
             /** Limit Price */
             limit_price: string | null;
             /**
@@ -1302,6 +2174,13 @@ export interface components {
              * @enum {string}
              */
             mode: "paper" | "live";
+            /**
+             * Order Class
+             * @enum {string}
+             */
+            order_class: "simple" | "bracket" | "oco" | "oto";
+            /** Protects Position */
+            protects_position: boolean;
             /**
              * Qty
              * @example 101.25
@@ -1326,7 +2205,7 @@ export interface components {
              * Status
              * @enum {string}
              */
-            status: "new" | "accepted" | "partially_filled" | "filled" | "cancelled" | "rejected" | "expired" | "replaced";
+            status: "new" | "held" | "accepted" | "partially_filled" | "filled" | "cancelled" | "rejected" | "expired" | "replaced";
             /** Stop Price */
             stop_price: string | null;
             /**
@@ -1364,6 +2243,13 @@ export interface components {
         Page_AccountView_: {
             /** Items */
             items: components["schemas"]["AccountView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[AuditEntry] */
+        Page_AuditEntry_: {
+            /** Items */
+            items: components["schemas"]["AuditEntry"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -1430,6 +2316,147 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /**
+         * PaperTermsChange
+         * @description What is left out stays as it is; of a new account, as accounts begin.
+         */
+        PaperTermsChange: {
+            /** Commission */
+            commission?: (components["schemas"]["NoCommission"] | components["schemas"]["PercentCommission-Input"] | components["schemas"]["PerShareCommission-Input"] | components["schemas"]["PerOrderCommission-Input"] | components["schemas"]["TieredCommission-Input"] | components["schemas"]["MakerTakerCommission-Input"]) | null;
+            /**
+             * Participation Percent
+             * @description Share of each print's size that the account's orders fill together; 0: any quantity.
+             * @example 10
+             */
+            participation_percent?: string | number | null;
+            /** Slippage */
+            slippage?: (components["schemas"]["NoSlippage"] | components["schemas"]["BpsSlippage-Input"] | components["schemas"]["TickSlippage"] | components["schemas"]["SquareRootSlippage-Input"]) | null;
+        };
+        /** PaperTermsView */
+        PaperTermsView: {
+            /** Commission */
+            commission: components["schemas"]["NoCommission"] | components["schemas"]["PercentCommission-Output"] | components["schemas"]["PerShareCommission-Output"] | components["schemas"]["PerOrderCommission-Output"] | components["schemas"]["TieredCommission-Output"] | components["schemas"]["MakerTakerCommission-Output"];
+            /** Participation Percent */
+            participation_percent: string;
+            /** Slippage */
+            slippage: components["schemas"]["NoSlippage"] | components["schemas"]["BpsSlippage-Output"] | components["schemas"]["TickSlippage"] | components["schemas"]["SquareRootSlippage-Output"];
+        };
+        /** PerOrderCommission */
+        "PerOrderCommission-Input": {
+            /**
+             * Amount
+             * @description With the first execution.
+             * @example 1
+             */
+            amount: string | number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "per_order";
+        };
+        /** PerOrderCommission */
+        "PerOrderCommission-Output": {
+            /**
+             * Amount
+             * @description With the first execution.
+             * @example 1
+             */
+            amount: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "per_order";
+        };
+        /** PerShareCommission */
+        "PerShareCommission-Input": {
+            /**
+             * Amount
+             * @description Per unit of quantity.
+             * @example 0.005
+             */
+            amount: string | number;
+            /**
+             * Maximum Percent
+             * @description Of the order's value; counts more than the minimum.
+             * @example 1
+             */
+            maximum_percent?: string | number | null;
+            /**
+             * Minimum
+             * @description Per order.
+             * @default 0
+             * @example 1
+             */
+            minimum?: string | number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "per_share";
+        };
+        /** PerShareCommission */
+        "PerShareCommission-Output": {
+            /**
+             * Amount
+             * @description Per unit of quantity.
+             * @example 0.005
+             */
+            amount: string;
+            /**
+             * Maximum Percent
+             * @description Of the order's value; counts more than the minimum.
+             * @example 1
+             */
+            maximum_percent?: string | null;
+            /**
+             * Minimum
+             * @description Per order.
+             * @default 0
+             * @example 1
+             */
+            minimum?: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "per_share";
+        };
+        /**
+         * PercentCommission
+         * @description Basis points of value.
+         */
+        "PercentCommission-Input": {
+            /**
+             * Bps
+             * @description 1/10,000 of value.
+             * @example 1
+             */
+            bps: string | number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "percent";
+        };
+        /**
+         * PercentCommission
+         * @description Basis points of value.
+         */
+        "PercentCommission-Output": {
+            /**
+             * Bps
+             * @description 1/10,000 of value.
+             * @example 1
+             */
+            bps: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "percent";
+        };
         /** PerformanceView */
         PerformanceView: {
             /**
@@ -1457,6 +2484,11 @@ export interface components {
              */
             fees: string;
             /**
+             * Income
+             * @example 101.25
+             */
+            income: string;
+            /**
              * Initial Capital
              * @example 101.25
              */
@@ -1474,6 +2506,11 @@ export interface components {
              * @enum {string}
              */
             mode: "paper" | "live";
+            /**
+             * Net Flows
+             * @example 101.25
+             */
+            net_flows: string;
             /** Profit Factor */
             profit_factor: number | null;
             /**
@@ -1501,6 +2538,19 @@ export interface components {
             unrealized_pnl: string;
             /** Win Rate */
             win_rate: number | null;
+        };
+        /** PlatformSwitchView */
+        PlatformSwitchView: {
+            /** Changed At */
+            changed_at: string | null;
+            /** Changed By */
+            changed_by: string | null;
+            /** Engaged */
+            engaged: boolean;
+            /** Flatten */
+            flatten: boolean;
+            /** Reason */
+            reason: string;
         };
         /** Portfolio */
         Portfolio: {
@@ -1543,6 +2593,40 @@ export interface components {
              * @example 101.25
              */
             unrealized_pnl: string;
+        };
+        /**
+         * PositionClosing
+         * @description Of one position, also of a part of it.
+         */
+        PositionClosing: {
+            /**
+             * Cancel Orders
+             * @description Cancel the working orders of the symbols first. Those to sell hold the position: without this, a position that they hold is not closed.
+             * @default false
+             */
+            cancel_orders?: boolean;
+            /**
+             * Client Order Id
+             * @description Names the request: sending it again gives the first orders. The order of one position has it as its own, each order of all positions has it followed by `.` and its symbol.
+             * @example flat-2026-11-20
+             */
+            client_order_id?: string | null;
+            /**
+             * Mode
+             * @default paper
+             * @enum {string}
+             */
+            mode?: "paper" | "live";
+            /**
+             * Percent
+             * @description Of the position, up to 100; rounded down to whole lots.
+             */
+            percent?: string | number | null;
+            /**
+             * Qty
+             * @example 5
+             */
+            qty?: string | number | null;
         };
         /** PositionView */
         PositionView: {
@@ -1616,6 +2700,57 @@ export interface components {
             type?: string;
         } & {
             [key: string]: unknown;
+        };
+        /** ProtectionStopTicket */
+        ProtectionStopTicket: {
+            /**
+             * Percent
+             * @example 2.5
+             */
+            percent?: string | number | null;
+            /** Stop Price */
+            stop_price?: string | number | null;
+            /**
+             * Trail Percent
+             * @description Of the best price since: a trailing stop.
+             */
+            trail_percent?: string | number | null;
+        };
+        /** ProtectionTargetTicket */
+        ProtectionTargetTicket: {
+            /** Limit Price */
+            limit_price?: string | number | null;
+            /**
+             * Percent
+             * @example 5
+             */
+            percent?: string | number | null;
+        };
+        /**
+         * ProtectionTicket
+         * @description Percents are of the position's average price, 0.1 to 10 in steps of 0.1.
+         */
+        ProtectionTicket: {
+            /**
+             * Client Order Id
+             * @description Names the request: sending it again gives the first orders.
+             */
+            client_order_id?: string | null;
+            /**
+             * Mode
+             * @default paper
+             * @enum {string}
+             */
+            mode?: "paper" | "live";
+            stop_loss?: components["schemas"]["ProtectionStopTicket"] | null;
+            take_profit?: components["schemas"]["ProtectionTargetTicket"] | null;
+        };
+        /** ProtectionView */
+        ProtectionView: {
+            stop_loss: components["schemas"]["OrderView"] | null;
+            /** Symbol */
+            symbol: string;
+            take_profit: components["schemas"]["OrderView"] | null;
         };
         /** RefreshRequest */
         RefreshRequest: {
@@ -1699,6 +2834,50 @@ export interface components {
             /** Total Ticks */
             total_ticks: number | null;
         };
+        /** RiskView */
+        RiskView: {
+            /**
+             * Account Id
+             * Format: uuid
+             */
+            account_id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Gross Exposure
+             * @example 101.25
+             */
+            gross_exposure: string;
+            kill_switch: components["schemas"]["LatchView"] | null;
+            /** Limits */
+            limits: components["schemas"]["LimitUseView"][];
+            /**
+             * Loss
+             * @example 101.25
+             */
+            loss: string;
+            loss_latch: components["schemas"]["LatchView"] | null;
+            /** Loss Since */
+            loss_since: string | null;
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "paper" | "live";
+            /**
+             * Net Exposure
+             * @example 101.25
+             */
+            net_exposure: string;
+            /** Open Orders */
+            open_orders: number;
+            /** Platform Halted */
+            platform_halted: string | null;
+            strategies: components["schemas"]["StrategiesUse"];
+        };
         /** SignalView */
         SignalView: {
             /**
@@ -1717,6 +2896,60 @@ export interface components {
             side: "buy" | "sell";
             /** Symbol */
             symbol: string;
+        };
+        /** SquareRootSlippage */
+        "SquareRootSlippage-Input": {
+            /**
+             * Bps
+             * @description 1/10,000 of price where the quantity is the print's size; it grows with the square root of quantity over size.
+             * @example 10
+             */
+            bps: string | number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "square_root";
+        };
+        /** SquareRootSlippage */
+        "SquareRootSlippage-Output": {
+            /**
+             * Bps
+             * @description 1/10,000 of price where the quantity is the print's size; it grows with the square root of quantity over size.
+             * @example 10
+             */
+            bps: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "square_root";
+        };
+        /**
+         * StopLossTicket
+         * @description A stop; with `limit_price` a stop-limit. With a trail instead, a trailing stop.
+         */
+        StopLossTicket: {
+            /** Limit Price */
+            limit_price?: string | number | null;
+            /**
+             * Stop Price
+             * @example 490
+             */
+            stop_price?: string | number | null;
+            /** Trail Percent */
+            trail_percent?: string | number | null;
+            /** Trail Price */
+            trail_price?: string | number | null;
+        };
+        /** StrategiesUse */
+        StrategiesUse: {
+            /** Allowed */
+            allowed: number | null;
+            /** Level */
+            level: ("platform" | "user" | "account" | "deployment") | null;
+            /** Used */
+            used: number;
         };
         /** StrategyList */
         StrategyList: {
@@ -1756,6 +2989,111 @@ export interface components {
             /** Trades Per Minute */
             trades_per_minute?: number | null;
         };
+        /** TakeProfitTicket */
+        TakeProfitTicket: {
+            /**
+             * Limit Price
+             * @example 520
+             */
+            limit_price: string | number;
+        };
+        /** TickSlippage */
+        TickSlippage: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "ticks";
+            /**
+             * Ticks
+             * @example 1
+             */
+            ticks: number;
+        };
+        /** Tier */
+        "Tier-Input": {
+            /** Bps */
+            bps: string | number;
+            /**
+             * From Value
+             * @description Value from which on the rate holds.
+             */
+            from_value: string | number;
+        };
+        /** Tier */
+        "Tier-Output": {
+            /** Bps */
+            bps: string;
+            /**
+             * From Value
+             * @description Value from which on the rate holds.
+             */
+            from_value: string;
+        };
+        /**
+         * TieredCommission
+         * @description Each rate holds for the value between its tier and the next alone.
+         */
+        "TieredCommission-Input": {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "tiered";
+            /**
+             * Per
+             * @description Value of the order, or of the account in the calendar month (UTC).
+             * @enum {string}
+             */
+            per: "order" | "month";
+            /**
+             * Tiers
+             * @description Ascending; the first from 0.
+             * @example [
+             *       {
+             *         "bps": "10",
+             *         "from_value": "0"
+             *       },
+             *       {
+             *         "bps": "5",
+             *         "from_value": "100000"
+             *       }
+             *     ]
+             */
+            tiers: components["schemas"]["Tier-Input"][];
+        };
+        /**
+         * TieredCommission
+         * @description Each rate holds for the value between its tier and the next alone.
+         */
+        "TieredCommission-Output": {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "tiered";
+            /**
+             * Per
+             * @description Value of the order, or of the account in the calendar month (UTC).
+             * @enum {string}
+             */
+            per: "order" | "month";
+            /**
+             * Tiers
+             * @description Ascending; the first from 0.
+             * @example [
+             *       {
+             *         "bps": "10",
+             *         "from_value": "0"
+             *       },
+             *       {
+             *         "bps": "5",
+             *         "from_value": "100000"
+             *       }
+             *     ]
+             */
+            tiers: components["schemas"]["Tier-Output"][];
+        };
         /** TokenPair */
         TokenPair: {
             /** Access Token */
@@ -1770,6 +3108,43 @@ export interface components {
              * @constant
              */
             token_type?: "bearer";
+        };
+        /** TransferView */
+        TransferView: {
+            /**
+             * Amount
+             * @example 101.25
+             */
+            amount: string;
+            /**
+             * Balance
+             * @example 101.25
+             */
+            balance: string;
+            /** Client Entry Id */
+            client_entry_id: string;
+            /** Currency */
+            currency: string;
+            /**
+             * From Account Id
+             * Format: uuid
+             */
+            from_account_id: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "completed" | "under_way";
+            /**
+             * To Account Id
+             * Format: uuid
+             */
+            to_account_id: string;
+            /**
+             * Transfer Id
+             * Format: uuid
+             */
+            transfer_id: string;
         };
         /** UserView */
         UserView: {
@@ -1972,6 +3347,605 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listAudit: {
+        parameters: {
+            query?: {
+                mode?: ("paper" | "live") | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AuditEntry_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    adjustCash: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CashAdjustment"];
+            };
+        };
+        responses: {
+            /** @description This entry was made before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerEntryView"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerEntryView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    depositCash: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CashMovement"];
+            };
+        };
+        responses: {
+            /** @description This entry was made before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerEntryView"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerEntryView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    postInterest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CashAdjustment"];
+            };
+        };
+        responses: {
+            /** @description This entry was made before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerEntryView"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerEntryView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transferCash: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CashTransfer"];
+            };
+        };
+        responses: {
+            /** @description This transfer was made before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransferView"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransferView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    withdrawCash: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CashMovement"];
+            };
+        };
+        responses: {
+            /** @description This entry was made before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerEntryView"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerEntryView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2244,6 +4218,155 @@ export interface operations {
             };
         };
     };
+    getDeploymentLimits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setDeploymentLimits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeploymentLimits"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listSignals: {
         parameters: {
             query?: {
@@ -2405,14 +4528,20 @@ export interface operations {
         parameters: {
             query?: {
                 mode?: "paper" | "live";
-                /** @description Of this order only. */
-                order_id?: string | null;
                 /** @description What comes first. */
                 order?: "newest" | "oldest";
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
                 /** @description Items a page. */
                 limit?: number;
+                /** @description Of this order only. */
+                order_id?: string | null;
+                symbol?: string | null;
+                side?: ("buy" | "sell") | null;
+                /** @description At or after this time. */
+                start?: string | null;
+                /** @description Before this time. */
+                end?: string | null;
             };
             header?: never;
             path: {
@@ -2479,6 +4608,11 @@ export interface operations {
                 cursor?: string | null;
                 /** @description Items a page. */
                 limit?: number;
+                kind?: ("deposit" | "withdrawal" | "interest" | "adjustment" | "transfer" | "fill" | "fee") | null;
+                /** @description At or after this time. */
+                start?: string | null;
+                /** @description Before this time. */
+                end?: string | null;
             };
             header?: never;
             path: {
@@ -2539,14 +4673,22 @@ export interface operations {
         parameters: {
             query?: {
                 mode?: "paper" | "live";
-                status?: "working" | ("new" | "accepted" | "partially_filled" | "filled" | "cancelled" | "rejected" | "expired" | "replaced") | null;
-                symbol?: string | null;
                 /** @description What comes first. */
                 order?: "newest" | "oldest";
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
                 /** @description Items a page. */
                 limit?: number;
+                status?: "working" | ("new" | "held" | "accepted" | "partially_filled" | "filled" | "cancelled" | "rejected" | "expired" | "replaced") | null;
+                symbol?: string | null;
+                side?: ("buy" | "sell") | null;
+                type?: ("market" | "limit" | "stop" | "stop_limit" | "trailing_stop") | null;
+                /** @description Of this group only. */
+                group_id?: string | null;
+                /** @description At or after this time. */
+                start?: string | null;
+                /** @description Before this time. */
+                end?: string | null;
             };
             header?: never;
             path: {
@@ -2697,6 +4839,15 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["OrderProblem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Service Unavailable */
@@ -3013,6 +5164,162 @@ export interface operations {
                     "application/problem+json": components["schemas"]["OrderProblem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPaperTerms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaperTermsView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changePaperTerms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PaperTermsChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaperTermsView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Service Unavailable */
             503: {
                 headers: {
@@ -3307,6 +5614,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Service Unavailable */
             503: {
                 headers: {
@@ -3330,7 +5646,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Closing"];
+                "application/json": components["schemas"]["PositionClosing"];
             };
         };
         responses: {
@@ -3413,6 +5729,992 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["OrderProblem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getProtection: {
+        parameters: {
+            query?: {
+                mode?: "paper" | "live";
+            };
+            header?: never;
+            path: {
+                symbol: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProtectionView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    protectPosition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                symbol: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProtectionTicket"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProtectionView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unprotectPosition: {
+        parameters: {
+            query?: {
+                mode?: "paper" | "live";
+            };
+            header?: never;
+            path: {
+                symbol: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRisk: {
+        parameters: {
+            query?: {
+                mode?: "paper" | "live";
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RiskView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    acknowledgeLoss: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Acknowledgement"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RiskView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    engageKillSwitch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountKillSwitch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RiskView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    releaseKillSwitch: {
+        parameters: {
+            query?: {
+                mode?: "paper" | "live";
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RiskView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAccountLimits: {
+        parameters: {
+            query?: {
+                mode?: "paper" | "live";
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setAccountLimits: {
+        parameters: {
+            query?: {
+                mode?: "paper" | "live";
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountLimits"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    checkBooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BooksCheckStart"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BooksCheckView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLastBooksCheck: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BooksCheckView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getBooksCheck: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                check_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BooksCheckView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Service Unavailable */
@@ -4557,6 +7859,574 @@ export interface operations {
             };
             /** @description Bad Gateway */
             502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listAllAudit: {
+        parameters: {
+            query?: {
+                mode?: ("paper" | "live") | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AuditEntry_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPlatformKillSwitch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformSwitchView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    engagePlatformKillSwitch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KillSwitch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformSwitchView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    releasePlatformKillSwitch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformSwitchView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPlatformLimits: {
+        parameters: {
+            query?: {
+                mode?: "paper" | "live";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setPlatformLimits: {
+        parameters: {
+            query?: {
+                mode?: "paper" | "live";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountLimits"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUserLimits: {
+        parameters: {
+            query?: {
+                mode?: "paper" | "live";
+            };
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setUserLimits: {
+        parameters: {
+            query?: {
+                mode?: "paper" | "live";
+            };
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountLimits"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

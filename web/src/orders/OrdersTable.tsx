@@ -11,6 +11,7 @@ import { useToast } from "../ui/Toasts";
 
 export const STATUS_TEXT: Record<OrderStatus, string> = {
   new: "New",
+  held: "Held",
   accepted: "Working",
   partially_filled: "Partly filled",
   filled: "Filled",

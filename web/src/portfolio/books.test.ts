@@ -43,6 +43,10 @@ const order = (seq: number, status: Order["status"], id = "o1"): Order => ({
   replaces: null,
   replaced_by: null,
   closes_position: false,
+  order_class: "simple",
+  group_id: null,
+  group_role: null,
+  protects_position: false,
 });
 
 const position = (qty: string, second: number, realized = "0"): Position => ({

@@ -51,7 +51,12 @@ export type EquityMarked = {
 };
 export type TimeMark = { type: "mark"; number: number; at_ns: number; paced: boolean };
 
-export const WORKING: ReadonlySet<OrderStatus> = new Set(["new", "accepted", "partially_filled"]);
+export const WORKING: ReadonlySet<OrderStatus> = new Set([
+  "new",
+  "held",
+  "accepted",
+  "partially_filled",
+]);
 
 export type ServerMessage =
   | { op: "authenticated" }

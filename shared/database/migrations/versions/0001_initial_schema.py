@@ -134,14 +134,11 @@ def upgrade() -> None:
         sa.Column("base_currency", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("paper_capital", sa.Numeric(precision=38, scale=12), nullable=False),
-        sa.Column("paper_fee_bps", sa.Numeric(precision=38, scale=12), nullable=False),
-        sa.Column("paper_slippage_bps", sa.Numeric(precision=38, scale=12), nullable=False),
+        sa.Column("paper_terms", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("status IN ('active', 'closed')", name=op.f("ck_accounts_status")),
         sa.CheckConstraint("paper_capital >= 0", name=op.f("ck_accounts_paper_capital")),
-        sa.CheckConstraint("paper_fee_bps >= 0", name=op.f("ck_accounts_paper_fee_bps")),
-        sa.CheckConstraint("paper_slippage_bps >= 0", name=op.f("ck_accounts_paper_slippage_bps")),
         sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_accounts_owner_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
         sa.UniqueConstraint("owner_id", "name", name=op.f("uq_accounts_owner_id_name")),
@@ -182,6 +179,24 @@ def upgrade() -> None:
         sa.UniqueConstraint("topic", "topic_seq", name=op.f("uq_account_events_topic_topic_seq")),
     )
     op.create_table(
+        "studies",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("settings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_studies")),
+    )
+    op.create_table(
+        "study_trials",
+        sa.Column("study", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("result", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.CheckConstraint("number >= 0", name=op.f("ck_study_trials_number")),
+        sa.ForeignKeyConstraint(["study"], ["studies.name"], name=op.f("fk_study_trials_study")),
+        sa.PrimaryKeyConstraint("study", "number", name=op.f("pk_study_trials")),
+    )
+    op.create_table(
         "deployments",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("account_id", sa.Uuid(), nullable=False),
@@ -203,7 +218,9 @@ def upgrade() -> None:
             "status IN ('starting', 'running', 'paused', 'stopped')",
             name=op.f("ck_deployments_status"),
         ),
-        sa.CheckConstraint("wanted IN ('running', 'stopped')", name=op.f("ck_deployments_wanted")),
+        sa.CheckConstraint(
+            "wanted IN ('running', 'paused', 'stopped')", name=op.f("ck_deployments_wanted")
+        ),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_deployments_account_id")
         ),
@@ -243,6 +260,17 @@ def upgrade() -> None:
         sa.Column("replaces", sa.Uuid(), nullable=True),
         sa.Column("replaced_by", sa.Uuid(), nullable=True),
         sa.Column("closes_position", sa.Boolean(), nullable=False),
+        sa.Column("order_class", sa.Text(), nullable=False),
+        sa.Column("group_id", sa.Uuid(), nullable=True),
+        sa.Column("group_role", sa.Text(), nullable=True),
+        sa.Column("protects_position", sa.Boolean(), nullable=False),
+        sa.Column("paper_terms", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "commission",
+            sa.Numeric(precision=38, scale=12),
+            server_default=sa.text("0"),
+            nullable=False,
+        ),
         sa.CheckConstraint("mode IN ('paper', 'live')", name=op.f("ck_orders_mode")),
         sa.CheckConstraint(
             "qty > 0 AND filled_qty >= 0 AND filled_qty <= qty", name=op.f("ck_orders_qty")
@@ -264,7 +292,14 @@ def upgrade() -> None:
         "orders",
         ["account_id"],
         unique=False,
-        postgresql_where=sa.text("status IN ('new', 'accepted', 'partially_filled')"),
+        postgresql_where=sa.text("status IN ('new', 'held', 'accepted', 'partially_filled')"),
+    )
+    op.create_index(
+        "ix_orders_group_id",
+        "orders",
+        ["group_id"],
+        unique=False,
+        postgresql_where=sa.text("group_id IS NOT NULL"),
     )
     op.create_table(
         "positions",
@@ -361,12 +396,32 @@ def upgrade() -> None:
         sa.Column("balance", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("execution_id", sa.Uuid(), nullable=True),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("client_entry_id", sa.Text(), nullable=True),
+        sa.Column("submitted_by", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("transfer_id", sa.Uuid(), nullable=True),
+        sa.Column("counterpart_id", sa.Uuid(), nullable=True),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
         sa.CheckConstraint(
-            "kind IN ('deposit', 'fill', 'fee')", name=op.f("ck_ledger_entries_kind")
+            "kind IN ('deposit', 'withdrawal', 'interest', 'adjustment', 'transfer', 'fill',"
+            " 'fee')",
+            name=op.f("ck_ledger_entries_kind"),
+        ),
+        sa.CheckConstraint(
+            "(kind = 'transfer') = (transfer_id IS NOT NULL AND counterpart_id IS NOT NULL)",
+            name=op.f("ck_ledger_entries_transfer"),
         ),
         sa.CheckConstraint("mode IN ('paper', 'live')", name=op.f("ck_ledger_entries_mode")),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_ledger_entries_account_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["counterpart_id"], ["accounts.id"], name=op.f("fk_ledger_entries_counterpart_id")
         ),
         sa.ForeignKeyConstraint(
             ["execution_id"], ["executions.id"], name=op.f("fk_ledger_entries_execution_id")
@@ -376,11 +431,144 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_ledger_entries_execution_id"), "ledger_entries", ["execution_id"], unique=False
     )
+    op.create_index(
+        "ix_ledger_entries_client_entry_id",
+        "ledger_entries",
+        ["account_id", "mode", "client_entry_id"],
+        unique=True,
+        postgresql_where=sa.text("client_entry_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_ledger_entries_transfer_id",
+        "ledger_entries",
+        ["transfer_id"],
+        unique=False,
+        postgresql_where=sa.text("transfer_id IS NOT NULL"),
+    )
+    op.create_table(
+        "order_audit",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=True),
+        sa.Column("mode", sa.Text(), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("ip", sa.Text(), nullable=True),
+        sa.Column("user_agent", sa.Text(), nullable=True),
+        sa.Column("request_id", sa.Text(), nullable=False),
+        sa.Column("command", sa.Text(), nullable=False),
+        sa.Column("order_id", sa.Uuid(), nullable=True),
+        sa.Column("client_order_id", sa.Text(), nullable=True),
+        sa.Column("symbol", sa.Text(), nullable=True),
+        sa.Column("detail", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=True),
+        sa.Column("limit_value", sa.Text(), nullable=True),
+        sa.Column("observed", sa.Text(), nullable=True),
+        sa.Column("level", sa.Text(), nullable=True),
+        sa.Column(
+            "at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint(
+            "outcome IN ('accepted', 'rejected', 'refused', 'repeated')",
+            name=op.f("ck_order_audit_outcome"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_order_audit")),
+    )
+    op.create_index(
+        "ix_order_audit_account_id_id", "order_audit", ["account_id", "id"], unique=False
+    )
+    op.create_table(
+        "order_shard_halts",
+        sa.Column("shard", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("shard", name=op.f("pk_order_shard_halts")),
+    )
+    op.create_table(
+        "risk_limits",
+        sa.Column("level", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("limits", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("changed_by", sa.Text(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "level IN ('platform', 'user', 'account', 'deployment')",
+            name=op.f("ck_risk_limits_level"),
+        ),
+        sa.CheckConstraint("mode IN ('paper', 'live')", name=op.f("ck_risk_limits_mode")),
+        sa.PrimaryKeyConstraint("level", "subject", "mode", name=op.f("pk_risk_limits")),
+    )
+    op.create_index(op.f("ix_risk_limits_version"), "risk_limits", ["version"], unique=False)
+    op.create_table(
+        "risk_platform",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("halts", sa.BigInteger(), nullable=False),
+        sa.Column("halted", sa.Boolean(), nullable=False),
+        sa.Column("flatten", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("changed_by", sa.Text(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_risk_platform_one")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_risk_platform")),
+    )
+    op.create_table(
+        "account_risk",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("state", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "changed_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("mode IN ('paper', 'live')", name=op.f("ck_account_risk_mode")),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_account_risk_account_id")
+        ),
+        sa.PrimaryKeyConstraint("account_id", "mode", name=op.f("pk_account_risk")),
+    )
+    op.create_table(
+        "books_checks",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("night", sa.Date(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("requested_by", sa.Text(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=True),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("books", sa.BigInteger(), nullable=False),
+        sa.Column("executions", sa.BigInteger(), nullable=False),
+        sa.Column("differences", sa.BigInteger(), nullable=False),
+        sa.Column("details", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "status IN ('running', 'done', 'failed')", name=op.f("ck_books_checks_status")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_books_checks")),
+        sa.UniqueConstraint("night", name=op.f("uq_books_checks_night")),
+    )
+    op.create_index(
+        op.f("ix_books_checks_started_at"), "books_checks", ["started_at"], unique=False
+    )
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    op.drop_table("books_checks")
+    op.drop_table("account_risk")
+    op.drop_table("risk_platform")
+    op.drop_index(op.f("ix_risk_limits_version"), table_name="risk_limits")
+    op.drop_table("risk_limits")
+    op.drop_table("order_shard_halts")
+    op.drop_index("ix_order_audit_account_id_id", table_name="order_audit")
+    op.drop_table("order_audit")
     op.drop_index(op.f("ix_ledger_entries_execution_id"), table_name="ledger_entries")
     op.drop_table("ledger_entries")
     op.drop_table("signals")
@@ -390,13 +578,20 @@ def downgrade() -> None:
     op.drop_index("ix_positions_open", table_name="positions", postgresql_where=sa.text("qty <> 0"))
     op.drop_table("positions")
     op.drop_index(
+        "ix_orders_group_id",
+        table_name="orders",
+        postgresql_where=sa.text("group_id IS NOT NULL"),
+    )
+    op.drop_index(
         "ix_orders_working",
         table_name="orders",
-        postgresql_where=sa.text("status IN ('new', 'accepted', 'partially_filled')"),
+        postgresql_where=sa.text("status IN ('new', 'held', 'accepted', 'partially_filled')"),
     )
     op.drop_table("orders")
     op.drop_index(op.f("ix_deployments_account_id"), table_name="deployments")
     op.drop_table("deployments")
+    op.drop_table("study_trials")
+    op.drop_table("studies")
     op.drop_table("account_events")
     op.drop_index(op.f("ix_sessions_user_id"), table_name="sessions")
     op.drop_table("sessions")

@@ -1,0 +1,1 @@
+"""What the commands around backtests share. Nothing here talks to a server."""

@@ -1,0 +1,131 @@
+"""What must hold of the tables, each as a query that gives the rows for which it doesn't.
+
+Sums are Postgres', not ours: nothing here is shared with what keeps the books. Each query gives
+(item, expected, found) for the books of `:account_id` and `:mode`.
+"""
+
+from sqlalchemy import text
+
+LEDGER_NUMBERS = """
+SELECT seq::text, n::text, seq::text
+  FROM (SELECT seq, row_number() OVER (ORDER BY seq) AS n FROM ledger_entries
+         WHERE account_id = :account_id AND mode = :mode) AS e
+ WHERE seq <> n
+"""
+
+LEDGER_BALANCE = """
+SELECT seq::text, trim_scale(total)::text, trim_scale(balance)::text
+  FROM (SELECT seq, balance, sum(amount) OVER (ORDER BY seq) AS total
+          FROM ledger_entries WHERE account_id = :account_id AND mode = :mode) AS e
+ WHERE balance <> total
+"""
+
+#: A buy pays its notional rounded up to 12 decimals, a sell brings it rounded down.
+LEDGER_OF_EXECUTIONS = """
+WITH expected AS (
+    SELECT id, 'fill' AS kind,
+           CASE side WHEN 'buy' THEN -ceil(qty * price * 1000000000000) * 0.000000000001
+                     ELSE floor(qty * price * 1000000000000) * 0.000000000001 END AS amount
+      FROM executions WHERE account_id = :account_id AND mode = :mode
+    UNION ALL
+    SELECT id, 'fee', -fee FROM executions
+     WHERE account_id = :account_id AND mode = :mode AND fee > 0
+), found AS (
+    SELECT execution_id AS id, kind, sum(amount) AS amount, count(*) AS entries
+      FROM ledger_entries
+     WHERE account_id = :account_id AND mode = :mode
+       AND (kind IN ('fill', 'fee') OR execution_id IS NOT NULL)
+     GROUP BY execution_id, kind
+)
+SELECT concat_ws(' ', kind, 'of', id), coalesce(trim_scale(e.amount)::text, 'none'),
+       coalesce(trim_scale(f.amount)::text || ' in ' || entries, 'none')
+  FROM expected e FULL JOIN found f USING (id, kind)
+ WHERE e.amount IS DISTINCT FROM f.amount OR f.entries > 1
+"""
+
+EXECUTION_NUMBERS = """
+SELECT seq::text, n::text, seq::text
+  FROM (SELECT seq, row_number() OVER (ORDER BY seq) AS n FROM executions
+         WHERE account_id = :account_id AND mode = :mode) AS e
+ WHERE seq <> n
+"""
+
+ORDER_FILLS = """
+WITH filled AS (
+    SELECT order_id, sum(qty) AS qty, sum(qty * price) AS notional
+      FROM executions WHERE account_id = :account_id AND mode = :mode GROUP BY order_id
+)
+SELECT o.id::text, concat_ws(' at ', trim_scale(coalesce(f.qty, 0)),
+                             round(f.notional / f.qty, 12)),
+       concat_ws(' at ', trim_scale(o.filled_qty), o.avg_fill_price) || ', ' || o.status
+  FROM orders o LEFT JOIN filled f ON f.order_id = o.id
+ WHERE o.account_id = :account_id AND o.mode = :mode
+   AND (o.filled_qty <> coalesce(f.qty, 0)
+        OR (o.status = 'filled') <> (o.qty = coalesce(f.qty, 0))
+        OR (o.avg_fill_price IS NULL) <> (f.qty IS NULL)
+        OR abs(o.avg_fill_price * f.qty - f.notional) > 0.000000000001 * f.qty)
+"""
+
+ORDER_OF_EXECUTION = """
+SELECT e.id::text, concat_ws(' ', o.side, o.symbol, o.deployment_id),
+       concat_ws(' ', e.side, e.symbol, e.deployment_id)
+  FROM executions e JOIN orders o ON o.id = e.order_id
+ WHERE e.account_id = :account_id AND e.mode = :mode
+   AND (o.account_id, o.mode, o.side, o.symbol, o.deployment_id)
+       IS DISTINCT FROM (e.account_id, e.mode, e.side, e.symbol, e.deployment_id)
+"""
+
+ORDER_TRANSITIONS = """
+SELECT o.id::text, coalesce(t.steps || ' steps to ' || t.last, 'none'), o.status
+  FROM orders o LEFT JOIN (
+        SELECT order_id, count(*) AS steps, max(seq) AS highest,
+               (array_agg(to_status ORDER BY seq DESC))[1] AS last
+          FROM order_transitions
+         WHERE order_id IN (SELECT id FROM orders
+                             WHERE account_id = :account_id AND mode = :mode)
+         GROUP BY order_id
+       ) AS t ON t.order_id = o.id
+ WHERE o.account_id = :account_id AND o.mode = :mode
+   AND (t.last IS DISTINCT FROM o.status OR t.steps <> t.highest)
+"""
+
+#: What a working buy with a limit keeps is at least what it will pay there, before the fee.
+RESERVATIONS = """
+SELECT id::text, 'at least ' || CASE WHEN side = 'buy' AND type IN ('limit', 'stop_limit')
+                                     THEN trim_scale((qty - filled_qty) * limit_price) ELSE 0 END,
+       trim_scale(reserved)::text
+  FROM orders
+ WHERE account_id = :account_id AND mode = :mode
+   AND status IN ('new', 'accepted', 'partially_filled')
+   AND (reserved < 0 OR side = 'buy' AND type IN ('limit', 'stop_limit')
+        AND reserved < (qty - filled_qty) * limit_price)
+"""
+
+#: What arrived has left the other account, once; what left arrives once or is under way.
+TRANSFERS = """
+SELECT e.transfer_id::text, trim_scale(-e.amount)::text || ' once',
+       coalesce(trim_scale(o.amount)::text, 'none') || ' in ' || o.entries
+  FROM ledger_entries e CROSS JOIN LATERAL (
+        SELECT sum(x.amount) AS amount, count(*) AS entries FROM ledger_entries x
+         WHERE x.transfer_id = e.transfer_id AND sign(x.amount) <> sign(e.amount)
+           AND x.account_id = e.counterpart_id AND x.counterpart_id = e.account_id
+           AND x.mode = e.mode
+       ) AS o
+ WHERE e.account_id = :account_id AND e.mode = :mode AND e.kind = 'transfer'
+   AND NOT (o.entries = 0 AND e.amount < 0) AND (o.entries <> 1 OR o.amount <> -e.amount)
+"""
+
+CHECKS = {
+    name: text(query)
+    for name, query in {
+        "ledger_numbers": LEDGER_NUMBERS,
+        "ledger_balance": LEDGER_BALANCE,
+        "ledger_of_executions": LEDGER_OF_EXECUTIONS,
+        "execution_numbers": EXECUTION_NUMBERS,
+        "order_fills": ORDER_FILLS,
+        "order_of_execution": ORDER_OF_EXECUTION,
+        "order_transitions": ORDER_TRANSITIONS,
+        "reservations": RESERVATIONS,
+        "transfers": TRANSFERS,
+    }.items()
+}

@@ -1,0 +1,204 @@
+"""Reading the books for a check, and storing what it found."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from itertools import chain, islice
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Connection, Engine, Row, text
+
+from order_processor.verification.differences import MOST_KEPT, BooksCheck, Difference
+from order_processor.verification.queries import CHECKS
+from order_processor.verification.rebuild import Executed, Rebuilt, shown, units
+from shared.models.identifiers import Mode
+
+_EXECUTIONS = text(
+    """
+    SELECT id, symbol, CASE side WHEN 'buy' THEN qty ELSE -qty END AS qty, price, fee, realized_pnl
+      FROM executions WHERE account_id = :account_id AND mode = :mode ORDER BY seq
+    """
+)
+_POSITIONS = text(
+    """
+    SELECT symbol, qty, cost, avg_price, realized_pnl, fees FROM positions
+     WHERE account_id = :account_id AND mode = :mode
+    """
+)
+_ROWS_AT_ONCE = 5000
+#: In one set of books: it is wrong throughout then.
+_MOST_FOUND = 10_000
+
+
+class BooksReader:
+    """Each set of books is read at one moment, while trading goes on."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine.execution_options(isolation_level="REPEATABLE READ")
+
+    def keys(self, account_id: UUID | None) -> list[tuple[UUID, Mode]]:
+        """Books that hold anything; of one account, or of all."""
+        chosen = "" if account_id is None else "WHERE account_id = :id"
+        tables = ("ledger_entries", "orders", "executions", "positions")
+        query = " UNION ".join(
+            f"SELECT account_id, mode FROM {table} {chosen}"  # noqa: S608 - constants
+            for table in tables
+        )
+        with self._engine.connect() as connection:
+            rows = connection.execute(text(f"{query} ORDER BY 1, 2"), {"id": account_id})
+            return [(row.account_id, row.mode) for row in rows]
+
+    def check(self, account_id: UUID, mode: Mode) -> tuple[list[Difference], int]:
+        """What doesn't hold of one set of books, and how many executions they have."""
+        books = {"account_id": account_id, "mode": mode}
+        with self._engine.connect() as connection:
+            rebuilt = Rebuilt()
+            rows = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(_EXECUTIONS, books)
+            rebuilt.take(map(_executed, rows))
+            found = chain(
+                *(_differing(connection, name, books) for name in CHECKS),
+                _wrong_positions(connection, rebuilt, books),
+            )
+            differences = [
+                Difference(account_id, mode, *each) for each in islice(found, _MOST_FOUND)
+            ]
+        return differences, rebuilt.executions
+
+
+def _executed(row: Row[Any]) -> Executed:
+    return Executed(
+        str(row.id),
+        row.symbol,
+        units(row.qty),
+        units(row.price),
+        units(row.fee),
+        units(row.realized_pnl),
+    )
+
+
+#: (check, item, expected, found).
+_Found = tuple[str, str, str, str]
+
+
+def _differing(connection: Connection, name: str, books: dict[str, Any]) -> Iterator[_Found]:
+    for item, expected, found in connection.execute(CHECKS[name], books):
+        yield name, item, expected, found
+
+
+def _wrong_positions(
+    connection: Connection, rebuilt: Rebuilt, books: dict[str, Any]
+) -> Iterator[_Found]:
+    for execution, realized, said in rebuilt.wrong_profits:
+        yield "realized_pnl", execution, shown(realized), shown(said)
+    stored = {row.symbol: row for row in connection.execute(_POSITIONS, books)}
+    for symbol in sorted(rebuilt.positions.keys() | stored.keys()):
+        position, row = rebuilt.positions.get(symbol), stored.get(symbol)
+        expected = "none"
+        if position is not None:
+            amounts = (position.qty, position.cost, position.average())
+            expected = _told(*amounts, position.realized, position.fees)
+        found = "none"
+        if row is not None:
+            found = _told(*map(units, row[1:]))
+        if expected != found:
+            yield "positions", symbol, expected, found
+
+
+def _told(qty: int, cost: int, average: int, realized: int, fees: int) -> str:
+    return (
+        f"{shown(qty)} for {shown(cost)} at {shown(average)},"
+        f" realised {shown(realized)}, fees {shown(fees)}"
+    )
+
+
+# --- the checks themselves ---------------------------------------------------------------------
+
+_BEGIN = text(
+    """
+    INSERT INTO books_checks (id, night, status, requested_by, account_id, started_at, updated_at,
+                              books, executions, differences, details)
+    VALUES (gen_random_uuid(), :night, 'running', :requested_by, :account_id, now(), now(),
+            0, 0, 0, '[]')
+    ON CONFLICT (night) DO UPDATE SET started_at = now(), updated_at = now()
+          WHERE books_checks.status = 'running' AND books_checks.updated_at < now() - :silence
+    RETURNING id
+    """
+)
+_PROGRESS = text(
+    """
+    UPDATE books_checks
+       SET status = :status, updated_at = now(), books = :books, executions = :executions,
+           differences = :differences, details = CAST(:details AS jsonb), error = :error,
+           finished_at = CASE WHEN :status = 'running' THEN NULL ELSE now() END
+     WHERE id = :id
+    """
+)
+_ONE = "SELECT * FROM books_checks"
+#: A check that said nothing for so long has died with its process.
+SILENCE = timedelta(minutes=10)
+
+
+class ChecksTable:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def begin(
+        self, requested_by: str, account_id: UUID | None, night: date | None = None
+    ) -> UUID | None:
+        """None when this night's check is under way elsewhere, or done."""
+        values = {"night": night, "requested_by": requested_by, "account_id": account_id}
+        with self._engine.begin() as connection:
+            return connection.execute(_BEGIN, values | {"silence": SILENCE}).scalar()
+
+    def write(
+        self,
+        check_id: UUID,
+        status: str,
+        *,
+        books: int,
+        executions: int,
+        differences: int,
+        details: list[Difference],
+        error: str | None = None,
+    ) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(
+                _PROGRESS,
+                {
+                    "id": check_id,
+                    "status": status,
+                    "books": books,
+                    "executions": executions,
+                    "differences": differences,
+                    "details": msgspec.json.encode(details[:MOST_KEPT]).decode(),
+                    "error": error,
+                },
+            )
+
+    def get(self, check_id: UUID) -> BooksCheck | None:
+        return self._read(f"{_ONE} WHERE id = :id", {"id": check_id})
+
+    def last(self) -> BooksCheck | None:
+        return self._read(f"{_ONE} ORDER BY started_at DESC LIMIT 1", {})
+
+    def _read(self, query: str, values: dict[str, Any]) -> BooksCheck | None:
+        with self._engine.connect() as connection:
+            row = connection.execute(text(query), values).one_or_none()
+            now = connection.execute(text("SELECT now()")).scalar_one()
+        if row is None:
+            return None
+        died = row.status == "running" and row.updated_at < now - SILENCE
+        return BooksCheck(
+            id=row.id,
+            status="failed" if died else row.status,
+            requested_by=row.requested_by,
+            account_id=row.account_id,
+            started_at=row.started_at,
+            finished_at=row.finished_at,
+            books=row.books,
+            executions=row.executions,
+            differences=row.differences,
+            details=msgspec.convert(row.details, list[Difference]),
+            error="Its process died." if died else row.error,
+        )

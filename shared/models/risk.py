@@ -1,0 +1,146 @@
+"""The risk ladder's words: latches, which hold an account's orders up until somebody lets go; the
+commands that engage and release them; and what is told of them."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from shared.models.base import Message
+from shared.models.identifiers import AccountId, Mode
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where a person's command came from, for the audit trail."""
+
+    ip: str
+    user_agent: str
+
+
+class Latch(msgspec.Struct, frozen=True):
+    at: datetime
+    #: `user:<uuid>`, or `risk` when nobody did.
+    by: str
+    reason: str
+    #: Positions were to be closed as well.
+    flatten: bool
+    #: Of a loss limit: what it was, what was lost, and which level set it.
+    limit: str | None = None
+    observed: str | None = None
+    level: str | None = None
+
+
+class RiskState(msgspec.Struct, frozen=True):
+    """Stored with every change of it."""
+
+    loss: Latch | None = None
+    kill: Latch | None = None
+    #: Profit from which the loss is counted; None before there was a loss limit.
+    baseline: Decimal | None = None
+    baseline_at: datetime | None = None
+    #: How often the books were flattened: numbers the orders that do it.
+    flattened: int = 0
+
+
+# --- commands ---------------------------------------------------------------------------------
+
+
+class EngageKillSwitch(Message, frozen=True, tag="engage_kill_switch"):
+    """Cancel all orders, take no more, pause the strategies; `flatten` closes positions as well.
+
+    Engaged again it changes nothing, but flattens when that is asked for the first time.
+    """
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    submitted_by: str
+    reason: str
+    flatten: bool = False
+    origin: Origin | None = None
+
+
+class ReleaseKillSwitch(Message, frozen=True, tag="release_kill_switch"):
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    submitted_by: str
+    origin: Origin | None = None
+
+
+class AcknowledgeLoss(Message, frozen=True, tag="acknowledge_loss"):
+    """Let orders pass again after the loss limit was reached; the loss counts anew from here."""
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    submitted_by: str
+    origin: Origin | None = None
+
+
+class SeeRisk(Message, frozen=True, tag="see_risk"):
+    """Tell how things stand; changes nothing."""
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+
+
+RiskCommand = EngageKillSwitch | ReleaseKillSwitch | AcknowledgeLoss | SeeRisk
+
+
+# --- what they are told -----------------------------------------------------------------------
+
+
+class LimitUse(msgspec.Struct, frozen=True):
+    kind: str
+    level: str
+    limit: str
+    used: str
+
+
+class RiskReply(Message, frozen=True, tag="risk_reply"):
+    """How the books stand after the commit, at the last prices."""
+
+    request_id: str
+    at: datetime
+    state: RiskState
+    gross_exposure: Decimal
+    net_exposure: Decimal
+    #: Since the reset that the loss limit counts from; below zero it is a gain.
+    loss: Decimal
+    open_orders: int
+    #: Why the platform's kill switch is engaged; None when it isn't.
+    halted: str | None
+    limits: tuple[LimitUse, ...]
+
+
+RiskEventKind = Literal[
+    "loss_limit_latched",
+    "loss_limit_acknowledged",
+    "kill_switch_engaged",
+    "kill_switch_released",
+    "platform_halted",
+]
+
+
+class RiskChanged(Message, frozen=True, tag="risk"):
+    """Frame of the topic `accounts.{id}.{mode}.risk`, and the notification to send."""
+
+    account_id: AccountId
+    mode: Mode
+    event: RiskEventKind
+    at: datetime
+    urgent: bool
+    loss: Latch | None
+    kill: Latch | None
+    #: Orders that were cancelled, orders made to close positions, and positions left open.
+    cancelled: int
+    closing: int
+    not_closed: tuple[str, ...]
+    tape_id: str

@@ -1,0 +1,82 @@
+"""The steps of working orders: who works, who has ended, and why."""
+
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from shared.models.orders import Order
+from shared.trading.amounts import ZERO
+from shared.trading.changes import OrderChanged, WorkingOrder
+from shared.trading.orders import Transition, Trigger, transition
+from shared.trading.paper_terms import PaperTerms
+from shared.trading.settlement import Settlement
+from shared.trading.terms import Instrument, Refused
+from shared.trading.working import WorkingOrders
+
+
+class Lifecycle:
+    def __init__(self, orders: WorkingOrders, settlement: Settlement) -> None:
+        self._orders = orders
+        self._settlement = settlement
+
+    def begin(
+        self,
+        new: Order,
+        instrument: Instrument,
+        terms: PaperTerms,
+        reserve: Decimal,
+        obstacle: Refused | None,
+        tape_id: str,
+        at: datetime,
+        *,
+        held: bool = False,
+        withheld: Decimal = ZERO,
+    ) -> OrderChanged:
+        """Accepted and working, or held, or rejected because of `obstacle`."""
+        working = WorkingOrder(
+            order=new,
+            tick=instrument.tick_size,
+            lot=instrument.lot_size,
+            terms=terms,
+            reserved=ZERO if obstacle else reserve,
+            tape_id=tape_id,
+            steps=1,
+            withheld=withheld,
+        )
+        born = Transition(new.id, 1, None, "new", None, at)
+        if obstacle is not None:
+            taken = step(working, "reject", at, obstacle)
+        else:
+            taken = step(working, "hold" if held else "accept", at)
+            self._orders.start(working, fresh=True)
+        return OrderChanged(working.order, (born, taken), self._settlement.cash, working)
+
+    def end(
+        self, working: WorkingOrder, trigger: Trigger, at: datetime, why: Refused | None = None
+    ) -> OrderChanged:
+        ended = step(working, trigger, at, why)
+        self._orders.stop(working)
+        return OrderChanged(working.order, (ended,), self._settlement.cash)
+
+
+def step(
+    working: WorkingOrder, trigger: Trigger, at: datetime, why: Refused | None = None
+) -> Transition:
+    """Take the order to its next status."""
+    working.steps += 1
+    taken = transition(working.order, trigger, working.steps, at, why.code if why else None)
+    working.order = msgspec.structs.replace(
+        working.order,
+        status=taken.to_status,
+        reason_code=why.code if why else None,
+        reason=_sentence(why) if why else None,
+        updated_at=at,
+    )
+    return taken
+
+
+def _sentence(why: Refused) -> str:
+    if why.limit is None or why.observed is None:
+        return why.message
+    return f"{why.message} Limit {why.limit}, observed {why.observed}."

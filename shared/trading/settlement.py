@@ -1,0 +1,113 @@
+"""What executions do to cash and positions."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from shared.models.identifiers import Symbol
+from shared.models.orders import Execution
+from shared.trading.amounts import ZERO, shown
+from shared.trading.changes import WorkingOrder, execution_id_of
+from shared.trading.costs import notional_of
+from shared.trading.ledger import Ledger, LedgerEntry
+from shared.trading.positions import Holding, after_fill
+from shared.trading.terms import Refused
+
+
+class Settled:
+    """One execution, and what it left behind."""
+
+    __slots__ = ("entries", "execution", "holding")
+
+    def __init__(
+        self, execution: Execution, holding: Holding, entries: tuple[LedgerEntry, ...]
+    ) -> None:
+        self.execution = execution
+        self.holding = holding
+        self.entries = entries
+
+
+class Settlement:
+    """Cash, positions and the numbering of executions of one set of books."""
+
+    def __init__(self, ledger: Ledger, holdings: Iterable[Holding], execution_seq: int) -> None:
+        self.ledger = ledger
+        self.holdings = {holding.symbol: holding for holding in holdings}
+        self._execution_seq = execution_seq
+
+    @property
+    def cash(self) -> Decimal:
+        return self.ledger.balance
+
+    def held(self, symbol: Symbol) -> Decimal:
+        """Quantity of the position in `symbol`; zero without one."""
+        holding = self.holdings.get(symbol)
+        return holding.qty if holding is not None else ZERO
+
+    def obstacle_to(
+        self, working: WorkingOrder, qty: Decimal, price: Decimal, fee: Decimal
+    ) -> Refused | None:
+        """Why a fill can't be paid or delivered."""
+        order = working.order
+        notional = notional_of(qty, price, order.side)
+        flow = -notional if order.side == "buy" else notional
+        if self.cash + flow - fee < 0:
+            return Refused(
+                "insufficient_cash",
+                "The fill would have taken cash below zero.",
+                limit=shown(self.cash),
+                observed=shown(fee - flow),
+            )
+        held = self.held(order.symbol)
+        if order.side == "sell" and held < qty:
+            return Refused(
+                "insufficient_position",
+                "The fill would have sold more than the position.",
+                limit=shown(held),
+                observed=shown(qty),
+            )
+        return None
+
+    def settle(
+        self, working: WorkingOrder, qty: Decimal, price: Decimal, fee: Decimal, at: datetime
+    ) -> Settled:
+        """Pay, deliver and number one execution. The caller takes the order to its next status."""
+        order = working.order
+        notional = notional_of(qty, price, order.side)
+        flow = -notional if order.side == "buy" else notional
+        traded = qty if order.side == "buy" else -qty
+        holding = self.holdings.get(order.symbol) or Holding(order.symbol)
+        after, realized = after_fill(holding, traded, flow, fee, at)
+        self.holdings[order.symbol] = after
+        self._execution_seq += 1
+        working.executions += 1
+        execution = Execution(
+            id=execution_id_of(order.id, working.executions),
+            order_id=order.id,
+            account_id=order.account_id,
+            mode=order.mode,
+            deployment_id=order.deployment_id,
+            symbol=order.symbol,
+            side=order.side,
+            qty=qty,
+            price=price,
+            fee=fee,
+            realized_pnl=realized,
+            seq=self._execution_seq,
+            at=at,
+        )
+        entries = [self.ledger.enter("fill", flow, at, execution.id)]
+        if fee:
+            entries.append(self.ledger.enter("fee", -fee, at, execution.id))
+        return Settled(execution, after, tuple(entries))
+
+    def valued(self, prices: Mapping[Symbol, Decimal]) -> tuple[Decimal, Decimal]:
+        """Equity and unrealised profit; a position without a price counts at its cost."""
+        value = unrealized = ZERO
+        for holding in self.holdings.values():
+            if holding.qty:
+                price = prices.get(holding.symbol)
+                worth = holding.cost if price is None else holding.value(price)
+                value += worth
+                unrealized += worth - holding.cost
+        return self.cash + value, unrealized

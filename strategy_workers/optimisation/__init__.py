@@ -1,0 +1,1 @@
+"""Search for parameters: a study is a list of trials, each one backtest."""
