@@ -100,7 +100,7 @@ class OrderRow(Base):
     #: An exit whose quantity follows the position.
     protects_position: Mapped[bool] = mapped_column(default=False)
     #: The account's terms when it was accepted, for its paper fills.
-    paper_terms: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    paper_terms: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     #: What its executions cost exactly, before their fees are rounded to cents; kept while it is
     #: partly filled.
     commission: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default=text("0"))

@@ -264,7 +264,12 @@ def upgrade() -> None:
         sa.Column("group_id", sa.Uuid(), nullable=True),
         sa.Column("group_role", sa.Text(), nullable=True),
         sa.Column("protects_position", sa.Boolean(), nullable=False),
-        sa.Column("paper_terms", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "paper_terms",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+        ),
         sa.Column(
             "commission",
             sa.Numeric(precision=38, scale=12),
