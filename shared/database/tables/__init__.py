@@ -15,11 +15,14 @@ from shared.database.tables.orders import (
     BooksCheckRow,
     ExecutionRow,
     LedgerEntryRow,
+    LotClosingRow,
+    LotRow,
     MarkRow,
     OrderRow,
     OrderTransitionRow,
     PositionRow,
     ShardRow,
+    StrategyPositionRow,
 )
 from shared.database.tables.strategies import DeploymentRow, SignalRow
 
@@ -34,6 +37,8 @@ __all__ = [
     "InstrumentRow",
     "LeaseRow",
     "LedgerEntryRow",
+    "LotClosingRow",
+    "LotRow",
     "MarkRow",
     "MarketFileRow",
     "OrderRow",
@@ -43,6 +48,7 @@ __all__ = [
     "SessionRow",
     "ShardRow",
     "SignalRow",
+    "StrategyPositionRow",
     "UserRow",
     "utc_now",
 ]
