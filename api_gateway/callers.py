@@ -7,7 +7,7 @@ another gateway after that second.
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 from uuid import UUID
 
@@ -68,21 +68,30 @@ class Callers:
         self._session_timeout = session_timeout
         # Often enough that a session in use never seems idle, at most once a minute.
         self._touch_every = min(timedelta(minutes=1), session_timeout / 4)
+        # What a signature says stays true; its end is looked at each time.
+        self._verified = Remembered[str, Principal](recheck_s, clock)
         # As whom the session was found alive: a token from before a change of role isn't.
         self._alive = Remembered[UUID, tuple[UUID, Role]](recheck_s, clock)
         self._access = Remembered[tuple[UUID, UUID], AccountAccess](recheck_s, clock)
 
     async def identify(self, token: str) -> Principal:
         """Raises Refused for a token that isn't valid and for a session that has ended."""
-        try:
-            principal = self._tokens.verify(token)
-        except TokenError as error:
-            raise Refused(error.code, str(error)) from error
+        principal = self._verified.get(token)
+        if principal is None or principal.expires_at <= datetime.now(UTC):
+            principal = self._verify(token)
         known = (principal.user_id, principal.role)
         if self._alive.get(principal.session_id) != known:
             if not await run_in_threadpool(self._is_alive, principal):
                 raise Refused("session_ended", "The session has ended. Sign in again.")
             self._alive.put(principal.session_id, known)
+        return principal
+
+    def _verify(self, token: str) -> Principal:
+        try:
+            principal = self._tokens.verify(token)
+        except TokenError as error:
+            raise Refused(error.code, str(error)) from error
+        self._verified.put(token, principal)
         return principal
 
     async def access(self, principal: Principal, account_id: UUID) -> AccountAccess:

@@ -53,11 +53,18 @@ _STATUS = {
     "order_triggered": 409,
     "qty_follows_group": 409,
     "position_not_open": 409,
+    "loss_limit_not_latched": 409,
+    "kill_switch_not_engaged": 409,
+    "risk_order_rate": 429,
     "busy": 503,
     "outcome_unknown": 503,
     "books_not_open": 503,
 }
-_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}
+_HEADERS = {
+    401: {"WWW-Authenticate": "Bearer"},
+    429: {"Retry-After": "1"},
+    503: {"Retry-After": "1"},
+}
 
 
 def as_problem(refused: Refused) -> Problem:

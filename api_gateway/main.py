@@ -14,7 +14,9 @@ from api_gateway.identity.routes import router as identity
 from api_gateway.market_data.replay_routes import router as replays
 from api_gateway.market_data.routes import router as market_data
 from api_gateway.orders.routes import router as orders
+from api_gateway.origin import OriginContext
 from api_gateway.performance.routes import router as performance
+from api_gateway.risk.routes import router as risk
 from api_gateway.settings import GatewaySettings
 from api_gateway.strategies.routes import router as strategies
 from api_gateway.system.routes import router as system
@@ -41,6 +43,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         accounts,
         cash,
         orders,
+        risk,
         market_data,
         replays,
         strategies,
@@ -59,5 +62,6 @@ def create_app(settings: GatewaySettings) -> FastAPI:
             expose_headers=["X-Request-ID", "Retry-After"],
             max_age=600,
         )
+    app.add_middleware(OriginContext)
     app.add_middleware(SecurityHeaders)
     return app

@@ -15,6 +15,7 @@ from api_gateway.identity.actions import Identity
 from api_gateway.identity.passwords import Passwords
 from api_gateway.orders.actions import Orders
 from api_gateway.orders.requests import OrderProcessor
+from api_gateway.risk.actions import Risk
 from api_gateway.settings import GatewaySettings
 from api_gateway.upstream import Upstream
 from shared.auth import Tokens
@@ -35,6 +36,7 @@ class Gateway:
     accounts: Accounts
     cash: Cash
     orders: Orders
+    risk: Risk
     market_data: Upstream
     strategies: Upstream
     analytics: Upstream
@@ -82,6 +84,7 @@ async def wired(settings: GatewaySettings) -> AsyncIterator[Gateway]:
             accounts=Accounts(sessions, redis, processor, settings.order_shards),
             cash=Cash(sessions, processor),
             orders=Orders(sessions, processor),
+            risk=Risk(sessions, processor),
             market_data=await upstream("market data engine", settings.market_data_url),
             strategies=await upstream("strategy service", settings.strategy_workers_url),
             analytics=await upstream("analytics service", settings.analytics_url),

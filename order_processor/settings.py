@@ -15,6 +15,8 @@ class OrderProcessorSettings(Settings):
     order_reserve_buffer_bps: Decimal = Field(default=Decimal(100), ge=0, le=10_000)
     #: How long a shard's cursors may lag behind when there is nothing else to commit.
     order_cursor_interval_s: float = Field(default=1.0, gt=0, le=60)
+    #: How old limits and the platform's kill switch may be in a process.
+    order_risk_refresh_s: float = Field(default=0.25, gt=0, le=10)
     #: Least time between two equity marks of an account that no fill asks for.
     order_equity_interval_s: float = Field(default=0.2, gt=0, le=60)
     #: Hour of the day (UTC) from which on the nightly check of the books runs.

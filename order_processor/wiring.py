@@ -11,6 +11,7 @@ from uuid import uuid4
 from redis.asyncio import Redis
 from sqlalchemy import Engine
 
+from order_processor.risk.rules import RuleBook
 from order_processor.settings import OrderProcessorSettings
 from order_processor.shards.acknowledgements import Acknowledgements
 from order_processor.shards.assignment import ShardSeat
@@ -63,10 +64,13 @@ async def wire(
         stack.push_async_callback(verification.close)
         sessions = Sessions(Calendars(settings.calendar_folder))
         stack.callback(sessions.close)
-        seats = _seats(settings, engine, redis, feed, acknowledgements, sessions, wall)
+        rules = RuleBook(engine, settings.order_risk_refresh_s)
+        stack.callback(rules.close)
+        seats = _seats(settings, engine, redis, feed, acknowledgements, sessions, rules, wall)
         tasks = [
             asyncio.create_task(feed.run(), name="tape"),
             asyncio.create_task(acknowledgements.run(), name="acknowledgements"),
+            asyncio.create_task(rules.run(), name="risk rules"),
             asyncio.create_task(courier.run(), name="transfers"),
             asyncio.create_task(
                 verification.every_night(settings.order_books_check_hour, wall),
@@ -87,6 +91,7 @@ def _seats(
     feed: TapeFeed,
     acknowledgements: Acknowledgements,
     sessions: Sessions,
+    rules: RuleBook,
     wall: WallClock,
 ) -> list[ShardSeat]:
     # Of this process alone, also when its id comes again: a lease is never taken for its own.
@@ -107,6 +112,7 @@ def _seats(
                 acknowledgements=acknowledgements,
                 wall=wall,
                 sessions=sessions,
+                rules=rules,
                 poisoned=poisoned,
                 stopping=stopping,
             )

@@ -1,6 +1,6 @@
 """The verbs on orders, and the books to look at."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar, cast
 from uuid import UUID, uuid4
 
@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from api_gateway.cash.schemas import LedgerEntryView
 from api_gateway.errors import Refused
 from api_gateway.orders import repository
+from api_gateway.orders.filters import ExecutionFilters, LedgerFilters, OrderFilters
 from api_gateway.orders.requests import OrderProcessor
 from api_gateway.orders.schemas import (
     CancelledOrders,
@@ -23,6 +24,8 @@ from api_gateway.orders.schemas import (
     OrderTicket,
     OrderView,
     PositionView,
+    ProtectionTicket,
+    ProtectionView,
     StrategyPositionView,
 )
 from api_gateway.paging import (
@@ -103,6 +106,32 @@ class Orders:
             client_order_id=client_order_id,
         )
 
+    async def protect(
+        self, account_id: UUID, user_id: UUID, symbol: str, ticket: ProtectionTicket
+    ) -> OrderReply:
+        """In the place of what protects the position already."""
+        return await self._processor.protect(
+            account_id,
+            user_id,
+            symbol=symbol,
+            ticket=ticket,
+            client_order_id=ticket.client_order_id or uuid4().hex,
+        )
+
+    def protection(self, account_id: UUID, mode: Mode, symbol: str) -> ProtectionView:
+        with self._sessions() as db:
+            rows = repository.protection(db, account_id, mode, symbol)
+        if not rows:
+            raise Refused("not_found", "The position is not protected.")
+        return protection_view(symbol, rows)
+
+    async def unprotect(self, account_id: UUID, user_id: UUID, mode: Mode, symbol: str) -> None:
+        protection = await run_in_threadpool(self.protection, account_id, mode, symbol)
+        order = protection.take_profit or protection.stop_loss
+        assert order is not None, "there is one"
+        # One exit takes the other along.
+        await self._processor.cancel(account_id, user_id, mode=mode, order_id=order.id)
+
     def order(self, account_id: UUID, order_id: UUID) -> OrderRow:
         with self._sessions() as db:
             order = repository.order(db, account_id, order_id)
@@ -122,18 +151,15 @@ class Orders:
         self,
         account_id: UUID,
         mode: Mode,
+        only: OrderFilters,
         *,
-        status: str | None,
-        symbol: str | None,
         cursor: str | None,
         newest_first: bool,
         limit: int,
     ) -> Page[OrderView]:
         after = parse_seq_cursor(cursor)
         with self._sessions() as db:
-            rows = repository.orders(
-                db, account_id, mode, status, symbol, after, newest_first, limit + 1
-            )
+            rows = repository.orders(db, account_id, mode, only, after, newest_first, limit + 1)
         items, next_cursor = _page(OrderView, rows, limit, lambda row: seq_cursor(row.seq))
         return Page[OrderView](items=items, next_cursor=next_cursor)
 
@@ -141,26 +167,31 @@ class Orders:
         self,
         account_id: UUID,
         mode: Mode,
+        only: ExecutionFilters,
         *,
-        order_id: UUID | None,
         cursor: str | None,
         newest_first: bool,
         limit: int,
     ) -> Page[ExecutionView]:
         after = parse_seq_cursor(cursor)
         with self._sessions() as db:
-            rows = repository.executions(
-                db, account_id, mode, order_id, after, newest_first, limit + 1
-            )
+            rows = repository.executions(db, account_id, mode, only, after, newest_first, limit + 1)
         items, next_cursor = _page(ExecutionView, rows, limit, lambda row: seq_cursor(row.seq))
         return Page[ExecutionView](items=items, next_cursor=next_cursor)
 
     def ledger(
-        self, account_id: UUID, mode: Mode, *, cursor: str | None, newest_first: bool, limit: int
+        self,
+        account_id: UUID,
+        mode: Mode,
+        only: LedgerFilters,
+        *,
+        cursor: str | None,
+        newest_first: bool,
+        limit: int,
     ) -> Page[LedgerEntryView]:
         after = parse_seq_cursor(cursor)
         with self._sessions() as db:
-            rows = repository.ledger(db, account_id, mode, after, newest_first, limit + 1)
+            rows = repository.ledger(db, account_id, mode, only, after, newest_first, limit + 1)
         items, next_cursor = _page(LedgerEntryView, rows, limit, lambda row: seq_cursor(row.seq))
         return Page[LedgerEntryView](items=items, next_cursor=next_cursor)
 
@@ -203,6 +234,13 @@ class Orders:
             LotClosingView, rows, limit, lambda row: text_cursor(f"{row.lot_seq} {row.closed_by}")
         )
         return Page[LotClosingView](items=items, next_cursor=next_cursor)
+
+
+def protection_view(symbol: str, orders: Iterable[OrderRow | Order]) -> ProtectionView:
+    exits = {order.group_role: view(OrderView, order) for order in orders}
+    return ProtectionView(
+        symbol=symbol, take_profit=exits.get("take_profit"), stop_loss=exits.get("stop_loss")
+    )
 
 
 def with_legs(order: OrderRow | Order, legs: Sequence[OrderRow | Order]) -> OrderView:

@@ -77,3 +77,23 @@ CLOSINGS: dict[str, Any] = {
         "value": {"client_order_id": "flat-2026-11-20", "cancel_orders": True},
     },
 }
+
+PARTS: dict[str, Any] = {
+    "percent": {"summary": "Sell half of it", "value": {"percent": "50"}},
+    "qty": {"summary": "Sell five", "value": {"qty": "5", "client_order_id": "less-2026-11-20"}},
+}
+
+PROTECTIONS: dict[str, Any] = {
+    "percent": {
+        "summary": "Out 5 % above and 2.5 % below the average price",
+        "value": {"take_profit": {"percent": "5"}, "stop_loss": {"percent": "2.5"}},
+    },
+    "trailing": {
+        "summary": "Out 1.5 % below the best price",
+        "value": {"stop_loss": {"trail_percent": "1.5"}, "client_order_id": "guard-1"},
+    },
+    "prices": {
+        "summary": "Out at 520 or 490",
+        "value": {"take_profit": {"limit_price": "520"}, "stop_loss": {"stop_price": "490"}},
+    },
+}

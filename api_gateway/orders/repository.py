@@ -1,12 +1,14 @@
 """Orders and books as the order processor committed them. Read only."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Select, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from api_gateway.orders.filters import ExecutionFilters, LedgerFilters, OrderFilters
 from api_gateway.paging import LARGEST_BIGINT, invalid_cursor
 from shared.database.tables import (
     ExecutionRow,
@@ -46,23 +48,40 @@ def legs_of(db: Session, first: OrderRow) -> Sequence[OrderRow]:
     ).all()
 
 
+def protection(db: Session, account_id: UUID, mode: Mode, symbol: str) -> Sequence[OrderRow]:
+    return db.scalars(
+        select(OrderRow).where(
+            OrderRow.account_id == account_id,
+            OrderRow.mode == mode,
+            OrderRow.symbol == symbol,
+            OrderRow.protects_position,
+            OrderRow.status.in_(_WORKING),
+        )
+    ).all()
+
+
 def orders(
     db: Session,
     account_id: UUID,
     mode: Mode,
-    status: str | None,
-    symbol: str | None,
+    only: OrderFilters,
     after: int | None,
     newest_first: bool,
     limit: int,
 ) -> Sequence[OrderRow]:
     query = select(OrderRow).where(OrderRow.account_id == account_id, OrderRow.mode == mode)
-    if status == "working":
+    if only.status == "working":
         query = query.where(OrderRow.status.in_(_WORKING))
-    elif status is not None:
-        query = query.where(OrderRow.status == status)
-    if symbol is not None:
-        query = query.where(OrderRow.symbol == symbol)
+    else:
+        query = _equal(query, (OrderRow.status, only.status))
+    query = _equal(
+        query,
+        (OrderRow.symbol, only.symbol),
+        (OrderRow.side, only.side),
+        (OrderRow.type, only.type),
+        (OrderRow.group_id, only.group_id),
+    )
+    query = _within(query, OrderRow.submitted_at, only.start, only.end)
     return db.scalars(_by_seq(query, OrderRow.seq, after, newest_first).limit(limit)).all()
 
 
@@ -70,7 +89,7 @@ def executions(
     db: Session,
     account_id: UUID,
     mode: Mode,
-    order_id: UUID | None,
+    only: ExecutionFilters,
     after: int | None,
     newest_first: bool,
     limit: int,
@@ -78,17 +97,30 @@ def executions(
     query = select(ExecutionRow).where(
         ExecutionRow.account_id == account_id, ExecutionRow.mode == mode
     )
-    if order_id is not None:
-        query = query.where(ExecutionRow.order_id == order_id)
+    query = _equal(
+        query,
+        (ExecutionRow.order_id, only.order_id),
+        (ExecutionRow.symbol, only.symbol),
+        (ExecutionRow.side, only.side),
+    )
+    query = _within(query, ExecutionRow.at, only.start, only.end)
     return db.scalars(_by_seq(query, ExecutionRow.seq, after, newest_first).limit(limit)).all()
 
 
 def ledger(
-    db: Session, account_id: UUID, mode: Mode, after: int | None, newest_first: bool, limit: int
+    db: Session,
+    account_id: UUID,
+    mode: Mode,
+    only: LedgerFilters,
+    after: int | None,
+    newest_first: bool,
+    limit: int,
 ) -> Sequence[LedgerEntryRow]:
     query = select(LedgerEntryRow).where(
         LedgerEntryRow.account_id == account_id, LedgerEntryRow.mode == mode
     )
+    query = _equal(query, (LedgerEntryRow.kind, only.kind))
+    query = _within(query, LedgerEntryRow.at, only.start, only.end)
     return db.scalars(_by_seq(query, LedgerEntryRow.seq, after, newest_first).limit(limit)).all()
 
 
@@ -149,6 +181,26 @@ def _closing(after: str) -> tuple[int, UUID]:
     if not 0 <= number <= LARGEST_BIGINT:
         raise invalid_cursor()
     return number, closed_by
+
+
+def _equal(query: Select[R], *wanted: tuple[InstrumentedAttribute[Any], object]) -> Select[R]:
+    for column, value in wanted:
+        if value is not None:
+            query = query.where(column == value)
+    return query
+
+
+def _within(
+    query: Select[R],
+    time: InstrumentedAttribute[datetime],
+    start: datetime | None,
+    end: datetime | None,
+) -> Select[R]:
+    if start is not None:
+        query = query.where(time >= start)
+    if end is not None:
+        query = query.where(time < end)
+    return query
 
 
 def _by_seq(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import NoReturn
+from typing import Any, NoReturn
 from uuid import UUID, uuid4
 
 from redis.exceptions import RedisError
@@ -12,9 +12,12 @@ from api_gateway.orders.schemas import (
     Closing,
     OrderReplacement,
     OrderTicket,
+    PositionClosing,
+    ProtectionTicket,
     StopLossTicket,
     TakeProfitTicket,
 )
+from api_gateway.origin import current_origin
 from api_gateway.values import plain
 from shared.models.cash import CashKind, CashReply, LedgerEntry, MoveCash, arriving_half
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
@@ -27,9 +30,14 @@ from shared.models.orders import (
     OpenBooks,
     OrderReply,
     OrdersReply,
+    ProtectionStop,
+    ProtectionTarget,
+    ProtectPosition,
     Refusal,
     ReplaceOrder,
     Reply,
+    RiskCommand,
+    RiskReply,
     StopLoss,
     SubmitOrder,
     TakeProfit,
@@ -78,6 +86,7 @@ class OrderProcessor:
             mode=ticket.mode,
             client_order_id=client_order_id,
             submitted_by=f"user:{user_id}",
+            origin=current_origin(),
             symbol=Symbol(ticket.symbol),
             side=ticket.side,
             order_type=ticket.type,
@@ -110,6 +119,7 @@ class OrderProcessor:
             mode=mode,
             order_id=OrderId(order_id),
             submitted_by=f"user:{user_id}",
+            origin=current_origin(),
         )
         return _order(await self._ask(command, "It is safe to send this request again.", {}))
 
@@ -122,6 +132,7 @@ class OrderProcessor:
             account_id=AccountId(account_id),
             mode=mode,
             submitted_by=f"user:{user_id}",
+            origin=current_origin(),
             symbol=None if symbol is None else Symbol(symbol),
         )
         return _many(await self._ask(command, "It is safe to send this request again.", {}))
@@ -144,6 +155,7 @@ class OrderProcessor:
             order_id=OrderId(order_id),
             client_order_id=client_order_id,
             submitted_by=f"user:{user_id}",
+            origin=current_origin(),
             qty=_exact(replacement.qty),
             limit_price=_exact(replacement.limit_price),
             stop_price=_exact(replacement.stop_price),
@@ -170,11 +182,29 @@ class OrderProcessor:
             mode=closing.mode,
             client_order_id=client_order_id,
             submitted_by=f"user:{user_id}",
+            origin=current_origin(),
             symbol=None if symbol is None else Symbol(symbol),
             cancel_orders=closing.cancel_orders,
+            qty=_exact(closing.qty) if isinstance(closing, PositionClosing) else None,
+            percent=_exact(closing.percent) if isinstance(closing, PositionClosing) else None,
         )
         members = {"client_order_id": client_order_id}
         return _many(await self._ask(command, _SAME_ID, members))
+
+    async def risk(
+        self, command: type[RiskCommand], account_id: UUID, mode: Mode, **more: Any
+    ) -> RiskReply:
+        """`more` are further fields of the command."""
+        asked = command(
+            request_id=_request_id(),
+            reply_to=self._requests.reply_to,
+            account_id=AccountId(account_id),
+            mode=mode,
+            **more,
+        )
+        reply = await self._ask(asked, "It is safe to send this request again.", {})
+        assert isinstance(reply, RiskReply), "the processor answers risk commands with RiskReply"
+        return reply
 
     async def move_cash(
         self,
@@ -213,6 +243,40 @@ class OrderProcessor:
             AccountId(account_id), mode, left, _request_id(), self._requests.reply_to
         )
         return _cash(await self._ask(command, "It will be carried out.", {}))
+
+    async def protect(
+        self,
+        account_id: UUID,
+        user_id: UUID,
+        *,
+        symbol: str,
+        ticket: ProtectionTicket,
+        client_order_id: str,
+    ) -> OrderReply:
+        target, stop = ticket.take_profit, ticket.stop_loss
+        command = ProtectPosition(
+            request_id=_request_id(),
+            reply_to=self._requests.reply_to,
+            account_id=AccountId(account_id),
+            mode=ticket.mode,
+            client_order_id=client_order_id,
+            submitted_by=f"user:{user_id}",
+            origin=current_origin(),
+            symbol=Symbol(symbol),
+            take_profit=None
+            if target is None
+            else ProtectionTarget(
+                limit_price=_exact(target.limit_price), percent=_exact(target.percent)
+            ),
+            stop_loss=None
+            if stop is None
+            else ProtectionStop(
+                stop_price=_exact(stop.stop_price),
+                percent=_exact(stop.percent),
+                trail_percent=_exact(stop.trail_percent),
+            ),
+        )
+        return _order(await self._ask(command, _SAME_ID, {"client_order_id": client_order_id}))
 
     async def _ask(self, command: Command, advice: str, members: Mapping[str, object]) -> Reply:
         try:
@@ -272,6 +336,6 @@ def _many(reply: Reply) -> OrdersReply:
 
 
 def _refuse(refusal: Refusal, members: Mapping[str, object]) -> NoReturn:
-    given = {"limit": refusal.limit, "observed": refusal.observed}
+    given = {"limit": refusal.limit, "observed": refusal.observed, "level": refusal.level}
     told = {name: value for name, value in given.items() if value is not None}
     raise Refused(refusal.code, refusal.message, {**members, **told})

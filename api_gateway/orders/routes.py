@@ -1,13 +1,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Body, Response
 
 from api_gateway.cash.schemas import LedgerEntryView
 from api_gateway.dependencies import GatewayState, ReadableAccount, TradableAccount
 from api_gateway.documentation import problems
-from api_gateway.orders.actions import with_legs
-from api_gateway.orders.examples import CLOSINGS, REPLACEMENTS, TICKETS
+from api_gateway.orders.actions import protection_view, with_legs
+from api_gateway.orders.examples import CLOSINGS, PARTS, PROTECTIONS, REPLACEMENTS, TICKETS
+from api_gateway.orders.filters import ExecutionFilters, LedgerFilters, OrderFilters
 from api_gateway.orders.schemas import (
     CancelledOrders,
     ClosedPositions,
@@ -15,11 +16,13 @@ from api_gateway.orders.schemas import (
     ExecutionView,
     LotClosingView,
     LotView,
-    OrderFilter,
     OrderReplacement,
     OrderTicket,
     OrderView,
+    PositionClosing,
     PositionView,
+    ProtectionTicket,
+    ProtectionView,
     StrategyPositionView,
 )
 from api_gateway.paging import CursorText, Direction, Limit, Page
@@ -43,7 +46,7 @@ _LIST = problems(401, 404, 422, 503)
     "means: send it again with the `client_order_id` of that answer.",
     responses={
         200: {"model": OrderView, "description": "This order was submitted before"},
-        **problems(400, 401, 403, 404, 409, 413, 503),
+        **problems(400, 401, 403, 404, 409, 413, 429, 503),
         **problems(422, schema="OrderProblem"),
     },
 )
@@ -76,9 +79,8 @@ def _told(reply: OrderReply, response: Response) -> OrderView:
 def list_orders(
     scope: ReadableAccount,
     gateway: GatewayState,
+    only: OrderFilters,
     mode: Mode = "paper",
-    status: OrderFilter | None = None,
-    symbol: Symbol | None = None,
     direction: Direction = "newest",
     cursor: CursorText = None,
     limit: Limit = 100,
@@ -86,8 +88,7 @@ def list_orders(
     return gateway.orders.orders(
         scope.account_id,
         mode,
-        status=status,
-        symbol=symbol,
+        only,
         cursor=cursor,
         newest_first=direction == "newest",
         limit=limit,
@@ -121,7 +122,7 @@ async def cancel_order(scope: TradableAccount, order_id: UUID, gateway: GatewayS
     "on. An order that has ended meanwhile is not replaced (409 `order_not_working`).",
     responses={
         200: {"model": OrderView, "description": "This replacement was made before"},
-        **problems(400, 401, 403, 404, 409, 413, 503),
+        **problems(400, 401, 403, 404, 409, 413, 429, 503),
         **problems(422, schema="OrderProblem"),
     },
 )
@@ -158,7 +159,7 @@ async def cancel_orders(
     operation_id="closePositions",
     summary="Close all positions",
     description="One market order a position, all in one step.",
-    responses=problems(400, 401, 403, 404, 409, 413, 422, 503),
+    responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
 )
 async def close_positions(
     scope: TradableAccount,
@@ -173,23 +174,66 @@ async def close_positions(
     status_code=201,
     operation_id="closePosition",
     summary="Close the position in a symbol",
-    description="By a market order over the whole quantity, which is answered. 409 "
-    "`position_not_open` when there is none.",
+    description="By a market order over the whole quantity, or the part that `qty` or `percent` "
+    "says; it is answered. 409 `position_not_open` when there is none.",
     responses={
         200: {"model": OrderView, "description": "This order was made before"},
-        **problems(400, 401, 403, 404, 409, 413, 503),
+        **problems(400, 401, 403, 404, 409, 413, 429, 503),
         **problems(422, schema="OrderProblem"),
     },
 )
 async def close_position(
     scope: TradableAccount,
     symbol: Symbol,
-    closing: Annotated[Closing, Body(openapi_examples=CLOSINGS)],
+    closing: Annotated[PositionClosing, Body(openapi_examples=CLOSINGS | PARTS)],
     response: Response,
     gateway: GatewayState,
 ) -> OrderView:
     reply = await gateway.orders.close(scope.account_id, scope.caller.user_id, symbol, closing)
     return _told(reply, response)
+
+
+@router.put(
+    "/positions/{symbol:path}/protection",
+    operation_id="protectPosition",
+    summary="Protect the position in a symbol",
+    description="Exits whose quantity follows the position until it is closed, in the place of "
+    "those that protect it already. 409 `position_not_open` when there is nothing to protect.",
+    responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
+)
+async def protect_position(
+    scope: TradableAccount,
+    symbol: Symbol,
+    ticket: Annotated[ProtectionTicket, Body(openapi_examples=PROTECTIONS)],
+    gateway: GatewayState,
+) -> ProtectionView:
+    reply = await gateway.orders.protect(scope.account_id, scope.caller.user_id, symbol, ticket)
+    return protection_view(symbol, [reply.order, *reply.legs])
+
+
+@router.get(
+    "/positions/{symbol:path}/protection",
+    operation_id="getProtection",
+    summary="What protects the position in a symbol",
+    responses=_LIST,
+)
+def get_protection(
+    scope: ReadableAccount, symbol: Symbol, gateway: GatewayState, mode: Mode = "paper"
+) -> ProtectionView:
+    return gateway.orders.protection(scope.account_id, mode, symbol)
+
+
+@router.delete(
+    "/positions/{symbol:path}/protection",
+    status_code=204,
+    operation_id="unprotectPosition",
+    summary="Cancel what protects the position in a symbol",
+    responses=problems(401, 403, 404, 409, 422, 503),
+)
+async def unprotect_position(
+    scope: TradableAccount, symbol: Symbol, gateway: GatewayState, mode: Mode = "paper"
+) -> None:
+    await gateway.orders.unprotect(scope.account_id, scope.caller.user_id, mode, symbol)
 
 
 @router.get(
@@ -201,8 +245,8 @@ async def close_position(
 def list_executions(
     scope: ReadableAccount,
     gateway: GatewayState,
+    only: ExecutionFilters,
     mode: Mode = "paper",
-    order_id: Annotated[UUID | None, Query(description="Of this order only.")] = None,
     direction: Direction = "newest",
     cursor: CursorText = None,
     limit: Limit = 100,
@@ -210,7 +254,7 @@ def list_executions(
     return gateway.orders.executions(
         scope.account_id,
         mode,
-        order_id=order_id,
+        only,
         cursor=cursor,
         newest_first=direction == "newest",
         limit=limit,
@@ -291,11 +335,17 @@ def list_closed_lots(
 def list_ledger(
     scope: ReadableAccount,
     gateway: GatewayState,
+    only: LedgerFilters,
     mode: Mode = "paper",
     direction: Direction = "newest",
     cursor: CursorText = None,
     limit: Limit = 100,
 ) -> Page[LedgerEntryView]:
     return gateway.orders.ledger(
-        scope.account_id, mode, cursor=cursor, newest_first=direction == "newest", limit=limit
+        scope.account_id,
+        mode,
+        only,
+        cursor=cursor,
+        newest_first=direction == "newest",
+        limit=limit,
     )

@@ -1,4 +1,5 @@
-from typing import Annotated, Literal, Self
+from decimal import Decimal
+from typing import Annotated, Literal, Self, TypeVar
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -23,6 +24,8 @@ from shared.models.orders import (
     TimeInForce,
 )
 from shared.service.problems import ProblemBody
+
+TicketT = TypeVar("TicketT", bound=Input)
 
 
 class OrderReplacement(Input):
@@ -64,6 +67,67 @@ class Closing(Input):
         ),
     ] = False
     mode: Mode = "paper"
+
+
+class PositionClosing(Closing):
+    """Of one position, also of a part of it."""
+
+    qty: Annotated[PositiveDecimal | None, Field(examples=["5"])] = None
+    percent: Annotated[
+        PositiveDecimal | None,
+        Field(description="Of the position, up to 100; rounded down to whole lots."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _check_part(self) -> Self:
+        if self.qty is not None and self.percent is not None:
+            raise ValueError("say qty or percent, not both")
+        return self
+
+
+class ProtectionTargetTicket(Input):
+    limit_price: PositiveDecimal | None = None
+    percent: Annotated[PositiveDecimal | None, Field(examples=["5"])] = None
+
+    @model_validator(mode="after")
+    def _check_presence(self) -> Self:
+        return _with_one(self, self.limit_price, self.percent)
+
+
+class ProtectionStopTicket(Input):
+    stop_price: PositiveDecimal | None = None
+    percent: Annotated[PositiveDecimal | None, Field(examples=["2.5"])] = None
+    trail_percent: Annotated[
+        PositiveDecimal | None, Field(description="Of the best price since: a trailing stop.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _check_presence(self) -> Self:
+        return _with_one(self, self.stop_price, self.percent, self.trail_percent)
+
+
+def _with_one(ticket: TicketT, *ways: Decimal | None) -> TicketT:
+    if len([each for each in ways if each is not None]) != 1:
+        raise ValueError("say a price or a percent, one of them")
+    return ticket
+
+
+class ProtectionTicket(Input):
+    """Percents are of the position's average price, 0.1 to 10 in steps of 0.1."""
+
+    take_profit: ProtectionTargetTicket | None = None
+    stop_loss: ProtectionStopTicket | None = None
+    client_order_id: Annotated[
+        ClientOrderId | None,
+        Field(description="Names the request: sending it again gives the first orders."),
+    ] = None
+    mode: Mode = "paper"
+
+    @model_validator(mode="after")
+    def _check_presence(self) -> Self:
+        if self.take_profit is None and self.stop_loss is None:
+            raise ValueError("say take_profit, stop_loss, or both")
+        return self
 
 
 #: Field → types of orders that have it.
@@ -227,8 +291,16 @@ class OrderView(View):
     #: Of an order in a group: the id of the group's first order, and what it is for.
     group_id: UUID | None
     group_role: GroupRole | None
+    #: An exit whose quantity follows the position.
+    protects_position: bool
     #: The exits that belong to it, where one order is answered; lists have them as orders.
     legs: tuple["OrderView", ...] = ()
+
+
+class ProtectionView(View):
+    symbol: str
+    take_profit: OrderView | None
+    stop_loss: OrderView | None
 
 
 class CancelledOrders(View):

@@ -57,7 +57,7 @@ class DeploymentView(View):
     parameters: dict[str, JsonValue]
     symbols: list[str]
     timeframe: Timeframe
-    wanted: Literal["running", "stopped"]
+    wanted: Literal["running", "paused", "stopped"]
     status: Literal["starting", "running", "paused", "stopped"]
     #: Traceback of the exception that paused it.
     last_error: str | None

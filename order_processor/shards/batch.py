@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from order_processor.risk.records import RiskBatch
 from order_processor.shards.state import Cursors
 from shared.models.cash import CashMoved, LedgerEntry
 from shared.models.frames import encode_frame
@@ -19,6 +20,7 @@ from shared.models.orders import (
     Position,
     PositionChanged,
 )
+from shared.models.risk import RiskChanged
 from shared.models.topics import AccountTopicKind, account_topic
 from shared.trading.books import Books
 from shared.trading.changes import CashEntered, Change, OrderFilled, StopMoved, WorkingOrder
@@ -103,13 +105,14 @@ class Batch:
         self.events: list[EventRecord] = []
         self.frames: list[Frame] = []
         self.answers: list[Answer] = []
+        self.risk = RiskBatch()
         #: Commands whose cursor this batch moves.
         self.commands = 0
 
     @property
     def writes(self) -> bool:
         """Whether the books or the command cursor change: else only the tape has moved on."""
-        return bool(self.commands or self.ledger or self.opened or self.changed)
+        return bool(self.commands or self.ledger or self.opened or self.changed or self.risk)
 
     def record(self, books: Books, change: Change, tape_id: str) -> None:
         account = AccountId(books.account.id)
@@ -118,7 +121,7 @@ class Batch:
             moved = CashMoved(
                 account_id=account, mode=books.mode, entry=change.entry, tape_id=tape_id
             )
-            self._tell(account, books.mode, "cash", moved)
+            self.tell(account, books.mode, "cash", moved)
             return
         order = change.order
         if isinstance(change, StopMoved):
@@ -128,11 +131,11 @@ class Batch:
         told = updated(change, tape_id)
         if isinstance(change, OrderFilled):
             self._keep(order, None)
-            self._tell(account, books.mode, "orders", told)
+            self.tell(account, books.mode, "orders", told)
             self._record_fill(books, change, tape_id)
         else:
             self._keep(order, change.opened)
-            self._tell(account, books.mode, "orders", told)
+            self.tell(account, books.mode, "orders", told)
 
     def _keep(self, order: Order, opened: WorkingOrder | None) -> None:
         known = self.opened.get(order.id)
@@ -162,9 +165,9 @@ class Batch:
         )
         self._keep_strategy_position(account, mode, change)
         self._keep_lots(account, mode, change.lots)
-        self._tell(account, mode, "executions", told)
+        self.tell(account, mode, "executions", told)
         moved = PositionChanged(position=position, cash=change.cash, tape_id=tape_id)
-        self._tell(account, mode, "positions", moved)
+        self.tell(account, mode, "positions", moved)
 
     def _keep_strategy_position(self, account: AccountId, mode: Mode, change: OrderFilled) -> None:
         own, owner = change.strategy_holding, owner_name(change.execution.deployment_id)
@@ -183,8 +186,12 @@ class Batch:
     def _enter(self, account: UUID, mode: Mode, entry: LedgerEntry) -> None:
         self.ledger.append(LedgerRecord(**_fields(entry), account_id=account, mode=mode))
 
-    def _tell(
-        self, account: AccountId, mode: Mode, kind: AccountTopicKind, event: AccountEvent
+    def tell(
+        self,
+        account: AccountId,
+        mode: Mode,
+        kind: AccountTopicKind,
+        event: AccountEvent | RiskChanged,
     ) -> None:
         topic = account_topic(account, mode, kind)
         topic_seq = self._topic_seqs.get(topic, 0) + 1

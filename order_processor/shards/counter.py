@@ -15,6 +15,7 @@ from order_processor.shards.replies import (
     refusal,
     same_entry,
     same_order,
+    same_protection,
     same_replacement,
 )
 from order_processor.shards.sessions import Sessions
@@ -22,6 +23,7 @@ from order_processor.shards.state import BooksKey
 from shared.models.cash import CashReply, LedgerEntry, MoveCash
 from shared.models.identifiers import OrderId, Symbol
 from shared.models.orders import (
+    BooksCommand,
     BooksReply,
     CancelOrder,
     CancelOrders,
@@ -32,6 +34,7 @@ from shared.models.orders import (
     Order,
     OrderReply,
     OrdersReply,
+    ProtectPosition,
     ReplaceOrder,
     Reply,
     SubmitOrder,
@@ -62,7 +65,7 @@ class Counter:
         self._entries = entries
         self._currencies = currencies
 
-    def serve(self, books: Books, command: Command, tape_id: str) -> Outcome:
+    def serve(self, books: Books, command: BooksCommand, tape_id: str) -> Outcome:
         """The caller records the changes, in their order, before anything else happens."""
         if isinstance(command, OpenBooks):
             return BooksReply(request_id=command.request_id, cash=books.cash), ()
@@ -79,6 +82,8 @@ class Counter:
                 return OrdersReply(request_id=command.request_id, orders=orders), ended
             case ClosePositions():
                 return self._close(books, command, tape_id)
+            case ProtectPosition():
+                return self._protect(books, command, tape_id)
             case MoveCash():
                 return self._move_cash(books, command)
 
@@ -184,10 +189,35 @@ class Counter:
         reply = OrdersReply(request_id=command.request_id, orders=orders, not_closed=tuple(failed))
         return reply, changes
 
+    def _protect(self, books: Books, command: ProtectPosition, tape_id: str) -> Outcome:
+        names = (command.client_order_id, f"{command.client_order_id}.stop_loss")
+        first, leg = (self._find(command, _id_of(command, name)) for name in names)
+        if first is not None:
+            if same_protection(first, command):
+                return _repeated(command, first, [leg])
+            return refusal(command, CONFLICT), ()
+        if leg is not None:
+            return refusal(command, CONFLICT), ()
+        if not _signed(command.submitted_by):
+            return refusal(command, SUBMITTER), ()
+        changes = books.protect(
+            command,
+            self._instrument(command.symbol),
+            self._market.price_of(command.symbol),
+            self._market.now(),
+            tape_id,
+        )
+        if isinstance(changes, Refused):
+            return refusal(command, changes), ()
+        first, *others = (each.order for each in changes if each.opened is not None)
+        reply = OrderReply(request_id=command.request_id, order=first, legs=tuple(others))
+        return reply, changes
+
     def _closed_before(self, command: ClosePositions, known: list[Order]) -> Outcome:
         same = all(
             order.closes_position
             and order.replaces is None
+            and command.qty in (None, order.qty)
             and order.submitted_by == command.submitted_by
             for order in known
         )

@@ -11,6 +11,8 @@ from uuid import UUID
 
 from order_processor.errors import UnappliableError
 from order_processor.metrics import FILLS
+from order_processor.risk.audit import record_of
+from order_processor.risk.officer import RiskOfficer
 from order_processor.shards.acknowledgements import MarkDone
 from order_processor.shards.batch import Answer, Batch, MarkRecord, Sealed
 from order_processor.shards.clock import WallClock, moment, nanoseconds
@@ -38,10 +40,13 @@ from shared.models.orders import (
     CancelOrder,
     ClosePositions,
     Command,
+    EngageKillSwitch,
     EquityMarked,
     Order,
+    ProtectPosition,
     ReplaceOrder,
     Reply,
+    RiskCommand,
     SubmitOrder,
 )
 from shared.redis.keys import shard_of
@@ -103,6 +108,16 @@ class Desk:
         #: Books whose equity moved with prices, and those that had a fill, since they were told.
         self.moved: set[BooksKey] = set()
         self.filled: set[BooksKey] = set()
+        #: Acts on what the risk ladder forbids.
+        self.risk = RiskOfficer(
+            self._books,
+            self._market,
+            self._instruments,
+            self._record,
+            lambda: self.batch,
+            lambda: self._market_entry,
+            stored.halt_done,
+        )
         for books in stored.books:
             self._take_up(books)
 
@@ -168,8 +183,12 @@ class Desk:
             for key, books, change in self._market.match(body.trades):
                 self._record(key, books, change)
             self._market.take_prices(entry.id, body)
+            moved: set[BooksKey] = set()
             for symbol in body.last:
-                self.moved |= self._holders.get(symbol, set())
+                moved |= self._holders.get(symbol, set())
+            self.moved |= moved
+            self.risk.prices_moved(moved)
+            self.risk.check()
         elif isinstance(body, TimeMark):
             self._apply_mark(entry.id, body)
         elif isinstance(body, RunStarted):
@@ -250,6 +269,9 @@ class Desk:
                 unknown.again |= old is None
                 new_id = order_id_of(account_id, mode, command.client_order_id)
                 return [command.order_id, new_id], [] if old is None else [old.symbol]
+            case ProtectPosition():
+                names = [command.client_order_id, f"{command.client_order_id}.stop_loss"]
+                return [order_id_of(account_id, mode, each) for each in names], [command.symbol]
             case ClosePositions():
                 books = self._books.get((account_id, mode))
                 unknown.again |= books is None
@@ -258,6 +280,10 @@ class Desk:
                     symbols = [command.symbol]
                 names = [closing_id(command, symbol) for symbol in symbols]
                 return [order_id_of(account_id, mode, name) for name in names], symbols
+            case EngageKillSwitch(flatten=True):
+                books = self._books.get((account_id, mode))
+                unknown.again |= books is None
+                return [], [] if books is None else list(books.holdings)
             case _:
                 return [], []
 
@@ -301,6 +327,9 @@ class Desk:
             except Exception as error:
                 raise UnappliableError(entry.id) from error
             note(command, reply)
+            audited = record_of(command, reply)
+            if audited is not None:
+                self.batch.risk.audit.append(audited)
             self.batch.answers.append(Answer(command.reply_to, encode(reply)))
         self.command_cursor = entry.id
         self.batch.commands += 1
@@ -315,6 +344,8 @@ class Desk:
             return refusal(command, Refused("not_found", "There is no such account."))
         for change in books.open(self._market.now()):
             self._record(key, books, change)
+        if isinstance(command, RiskCommand):
+            return self.risk.serve(key, books, command)
         reply, changes = self._counter.serve(books, command, self._market_entry)
         for change in changes:
             self._record(key, books, change)
@@ -355,8 +386,10 @@ class Desk:
         key = (stored.account.id, stored.mode)
         if key in self._books:
             return
-        books = Books(stored.account, stored.mode, self._limits, stored.state)
+        price_of = self._market.price_of
+        books = Books(stored.account, stored.mode, self._limits, stored.state, price_of)
         self._books[key] = books
+        self.risk.take_up(key, books)
         self._terms_read[stored.account.id] = monotonic()
         self._topic_seqs.update(stored.topic_seqs)
         for symbol in {working.order.symbol for working in books.working.values()}:

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from order_processor.errors import LeaseLostError, UnappliableError
 from order_processor.metrics import SHARD_SECONDS
+from order_processor.risk.rules import RuleBook
 from order_processor.settings import OrderProcessorSettings
 from order_processor.shards.acknowledgements import Acknowledgements, participant
 from order_processor.shards.clock import WallClock
@@ -25,9 +26,11 @@ from order_processor.shards.equity import EquityMarker
 from order_processor.shards.feed import FedEntry, Inbox, TapeFeed
 from order_processor.shards.journal import Journal
 from order_processor.shards.sessions import Sessions
+from order_processor.shards.state import Unknowns
 from shared.database.leases import Lease
 from shared.redis import tape
 from shared.redis.topics import publish_frames
+from shared.trading.amounts import exact
 from shared.trading.terms import Limits
 from shared.utils.tasks import end_tasks
 
@@ -61,6 +64,7 @@ class ShardOwner:
         acknowledgements: Acknowledgements,
         wall: WallClock,
         sessions: Sessions,
+        rules: RuleBook,
         poisoned: set[str],
         stopping: asyncio.Event,
     ) -> None:
@@ -73,6 +77,7 @@ class ShardOwner:
         self._acknowledgements = acknowledgements
         self._wall = wall
         self._sessions = sessions
+        self._rules = rules
         self._poisoned = poisoned
         self._stopping = stopping
         self._wake = asyncio.Event()
@@ -109,6 +114,7 @@ class ShardOwner:
                         await self._acknowledge_mark()
                 await self._flush_cursors()
             finally:
+                self._rules.leave(self._wake)
                 self._feed.detach(self._inbox)
                 self._acknowledgements.withdraw(self._shard)
                 await self._committer.end()
@@ -129,6 +135,8 @@ class ShardOwner:
     # --- taking over -------------------------------------------------------------------------
 
     async def _recover(self) -> None:
+        await self._rules.refresh()
+        self._rules.watch(self._wake)
         stored = await self._journal.load(self._lease)
         self._desk = Desk(
             self._shard,
@@ -214,7 +222,7 @@ class ShardOwner:
     async def _wait(self) -> None:
         """For entries or commands, a failure, or until something is due."""
         overdue_s = _TAPE_OVERDUE_S if self._commands.waiting else None
-        waits = [self._expiry_wait_s(), overdue_s]
+        waits = [self._expiry_wait_s(), self._desk.risk.wait_s(), overdue_s]
         if not self._committer.busy:  # else the end of the commit wakes us
             waits += [self._equity.wait_s(self._desk), self._cursor_wait_s()]
         try:
@@ -252,9 +260,12 @@ class ShardOwner:
 
     async def _apply(self, entries: list[FedEntry]) -> None:
         """Apply tape entries, then the commands that were waiting for them."""
+        await self._follow_rules()
         desk, began = self._desk, perf_counter()
-        for entry in entries:
-            desk.apply_entry(entry)
+        with exact():
+            for entry in entries:
+                desk.apply_entry(entry)
+            desk.risk.check()
         room = self._settings.order_batch_commands - desk.batch.commands
         commands = self._commands.take(min(room, _COMMANDS_AT_ONCE), desk.has_applied)
         if commands:
@@ -279,8 +290,9 @@ class ShardOwner:
 
     async def _apply_commands(self, commands: list[CommandEntry]) -> None:
         try:
-            for command in commands:
-                self._desk.apply_command(command, poisoned=command.id in self._poisoned)
+            with exact():
+                for command in commands:
+                    self._desk.apply_command(command, poisoned=command.id in self._poisoned)
         except UnappliableError:
             # The memory is lost; the batch under way isn't, and its senders wait for answers.
             await self._committer.settle()
@@ -298,6 +310,17 @@ class ShardOwner:
             committer.begin(desk.seal(committer.published, equity))
         else:
             await self._equity.publish(equity)
+
+    async def _follow_rules(self) -> None:
+        """Take in new limits, and make sure that positions could be closed without waiting."""
+        risk = self._desk.risk
+        risk.take_rules(self._rules.current)
+        missing = risk.missing_instruments()
+        if missing:
+            unknown = Unknowns(symbols=missing)
+            found = await self._journal.look_up(unknown, self._desk.last_prices)
+            self._desk.learn(unknown, found)
+        risk.carry_out_halt()
 
     async def _acknowledge_mark(self) -> None:
         """Say that the last mark is done. Call it when all that is on the tape was applied.

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
+from order_processor.risk.repository import halt_done, risk_states
 from order_processor.shards.batch import BY_HAND
 from order_processor.shards.clock import nanoseconds
 from order_processor.shards.state import (
@@ -66,7 +67,7 @@ def load_shard(connection: Connection, shard: int, shards: int) -> StoredShard:
     if position(newest) > position(row.tape_cursor):
         _pass_over(connection, shard, newest)
         return load_shard(connection, shard, shards)
-    return StoredShard(Cursors(*row), last_prices, books)
+    return StoredShard(Cursors(*row), last_prices, books, halt_done(connection, shard))
 
 
 def _pass_over(connection: Connection, shard: int, entry_id: str) -> None:
@@ -154,6 +155,7 @@ def order_of(row: Row[Any]) -> Order:
         order_class=row.order_class,
         group_id=None if row.group_id is None else OrderId(row.group_id),
         group_role=row.group_role,
+        protects_position=row.protects_position,
     )
 
 
@@ -180,6 +182,9 @@ def _load_books(
     ids = [account_id for account_id, _ in loaded]
     for key in loaded:
         _load_numbers(connection, key, loaded[key])
+    for key, risk in risk_states(connection, ids).items():
+        if key in loaded:
+            loaded[key].state.risk = risk
     for row in connection.execute(
         text("SELECT * FROM positions WHERE account_id = ANY(:ids)"), {"ids": ids}
     ):
@@ -302,7 +307,8 @@ def _accounts(connection: Connection, ids: set[UUID]) -> dict[UUID, AccountTerms
         return {}
     rows = connection.execute(
         text(
-            "SELECT id, status, base_currency, paper_capital, paper_fee_bps, paper_slippage_bps"
+            "SELECT id, owner_id, status, base_currency, paper_capital, paper_fee_bps,"
+            " paper_slippage_bps"
             " FROM accounts WHERE id = ANY(:ids)"
         ),
         {"ids": list(ids)},
@@ -314,6 +320,7 @@ def _accounts(connection: Connection, ids: set[UUID]) -> dict[UUID, AccountTerms
             base_currency=row.base_currency,
             paper_capital=plain(row.paper_capital),
             costs=CostModel(plain(row.paper_fee_bps), plain(row.paper_slippage_bps)),
+            owner_id=row.owner_id,
         )
         for row in rows
     }

@@ -1,9 +1,11 @@
 """Answers to commands that need no books."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 import structlog
+from prometheus_client import Counter
 
 from order_processor.metrics import COMMANDS
 from shared.models.cash import CashReply, LedgerEntry, MoveCash
@@ -11,6 +13,7 @@ from shared.models.orders import (
     Command,
     Order,
     OrderReply,
+    ProtectPosition,
     Refusal,
     ReplaceOrder,
     Reply,
@@ -48,6 +51,7 @@ def refusal(command: Command, why: Refused) -> Refusal:
         message=why.message,
         limit=why.limit,
         observed=why.observed,
+        level=why.level,
     )
 
 
@@ -69,6 +73,7 @@ def _same_part(order: Order, command: SubmitOrder) -> bool:
     return (
         order.replaces is None
         and not order.closes_position
+        and not order.protects_position
         and order.symbol == command.symbol
         and order.side == command.side
         and order.type == command.order_type
@@ -92,6 +97,17 @@ def same_entry(entry: LedgerEntry, command: MoveCash) -> bool:
         and entry.submitted_by == command.submitted_by
         and entry.transfer_id == command.transfer_id
         and entry.counterpart_id == command.counterpart_id
+    )
+
+
+def same_protection(order: Order, command: ProtectPosition) -> bool:
+    """Percents are of a price that may have changed since: they are not looked at again."""
+    return (
+        order.protects_position
+        and order.replaces is None
+        and order.symbol == command.symbol
+        and order.submitted_by == command.submitted_by
+        and (order.group_role == "take_profit") == (command.take_profit is not None)
     )
 
 
@@ -123,6 +139,11 @@ def _same_stop(order: Order, command: SubmitOrder) -> bool:
     return order.stop_price == command.stop_price
 
 
+@lru_cache(maxsize=256)
+def _counted(kind: str, outcome: str) -> Counter:
+    return COMMANDS.labels(kind, outcome)
+
+
 def note(command: Command, reply: Reply) -> None:
     """Count it, and log it with the request that it came from. It is not committed yet."""
     if isinstance(reply, Refusal):
@@ -134,7 +155,7 @@ def note(command: Command, reply: Reply) -> None:
     else:
         outcome = "ok"
     kind = type(command).__struct_config__.tag
-    COMMANDS.labels(kind, outcome).inc()
+    _counted(kind, outcome).inc()
     log.debug(
         "command_applied",
         request_id=command.request_id,

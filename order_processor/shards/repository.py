@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.sql.elements import TextClause
 
 from order_processor.errors import CursorMovedError
+from order_processor.risk.repository import write_risk
 from order_processor.shards.batch import Batch, MarkRecord
 from order_processor.shards.state import Cursors
 from shared.models.base import encode
@@ -30,7 +31,7 @@ _OPENED = _insert(
     " time_in_force, qty, limit_price, status, filled_qty, avg_fill_price, reason_code, reason,"
     " seq, submitted_at, updated_at, reserved, tape_id, stop_price, trail_price, trail_percent,"
     " hwm, triggered_at, expires_at, replaces, replaced_by, closes_position, order_class,"
-    " group_id, group_role",
+    " group_id, group_role, protects_position",
 )
 _CHANGED = """
     UPDATE orders AS o
@@ -87,6 +88,11 @@ _EVENTS = """
       FROM json_to_recordset(:events)
            AS r (seq bigint, account_id uuid, topic text, topic_seq bigint, frame text)
 """
+_AUDIT = _insert(
+    "order_audit",
+    "account_id, mode, actor, ip, user_agent, request_id, command, order_id, client_order_id,"
+    " symbol, detail, outcome, code, limit_value, observed, level",
+)
 _FORGET_PRICES = "DELETE FROM order_shard_marks WHERE shard = :shard"
 _PRICES = """
     INSERT INTO order_shard_marks (shard, symbol, price, at, tape_id)
@@ -130,11 +136,14 @@ def write(
         "ledger_entries": (_LEDGER, batch.ledger),
         "events": (_EVENTS, batch.events),
         "prices": (_PRICES, prices),
+        "order_audit": (_AUDIT, batch.risk.audit),
     }
     statements = [statement for statement, rows in parts.values() if rows]
     if forget_first:
         statements.insert(0, _FORGET_PRICES)
     documents = {name: encode(rows).decode() for name, (_, rows) in parts.items() if rows}
+    if batch.risk:
+        write_risk(connection, shard, batch.risk)
     moved = connection.execute(
         _together((*statements, _CURSORS)),
         {

@@ -48,6 +48,8 @@ class StoredShard(msgspec.Struct):
     cursors: Cursors
     last_prices: dict[Symbol, LastPrice]
     books: list[StoredBooks]
+    #: The last kill of the platform that the shard has carried out.
+    halt_done: int = 0
 
 
 class Unknowns(msgspec.Struct):

@@ -6,11 +6,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row, text
 
+from order_processor.risk.repository import risk_states
 from order_processor.shards.clock import wall_clock
 from order_processor.shards.recovery import ledger_entry_of, order_of
 from shared.models.cash import LedgerEntry
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.orders import EquityMarked, Execution, Order, Position
+from shared.models.risk import RiskState
 from shared.models.topics import AccountTopicKind, account_topic
 from shared.redis.keys import shard_of
 from shared.trading.amounts import ZERO, plain, rounded
@@ -55,7 +57,9 @@ _CASH = text(
 )
 _LAST_PRICES = text("SELECT symbol, price FROM order_shard_marks WHERE shard = :shard")
 
-Snapshot = list[Order] | list[Execution] | list[Position] | list[LedgerEntry] | EquityMarked
+Snapshot = (
+    list[Order] | list[Execution] | list[Position] | list[LedgerEntry] | EquityMarked | RiskState
+)
 
 
 class Snapshots:
@@ -94,6 +98,8 @@ class Snapshots:
         if kind == "executions":
             newest = connection.execute(_NEWEST_EXECUTIONS, books | {"recent": RECENT}).all()
             return seq, [_execution(row) for row in reversed(newest)]
+        if kind == "risk":
+            return seq, risk_states(connection, [account_id]).get((account_id, mode), RiskState())
         if kind == "cash":
             entries = connection.execute(_NEWEST_CASH, books | {"recent": RECENT}).all()
             return seq, [ledger_entry_of(row) for row in reversed(entries)]

@@ -14,6 +14,7 @@ import msgspec
 from shared.models.base import Message
 from shared.models.cash import CashMoved, CashReply, MoveCash
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
+from shared.models.risk import RiskState
 
 Side = Literal["buy", "sell"]
 OrderType = Literal["market", "limit", "stop", "stop_limit", "trailing_stop"]
@@ -36,6 +37,13 @@ OrderStatus = Literal[
 
 
 # --- what users and strategies ask for -------------------------------------------------------
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where a person's command came from, for the audit trail."""
+
+    ip: str
+    user_agent: str
 
 
 class TakeProfit(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +90,7 @@ class SubmitOrder(Message, frozen=True, tag="submit_order"):
     order_class: OrderClass = "simple"
     take_profit: TakeProfit | None = None
     stop_loss: StopLoss | None = None
+    origin: Origin | None = None
 
 
 class CancelOrder(Message, frozen=True, tag="cancel_order"):
@@ -91,6 +100,7 @@ class CancelOrder(Message, frozen=True, tag="cancel_order"):
     mode: Mode
     order_id: OrderId
     submitted_by: str
+    origin: Origin | None = None
 
 
 class CancelOrders(Message, frozen=True, tag="cancel_orders"):
@@ -102,6 +112,7 @@ class CancelOrders(Message, frozen=True, tag="cancel_orders"):
     mode: Mode
     submitted_by: str
     symbol: Symbol | None = None
+    origin: Origin | None = None
 
 
 class ReplaceOrder(Message, frozen=True, tag="replace_order"):
@@ -123,10 +134,11 @@ class ReplaceOrder(Message, frozen=True, tag="replace_order"):
     stop_price: Decimal | None = None
     trail_price: Decimal | None = None
     trail_percent: Decimal | None = None
+    origin: Origin | None = None
 
 
 class ClosePositions(Message, frozen=True, tag="close_positions"):
-    """Sell what is held at the market: of one symbol, or of all.
+    """Sell what is held at the market: of one symbol (also a part of it), or of all.
 
     Of one, the order has this client order id; of all, each has it followed by `.` and its
     symbol. Sent again, it gives the first orders and makes none.
@@ -141,6 +153,43 @@ class ClosePositions(Message, frozen=True, tag="close_positions"):
     symbol: Symbol | None = None
     #: Cancel the working orders of the symbols first: those to sell hold the position.
     cancel_orders: bool = False
+    #: Of one symbol, at most one of the two: a part of it, or percent of it (above 0, up to 100),
+    #: rounded down to whole lots.
+    qty: Decimal | None = None
+    percent: Decimal | None = None
+    origin: Origin | None = None
+
+
+class ProtectionTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the two. Percents are of the position's average price, 0.1 to 10 in steps of 0.1."""
+
+    limit_price: Decimal | None = None
+    percent: Decimal | None = None
+
+
+class ProtectionStop(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the three."""
+
+    stop_price: Decimal | None = None
+    percent: Decimal | None = None
+    #: Of the best price since: a trailing stop.
+    trail_percent: Decimal | None = None
+
+
+class ProtectPosition(Message, frozen=True, tag="protect_position"):
+    """Exits that follow the position's quantity until it is closed. They take the place of those
+    that protect it already. Sent again, it gives the first orders and changes nothing."""
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    client_order_id: str
+    submitted_by: str
+    symbol: Symbol
+    take_profit: ProtectionTarget | None = None
+    stop_loss: ProtectionStop | None = None
+    origin: Origin | None = None
 
 
 class OpenBooks(Message, frozen=True, tag="open_books"):
@@ -152,9 +201,63 @@ class OpenBooks(Message, frozen=True, tag="open_books"):
     mode: Mode
 
 
-Command = (
-    SubmitOrder | CancelOrder | CancelOrders | ReplaceOrder | ClosePositions | MoveCash | OpenBooks
+class EngageKillSwitch(Message, frozen=True, tag="engage_kill_switch"):
+    """Cancel all orders, take no more, pause the strategies; `flatten` closes positions as well.
+
+    Engaged again it changes nothing, but flattens when that is asked for the first time.
+    """
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    submitted_by: str
+    reason: str
+    flatten: bool = False
+    origin: Origin | None = None
+
+
+class ReleaseKillSwitch(Message, frozen=True, tag="release_kill_switch"):
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    submitted_by: str
+    origin: Origin | None = None
+
+
+class AcknowledgeLoss(Message, frozen=True, tag="acknowledge_loss"):
+    """Let orders pass again after the loss limit was reached; the loss counts anew from here."""
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    submitted_by: str
+    origin: Origin | None = None
+
+
+class SeeRisk(Message, frozen=True, tag="see_risk"):
+    """Tell how things stand; changes nothing."""
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+
+
+RiskCommand = EngageKillSwitch | ReleaseKillSwitch | AcknowledgeLoss | SeeRisk
+BooksCommand = (
+    SubmitOrder
+    | CancelOrder
+    | CancelOrders
+    | ReplaceOrder
+    | ClosePositions
+    | ProtectPosition
+    | MoveCash
+    | OpenBooks
 )
+Command = BooksCommand | RiskCommand
 
 
 # --- what they are told ----------------------------------------------------------------------
@@ -200,6 +303,8 @@ class Order(msgspec.Struct, frozen=True):
     #: Of an order in a group: the id of the group's first order, for good, and what it is for.
     group_id: OrderId | None = None
     group_role: GroupRole | None = None
+    #: An exit whose quantity follows the position.
+    protects_position: bool = False
 
 
 class Execution(msgspec.Struct, frozen=True):
@@ -270,9 +375,34 @@ class Refusal(Message, frozen=True, tag="refusal"):
     #: The limit that refused it and the value it saw, where there are such.
     limit: str | None = None
     observed: str | None = None
+    #: Of the risk ladder, when one of its limits refused it.
+    level: str | None = None
 
 
-Reply = OrderReply | OrdersReply | CashReply | BooksReply | Refusal
+class LimitUse(msgspec.Struct, frozen=True):
+    kind: str
+    level: str
+    limit: str
+    used: str
+
+
+class RiskReply(Message, frozen=True, tag="risk_reply"):
+    """How the books stand after the commit, at the last prices."""
+
+    request_id: str
+    at: datetime
+    state: RiskState
+    gross_exposure: Decimal
+    net_exposure: Decimal
+    #: Since the reset that the loss limit counts from; below zero it is a gain.
+    loss: Decimal
+    open_orders: int
+    #: Why the platform's kill switch is engaged; None when it isn't.
+    halted: str | None
+    limits: tuple[LimitUse, ...]
+
+
+Reply = OrderReply | OrdersReply | CashReply | BooksReply | RiskReply | Refusal
 
 
 # --- what happened: frames of the account topics ---------------------------------------------

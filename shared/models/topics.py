@@ -7,13 +7,14 @@ from uuid import UUID
 
 from shared.models.identifiers import TIMEFRAMES, Mode, Timeframe
 
-AccountTopicKind = Literal["orders", "executions", "positions", "cash", "equity"]
+AccountTopicKind = Literal["orders", "executions", "positions", "cash", "equity", "risk"]
 ACCOUNT_TOPIC_KINDS: tuple[AccountTopicKind, ...] = (
     "orders",
     "executions",
     "positions",
     "cash",
     "equity",
+    "risk",
 )
 #: Market time, mark by mark; a client that acknowledges it takes part in pacing.
 TIME_TOPIC = "time"

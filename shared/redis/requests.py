@@ -65,6 +65,9 @@ class OrderRequests:
         self._shards = shards
         #: Who waits, by request id.
         self._waiting: dict[str, set[asyncio.Future[Reply]]] = {}
+        #: Commands to be sent (stream, body, told when it was), and who sends them.
+        self._outbox: list[tuple[str, bytes, asyncio.Future[None]]] = []
+        self._sending: asyncio.Task[None] | None = None
         #: Put this into the `reply_to` of every command.
         self.reply_to = replies(uuid4().hex)
 
@@ -77,6 +80,8 @@ class OrderRequests:
             yield
         finally:
             await end_tasks([task])
+            if self._sending is not None:
+                await self._sending
 
     async def ask(self, command: Command, timeout_s: float) -> Reply:
         """Send `command` and wait; raises AnswerOverdueError, or a redis error if it can't be sent.
@@ -85,11 +90,41 @@ class OrderRequests:
         """
         stream = order_commands(shard_of(command.account_id, self._shards))
         with self._awaiting([command.request_id]) as futures:
-            await self._redis.xadd(stream, {"b": encode(command)})
+            await self._send(stream, encode(command))
             try:
                 return await asyncio.wait_for(futures[command.request_id], timeout_s)
             except TimeoutError as error:
                 raise AnswerOverdueError(command.request_id) from error
+
+    async def _send(self, stream: str, body: bytes) -> None:
+        """Commands that come while others are being sent go together, in their order: one round
+        trip for all of them. Raises a redis error when it is unknown whether it was sent."""
+        sent = asyncio.get_running_loop().create_future()
+        self._outbox.append((stream, body, sent))
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send_outbox(), name="order-commands")
+        await sent
+
+    async def _send_outbox(self) -> None:
+        try:
+            while self._outbox:
+                outbox, self._outbox = self._outbox, []
+                pipeline = self._redis.pipeline(transaction=False)
+                for stream, body, _ in outbox:
+                    pipeline.xadd(stream, {"b": body})
+                try:
+                    results = await pipeline.execute(raise_on_error=False)
+                except Exception as error:  # noqa: BLE001 - each who asked is told
+                    results = [error] * len(outbox)
+                for (_, _, sent), result in zip(outbox, results, strict=True):
+                    if sent.done():
+                        continue  # who asked has given up
+                    if isinstance(result, Exception):
+                        sent.set_exception(result)
+                    else:
+                        sent.set_result(None)
+        finally:
+            self._sending = None
 
     async def ask_all(self, commands: Sequence[Command], timeout_s: float) -> dict[str, Reply]:
         """Send commands, in order and in one round trip.

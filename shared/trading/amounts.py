@@ -5,6 +5,7 @@ so that what is in memory and what is stored are the same number.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from decimal import (
     ROUND_CEILING,
     ROUND_FLOOR,
@@ -32,6 +33,11 @@ _DIGITS = 80
 _CONTEXT = Context(prec=_DIGITS)
 
 
+def exact() -> AbstractContextManager[Context]:
+    """A block with enough digits for any amount: calculations within don't set them up each."""
+    return _localcontext(_CONTEXT)
+
+
 def exactly(function: Callable[P, T]) -> Callable[P, T]:
     """Run with enough digits for any amount, whatever context the caller's thread has."""
 
@@ -39,7 +45,7 @@ def exactly(function: Callable[P, T]) -> Callable[P, T]:
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         if getcontext().prec == _DIGITS:  # within another exact calculation
             return function(*args, **kwargs)
-        with _localcontext(_CONTEXT):
+        with exact():
             return function(*args, **kwargs)
 
     return run

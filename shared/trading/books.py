@@ -12,7 +12,14 @@ import msgspec
 
 from shared.models.cash import MoveCash
 from shared.models.identifiers import Mode, OrderId, Symbol
-from shared.models.orders import ClosePositions, Order, ReplaceOrder, SubmitOrder
+from shared.models.orders import (
+    ClosePositions,
+    Order,
+    ProtectPosition,
+    ReplaceOrder,
+    SubmitOrder,
+)
+from shared.models.risk import RiskState
 from shared.trading.amounts import ZERO, exactly
 from shared.trading.cash import fault_of_entry
 from shared.trading.changes import CashEntered, Change, OrderChanged, WorkingOrder
@@ -26,6 +33,8 @@ from shared.trading.lots import Lot, Lots
 from shared.trading.matching import Reach
 from shared.trading.paper import PaperMarket
 from shared.trading.positions import Holding
+from shared.trading.protection import exits_of
+from shared.trading.risk_guard import PriceOf, RiskGuard
 from shared.trading.settlement import Settlement
 from shared.trading.strategy_positions import Owner, StrategyPositions
 from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
@@ -47,10 +56,22 @@ class BooksState(msgspec.Struct):
     lot_seq: int = 0
     #: Each with whether it still waits for its first print.
     working: list[tuple[WorkingOrder, bool]] = []
+    risk: RiskState = msgspec.field(default_factory=RiskState)
+
+
+def _no_price(_: Symbol) -> Decimal | None:
+    return None
 
 
 class Books:
-    def __init__(self, account: AccountTerms, mode: Mode, limits: Limits, state: BooksState):
+    def __init__(
+        self,
+        account: AccountTerms,
+        mode: Mode,
+        limits: Limits,
+        state: BooksState,
+        price_of: PriceOf = _no_price,
+    ):
         #: Replaced by the owner when the account's terms change.
         self.account = account
         self.mode = mode
@@ -68,6 +89,7 @@ class Books:
         self._lifecycle = Lifecycle(self._orders, self._settlement)
         self._groups = Groups(self._orders, self._lifecycle, self._settlement)
         self._market = PaperMarket(self._orders, self._settlement, self._lifecycle, self._groups)
+        self.risk = RiskGuard(self._orders, self._settlement, state.risk, price_of)
         # Entries first, whose exits work for what they have filled.
         for working, _ in sorted(state.working, key=lambda each: is_exit(each[0].order)):
             self._groups.join(working)
@@ -173,9 +195,12 @@ class Books:
         tick = instrument.tick_size
         ends = session_close if command.time_in_force == "day" else command.expires_at
         ends = None if ends is None else ends.astimezone(UTC)
-        if len(parts) > 1:
-            fault = exits_fault({role: part for role, part in parts if role is not None})
-            return fault or self._begin_group(parts, tick, last_price, at, ends, tape_id)
+        exits = {role: part for role, part in parts if role is not None}
+        fault = (exits_fault(exits) if exits else None) or self.risk.rate_fault(command, at)
+        if fault is not None:
+            return fault
+        if exits:
+            return self._begin_group(parts, tick, last_price, at, ends, tape_id)
         reserve, obstacle = self._weigh(command, tick, last_price)
         new = self._number(command, at, ends, last_price, tick)
         return [self._lifecycle.begin(new, tick, reserve, obstacle, tape_id, at)]
@@ -232,6 +257,7 @@ class Books:
         if isinstance(draft, Refused):
             return draft
         fault = fault_of(draft, self.account, instrument, self._limits, None, at)
+        fault = fault or self.risk.rate_fault(draft, at)
         if fault is not None:
             return fault
         fault = self._groups.fault_of_replacing(working, draft)
@@ -245,7 +271,7 @@ class Books:
         reserve, obstacle = self._weigh(draft, tick, last_price, freed=freed)
         new = self._number(draft, at, None, None if held else last_price, tick)
         new = successor(new, old, tick)
-        if obstacle is not None and not held:
+        if obstacle is not None and not held and not old.protects_position:
             return [self._lifecycle.begin(new, tick, reserve, obstacle, tape_id, at)]
         replaced = self._lifecycle.end(working, "replace", at)
         working.order = msgspec.structs.replace(working.order, replaced_by=new.id)
@@ -273,18 +299,70 @@ class Books:
         holding = self._settlement.holdings.get(symbol)
         if holding is None or holding.qty <= 0:
             return Refused("position_not_open", f"There is no position in {symbol}.")
-        draft = closing(holding, command)
+        lot = Decimal(1) if instrument is None else instrument.lot_size
+        draft = closing(holding, command, lot)
+        if isinstance(draft, Refused):
+            return draft
         fault = fault_of(draft, self.account, instrument, self._limits, None, at)
         if fault is not None:
             return fault
         assert instrument is not None, "fault_of refuses an unknown symbol"
         tick = instrument.tick_size
         freed = self._orders.working_in(symbol) if command.cancel_orders else []
-        reserve, obstacle = self._weigh(draft, tick, last_price, freed=freed)
+        reserve, obstacle = self._weigh(draft, tick, last_price, freed, closes=True)
         ended = [] if obstacle else self._cancel_each(freed, at)
         new = self._number(draft, at, None, last_price, tick)
         new = msgspec.structs.replace(new, closes_position=True)
         return [*ended, self._lifecycle.begin(new, tick, reserve, obstacle, tape_id, at)]
+
+    @exactly
+    def protect(
+        self,
+        command: ProtectPosition,
+        instrument: Instrument | None,
+        last_price: Decimal | None,
+        at: datetime,
+        tape_id: str,
+    ) -> Refused | list[OrderChanged]:
+        """The exits that protected the position before, as they ended, then the new ones.
+
+        When it is refused, the old ones work on.
+        """
+        holding = self._settlement.holdings.get(command.symbol)
+        if holding is None or not holding.qty:
+            return Refused("position_not_open", f"There is no position in {command.symbol}.")
+        if instrument is None:
+            return Refused("unknown_symbol", f"There is no instrument {command.symbol!r}.")
+        parts = exits_of(holding, command, instrument)
+        if isinstance(parts, Refused):
+            return parts
+        for role, part in parts:
+            fault = fault_of(part, self.account, instrument, self._limits, None, at)
+            if fault is not None:
+                return of_leg(fault, role)
+            if part.order_type == "trailing_stop" and last_price is None:
+                return Refused("no_market_price", f"{command.symbol} has not traded yet.")
+        fault = exits_fault({role: part for role, part in parts if role is not None})
+        if fault is not None:
+            return fault
+        ended = self._groups.unprotect(command.symbol, at)
+        group_id: OrderId | None = None
+        begun: list[OrderChanged] = []
+        for role, part in parts:
+            new = self._number(part, at, None, last_price, instrument.tick_size)
+            group_id = group_id or new.id
+            new = msgspec.structs.replace(
+                new,
+                order_class="oco" if len(parts) > 1 else "simple",
+                group_id=group_id,
+                group_role=role,
+                protects_position=True,
+            )
+            change = self._lifecycle.begin(new, instrument.tick_size, ZERO, None, tape_id, at)
+            assert change.opened is not None, "nothing forbids it"
+            self._groups.join(change.opened)
+            begun.append(change)
+        return [*ended, *begun]
 
     def _weigh(
         self,
@@ -292,11 +370,13 @@ class Books:
         tick: Decimal,
         last_price: Decimal | None,
         freed: Sequence[WorkingOrder] = (),
+        *,
+        closes: bool = False,
     ) -> tuple[Decimal, Refused | None]:
         """What the order reserves, and what forbids it, when `freed` no longer work."""
         reserve = reserve_for(command, self.account.costs, tick, last_price, self._limits)
         freed_cash, freed_qty = self._orders.freed_without(freed) if freed else (ZERO, ZERO)
-        obstacle = obstacle_to(
+        obstacle = self.risk.obstacle_to(command, last_price, freed, closes=closes) or obstacle_to(
             command,
             last_price=last_price,
             reserve=reserve,

@@ -1,6 +1,7 @@
 """What happens in the books, as values that can be stored and published."""
 
 from decimal import Decimal
+from functools import lru_cache
 from uuid import UUID
 
 import msgspec
@@ -17,6 +18,8 @@ from shared.trading.positions import Holding
 _ORDERS = UUID("6f1c2c5e-3a0b-4f57-9d1e-0b8f6f0c9a11")
 
 
+# An order on its way is asked for several times.
+@lru_cache(maxsize=4096)
 def order_id_of(account_id: UUID, mode: Mode, client_order_id: str) -> OrderId:
     """The same for the same command, so that one applied again after a crash is recognised."""
     return OrderId(named_id(_ORDERS, f"{account_id}/{mode}/{client_order_id}"))

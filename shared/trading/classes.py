@@ -25,9 +25,16 @@ def parts_of(order: SubmitOrder) -> list[Part]:
     take_profit = order.take_profit
     plain = msgspec.structs.replace(order, take_profit=None, stop_loss=None)
     if order.order_class == "oco":
-        assert take_profit is not None, "class_fault wants both"
-        first = msgspec.structs.replace(plain, limit_price=take_profit.limit_price)
-        return [("take_profit", first), ("stop_loss", _stop_loss(order, order.side))]
+        exits: list[Part] = []
+        if take_profit is not None:
+            first = msgspec.structs.replace(plain, limit_price=take_profit.limit_price)
+            exits.append(("take_profit", first))
+        if order.stop_loss is not None:
+            stop = _stop_loss(order, order.side)
+            if not exits:  # alone, to protect a position
+                stop = msgspec.structs.replace(stop, client_order_id=order.client_order_id)
+            exits.append(("stop_loss", stop))
+        return exits
     parts: list[Part] = [("entry", plain)]
     side: Side = "sell" if order.side == "buy" else "buy"
     if take_profit is not None:

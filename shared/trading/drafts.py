@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from shared.models.orders import ClosePositions, Order, ReplaceOrder, SubmitOrder
-from shared.trading.amounts import ZERO, plain
+from shared.trading.amounts import ZERO, plain, shown
 from shared.trading.changes import order_id_of
 from shared.trading.matching import awaits_trigger, with_mark
 from shared.trading.positions import Holding
@@ -121,13 +121,41 @@ def successor(new: Order, old: Order, tick: Decimal) -> Order:
         order_class=old.order_class,
         group_id=old.group_id,
         group_role=old.group_role,
+        protects_position=old.protects_position,
     )
     if kept.type == "trailing_stop" and awaits_trigger(old):
         return with_mark(kept, old.hwm, tick)
     return kept
 
 
-def closing(holding: Holding, command: ClosePositions) -> SubmitOrder:
+def closing(holding: Holding, command: ClosePositions, lot: Decimal) -> SubmitOrder | Refused:
+    """The order that closes the position, or the part of it that the command says."""
+    qty = holding.qty
+    if command.qty is not None and command.percent is not None:
+        return Refused("qty_ambiguous", "Say a quantity or a percent, not both.")
+    if command.qty is not None:
+        qty = command.qty
+        if qty.is_finite() and qty > holding.qty:
+            return Refused(
+                "qty_exceeds_position",
+                "There is less in the position than that.",
+                limit=shown(holding.qty),
+                observed=shown(qty),
+            )
+    if command.percent is not None:
+        if not command.percent.is_finite() or not 0 < command.percent <= 100:
+            return Refused(
+                "invalid_percent",
+                "The percent must be above 0 and at most 100.",
+                limit="100",
+                observed=shown(command.percent),
+            )
+        if command.percent != 100:
+            qty = (holding.qty * command.percent / 100) // lot * lot
+        if not qty:
+            return Refused(
+                "qty_below_lot", "That part of the position is less than one lot.", shown(lot), "0"
+            )
     return SubmitOrder(
         request_id=command.request_id,
         reply_to=command.reply_to,
@@ -139,7 +167,7 @@ def closing(holding: Holding, command: ClosePositions) -> SubmitOrder:
         side="sell",
         order_type="market",
         time_in_force="gtc",
-        qty=holding.qty,
+        qty=qty,
     )
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
-from shared.models.identifiers import OrderId
+from shared.models.identifiers import OrderId, Symbol
 from shared.models.orders import GroupRole, Order, SubmitOrder
 from shared.trading.amounts import ZERO
 from shared.trading.changes import OrderChanged, OrderFilled, WorkingOrder
@@ -24,6 +24,8 @@ from shared.trading.working import WorkingOrders, is_exit
 
 _ENTRY_ENDED = Refused("entry_ended", "The entry that it was to follow ended before it filled.")
 _OTHER_FILLED = Refused("other_exit_filled", "Another exit of the group has filled.")
+_POSITION_CLOSED = Refused("position_closed", "The position that it protected was closed.")
+_PROTECTED_ANEW = Refused("protection_replaced", "The position was protected anew.")
 _GROUP_CANCELLED = Refused("group_cancelled", "An exit of its group was cancelled.")
 
 
@@ -34,6 +36,8 @@ class Groups:
         self._settlement = settlement
         #: Working members by group, and by id.
         self._members: dict[OrderId, dict[OrderId, WorkingOrder]] = {}
+        #: Groups that protect the position in a symbol.
+        self._protecting: dict[Symbol, OrderId] = {}
 
     def join(self, working: WorkingOrder) -> None:
         """Before it starts to work; an exit after its entry, if that works."""
@@ -41,7 +45,9 @@ class Groups:
         if order.group_id is None:
             return
         self._members.setdefault(order.group_id, {})[order.id] = working
-        if is_exit(order):
+        if order.protects_position:
+            self._protecting[order.symbol] = order.group_id
+        elif is_exit(order):
             entry = self.entry_of(order)
             working.withheld = ZERO if entry is None else _left(entry)
 
@@ -66,6 +72,8 @@ class Groups:
         del members[order.id]
         if not members:
             del self._members[order.group_id]
+            if order.protects_position:
+                del self._protecting[order.symbol]
 
     def fault_of_replacing(self, working: WorkingOrder, draft: SubmitOrder) -> Refused | None:
         """Whether the prices of the group still make sense. An exit that works may lie on any
@@ -106,6 +114,8 @@ class Groups:
             self._leave(order)
         if isinstance(change, OrderFilled):
             traded = change.execution
+            if order.protects_position:
+                return []  # it follows the position, as the others do
             if is_exit(order):
                 return self._take_from_others(order, traded.qty, at)
             return self._release(order, traded.price, at)
@@ -127,6 +137,31 @@ class Groups:
             for each in self.exits_of(old)
             if more
         ]
+
+    def protecting(self, symbol: Symbol) -> list[WorkingOrder]:
+        """What protects the position in `symbol`, in order of submission."""
+        group_id = self._protecting.get(symbol)
+        if group_id is None:
+            return []
+        return sorted(self._members[group_id].values(), key=lambda each: each.order.seq)
+
+    def follow_position(self, symbol: Symbol, at: datetime) -> list[OrderChanged]:
+        """The position has changed: its protection has the same quantity, or ends with it."""
+        if symbol not in self._protecting:
+            return []
+        changes = []
+        held = self._settlement.held(symbol)
+        for each in self.protecting(symbol):
+            order = each.order
+            left = held if order.side == "sell" else -held
+            if left <= 0:
+                changes.append(self._cancel(each, at, _POSITION_CLOSED))
+            elif order.qty != order.filled_qty + left:
+                changes.append(self._resize(each, order.filled_qty + left, ZERO, at))
+        return changes
+
+    def unprotect(self, symbol: Symbol, at: datetime) -> list[OrderChanged]:
+        return [self._cancel(each, at, _PROTECTED_ANEW) for each in self.protecting(symbol)]
 
     def _release(self, entry: Order, price: Decimal, at: datetime) -> list[OrderChanged]:
         """The entry has filled at `price`: its exits work for that much."""

@@ -47,8 +47,12 @@ class PaperMarket:
             if change is None:
                 continue
             changes.append(change)
-            if change.order.group_id is not None and not isinstance(change, StopMoved):
+            if isinstance(change, StopMoved):
+                continue
+            if change.order.group_id is not None:
                 changes += self._groups.after(change, at)
+            if isinstance(change, OrderFilled):
+                changes += self._groups.follow_position(symbol, at)
         return changes
 
     def _still_works(self, working: WorkingOrder) -> bool:

@@ -16,6 +16,8 @@ class Refused(msgspec.Struct, frozen=True):
     message: str
     limit: str | None = None
     observed: str | None = None
+    #: Of the risk ladder, when one of its limits says no.
+    level: str | None = None
 
 
 class AccountTerms(msgspec.Struct, frozen=True):
@@ -24,6 +26,8 @@ class AccountTerms(msgspec.Struct, frozen=True):
     base_currency: str
     paper_capital: Decimal
     costs: CostModel
+    #: Whose limits hold for it; None for one that nobody owns (a backtest's).
+    owner_id: UUID | None = None
 
 
 class Instrument(msgspec.Struct, frozen=True):

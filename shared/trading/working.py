@@ -174,6 +174,8 @@ def is_exit(order: Order) -> bool:
 def kept_by(working: WorkingOrder) -> Kept:
     """What one order by itself keeps. Nothing, while it is held."""
     order = working.order
+    if order.protects_position:
+        return _NOTHING
     if order.side == "sell":
         return ZERO, working.open_qty
     if not order.filled_qty:

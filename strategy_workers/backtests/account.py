@@ -240,6 +240,7 @@ def _refusal(command: SubmitOrder | CancelOrder, why: Refused) -> Refusal:
         message=why.message,
         limit=why.limit,
         observed=why.observed,
+        level=why.level,
     )
 
 

@@ -12,6 +12,7 @@ from shared.database.tables import DeploymentRow, SignalRow
 from shared.models.identifiers import Mode, Timeframe
 from shared.service.problems import Problem, not_found
 from strategy_workers.deployments import repository
+from strategy_workers.deployments.risk import check_risk
 from strategy_workers.library import Catalogue
 from strategy_workers.library.routes import unknown_strategy
 from strategy_workers.sdk import InvalidParametersError, Strategy
@@ -51,6 +52,7 @@ class Deployments:
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
             _check_account(session, account_id)
             _check_symbols(session, symbols)
+            check_risk(session, account_id, mode)
             session.add(row)
         self._tell_workers()
         return row

@@ -46,11 +46,12 @@ def unowned(connection: Connection, limit: int) -> list[UUID]:
     )
 
 
-def wanted_stopped(connection: Connection, ids: Sequence[UUID]) -> list[UUID]:
-    rows = select(DeploymentRow.id).where(
-        DeploymentRow.id.in_(ids), DeploymentRow.wanted == "stopped"
+def unwanted(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Those that should not run: `stopped` or `paused`."""
+    rows = select(DeploymentRow.id, DeploymentRow.wanted).where(
+        DeploymentRow.id.in_(ids), DeploymentRow.wanted != "running"
     )
-    return list(connection.execute(rows).scalars())
+    return {row.id: row.wanted for row in connection.execute(rows)}
 
 
 def load(connection: Connection, deployment_id: UUID) -> DeploymentRecord:

@@ -53,6 +53,9 @@ class Roster:
         if record.wanted == "stopped":
             await self.stop(record, deployment)
             return None
+        if record.wanted == "paused":
+            await self.suspend(record, deployment)
+            return None
         return deployment if deployment.started else await self._start(record, deployment)
 
     def _make(self, record: DeploymentRecord) -> Deployment:
@@ -162,6 +165,14 @@ class Roster:
         PAUSED.inc()
         log.error("deployment_paused", deployment=str(record.id), error=error)
         await self._end(record, "paused", error)
+
+    async def suspend(self, record: DeploymentRecord, deployment: Deployment) -> None:
+        """It is wanted paused: its state is kept. Why is in `last_error` already."""
+        PAUSED.inc()
+        log.warning("deployment_suspended", deployment=str(record.id))
+        if deployment.started and not await self.save([deployment]):
+            return
+        await self._end(record, "paused", None)
 
     async def stop(self, record: DeploymentRecord, deployment: Deployment | None) -> None:
         """Last words, then its working orders end, then it. None for a paused one: it is mute."""

@@ -52,12 +52,12 @@ class Store:
 
         return await self._thread.run(work)
 
-    async def wanted_stopped(self, ids: Sequence[UUID]) -> list[UUID]:
-        def work() -> list[UUID]:
+    async def unwanted(self, ids: Sequence[UUID]) -> dict[UUID, str]:
+        def work() -> dict[UUID, str]:
             with self._engine.connect() as connection:
-                return repository.wanted_stopped(connection, ids)
+                return repository.unwanted(connection, ids)
 
-        return await self._thread.run(work) if ids else []
+        return await self._thread.run(work) if ids else {}
 
     async def take(self, deployment_id: UUID) -> tuple[Lease, DeploymentRecord] | None:
         """None when another worker was faster."""

@@ -160,21 +160,21 @@ class Worker:
                 if errand.done():
                     del self._errands[deployment_id]
                     errand.result()  # a fault of ours is one of the whole worker
-            await self._stop_unwanted()
+            await self._end_unwanted()
             await self._take_unowned()
             self._count()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._look_round.wait(), self._pause_s)
 
-    async def _stop_unwanted(self) -> None:
+    async def _end_unwanted(self) -> None:
         held = list(self._deployments)
-        for deployment_id in await until_done("look", lambda: self._store.wanted_stopped(held)):
+        unwanted = await until_done("look", lambda: self._store.unwanted(held))
+        for deployment_id, wanted in unwanted.items():
             async with self._lock:
                 deployment = self._deployments.pop(deployment_id, None)
             if deployment is not None and self._ownership.owns(deployment_id):
-                self._run_errand(
-                    deployment_id, partial(self._roster.stop, deployment.record, deployment)
-                )
+                end = self._roster.stop if wanted == "stopped" else self._roster.suspend
+                self._run_errand(deployment_id, partial(end, deployment.record, deployment))
 
     async def _take_unowned(self) -> None:
         room = self._max_deployments - len(self._deployments) - len(self._errands)
@@ -199,7 +199,7 @@ class Worker:
         record = await until_done("take", lambda: self._ownership.take(deployment_id))
         if record is None:
             return
-        if record.status == "stopped" or (record.status, record.wanted) == ("paused", "running"):
+        if record.status == "stopped" or (record.status == "paused" and record.wanted != "stopped"):
             # It ended between our look and our take.
             await until_done("release", lambda: self._ownership.release([deployment_id]))
             return

@@ -24,6 +24,7 @@ from shared.models.base import encode
 from shared.models.cash import CashReply, LedgerEntry, MoveCash
 from shared.models.identifiers import Symbol
 from shared.models.orders import (
+    AcknowledgeLoss,
     BooksReply,
     CancelOrder,
     CancelOrders,
@@ -34,11 +35,16 @@ from shared.models.orders import (
     Order,
     OrderReply,
     OrdersReply,
+    ProtectPosition,
     Refusal,
+    ReleaseKillSwitch,
     ReplaceOrder,
     Reply,
+    RiskCommand,
+    RiskReply,
     SubmitOrder,
 )
+from shared.models.risk import RiskState
 from shared.redis.keys import order_commands
 from shared.redis.streams import read_after
 from shared.trading.classes import parts_of
@@ -110,8 +116,12 @@ class ProcessorDouble:
                     return _cancel_all(db, command)
                 case ClosePositions():
                     return _close(db, command)
+                case ProtectPosition():
+                    return _protect(db, command)
                 case MoveCash():
                     return _move_cash(db, command)
+                case _:
+                    return _risk(command)
 
 
 def _open_books(db: Session, command: OpenBooks) -> Reply:
@@ -130,6 +140,28 @@ def _open_books(db: Session, command: OpenBooks) -> Reply:
         )
         db.add(deposit)
     return BooksReply(request_id=command.request_id, cash=deposit.balance)
+
+
+def _risk(command: RiskCommand) -> Reply:
+    """Nothing is at stake, nothing latched."""
+    if isinstance(command, AcknowledgeLoss | ReleaseKillSwitch):
+        code = (
+            "loss_limit_not_latched"
+            if isinstance(command, AcknowledgeLoss)
+            else "kill_switch_not_engaged"
+        )
+        return Refusal(request_id=command.request_id, code=code, message="Nothing is latched.")
+    return RiskReply(
+        request_id=command.request_id,
+        at=datetime.now(UTC),
+        state=RiskState(),
+        gross_exposure=Decimal(0),
+        net_exposure=Decimal(0),
+        loss=Decimal(0),
+        open_orders=0,
+        halted=None,
+        limits=(),
+    )
 
 
 def _submit(db: Session, command: SubmitOrder) -> Reply:
@@ -251,6 +283,38 @@ def _cancel_all(db: Session, command: CancelOrders) -> Reply:
     return OrdersReply(request_id=command.request_id, orders=[_message(row) for row in rows])
 
 
+def _protect(db: Session, command: ProtectPosition) -> Reply:
+    """SPY is held; an exit is at its price, or at 100."""
+    if command.symbol != "SPY":
+        return Refusal(
+            request_id=command.request_id, code="position_not_open", message="Nothing is held."
+        )
+    told = []
+    for role, ticket in (("take_profit", command.take_profit), ("stop_loss", command.stop_loss)):
+        if ticket is None:
+            continue
+        name = f"{command.client_order_id}.{role}"
+        exit_order = SubmitOrder(
+            request_id=command.request_id,
+            reply_to=command.reply_to,
+            account_id=command.account_id,
+            mode=command.mode,
+            client_order_id=name,
+            submitted_by=command.submitted_by,
+            symbol=command.symbol,
+            side="sell",
+            order_type="limit",
+            time_in_force="gtc",
+            qty=Decimal(5),
+            limit_price=Decimal(100),
+        )
+        row = _new_order(db, exit_order, uuid5(command.account_id, name))
+        row.protects_position, row.group_role = True, role
+        db.flush()
+        told.append(_message(row))
+    return OrderReply(request_id=command.request_id, order=told[0], legs=tuple(told[1:]))
+
+
 def _close(db: Session, command: ClosePositions) -> Reply:
     """SPY and IBM are held, and IBM can't be sold."""
     if command.symbol not in (None, "SPY", "DEAR"):
@@ -272,7 +336,7 @@ def _close(db: Session, command: ClosePositions) -> Reply:
             side="sell",
             order_type="market",
             time_in_force="gtc",
-            qty=Decimal(5),
+            qty=command.qty or Decimal(5),
         ),
     )
     assert isinstance(reply, OrderReply)

@@ -13,11 +13,11 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import Engine
 
-from api_gateway.orders.examples import TICKETS
+from api_gateway.orders.examples import PROTECTIONS, TICKETS
 from api_gateway.values import plain
 from cli.embedded.servers import Valkey, free_port
 from shared.config import Settings
-from shared.models.orders import SubmitOrder
+from shared.models.orders import ClosePositions, ProtectPosition, SubmitOrder
 from shared.redis import make_redis
 from tests.api_gateway.conftest import Person, make_settings, running
 from tests.api_gateway.doubles import HttpDouble, ProcessorDouble
@@ -353,6 +353,69 @@ async def test_closing_all_positions_tells_those_that_could_not_be_closed(
     assert body["client_order_id"] == "flat"
 
 
+async def test_a_part_of_a_position_is_closed(
+    trader: Person, account: dict[str, Any], processor: ProcessorDouble
+) -> None:
+    path = f"/accounts/{account['id']}/positions/SPY/close"
+    assert (await trader.http.post(path, json={"qty": "2"})).json()["qty"] == "2"
+    await trader.http.post(path, json={"percent": "33.3"})
+    command = processor.commands[-1]
+    assert isinstance(command, ClosePositions)
+    assert (command.qty, command.percent) == (None, Decimal("33.3"))
+    everything = f"/accounts/{account['id']}/positions/close"
+    for url, body in (
+        (path, {"qty": "2", "percent": "5"}),
+        (path, {"qty": "-2"}),
+        (path, {"percent": "0"}),
+        (everything, {"percent": "50"}),
+    ):
+        assert code(await trader.http.post(url, json=body)) == (422, "invalid_request")
+
+
+async def test_a_position_is_protected_and_let_go(
+    trader: Person, account: dict[str, Any], processor: ProcessorDouble
+) -> None:
+    path = f"/accounts/{account['id']}/positions/SPY/protection"
+    assert code(await trader.http.get(path)) == (404, "not_found")
+    assert code(await trader.http.delete(path)) == (404, "not_found")
+    for example in PROTECTIONS.values():
+        answer = await trader.http.put(path, json=example["value"])
+        assert answer.status_code == 200, answer.text
+        protection = answer.json()
+        assert {key for key in example["value"] if key != "client_order_id"} == {
+            key for key in ("take_profit", "stop_loss") if protection[key]
+        }
+        assert (await trader.http.get(path)).json() == protection
+        command = processor.commands[-1]
+        assert isinstance(command, ProtectPosition)
+        for order in (protection["take_profit"], protection["stop_loss"]):
+            if order:
+                await trader.http.delete(f"/accounts/{account['id']}/orders/{order['id']}")
+    await trader.http.put(path, json=PROTECTIONS["trailing"]["value"] | {"client_order_id": "g2"})
+    assert (await trader.http.delete(path)).status_code == 204
+    assert code(await trader.http.get(path)) == (404, "not_found")
+    nothing = f"/accounts/{account['id']}/positions/IBM/protection"
+    answer = await trader.http.put(nothing, json=PROTECTIONS["percent"]["value"])
+    assert code(answer) == (409, "position_not_open")
+    for body in (
+        {},
+        {"take_profit": {}},
+        {"take_profit": {"percent": "1", "limit_price": "5"}},
+        {"stop_loss": {"percent": "-1"}},
+        {"stop_loss": {"percent": "NaN"}},
+        {"stop_loss": {"limit_price": "1"}},
+    ):
+        assert code(await trader.http.put(path, json=body)) == (422, "invalid_request")
+
+
+async def test_the_position_of_another_is_not_protected(
+    trader: Person, account: dict[str, Any]
+) -> None:
+    path = f"/accounts/{uuid4()}/positions/SPY/protection"
+    answer = await trader.http.put(path, json=PROTECTIONS["percent"]["value"])
+    assert code(answer) == (404, "not_found")
+
+
 # --- looking ---------------------------------------------------------------------------------
 
 
@@ -396,6 +459,13 @@ async def test_orders_are_filtered_by_status_symbol_and_mode(trader: Person, ord
     assert await ids(symbol="IBM") == [done["id"]]
     assert len(await ids(status="rejected")) == 1
     assert await ids(mode="live") == []
+    assert await ids(side="sell") == []
+    assert await ids(side="buy", type="limit") == [done["id"], working["id"]]
+    assert await ids(type="limit", status="working") == [working["id"]]
+    assert await ids(group_id=str(uuid4())) == []
+    assert await ids(start=done["submitted_at"], symbol="IBM") == [done["id"]]
+    assert await ids(end=done["submitted_at"], symbol="IBM") == []
+    assert await ids(start="2199-01-01T00:00:00Z") == []
 
 
 async def test_a_filter_that_means_nothing_is_refused(trader: Person, orders: str) -> None:
@@ -407,6 +477,13 @@ async def test_a_filter_that_means_nothing_is_refused(trader: Person, orders: st
         "limit=x",
         "order=down",
         "symbol=%00",
+        "side=long",
+        "type=oco",
+        "group_id=1",
+        "start=yesterday",
+        "start=2026-01-01",
+        "end=2026-01-01T00:00:00",
+        "end=9999-01-01T00:00:00Z",
     ]:
         assert code(await trader.http.get(f"{orders}?{query}")) == (422, "invalid_request")
 
@@ -416,6 +493,12 @@ async def test_the_ledger_starts_with_the_deposit(trader: Person, account: dict[
     assert [(e["kind"], e["amount"], e["balance"]) for e in entries] == [
         ("deposit", "100000", "100000")
     ]
+    books = f"/accounts/{account['id']}"
+    assert await every(trader, f"{books}/ledger", kind="deposit", start=entries[0]["at"]) == entries
+    assert await every(trader, f"{books}/ledger", kind="fee") == []
+    assert await every(trader, f"{books}/ledger", end=entries[0]["at"]) == []
+    assert await every(trader, f"{books}/executions", symbol="SPY", side="buy") == []
+    assert code(await trader.http.get(f"{books}/ledger?kind=gift")) == (422, "invalid_request")
 
 
 # --- hostile bodies --------------------------------------------------------------------------

@@ -37,6 +37,7 @@ from shared.models.orders import (
 )
 from shared.redis import tape
 from shared.redis.requests import AnswerOverdueError, OrderRequests
+from shared.redis.topics import frames_after
 
 SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
@@ -310,6 +311,14 @@ def frames_are_gap_free(desk: Desk) -> None:
         "SELECT topic, count(*), min(topic_seq), max(topic_seq) FROM account_events GROUP BY topic"
     ):
         assert (first, last) == (1, count), topic
+
+
+async def all_published(desk: Desk, redis: Redis) -> bool:
+    for topic, last in desk.rows("SELECT topic, max(topic_seq) FROM account_events GROUP BY topic"):
+        frames = await frames_after(redis, topic, 0)
+        if frames is None or [seq for seq, _ in frames] != list(range(1, last + 1)):
+            return False
+    return True
 
 
 class ProcessorProcess:

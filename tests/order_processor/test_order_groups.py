@@ -4,11 +4,22 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 
 from order_processor.wiring import Wiring
-from shared.models.orders import OrderReply, Refusal, StopLoss, SubmitOrder, TakeProfit
+from shared.models.identifiers import Symbol
+from shared.models.orders import (
+    OrderReply,
+    ProtectionStop,
+    ProtectionTarget,
+    ProtectPosition,
+    Refusal,
+    StopLoss,
+    SubmitOrder,
+    TakeProfit,
+)
 from tests.order_processor.support import Desk, Feed, frames_are_gap_free, ledger_adds_up, until
 
 Processor = Callable[[], AbstractAsyncContextManager[Wiring]]
@@ -99,4 +110,48 @@ async def test_the_exits_of_an_oco_are_cancelled_together(
         again = await desk.ask(oco)
         assert isinstance(again, OrderReply)
         assert again.repeated
+    frames_are_gap_free(desk)
+
+
+async def test_a_protection_follows_its_position_through_crashes_and_repetitions(
+    processor: Processor, desk: Desk, feed: Feed
+) -> None:
+    def protection(name: str, symbol: str = "SPY") -> ProtectPosition:
+        return ProtectPosition(
+            request_id=uuid4().hex,
+            reply_to=desk.requests.reply_to,
+            account_id=desk.account,
+            mode="paper",
+            client_order_id=name,
+            submitted_by="user:1",
+            symbol=Symbol(symbol),
+            take_profit=ProtectionTarget(percent=D(5)),
+            stop_loss=ProtectionStop(percent=D(2)),
+        )
+
+    async with processor():
+        nothing = await desk.ask(protection("early"))
+        assert isinstance(nothing, Refusal)
+        assert nothing.code == "position_not_open"
+        await feed.print(100.0)
+        order = await desk.submit("buy", "10")
+        await feed.print(100.0)
+        await until(lambda: desk.status(order.id) == "filled")
+        first = await desk.ask(protection("guard"))
+        assert isinstance(first, OrderReply), first
+    async with processor():
+        again = await desk.ask(protection("guard"))
+        assert isinstance(again, OrderReply)
+        assert (again.repeated, again.order.id, len(again.legs)) == (True, first.order.id, 1)
+        taken = await desk.refused("sell", "1", client_order_id="guard")
+        assert taken.code == "client_order_id_conflict"
+        more = await desk.submit("buy", "5")
+        await feed.print(100.0)
+        await until(lambda: desk.status(more.id) == "filled")
+        assert desk.rows("SELECT DISTINCT qty FROM orders WHERE protects_position") == [(15,)]
+    async with processor():
+        await feed.print(97.0)
+        await until(lambda: desk.value("SELECT qty FROM positions") == 0)
+        assert desk.status(first.order.id) == "cancelled"
+    ledger_adds_up(desk, [desk.account])
     frames_are_gap_free(desk)

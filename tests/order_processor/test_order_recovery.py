@@ -31,6 +31,7 @@ from tests.order_processor.support import (
     Feed,
     ProcessorProcess,
     add_account,
+    all_published,
     frames_are_gap_free,
     ledger_adds_up,
     until,
@@ -89,15 +90,7 @@ async def test_after_a_kill_no_acknowledged_order_is_missing_and_none_is_doubled
     assert desk.value("SELECT count(*) FROM executions") == 300
     ledger_adds_up(desk, accounts)
     frames_are_gap_free(desk)
-    await until(lambda: _all_published(desk, redis))
-
-
-async def _all_published(desk: Desk, redis: Redis) -> bool:
-    for topic, last in desk.rows("SELECT topic, max(topic_seq) FROM account_events GROUP BY topic"):
-        frames = await frames_after(redis, topic, 0)
-        if frames is None or [seq for seq, _ in frames] != list(range(1, last + 1)):
-            return False
-    return True
+    await until(lambda: all_published(desk, redis))
 
 
 async def test_a_message_that_comes_twice_is_one_order(

@@ -24,11 +24,20 @@ from shared.database.tables.orders import (
     ShardRow,
     StrategyPositionRow,
 )
+from shared.database.tables.risk import (
+    AccountRiskRow,
+    AuditRow,
+    RiskLimitsRow,
+    RiskPlatformRow,
+    ShardHaltRow,
+)
 from shared.database.tables.strategies import DeploymentRow, SignalRow
 
 __all__ = [
     "AccountEventRow",
+    "AccountRiskRow",
     "AccountRow",
+    "AuditRow",
     "Base",
     "BooksCheckRow",
     "CandleRow",
@@ -45,7 +54,10 @@ __all__ = [
     "OrderTransitionRow",
     "PositionRow",
     "ReplayRow",
+    "RiskLimitsRow",
+    "RiskPlatformRow",
     "SessionRow",
+    "ShardHaltRow",
     "ShardRow",
     "SignalRow",
     "StrategyPositionRow",

@@ -96,6 +96,8 @@ class OrderRow(Base):
     #: Of an order in a group: the id of the group's first order, and what it is for.
     group_id: Mapped[UUID | None]
     group_role: Mapped[str | None]
+    #: An exit whose quantity follows the position.
+    protects_position: Mapped[bool] = mapped_column(default=False)
 
     __table_args__ = (
         UniqueConstraint("account_id", "mode", "client_order_id"),

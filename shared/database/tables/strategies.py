@@ -37,7 +37,7 @@ class DeploymentRow(Base):
 
     __table_args__ = (
         CheckConstraint("mode IN ('paper', 'live')", name="mode"),
-        CheckConstraint("wanted IN ('running', 'stopped')", name="wanted"),
+        CheckConstraint("wanted IN ('running', 'paused', 'stopped')", name="wanted"),
         CheckConstraint("status IN ('starting', 'running', 'paused', 'stopped')", name="status"),
     )
 

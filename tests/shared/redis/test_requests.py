@@ -9,7 +9,9 @@ from uuid import uuid4
 import msgspec
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
+from cli.embedded.servers import free_port
 from shared.config import Settings
 from shared.models.base import encode
 from shared.models.identifiers import AccountId
@@ -107,6 +109,24 @@ async def test_a_reply_that_can_not_be_read_does_not_stop_the_others(redis: Redi
         for message in (b'{"type":"something else"}', b"[", b'["', b"\xff", b"[7]"):
             await redis.publish(requests.reply_to, message)
         assert await requests.ask(open_books(requests), 5)
+
+
+async def test_commands_that_are_asked_at_once_are_sent_in_their_order(redis: Redis) -> None:
+    requests = OrderRequests(redis, shards=1)
+    commands = [open_books(requests) for _ in range(40)]
+    async with answering(redis, order_commands(0)), requests.listening():
+        await asyncio.gather(*(requests.ask(command, 5) for command in commands))
+    sent = await read_after(redis, order_commands(0), "0-0", count=100, block_ms=None)
+    assert [fields[b"b"] for _, fields in sent] == [encode(command) for command in commands]
+
+
+async def test_when_redis_is_away_each_who_asks_at_once_is_told(settings: Settings) -> None:
+    client = make_redis(settings.model_copy(update={"redis_port": free_port()}))
+    requests = OrderRequests(client, shards=1)
+    asking = [requests.ask(open_books(requests), 5) for _ in range(3)]
+    told = await asyncio.gather(*asking, return_exceptions=True)
+    assert [isinstance(error, RedisError) for error in told] == [True] * 3
+    await client.aclose()
 
 
 async def test_a_reply_that_can_not_be_read_does_not_cost_those_of_its_list(redis: Redis) -> None:

@@ -46,6 +46,7 @@ const order = (seq: number, status: Order["status"], id = "o1"): Order => ({
   order_class: "simple",
   group_id: null,
   group_role: null,
+  protects_position: false,
 });
 
 const position = (qty: string, second: number, realized = "0"): Position => ({

@@ -203,7 +203,9 @@ def upgrade() -> None:
             "status IN ('starting', 'running', 'paused', 'stopped')",
             name=op.f("ck_deployments_status"),
         ),
-        sa.CheckConstraint("wanted IN ('running', 'stopped')", name=op.f("ck_deployments_wanted")),
+        sa.CheckConstraint(
+            "wanted IN ('running', 'paused', 'stopped')", name=op.f("ck_deployments_wanted")
+        ),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_deployments_account_id")
         ),
@@ -246,6 +248,7 @@ def upgrade() -> None:
         sa.Column("order_class", sa.Text(), nullable=False),
         sa.Column("group_id", sa.Uuid(), nullable=True),
         sa.Column("group_role", sa.Text(), nullable=True),
+        sa.Column("protects_position", sa.Boolean(), nullable=False),
         sa.CheckConstraint("mode IN ('paper', 'live')", name=op.f("ck_orders_mode")),
         sa.CheckConstraint(
             "qty > 0 AND filled_qty >= 0 AND filled_qty <= qty", name=op.f("ck_orders_qty")
@@ -421,6 +424,93 @@ def upgrade() -> None:
         postgresql_where=sa.text("transfer_id IS NOT NULL"),
     )
     op.create_table(
+        "order_audit",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=True),
+        sa.Column("mode", sa.Text(), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("ip", sa.Text(), nullable=True),
+        sa.Column("user_agent", sa.Text(), nullable=True),
+        sa.Column("request_id", sa.Text(), nullable=False),
+        sa.Column("command", sa.Text(), nullable=False),
+        sa.Column("order_id", sa.Uuid(), nullable=True),
+        sa.Column("client_order_id", sa.Text(), nullable=True),
+        sa.Column("symbol", sa.Text(), nullable=True),
+        sa.Column("detail", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=True),
+        sa.Column("limit_value", sa.Text(), nullable=True),
+        sa.Column("observed", sa.Text(), nullable=True),
+        sa.Column("level", sa.Text(), nullable=True),
+        sa.Column(
+            "at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint(
+            "outcome IN ('accepted', 'rejected', 'refused', 'repeated')",
+            name=op.f("ck_order_audit_outcome"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_order_audit")),
+    )
+    op.create_index(
+        "ix_order_audit_account_id_id", "order_audit", ["account_id", "id"], unique=False
+    )
+    op.create_table(
+        "order_shard_halts",
+        sa.Column("shard", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("shard", name=op.f("pk_order_shard_halts")),
+    )
+    op.create_table(
+        "risk_limits",
+        sa.Column("level", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("limits", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("changed_by", sa.Text(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "level IN ('platform', 'user', 'account', 'deployment')",
+            name=op.f("ck_risk_limits_level"),
+        ),
+        sa.CheckConstraint("mode IN ('paper', 'live')", name=op.f("ck_risk_limits_mode")),
+        sa.PrimaryKeyConstraint("level", "subject", "mode", name=op.f("pk_risk_limits")),
+    )
+    op.create_index(op.f("ix_risk_limits_version"), "risk_limits", ["version"], unique=False)
+    op.create_table(
+        "risk_platform",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("halts", sa.BigInteger(), nullable=False),
+        sa.Column("halted", sa.Boolean(), nullable=False),
+        sa.Column("flatten", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("changed_by", sa.Text(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_risk_platform_one")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_risk_platform")),
+    )
+    op.create_table(
+        "account_risk",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("state", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "changed_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("mode IN ('paper', 'live')", name=op.f("ck_account_risk_mode")),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_account_risk_account_id")
+        ),
+        sa.PrimaryKeyConstraint("account_id", "mode", name=op.f("pk_account_risk")),
+    )
+    op.create_table(
         "strategy_positions",
         sa.Column("account_id", sa.Uuid(), nullable=False),
         sa.Column("mode", sa.Text(), nullable=False),
@@ -512,6 +602,13 @@ def downgrade() -> None:
     op.drop_table("lot_closings")
     op.drop_table("lots")
     op.drop_table("strategy_positions")
+    op.drop_table("account_risk")
+    op.drop_table("risk_platform")
+    op.drop_index(op.f("ix_risk_limits_version"), table_name="risk_limits")
+    op.drop_table("risk_limits")
+    op.drop_table("order_shard_halts")
+    op.drop_index("ix_order_audit_account_id_id", table_name="order_audit")
+    op.drop_table("order_audit")
     op.drop_index(op.f("ix_ledger_entries_execution_id"), table_name="ledger_entries")
     op.drop_table("ledger_entries")
     op.drop_table("signals")

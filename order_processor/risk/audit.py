@@ -1,0 +1,161 @@
+"""Who did what, and what came of it: one record a command, stored with what it did. Pure."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from shared.models.cash import MoveCash
+from shared.models.identifiers import Mode
+from shared.models.orders import (
+    AcknowledgeLoss,
+    CancelOrder,
+    CancelOrders,
+    ClosePositions,
+    Command,
+    EngageKillSwitch,
+    OpenBooks,
+    OrderReply,
+    OrdersReply,
+    ProtectPosition,
+    Refusal,
+    ReleaseKillSwitch,
+    ReplaceOrder,
+    Reply,
+    SeeRisk,
+    SubmitOrder,
+)
+from shared.models.risk import RiskChanged
+
+_LONGEST = 256
+#: Ids of orders that one record lists at most.
+_MOST_ORDERS = 100
+_TICKET = (
+    "side",
+    "order_type",
+    "time_in_force",
+    "qty",
+    "limit_price",
+    "stop_price",
+    "trail_price",
+    "trail_percent",
+    "expires_at",
+    "order_class",
+    "take_profit",
+    "stop_loss",
+)
+#: What else the record tells of a command.
+_DETAILS: dict[type, tuple[str, ...]] = {
+    SubmitOrder: _TICKET,
+    ReplaceOrder: ("order_id", "qty", "limit_price", "stop_price", "trail_price", "trail_percent"),
+    CancelOrder: (),
+    CancelOrders: (),
+    ClosePositions: ("qty", "percent", "cancel_orders"),
+    ProtectPosition: ("take_profit", "stop_loss"),
+    MoveCash: ("kind", "amount", "currency", "client_entry_id", "reason", "transfer_id"),
+    EngageKillSwitch: ("reason", "flatten"),
+    ReleaseKillSwitch: (),
+    AcknowledgeLoss: (),
+}
+
+
+class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
+    account_id: UUID
+    mode: Mode
+    actor: str
+    request_id: str
+    command: str
+    outcome: str
+    ip: str | None = None
+    user_agent: str | None = None
+    order_id: UUID | None = None
+    client_order_id: str | None = None
+    symbol: str | None = None
+    detail: dict[str, Any] | None = None
+    code: str | None = None
+    limit_value: str | None = None
+    observed: str | None = None
+    level: str | None = None
+
+
+def record_of(command: Command, reply: Reply) -> AuditRecord | None:
+    """None for commands that are no one's act: opening the books, and looking at them."""
+    if isinstance(command, OpenBooks | SeeRisk):
+        return None
+    origin = getattr(command, "origin", None)
+    return AuditRecord(
+        account_id=command.account_id,
+        mode=command.mode,
+        actor=_storable(command.submitted_by),
+        ip=None if origin is None else _storable(origin.ip),
+        user_agent=None if origin is None else _storable(origin.user_agent),
+        request_id=_storable(command.request_id),
+        command=str(type(command).__struct_config__.tag),
+        client_order_id=_text(command, "client_order_id"),
+        symbol=_text(command, "symbol"),
+        **_outcome(command, reply),
+    )
+
+
+def record_of_event(event: RiskChanged, actor: str) -> AuditRecord:
+    """Of what the risk ladder did by itself."""
+    latch = event.loss if event.event == "loss_limit_latched" else None
+    return AuditRecord(
+        account_id=event.account_id,
+        mode=event.mode,
+        actor=actor,
+        request_id="risk",
+        command=event.event,
+        outcome="accepted",
+        detail={"cancelled": event.cancelled, "closing": event.closing},
+        limit_value=None if latch is None else latch.limit,
+        observed=None if latch is None else latch.observed,
+        level=None if latch is None else latch.level,
+    )
+
+
+def _outcome(command: Command, reply: Reply) -> dict[str, Any]:
+    detail = {
+        name: _plain(value)
+        for name in _DETAILS[type(command)]
+        if (value := getattr(command, name)) is not None
+    }
+    order_id = command.order_id if isinstance(command, CancelOrder) else None
+    if isinstance(reply, Refusal):
+        return {
+            "outcome": "refused",
+            "order_id": order_id,
+            "detail": detail,
+            "code": reply.code,
+            "limit_value": reply.limit,
+            "observed": reply.observed,
+            "level": reply.level,
+        }
+    outcome = "repeated" if getattr(reply, "repeated", False) else "accepted"
+    code = None
+    if isinstance(reply, OrderReply):
+        order_id = reply.order.id
+        if reply.order.status == "rejected":
+            outcome, code = "rejected", reply.order.reason_code
+            detail["reason"] = reply.order.reason
+    elif isinstance(reply, OrdersReply):
+        detail["orders"] = [str(order.id) for order in reply.orders[:_MOST_ORDERS]]
+        detail["count"] = len(reply.orders)
+    return {"outcome": outcome, "order_id": order_id, "detail": detail, "code": code}
+
+
+def _text(command: Command, name: str) -> str | None:
+    value = getattr(command, name, None)
+    return None if value is None else _storable(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, msgspec.Struct):
+        parts = msgspec.structs.asdict(value)
+        return {name: _plain(part) for name, part in parts.items() if part is not None}
+    return value if isinstance(value, bool) else _storable(str(value))
+
+
+def _storable(text: str) -> str:
+    """Postgres' text holds no NUL; and nobody may fill the trail with one line."""
+    return text.replace("\0", "\ufffd")[:_LONGEST]

@@ -1,0 +1,28 @@
+"""The risk ladder's part of a batch."""
+
+from uuid import UUID
+
+import msgspec
+
+from order_processor.risk.audit import AuditRecord
+from shared.models.identifiers import Mode
+from shared.models.risk import RiskState
+
+
+class RiskRecord(msgspec.Struct, frozen=True):
+    account_id: UUID
+    mode: Mode
+    state: RiskState
+
+
+class RiskBatch:
+    def __init__(self) -> None:
+        self.states: dict[tuple[UUID, Mode], RiskRecord] = {}
+        #: Accounts and modes whose strategies are to pause, and why.
+        self.pauses: dict[tuple[UUID, Mode], str] = {}
+        self.audit: list[AuditRecord] = []
+        #: The kill of the platform that was carried out.
+        self.halt_done: int | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.states or self.pauses or self.halt_done is not None)

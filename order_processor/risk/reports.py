@@ -1,0 +1,54 @@
+"""How the books of an account stand against their limits. Pure."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from shared.models.orders import LimitUse, RiskReply
+from shared.trading.amounts import ZERO, plain, shown
+from shared.trading.books import Books
+from shared.trading.risk import Bounds
+from shared.trading.risk_guard import RiskGuard
+
+
+def report(request_id: str, books: Books, at: datetime) -> RiskReply:
+    guard = books.risk
+    gross = guard.gross_exposure()
+    loss = guard.loss(guard.profit()) if guard.state.baseline is not None else ZERO
+    uses = _uses(guard, gross=shown(gross), loss=shown(loss), at=at, count=len(books.working))
+    return RiskReply(
+        request_id=request_id,
+        at=at,
+        state=guard.state,
+        gross_exposure=plain(gross),
+        net_exposure=plain(guard.net_exposure()),
+        loss=plain(loss),
+        open_orders=len(books.working),
+        halted=None if guard.halt is None else guard.halt.reason,
+        limits=tuple(uses),
+    )
+
+
+def _uses(
+    guard: RiskGuard, *, gross: str, loss: str, at: datetime, count: int
+) -> Iterator[LimitUse]:
+    """Limits of single orders have nothing in use."""
+    bounds: Bounds = guard.ladder.account
+    second, minute = guard.orders_within(at)
+    used = {
+        "max_order_value": (bounds.order_value, "0"),
+        "max_position_value": (bounds.position_value, shown(guard.largest_position())),
+        "max_gross_exposure": (bounds.gross_exposure, gross),
+        "price_collar_percent": (bounds.collar_percent, "0"),
+        "max_loss": (bounds.loss, loss),
+    }
+    for kind, (bound, use) in used.items():
+        if bound is not None:
+            yield LimitUse(kind, bound.level, shown(bound.limit), use)
+    counted = {
+        "max_open_orders": (bounds.open_orders, count),
+        "max_orders_per_second": (bounds.per_second, second),
+        "max_orders_per_minute": (bounds.per_minute, minute),
+    }
+    for kind, (limit, number) in counted.items():
+        if limit is not None:
+            yield LimitUse(kind, limit.level, str(limit.limit), str(number))

@@ -1,0 +1,70 @@
+"""What the risk ladder has done, stored with the batch that it belongs to."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Connection, text
+
+from order_processor.risk.records import RiskBatch
+from shared.models.base import encode
+from shared.models.identifiers import Mode
+from shared.models.risk import RiskState
+
+_decoder = msgspec.json.Decoder(RiskState)
+
+_STATES = text(
+    """
+    INSERT INTO account_risk (account_id, mode, state)
+    SELECT account_id, mode, state FROM json_populate_recordset(NULL::account_risk, :rows)
+    ON CONFLICT (account_id, mode) DO UPDATE SET state = excluded.state, changed_at = now()
+    """
+)
+#: In the order of their ids, as the workers write them: nobody waits for each other in a ring.
+_PAUSE = text(
+    """
+    UPDATE deployments SET wanted = 'paused', last_error = :why, updated_at = now()
+     WHERE id IN (SELECT id FROM deployments
+                   WHERE account_id = :account_id AND mode = :mode
+                     AND wanted = 'running' AND status <> 'stopped'
+                   ORDER BY id FOR UPDATE)
+    """
+)
+_HALTED = text(
+    """
+    INSERT INTO order_shard_halts (shard, number) VALUES (:shard, :number)
+    ON CONFLICT (shard) DO UPDATE SET number = excluded.number
+    """
+)
+
+
+def write_risk(connection: Connection, shard: int, batch: RiskBatch) -> None:
+    if batch.states:
+        rows = encode(list(batch.states.values())).decode()
+        connection.execute(_STATES, {"rows": rows})
+    for (account_id, mode), why in sorted(batch.pauses.items()):
+        connection.execute(_PAUSE, {"account_id": account_id, "mode": mode, "why": why})
+    if batch.halt_done is not None:
+        connection.execute(_HALTED, {"shard": shard, "number": batch.halt_done})
+
+
+def halt_done(connection: Connection, shard: int) -> int:
+    """Number of the last kill of the platform that the shard has carried out; 0 for none."""
+    number: int | None = connection.execute(
+        text("SELECT number FROM order_shard_halts WHERE shard = :shard"), {"shard": shard}
+    ).scalar()
+    return number or 0
+
+
+def risk_states(
+    connection: Connection, account_ids: Iterable[UUID]
+) -> dict[tuple[UUID, Mode], RiskState]:
+    rows: Any = connection.execute(
+        text(
+            "SELECT account_id, mode, state::text AS state FROM account_risk"
+            " WHERE account_id = ANY(:ids)"
+        ),
+        {"ids": list(account_ids)},
+    )
+    return {(row.account_id, row.mode): _decoder.decode(row.state) for row in rows}

@@ -1,0 +1,133 @@
+"""Limits and the platform's kill switch as this process knows them, at most a moment old."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import structlog
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from shared.database import DatabaseThread
+from shared.models.identifiers import Mode
+from shared.trading.risk import (
+    ACCOUNT_LEVELS,
+    NO_LIMITS,
+    Bounds,
+    Halt,
+    Ladder,
+    Level,
+    RiskLimits,
+    tightest,
+)
+
+log = structlog.get_logger()
+
+#: (level, subject, mode), as the table has it.
+LimitsKey = tuple[str, str, str]
+
+_decoder = msgspec.json.Decoder(RiskLimits)
+_EMPTY = RiskLimits()
+_PLATFORM = text(
+    "SELECT version, halts, halted, flatten, reason, changed_by, changed_at FROM risk_platform"
+)
+_CHANGED = text(
+    "SELECT level, subject, mode, limits::text AS limits FROM risk_limits WHERE version > :seen"
+)
+
+
+class Rules(msgspec.Struct, frozen=True):
+    version: int = 0
+    limits: Mapping[LimitsKey, RiskLimits] = {}
+    deployments: Mapping[UUID, Bounds] = {}
+    halt: Halt | None = None
+
+    def ladder(self, owner_id: UUID | None, account_id: UUID, mode: Mode) -> Ladder:
+        subjects: tuple[tuple[Level, str], ...] = tuple(
+            zip(ACCOUNT_LEVELS, ("", str(owner_id), str(account_id)), strict=True)
+        )
+        levels = [
+            (level, limits)
+            for level, subject in subjects
+            if (limits := self.limits.get((level, subject, mode))) is not None
+        ]
+        if not levels and not self.deployments:
+            return NO_LIMITS
+        return Ladder(tightest(levels), self.deployments)
+
+
+def read_rules(connection: Connection, known: Rules) -> Rules:
+    """`known` itself when nothing has changed. Changes become visible in the order of their
+    versions, because all writers lock the platform's row."""
+    row = connection.execute(_PLATFORM).one_or_none()
+    if row is None or row.version == known.version:
+        return known
+    limits = dict(known.limits)
+    for changed in connection.execute(_CHANGED, {"seen": known.version}):
+        key = (changed.level, changed.subject, changed.mode)
+        new = _decoder.decode(changed.limits)
+        if new == _EMPTY:
+            limits.pop(key, None)
+        else:
+            limits[key] = new
+    return Rules(row.version, limits, _of_deployments(limits), _halt(row))
+
+
+def _of_deployments(limits: Mapping[LimitsKey, RiskLimits]) -> dict[UUID, Bounds]:
+    return {
+        UUID(subject): tightest([("deployment", each)])
+        for (level, subject, _), each in limits.items()
+        if level == "deployment"
+    }
+
+
+def _halt(row: Any) -> Halt | None:
+    if not row.halted:
+        return None
+    return Halt(row.halts, row.changed_at, row.changed_by, row.reason, row.flatten)
+
+
+class RuleBook:
+    """Of the process: one look at the database for all its shards."""
+
+    def __init__(self, engine: Engine, refresh_s: float) -> None:
+        self._engine = engine
+        self._refresh_s = refresh_s
+        self._thread = DatabaseThread("risk")
+        self._watchers: set[asyncio.Event] = set()
+        self.current = Rules()
+
+    def close(self) -> None:
+        self._thread.close()
+
+    def watch(self, wake: asyncio.Event) -> None:
+        """Set `wake` when something has changed, until `leave`."""
+        self._watchers.add(wake)
+
+    def leave(self, wake: asyncio.Event) -> None:
+        self._watchers.discard(wake)
+
+    async def refresh(self) -> None:
+        """Raises what the database does."""
+        rules = await self._thread.run(self._read)
+        if rules is not self.current:
+            self.current = rules
+            for wake in self._watchers:
+                wake.set()
+
+    def _read(self) -> Rules:
+        with self._engine.connect() as connection:
+            # Version and limits must be of one moment.
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            return read_rules(connection, self.current)
+
+    async def run(self) -> None:
+        """Look again and again. While Postgres is away nothing can be committed either."""
+        while True:
+            await asyncio.sleep(self._refresh_s)
+            try:
+                await self.refresh()
+            except SQLAlchemyError as error:
+                log.warning("risk_rules_not_read", error=repr(error))

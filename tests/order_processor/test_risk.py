@@ -1,0 +1,462 @@
+"""The risk ladder in a shard: limits that are stored, latches that last, switches that act."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+from redis.asyncio import Redis
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from api_gateway.risk import repository
+from order_processor.wiring import Wiring
+from shared.database.tables import DeploymentRow
+from shared.models.orders import (
+    AcknowledgeLoss,
+    ClosePositions,
+    EngageKillSwitch,
+    Order,
+    OrderReply,
+    OrdersReply,
+    Origin,
+    Refusal,
+    ReleaseKillSwitch,
+    RiskReply,
+    SeeRisk,
+)
+from shared.models.risk import RiskChanged
+from shared.models.topics import account_topic
+from shared.redis.topics import frames_after
+from shared.trading.risk import Level
+from tests.order_processor.support import (
+    Desk,
+    Feed,
+    ProcessorProcess,
+    add_account,
+    add_instrument,
+    frames_are_gap_free,
+    ledger_adds_up,
+    until,
+)
+
+Processor = Callable[[], AbstractAsyncContextManager[Wiring]]
+Processes = Callable[..., ProcessorProcess]
+ADMIN = "user:admin"
+
+
+def set_limits(engine: Engine, level: Level, subject: object = "", **limits: Any) -> None:
+    with Session(engine) as db, db.begin():
+        repository.set_limits(db, level, str(subject), "paper", limits, ADMIN)
+
+
+def switch_platform(engine: Engine, *, on: bool, flatten: bool = False) -> None:
+    with Session(engine) as db, db.begin():
+        if on:
+            repository.engage(db, "Drill", ADMIN, flatten=flatten)
+        else:
+            repository.release(db, ADMIN)
+
+
+def deploy(desk: Desk, wanted: str = "running") -> UUID:
+    with Session(desk.engine) as db, db.begin():
+        row = DeploymentRow(
+            account_id=desk.account,
+            mode="paper",
+            strategy="sma_crossover",
+            parameters={},
+            symbols=["SPY"],
+            timeframe="1m",
+            wanted=wanted,
+            status="running",
+        )
+        db.add(row)
+        db.flush()
+        return row.id
+
+
+async def risk(desk: Desk, kind: Any = SeeRisk, **more: Any) -> Any:
+    if kind is not SeeRisk:
+        more = {"submitted_by": "user:me"} | more
+    return await desk.ask(
+        kind(
+            request_id=uuid4().hex,
+            reply_to=desk.requests.reply_to,
+            account_id=desk.account,
+            mode="paper",
+            **more,
+        )
+    )
+
+
+async def stand(desk: Desk) -> RiskReply:
+    reply = await risk(desk)
+    assert isinstance(reply, RiskReply)
+    return reply
+
+
+async def hold(desk: Desk, feed: Feed, qty: str = "100", price: float = 100.0) -> Order:
+    await feed.print(price)
+    order = await desk.submit("buy", qty)
+    await feed.print(price)
+    await until(lambda: desk.status(order.id) == "filled")
+    return order
+
+
+async def latched(desk: Desk) -> bool:
+    return (await stand(desk)).state.loss is not None
+
+
+async def told(redis: Redis, desk: Desk) -> list[RiskChanged]:
+    topic = account_topic(desk.account, "paper", "risk")
+    frames = await frames_after(redis, topic, 0)
+    return [msgspec.convert(msgspec.json.decode(f)["data"], RiskChanged) for _, f in frames or ()]
+
+
+# --- limits ----------------------------------------------------------------------------------
+
+
+async def test_a_new_limit_is_in_force_a_moment_after_it_was_stored(
+    processor: Processor, desk: Desk, feed: Feed
+) -> None:
+    async with processor():
+        await feed.print(100.0)
+        await desk.submit("buy", "11", limit="90")
+        set_limits(desk.engine, "platform", max_order_value="1000")
+
+        async def in_force() -> bool:
+            return bool((await stand(desk)).limits)
+
+        began = time.monotonic()
+        await until(in_force)
+        assert time.monotonic() - began < 5
+        order = await desk.submit("buy", "12", limit="90")
+        assert (order.status, order.reason_code) == ("rejected", "risk_order_value")
+        assert order.reason is not None
+        assert "platform" in order.reason
+        set_limits(desk.engine, "platform")
+        await until(lambda: _no_limits(desk))
+        assert (await desk.submit("buy", "12", limit="90")).status == "accepted"
+
+
+async def _no_limits(desk: Desk) -> bool:
+    return not (await stand(desk)).limits
+
+
+async def test_limits_of_the_owner_the_account_and_the_deployment_are_found(
+    processor: Processor, desk: Desk, feed: Feed
+) -> None:
+    owner = desk.value("SELECT owner_id FROM accounts WHERE id = :a", a=desk.account)
+    deployment = deploy(desk)
+    set_limits(desk.engine, "user", owner, max_open_orders=2)
+    set_limits(desk.engine, "account", desk.account, max_orders_per_minute=3)
+    set_limits(desk.engine, "account", add_account(desk.engine), max_open_orders=0)
+    set_limits(desk.engine, "deployment", deployment, blocked_symbols=["SPY"])
+    async with processor():
+        await desk.submit("buy", "1", limit="90")
+        mine = await desk.submit("buy", "1", limit="90", deployment_id=deployment)
+        assert mine.reason_code == "risk_symbol"
+        await desk.submit("buy", "1", limit="90")
+        refused = await desk.refused("buy", "1", limit="90")
+        assert (refused.code, refused.level) == ("risk_order_rate", "account")
+        assert (refused.limit, refused.observed) == ("3", "4")
+        uses = {use.kind: (use.level, use.limit, use.used) for use in (await stand(desk)).limits}
+        assert uses == {
+            "max_open_orders": ("user", "2", "2"),
+            "max_orders_per_minute": ("account", "3", "3"),
+        }
+
+
+# --- the loss limit --------------------------------------------------------------------------
+
+
+async def test_at_the_loss_limit_orders_end_strategies_pause_and_nothing_new_opens(
+    processor: Processor, desk: Desk, feed: Feed, redis: Redis
+) -> None:
+    deployment, stopped = deploy(desk), deploy(desk, wanted="stopped")
+    set_limits(desk.engine, "account", desk.account, max_loss="500")
+    async with processor():
+        await hold(desk, feed)
+        resting = await desk.submit("buy", "1", limit="50")
+        await feed.print(95.01)
+        assert not await latched(desk)
+        await feed.print(95.0)
+        await until(lambda: latched(desk))
+        assert desk.status(resting.id) == "cancelled"
+        wanted = dict(desk.rows("SELECT id, wanted FROM deployments"))
+        assert wanted == {deployment: "paused", stopped: "stopped"}
+        latch = (await stand(desk)).state.loss
+        assert latch is not None
+        assert (latch.limit, latch.observed, latch.level) == ("500", "500", "account")
+        assert (await desk.submit("buy", "1")).reason_code == "loss_limit_latched"
+        assert (await desk.submit("sell", "1")).status == "accepted"
+        [event] = await told(redis, desk)
+        assert (event.event, event.urgent, event.cancelled) == ("loss_limit_latched", True, 1)
+    async with processor():
+        assert (await desk.submit("buy", "1")).reason_code == "loss_limit_latched"
+        await feed.print(200.0)
+        assert await latched(desk), "a better price lets go of nothing"
+        assert isinstance(await risk(desk, AcknowledgeLoss), RiskReply)
+        assert (await desk.submit("buy", "1")).status == "accepted"
+        again = await risk(desk, AcknowledgeLoss)
+        assert isinstance(again, Refusal)
+        assert again.code == "loss_limit_not_latched"
+        assert desk.value("SELECT wanted FROM deployments WHERE id = :d", d=deployment) == "paused"
+        assert [each.event for each in await told(redis, desk)][1:] == ["loss_limit_acknowledged"]
+
+
+async def test_after_an_acknowledgement_the_loss_counts_anew(
+    processor: Processor, desk: Desk, feed: Feed
+) -> None:
+    set_limits(desk.engine, "account", desk.account, max_loss="500")
+    async with processor():
+        await hold(desk, feed)
+        await feed.print(94.0)
+        await until(lambda: latched(desk))
+        await risk(desk, AcknowledgeLoss)
+        assert (await stand(desk)).loss == 0
+        await feed.print(90.0)
+        await until(lambda: _lost(desk, Decimal(400)))
+        assert not await latched(desk)
+        await feed.print(89.0)
+        await until(lambda: latched(desk))
+
+
+async def _lost(desk: Desk, loss: Decimal) -> bool:
+    return (await stand(desk)).loss == loss
+
+
+async def test_at_the_loss_limit_positions_are_closed_when_asked_for(
+    processor: Processor, desk: Desk, feed: Feed
+) -> None:
+    add_instrument(desk.engine, "IBM")
+    set_limits(desk.engine, "account", desk.account, max_loss="500", flatten_on_loss=True)
+    async with processor():
+        await hold(desk, feed)
+        await feed.print(50.0, symbol="IBM")
+        other = await desk.submit("buy", "10", symbol="IBM")
+        await feed.print(50.0, symbol="IBM")
+        await until(lambda: desk.status(other.id) == "filled")
+    async with processor():  # which knows no instrument yet
+        await feed.print(90.0)
+        await until(lambda: latched(desk))
+        await feed.print(89.0)
+        await feed.print(49.0, symbol="IBM")
+        await until(lambda: _flat(desk))
+        closing = desk.rows("SELECT * FROM orders WHERE closes_position ORDER BY symbol")
+        assert [(row.symbol, row.submitted_by) for row in closing] == [
+            ("IBM", "risk"),
+            ("SPY", "risk"),
+        ]
+    ledger_adds_up(desk, [desk.account])
+
+
+def _flat(desk: Desk) -> bool:
+    return desk.value("SELECT count(*) FROM positions WHERE qty <> 0") == 0
+
+
+async def test_a_kill_between_the_trigger_and_the_commit_loses_no_latch_and_doubles_nothing(
+    processes: Processes, desk: Desk, feed: Feed, redis: Redis
+) -> None:
+    set_limits(desk.engine, "account", desk.account, max_loss="500", flatten_on_loss=True)
+    process = processes()
+    await hold_through(desk, feed)
+    resting = await desk.insist(desk.command("buy", "1", limit="50"))
+    with desk.engine.begin() as blocker:
+        # The shard sees the price and acts, and can't commit what it did.
+        blocker.execute(text("LOCK TABLE account_risk IN EXCLUSIVE MODE"))
+        await feed.print(90.0)
+        await until(lambda: desk.value(_WAITING) > 0)
+        process.kill()
+    assert desk.status(resting.id) == "accepted"
+    assert desk.value("SELECT count(*) FROM orders WHERE closes_position") == 0
+    process.start()
+    await until(lambda: desk.value("SELECT count(*) FROM orders WHERE closes_position") == 1)
+    assert desk.status(resting.id) == "cancelled"
+    rejected = await desk.insist(desk.command("buy", "1"))
+    assert rejected.reason_code == "loss_limit_latched"
+    await feed.print(89.0)
+    await until(lambda: _flat(desk))
+    assert desk.value("SELECT count(*) FROM orders WHERE closes_position") == 1
+    await until(lambda: _published(redis, desk, 1))
+    ledger_adds_up(desk, [desk.account])
+    frames_are_gap_free(desk)
+
+
+_WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'account_risk'::regclass"
+
+
+async def _published(redis: Redis, desk: Desk, count: int) -> bool:
+    return len(await told(redis, desk)) == count
+
+
+async def hold_through(desk: Desk, feed: Feed) -> None:
+    await feed.print(100.0)
+    order = await desk.insist(desk.command("buy", "100"))
+    while desk.status(order.id) != "filled":
+        await feed.print(100.0)
+        await asyncio.sleep(0.02)
+
+
+async def test_a_paced_run_latches_at_the_same_print_every_time(
+    processor: Processor, desk: Desk, feed: Feed
+) -> None:
+    set_limits(desk.engine, "account", desk.account, max_loss="500")
+    async with processor():
+        await feed.start(paced=True)
+        await feed.print(100.0)
+        await feed.mark(paced=True)
+        await until(lambda: _traded(desk))
+        order = await desk.submit("buy", "100")
+        await feed.print(100.0)
+        resting = await desk.submit("buy", "1", limit="94.5")
+        # Each of these is one entry: the order ends with the first, before the second comes.
+        await feed.print(95.0)
+        await feed.print(94.0)
+        await until(lambda: desk.status(resting.id) == "cancelled")
+        assert desk.status(order.id) == "filled"
+
+
+async def _traded(desk: Desk) -> bool:
+    return (await desk.submit("buy", "1", limit="1")).status == "accepted"
+
+
+# --- kill switches ---------------------------------------------------------------------------
+
+
+async def test_the_accounts_kill_switch_cancels_refuses_and_lasts_until_it_is_released(
+    processor: Processor, desk: Desk, feed: Feed, redis: Redis
+) -> None:
+    deployment = deploy(desk)
+    other = add_account(desk.engine)
+    async with processor():
+        await hold(desk, feed)
+        resting = await desk.submit("buy", "1", limit="50")
+        reply = await risk(desk, EngageKillSwitch, reason="Lunch")
+        assert reply.state.kill.by == "user:me"
+        assert desk.status(resting.id) == "cancelled"
+        assert desk.value("SELECT wanted FROM deployments WHERE id = :d", d=deployment) == "paused"
+        again = await risk(desk, EngageKillSwitch, reason="Once more")
+        assert again.state == reply.state
+    async with processor():
+        assert (await desk.submit("buy", "1")).reason_code == "kill_switch_account"
+        assert (await desk.submit("buy", "1", limit="9", account=other)).status == "accepted"
+        flat = await desk.ask(_closing(desk))
+        assert isinstance(flat, OrdersReply)
+        assert flat.orders[0].status == "accepted"
+        await risk(desk, ReleaseKillSwitch)
+        assert (await desk.submit("buy", "1", limit="50")).status == "accepted"
+        refused = await risk(desk, ReleaseKillSwitch)
+        assert refused.code == "kill_switch_not_engaged"
+        kinds = [each.event for each in await told(redis, desk)]
+        assert kinds == ["kill_switch_engaged", "kill_switch_released"]
+
+
+def _closing(desk: Desk) -> ClosePositions:
+    return ClosePositions(
+        request_id=uuid4().hex,
+        reply_to=desk.requests.reply_to,
+        account_id=desk.account,
+        mode="paper",
+        client_order_id="flat",
+        submitted_by="user:me",
+    )
+
+
+async def test_a_kill_switch_that_flattens_closes_what_is_held(
+    processor: Processor, desk: Desk, feed: Feed
+) -> None:
+    async with processor():
+        await hold(desk, feed)
+        await risk(desk, EngageKillSwitch, reason="Out", flatten=True)
+        await feed.print(99.0)
+        await until(lambda: _flat(desk))
+        ledger_adds_up(desk, [desk.account])
+
+
+async def test_the_platforms_kill_switch_reaches_every_shard_once(
+    processor: Processor, desk: Desk, feed: Feed
+) -> None:
+    accounts = [desk.account, *(add_account(desk.engine) for _ in range(5))]
+    async with processor():
+        await feed.print(100.0)
+        for account in accounts:
+            await desk.submit("buy", "10", account=account)
+        await feed.print(100.0)
+        resting = [await desk.submit("buy", "1", limit="50", account=each) for each in accounts]
+        switch_platform(desk.engine, on=True, flatten=True)
+        await until(lambda: all(desk.status(order.id) == "cancelled" for order in resting))
+    closing = "SELECT count(*) FROM orders WHERE closes_position"
+    assert desk.value(closing) == len(accounts)
+    async with processor():  # it was carried out: a new owner does not do it again
+        for account in accounts:
+            order = await desk.submit("buy", "1", account=account)
+            assert order.reason_code == "kill_switch_platform"
+        assert desk.value(closing) == len(accounts)
+        await feed.print(99.0)
+        await until(lambda: _flat(desk))
+        switch_platform(desk.engine, on=False)
+        await until(lambda: _accepted(desk))
+    ledger_adds_up(desk, accounts)
+
+
+async def _accepted(desk: Desk) -> bool:
+    return (await desk.submit("buy", "1", limit="50")).status == "accepted"
+
+
+# --- the audit trail -------------------------------------------------------------------------
+
+
+async def test_every_command_leaves_a_trail_of_who_where_what_and_with_what_outcome(
+    processor: Processor, desk: Desk, feed: Feed
+) -> None:
+    origin = Origin("192.0.2.7", "tests/1.0")
+    async with processor():
+        await feed.print(100.0)
+        taken = desk.command("buy", "1", limit="90", origin=origin, client_order_id="a")
+        order = await desk.ask(taken)
+        assert isinstance(order, OrderReply)
+        await desk.ask(msgspec.structs.replace(taken, request_id="again"))
+        await desk.submit("buy", "10000", client_order_id="b")
+        await desk.refused("buy", "0.5", client_order_id="c")
+        await desk.refused("buy", "1", symbol="S\0Y", client_order_id="d" * 500)
+        await desk.cancel(order.order.id)
+        await desk.open_books()
+        await stand(desk)
+        await risk(desk, EngageKillSwitch, reason="Drill", origin=origin)
+    rows = desk.rows("SELECT * FROM order_audit ORDER BY id")
+    assert [(row.command, row.outcome, row.code) for row in rows] == [
+        ("submit_order", "accepted", None),
+        ("submit_order", "repeated", None),
+        ("submit_order", "rejected", "insufficient_buying_power"),
+        ("submit_order", "refused", "qty_not_in_lots"),
+        ("submit_order", "refused", "invalid_client_order_id"),
+        ("cancel_order", "accepted", None),
+        ("engage_kill_switch", "accepted", None),
+    ]
+    first, lots = rows[0], rows[3]
+    assert (first.account_id, first.mode, first.actor) == (
+        desk.account,
+        "paper",
+        taken.submitted_by,
+    )
+    assert (first.ip, first.user_agent) == ("192.0.2.7", "tests/1.0")
+    assert (first.order_id, first.client_order_id, first.symbol) == (order.order.id, "a", "SPY")
+    assert first.detail["limit_price"] == "90"
+    assert (lots.limit_value, lots.observed) == ("1", "0.5")
+
+
+async def test_what_the_ladder_does_by_itself_is_on_the_trail_too(
+    processor: Processor, desk: Desk, feed: Feed
+) -> None:
+    set_limits(desk.engine, "account", desk.account, max_loss="500")
+    async with processor():
+        await hold(desk, feed)
+        await feed.print(90.0)
+        await until(lambda: latched(desk))
+    [row] = desk.rows("SELECT * FROM order_audit WHERE actor = 'risk'")
+    assert (row.command, row.limit_value, row.observed) == ("loss_limit_latched", "500", "1000")

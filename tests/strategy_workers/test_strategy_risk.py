@@ -1,0 +1,136 @@
+"""Strategies under the risk ladder: they pause for good, and no more start than may."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine, update
+from sqlalchemy.orm import Session
+
+from shared.database.tables import (
+    AccountRiskRow,
+    AccountRow,
+    DeploymentRow,
+    RiskLimitsRow,
+    RiskPlatformRow,
+)
+from shared.service.problems import Problem
+from strategy_workers.deployments.actions import Deployments
+from strategy_workers.settings import StrategyWorkersSettings
+from strategy_workers.wiring import running_worker
+from tests.strategy_workers.doubles import OrderDesk, TapeEngine, eventually
+from tests.strategy_workers.platform_view import Platform
+from tests.strategy_workers.sample_strategies import SAMPLES
+
+
+def want_paused(engine: Engine, deployment: UUID) -> None:
+    """As the order processor does when it latches."""
+    with engine.begin() as connection:
+        connection.execute(
+            update(DeploymentRow)
+            .where(DeploymentRow.id == deployment)
+            .values(wanted="paused", last_error="The loss limit was reached.")
+        )
+
+
+async def test_a_strategy_that_is_wanted_paused_leaves_and_no_worker_takes_it_up_again(
+    platform: Platform,
+    worker_settings: StrategyWorkersSettings,
+    engine: Engine,
+    desk: OrderDesk,
+    market: TapeEngine,
+) -> None:
+    deployment, other = platform.deploy("scripted"), platform.deploy("scripted")
+    async with running_worker(worker_settings, SAMPLES):
+        await platform.reaches(deployment, "running")
+        await platform.reaches(other, "running")
+        want_paused(engine, deployment)
+        row = await platform.reaches(deployment, "paused")
+        assert row.last_error == "The loss limit was reached."
+
+        async def left() -> bool:
+            return f"deployment:{deployment}" not in await platform.participants()
+
+        await eventually(left, "it takes part no more")
+    async with running_worker(worker_settings, SAMPLES):
+        await platform.reaches(other, "running")
+        await market.play("SPY", [100, 101, 102])
+        assert platform.row(deployment).status == "paused"
+    assert {command.submitted_by for command in desk.commands} == {f"deployment:{other}"}
+
+
+async def test_a_strategy_whose_worker_died_before_it_paused_is_paused_by_the_next(
+    platform: Platform, worker_settings: StrategyWorkersSettings, engine: Engine, desk: OrderDesk
+) -> None:
+    deployment = platform.deploy("scripted")
+    want_paused(engine, deployment)
+    async with running_worker(worker_settings, SAMPLES):
+        await platform.reaches(deployment, "paused")
+
+
+@pytest.fixture
+def deployments(engine: Engine) -> Deployments:
+    return Deployments(engine, SAMPLES, lambda: None)
+
+
+def deploy(deployments: Deployments, account: UUID) -> str:
+    try:
+        deployments.deploy(account, "paper", "scripted", {}, ["SPY"], "1m")
+    except Problem as problem:
+        return problem.code
+    return "deployed"
+
+
+def limit(engine: Engine, level: str, subject: object, allowed: int) -> None:
+    with Session(engine) as db, db.begin():
+        db.add(
+            RiskLimitsRow(
+                level=level,
+                subject=str(subject),
+                mode="paper",
+                limits={"max_strategies": allowed},
+                version=1,
+                changed_by="user:admin",
+            )
+        )
+
+
+@pytest.mark.parametrize("level", ["platform", "user", "account"])
+def test_no_more_strategies_start_than_may_run_at_once(
+    engine: Engine, account: UUID, deployments: Deployments, level: str
+) -> None:
+    with Session(engine) as db:
+        owner = db.get_one(AccountRow, account).owner_id
+    subject = {"platform": "", "user": owner, "account": account}[level]
+    limit(engine, level, subject, 2)
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(lambda _: deploy(deployments, account), range(4)))
+    assert sorted(outcomes) == ["deployed", "deployed", *["strategy_limit_reached"] * 2]
+    with engine.begin() as connection:
+        connection.execute(update(DeploymentRow).values(wanted="stopped"))
+    assert deploy(deployments, account) == "deployed"
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        ({"loss": {"reason": "lost"}}, "loss_limit_latched"),
+        ({"kill": {"reason": "drill"}}, "kill_switch_account"),
+        ({"loss": None, "kill": None}, "deployed"),
+    ],
+)
+def test_nothing_starts_on_an_account_that_is_latched(
+    engine: Engine, account: UUID, deployments: Deployments, state: dict[str, Any], code: str
+) -> None:
+    with Session(engine) as db, db.begin():
+        db.add(AccountRiskRow(account_id=account, mode="paper", state=state))
+    assert deploy(deployments, account) == code
+
+
+def test_nothing_starts_while_the_platform_is_halted(
+    engine: Engine, account: UUID, deployments: Deployments
+) -> None:
+    with Session(engine) as db, db.begin():
+        db.add(RiskPlatformRow(version=1, halts=1, halted=True, reason="Drill"))
+    assert deploy(deployments, account) == "kill_switch_platform"
