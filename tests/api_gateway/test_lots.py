@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from shared.database.tables import LotRow, StrategyPositionRow
+from shared.database.tables import ExecutionRow, LotRow, OrderRow, StrategyPositionRow
 from tests.api_gateway.conftest import Api, Person
 from tests.api_gateway.test_accounts import code
 
@@ -19,25 +19,17 @@ AT = datetime(2026, 1, 5, tzinfo=UTC)
 def execution(db: Session, account_id: str) -> UUID:
     """One, with an order."""
     order_id, execution_id = uuid4(), uuid4()
-    values = {"order": order_id, "execution": execution_id, "account": account_id}
-    db.execute(
-        text(
-            "INSERT INTO orders (id, account_id, mode, client_order_id, submitted_by, symbol, side,"
-            " type, time_in_force, qty, status, filled_qty, seq, submitted_at, updated_at, reserved,"
-            " tape_id, closes_position, order_class) VALUES (:order, :account, 'paper', '1', 'user:1',"
-            " 'SPY', 'buy', 'market', 'gtc', 10, 'filled', 10, 1, now(), now(), 0, '0-0', false,"
-            " 'simple')"
-        ),
-        values,
-    )
-    db.execute(
-        text(
-            "INSERT INTO executions (id, order_id, account_id, mode, symbol, side, qty, price, fee,"
-            " realized_pnl, seq, at) VALUES (:execution, :order, :account, 'paper', 'SPY', 'buy', 10,"
-            " 100, 0, 0, 1, now())"
-        ),
-        values,
-    )
+    of = {"account_id": UUID(account_id), "mode": "paper", "symbol": "SPY", "side": "buy", "seq": 1}
+    order = OrderRow(
+        **of, id=order_id, client_order_id="1", submitted_by="user:1", type="market",
+        time_in_force="gtc", qty=10, status="filled", filled_qty=10, submitted_at=AT,
+        updated_at=AT, reserved=0, tape_id="0-0",
+    )  # fmt: skip
+    db.add(order)
+    db.flush()
+    amounts = {"qty": 10, "price": 100, "fee": 0, "realized_pnl": 0}
+    db.add(ExecutionRow(**of, **amounts, id=execution_id, order_id=order_id, at=AT))
+    db.flush()
     return execution_id
 
 
