@@ -430,12 +430,16 @@ class Played:
             seen = next(o.seen for o in self.naive.orders if o.name == order.client_order_id)
             copy = WorkingOrder(order, each.tick, each.reserved, each.tape_id, each.steps)
             working.append((copy, not seen))
+        lots = {lot.seq: lot for fill in self.fills for lot in fill.lots.lots}
         state = BooksState(
             cash=last.balance,
             ledger_seq=last.seq,
             order_seq=len(self.states),
             execution_seq=len(self.fills),
             holdings=list(self.books.holdings.values()),
+            strategy_holdings=list(self.books.strategy_holdings),
+            lots=[lot for lot in lots.values() if lot.qty],
+            lot_seq=len(lots),
             working=working,
         )
         self.books = make_books(state)
