@@ -4,7 +4,7 @@ from contextvars import ContextVar
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.models.orders import Origin
+from shared.models.risk import Origin
 
 _LONGEST = 256
 _origin: ContextVar[Origin | None] = ContextVar("origin", default=None)

@@ -36,12 +36,11 @@ from shared.models.orders import (
     Refusal,
     ReplaceOrder,
     Reply,
-    RiskCommand,
-    RiskReply,
     StopLoss,
     SubmitOrder,
     TakeProfit,
 )
+from shared.models.risk import RiskCommand, RiskReply
 from shared.redis.requests import AnswerOverdueError, OrderRequests
 from shared.service.request_context import current_request_id
 

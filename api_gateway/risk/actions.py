@@ -28,7 +28,7 @@ from api_gateway.risk.schemas import (
 from api_gateway.values import plain, view
 from shared.database.tables import RiskLimitsRow, RiskPlatformRow
 from shared.models.identifiers import Mode
-from shared.models.orders import (
+from shared.models.risk import (
     AcknowledgeLoss,
     EngageKillSwitch,
     ReleaseKillSwitch,

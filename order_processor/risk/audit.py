@@ -5,37 +5,36 @@ from uuid import UUID
 
 import msgspec
 
+from shared.models.base import Message
 from shared.models.cash import MoveCash
 from shared.models.identifiers import Mode
 from shared.models.orders import (
-    AcknowledgeLoss,
     CancelOrder,
     CancelOrders,
     ClosePositions,
     Command,
-    EngageKillSwitch,
     OpenBooks,
     OrderReply,
     OrdersReply,
     ProtectPosition,
     Refusal,
-    ReleaseKillSwitch,
     ReplaceOrder,
     Reply,
-    SeeRisk,
     SubmitOrder,
 )
-from shared.models.risk import RiskChanged
+from shared.models.risk import (
+    AcknowledgeLoss,
+    EngageKillSwitch,
+    ReleaseKillSwitch,
+    RiskChanged,
+    SeeRisk,
+)
 
 _LONGEST = 256
 #: Ids of orders that one record lists at most.
 _MOST_ORDERS = 100
-_TICKET = (
-    "side",
-    "order_type",
-    "time_in_force",
-    "qty",
-    "limit_price",
+#: What few orders have; the rest is in `_ticket`.
+_RARE = (
     "stop_price",
     "trail_price",
     "trail_percent",
@@ -45,8 +44,7 @@ _TICKET = (
     "stop_loss",
 )
 #: What else the record tells of a command.
-_DETAILS: dict[type, tuple[str, ...]] = {
-    SubmitOrder: _TICKET,
+_DETAILS: dict[type[Message], tuple[str, ...]] = {
     ReplaceOrder: ("order_id", "qty", "limit_price", "stop_price", "trail_price", "trail_percent"),
     CancelOrder: (),
     CancelOrders: (),
@@ -57,6 +55,8 @@ _DETAILS: dict[type, tuple[str, ...]] = {
     ReleaseKillSwitch: (),
     AcknowledgeLoss: (),
 }
+_COMMANDS: tuple[type[Message], ...] = (SubmitOrder, *_DETAILS)
+_TAGS = {kind: str(kind.__struct_config__.tag) for kind in _COMMANDS}
 
 
 class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +90,7 @@ def record_of(command: Command, reply: Reply) -> AuditRecord | None:
         ip=None if origin is None else _storable(origin.ip),
         user_agent=None if origin is None else _storable(origin.user_agent),
         request_id=_storable(command.request_id),
-        command=str(type(command).__struct_config__.tag),
+        command=_TAGS[type(command)],
         client_order_id=_text(command, "client_order_id"),
         symbol=_text(command, "symbol"),
         **_outcome(command, reply),
@@ -115,11 +115,10 @@ def record_of_event(event: RiskChanged, actor: str) -> AuditRecord:
 
 
 def _outcome(command: Command, reply: Reply) -> dict[str, Any]:
-    detail = {
-        name: _plain(value)
-        for name in _DETAILS[type(command)]
-        if (value := getattr(command, name)) is not None
-    }
+    if isinstance(command, SubmitOrder):
+        detail = _ticket(command)
+    else:
+        detail = _given(command, _DETAILS[type(command)])
     order_id = command.order_id if isinstance(command, CancelOrder) else None
     if isinstance(reply, Refusal):
         return {
@@ -144,6 +143,27 @@ def _outcome(command: Command, reply: Reply) -> dict[str, Any]:
     return {"outcome": outcome, "order_id": order_id, "detail": detail, "code": code}
 
 
+def _ticket(command: SubmitOrder) -> dict[str, Any]:
+    """Written out: of all commands most are these."""
+    detail: dict[str, Any] = {
+        "side": command.side,
+        "order_type": command.order_type,
+        "time_in_force": command.time_in_force,
+        "qty": _plain(command.qty),
+    }
+    if command.limit_price is not None:
+        detail["limit_price"] = _plain(command.limit_price)
+    if command.order_type not in ("market", "limit") or command.order_class != "simple":
+        return detail | _given(command, _RARE)
+    if command.expires_at is not None:
+        detail["expires_at"] = _plain(command.expires_at)
+    return detail
+
+
+def _given(command: Command, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: _plain(value) for name in names if (value := getattr(command, name)) is not None}
+
+
 def _text(command: Command, name: str) -> str | None:
     value = getattr(command, name, None)
     return None if value is None else _storable(value)
@@ -158,4 +178,6 @@ def _plain(value: Any) -> Any:
 
 def _storable(text: str) -> str:
     """Postgres' text holds no NUL; and nobody may fill the trail with one line."""
+    if len(text) <= _LONGEST and "\0" not in text:
+        return text
     return text.replace("\0", "\ufffd")[:_LONGEST]

@@ -21,15 +21,20 @@ from order_processor.shards.replies import refusal
 from order_processor.shards.state import BooksKey
 from shared.models.identifiers import AccountId, Symbol
 from shared.models.orders import (
-    AcknowledgeLoss,
     ClosePositions,
-    EngageKillSwitch,
-    ReleaseKillSwitch,
     Reply,
+)
+from shared.models.risk import (
+    AcknowledgeLoss,
+    EngageKillSwitch,
+    Latch,
+    ReleaseKillSwitch,
+    RiskChanged,
     RiskCommand,
+    RiskEventKind,
+    RiskState,
     SeeRisk,
 )
-from shared.models.risk import Latch, RiskChanged, RiskEventKind, RiskState
 from shared.trading.amounts import shown
 from shared.trading.books import Books
 from shared.trading.changes import Change

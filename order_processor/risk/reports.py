@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from shared.models.orders import LimitUse, RiskReply
+from shared.models.risk import LimitUse, RiskReply
 from shared.trading.amounts import ZERO, plain, shown
 from shared.trading.books import Books
 from shared.trading.risk import Bounds

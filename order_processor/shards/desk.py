@@ -40,15 +40,14 @@ from shared.models.orders import (
     CancelOrder,
     ClosePositions,
     Command,
-    EngageKillSwitch,
     EquityMarked,
     Order,
     ProtectPosition,
     ReplaceOrder,
     Reply,
-    RiskCommand,
     SubmitOrder,
 )
+from shared.models.risk import EngageKillSwitch, RiskCommand
 from shared.redis.keys import shard_of
 from shared.redis.streams import position
 from shared.trading.books import Books

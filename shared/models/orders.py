@@ -14,7 +14,7 @@ import msgspec
 from shared.models.base import Message
 from shared.models.cash import CashMoved, CashReply, MoveCash
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
-from shared.models.risk import RiskState
+from shared.models.risk import Origin, RiskCommand, RiskReply
 
 Side = Literal["buy", "sell"]
 OrderType = Literal["market", "limit", "stop", "stop_limit", "trailing_stop"]
@@ -37,13 +37,6 @@ OrderStatus = Literal[
 
 
 # --- what users and strategies ask for -------------------------------------------------------
-
-
-class Origin(msgspec.Struct, frozen=True):
-    """Where a person's command came from, for the audit trail."""
-
-    ip: str
-    user_agent: str
 
 
 class TakeProfit(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,52 +194,6 @@ class OpenBooks(Message, frozen=True, tag="open_books"):
     mode: Mode
 
 
-class EngageKillSwitch(Message, frozen=True, tag="engage_kill_switch"):
-    """Cancel all orders, take no more, pause the strategies; `flatten` closes positions as well.
-
-    Engaged again it changes nothing, but flattens when that is asked for the first time.
-    """
-
-    request_id: str
-    reply_to: str
-    account_id: AccountId
-    mode: Mode
-    submitted_by: str
-    reason: str
-    flatten: bool = False
-    origin: Origin | None = None
-
-
-class ReleaseKillSwitch(Message, frozen=True, tag="release_kill_switch"):
-    request_id: str
-    reply_to: str
-    account_id: AccountId
-    mode: Mode
-    submitted_by: str
-    origin: Origin | None = None
-
-
-class AcknowledgeLoss(Message, frozen=True, tag="acknowledge_loss"):
-    """Let orders pass again after the loss limit was reached; the loss counts anew from here."""
-
-    request_id: str
-    reply_to: str
-    account_id: AccountId
-    mode: Mode
-    submitted_by: str
-    origin: Origin | None = None
-
-
-class SeeRisk(Message, frozen=True, tag="see_risk"):
-    """Tell how things stand; changes nothing."""
-
-    request_id: str
-    reply_to: str
-    account_id: AccountId
-    mode: Mode
-
-
-RiskCommand = EngageKillSwitch | ReleaseKillSwitch | AcknowledgeLoss | SeeRisk
 BooksCommand = (
     SubmitOrder
     | CancelOrder
@@ -377,29 +324,6 @@ class Refusal(Message, frozen=True, tag="refusal"):
     observed: str | None = None
     #: Of the risk ladder, when one of its limits refused it.
     level: str | None = None
-
-
-class LimitUse(msgspec.Struct, frozen=True):
-    kind: str
-    level: str
-    limit: str
-    used: str
-
-
-class RiskReply(Message, frozen=True, tag="risk_reply"):
-    """How the books stand after the commit, at the last prices."""
-
-    request_id: str
-    at: datetime
-    state: RiskState
-    gross_exposure: Decimal
-    net_exposure: Decimal
-    #: Since the reset that the loss limit counts from; below zero it is a gain.
-    loss: Decimal
-    open_orders: int
-    #: Why the platform's kill switch is engaged; None when it isn't.
-    halted: str | None
-    limits: tuple[LimitUse, ...]
 
 
 Reply = OrderReply | OrdersReply | CashReply | BooksReply | RiskReply | Refusal

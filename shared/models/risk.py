@@ -1,4 +1,5 @@
-"""Latches of an account and mode: what holds its orders up until somebody lets go."""
+"""The risk ladder's words: latches, which hold an account's orders up until somebody lets go; the
+commands that engage and release them; and what is told of them."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -8,6 +9,13 @@ import msgspec
 
 from shared.models.base import Message
 from shared.models.identifiers import AccountId, Mode
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where a person's command came from, for the audit trail."""
+
+    ip: str
+    user_agent: str
 
 
 class Latch(msgspec.Struct, frozen=True):
@@ -33,6 +41,83 @@ class RiskState(msgspec.Struct, frozen=True):
     baseline_at: datetime | None = None
     #: How often the books were flattened: numbers the orders that do it.
     flattened: int = 0
+
+
+# --- commands ---------------------------------------------------------------------------------
+
+
+class EngageKillSwitch(Message, frozen=True, tag="engage_kill_switch"):
+    """Cancel all orders, take no more, pause the strategies; `flatten` closes positions as well.
+
+    Engaged again it changes nothing, but flattens when that is asked for the first time.
+    """
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    submitted_by: str
+    reason: str
+    flatten: bool = False
+    origin: Origin | None = None
+
+
+class ReleaseKillSwitch(Message, frozen=True, tag="release_kill_switch"):
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    submitted_by: str
+    origin: Origin | None = None
+
+
+class AcknowledgeLoss(Message, frozen=True, tag="acknowledge_loss"):
+    """Let orders pass again after the loss limit was reached; the loss counts anew from here."""
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    submitted_by: str
+    origin: Origin | None = None
+
+
+class SeeRisk(Message, frozen=True, tag="see_risk"):
+    """Tell how things stand; changes nothing."""
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+
+
+RiskCommand = EngageKillSwitch | ReleaseKillSwitch | AcknowledgeLoss | SeeRisk
+
+
+# --- what they are told -----------------------------------------------------------------------
+
+
+class LimitUse(msgspec.Struct, frozen=True):
+    kind: str
+    level: str
+    limit: str
+    used: str
+
+
+class RiskReply(Message, frozen=True, tag="risk_reply"):
+    """How the books stand after the commit, at the last prices."""
+
+    request_id: str
+    at: datetime
+    state: RiskState
+    gross_exposure: Decimal
+    net_exposure: Decimal
+    #: Since the reset that the loss limit counts from; below zero it is a gain.
+    loss: Decimal
+    open_orders: int
+    #: Why the platform's kill switch is engaged; None when it isn't.
+    halted: str | None
+    limits: tuple[LimitUse, ...]
 
 
 RiskEventKind = Literal[

@@ -96,14 +96,15 @@ def parse_space(strategy: type[Strategy], texts: Sequence[str], fixed: dict[str,
 
     Raises BadBacktestError.
     """
-    declared = strategy.declared_parameters()
+    for name, value in fixed.items():
+        try:
+            _declared(strategy, name).parse(value)
+        except ValueError as error:
+            raise BadBacktestError(f"{name}={value}: {error}") from error
     dimensions: dict[str, Dimension] = {}
     for text in texts:
         name, equals, ranges = (part.strip() for part in text.partition("="))
-        parameter = declared.get(name)
-        if parameter is None:
-            names = ", ".join(declared)
-            raise BadBacktestError(f"{strategy.name} has no parameter {name}; there are {names}")
+        parameter = _declared(strategy, name)
         if name in dimensions or name in fixed:
             raise BadBacktestError(f"{name} is given twice")
         dimensions[name] = _dimension(name, parameter, ranges if equals else None)
@@ -112,10 +113,18 @@ def parse_space(strategy: type[Strategy], texts: Sequence[str], fixed: dict[str,
     return Space(strategy, tuple(dimensions.values()), fixed)
 
 
+def _declared(strategy: type[Strategy], name: str) -> Parameter[Any]:
+    declared = strategy.declared_parameters()
+    if name not in declared:
+        names = ", ".join(declared)
+        raise BadBacktestError(f"{strategy.name} has no parameter {name}; there are {names}")
+    return declared[name]
+
+
 def _dimension(name: str, parameter: Parameter[Any], text: str | None) -> Dimension:
     ordered = isinstance(parameter, IntParameter | DecimalParameter)
     if text is None:
-        raw = _declared(name, parameter)
+        raw = _all_values(name, parameter)
     elif ":" in text and ordered:
         raw = _steps(name, text, whole=isinstance(parameter, IntParameter))
     else:
@@ -133,7 +142,7 @@ def _dimension(name: str, parameter: Parameter[Any], text: str | None) -> Dimens
     return Dimension(name, tuple(parameter.encode(one) for one in values), ordered)
 
 
-def _declared(name: str, parameter: Parameter[Any]) -> list[Any]:
+def _all_values(name: str, parameter: Parameter[Any]) -> list[Any]:
     if isinstance(parameter, IntParameter):
         return list(range(parameter.low, parameter.high + 1))
     if isinstance(parameter, CategoricalParameter):

@@ -24,7 +24,6 @@ from shared.models.base import encode
 from shared.models.cash import CashReply, LedgerEntry, MoveCash
 from shared.models.identifiers import Symbol
 from shared.models.orders import (
-    AcknowledgeLoss,
     BooksReply,
     CancelOrder,
     CancelOrders,
@@ -37,14 +36,11 @@ from shared.models.orders import (
     OrdersReply,
     ProtectPosition,
     Refusal,
-    ReleaseKillSwitch,
     ReplaceOrder,
     Reply,
-    RiskCommand,
-    RiskReply,
     SubmitOrder,
 )
-from shared.models.risk import RiskState
+from shared.models.risk import AcknowledgeLoss, ReleaseKillSwitch, RiskCommand, RiskReply, RiskState
 from shared.redis.keys import order_commands
 from shared.redis.streams import read_after
 from shared.trading.classes import parts_of

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, text
 
-from shared.models.orders import EngageKillSwitch
+from shared.models.risk import EngageKillSwitch
 from tests.api_gateway.conftest import Api, Person
 from tests.api_gateway.doubles import ProcessorDouble
 from tests.api_gateway.test_orders import LIMIT, code

@@ -17,19 +17,21 @@ from api_gateway.risk import repository
 from order_processor.wiring import Wiring
 from shared.database.tables import DeploymentRow
 from shared.models.orders import (
-    AcknowledgeLoss,
     ClosePositions,
-    EngageKillSwitch,
     Order,
     OrderReply,
     OrdersReply,
-    Origin,
     Refusal,
+)
+from shared.models.risk import (
+    AcknowledgeLoss,
+    EngageKillSwitch,
+    Origin,
     ReleaseKillSwitch,
+    RiskChanged,
     RiskReply,
     SeeRisk,
 )
-from shared.models.risk import RiskChanged
 from shared.models.topics import account_topic
 from shared.redis.topics import frames_after
 from shared.trading.risk import Level
@@ -333,7 +335,7 @@ async def test_the_accounts_kill_switch_cancels_refuses_and_lasts_until_it_is_re
 ) -> None:
     deployment = deploy(desk)
     other = add_account(desk.engine)
-    async with processor():
+    async with processor() as wiring:
         await hold(desk, feed)
         resting = await desk.submit("buy", "1", limit="50")
         reply = await risk(desk, EngageKillSwitch, reason="Lunch")
@@ -342,6 +344,7 @@ async def test_the_accounts_kill_switch_cancels_refuses_and_lasts_until_it_is_re
         assert desk.value("SELECT wanted FROM deployments WHERE id = :d", d=deployment) == "paused"
         again = await risk(desk, EngageKillSwitch, reason="Once more")
         assert again.state == reply.state
+        assert wiring.snapshots.take(desk.account, "paper", "risk") == (1, reply.state)
     async with processor():
         assert (await desk.submit("buy", "1")).reason_code == "kill_switch_account"
         assert (await desk.submit("buy", "1", limit="9", account=other)).status == "accepted"

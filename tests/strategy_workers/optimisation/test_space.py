@@ -57,6 +57,15 @@ def test_a_bad_range_is_one_sentence(texts: tuple[str, ...], says: str) -> None:
         space(*texts)
 
 
+@pytest.mark.parametrize(
+    ("fixed", "says"),
+    [({"slow": "zzz"}, "slow=zzz: must be a whole number"), ({"speed": 1}, "no parameter speed")],
+)
+def test_a_bad_fixed_value_is_one_sentence(fixed: dict[str, object], says: str) -> None:
+    with pytest.raises(BadBacktestError, match=says):
+        parse_space(Tuned, ["fast=1:3"], fixed)
+
+
 def test_a_parameter_is_either_fixed_or_searched() -> None:
     with pytest.raises(BadBacktestError, match="fast is given twice"):
         parse_space(Tuned, ["fast=1:3"], {"fast": 2})
