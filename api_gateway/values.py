@@ -131,6 +131,35 @@ Exact = Annotated[
 ]
 
 
+#: Of documents that are asked for and answered in the same words.
+_TOLD = (
+    PlainSerializer(plain, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"}, mode="serialization"),
+)
+Rate = Annotated[BasisPoints, *_TOLD]
+Percent = Annotated[
+    Decimal,
+    BeforeValidator(_exact),
+    Field(ge=0, le=100),
+    _decimal_schema(minimum=0, maximum=100),
+    *_TOLD,
+]
+Fee = Annotated[
+    Decimal,
+    BeforeValidator(_exact),
+    Field(ge=0, le=1_000_000),
+    _decimal_schema(minimum=0, maximum=1_000_000),
+    *_TOLD,
+]
+Turnover = Annotated[
+    Decimal,
+    BeforeValidator(_exact),
+    Field(ge=0, lt=LARGEST),
+    _decimal_schema(minimum=0, exclusiveMaximum=float(LARGEST)),
+    *_TOLD,
+]
+
+
 # --- times -----------------------------------------------------------------------------------
 
 

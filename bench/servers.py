@@ -27,6 +27,7 @@ from shared.database import make_engine
 from shared.database.migrate import upgrade
 from shared.database.tables import AccountRow, InstrumentRow, UserRow
 from shared.models.identifiers import AccountId
+from shared.trading.paper_terms import FREE, paper_terms_document
 
 _PASSWORD = "bench-only"
 _DATABASE = "trading"
@@ -133,8 +134,7 @@ def _open_accounts(engine: Engine, count: int) -> list[AccountId]:
                 base_currency="USD",
                 status="active",
                 paper_capital=Decimal(10**9),
-                paper_fee_bps=Decimal(0),
-                paper_slippage_bps=Decimal(0),
+                paper_terms=paper_terms_document(FREE),
             )
             for _ in range(count)
         ]

@@ -10,7 +10,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
 
-from api_gateway.accounts import repository
+from api_gateway.accounts import paper_terms, repository
+from api_gateway.accounts.paper_terms import PaperTermsChange, PaperTermsView
 from api_gateway.accounts.portfolio import value_portfolio
 from api_gateway.accounts.schemas import AccountOpening, AccountView, Portfolio
 from api_gateway.errors import Refused
@@ -21,6 +22,7 @@ from shared.auth import Principal
 from shared.database.tables import AccountRow, PositionRow
 from shared.models.identifiers import Mode
 from shared.redis.keys import LAST_PRICES, shard_of
+from shared.trading.paper_terms import PaperTerms, paper_terms_document, parse_paper_terms
 
 
 class Accounts:
@@ -55,6 +57,16 @@ class Accounts:
         if account is None:
             raise Refused("not_found", "There is no such account.")
         return account
+
+    def change_paper_terms(self, account_id: UUID, change: PaperTermsChange) -> PaperTermsView:
+        """Of orders from now on; the order processor reads them within a second."""
+        with self._sessions.begin() as db:
+            account = repository.account_to_change(db, account_id)
+            if account is None:
+                raise Refused("not_found", "There is no such account.")
+            terms = paper_terms.changed(account.paper_terms, change)
+            account.paper_terms = paper_terms_document(terms)
+            return paper_terms.shown(account.paper_terms)
 
     def accounts(self, caller: Principal, cursor: str | None, limit: int) -> Page[AccountView]:
         """Admins see everybody's."""
@@ -101,7 +113,14 @@ class Accounts:
         return {symbol: price for symbol, price in found if price is not None}
 
     def _add_or_resume(self, owner_id: UUID, opening: AccountOpening) -> AccountRow:
-        account = AccountRow(owner_id=owner_id, **opening.model_dump())
+        terms = paper_terms.changed({}, opening.chosen_terms())
+        account = AccountRow(
+            owner_id=owner_id,
+            name=opening.name,
+            base_currency=opening.base_currency,
+            paper_capital=opening.paper_capital,
+            paper_terms=paper_terms_document(terms),
+        )
         try:
             with self._sessions.begin() as db:
                 db.add(account)
@@ -110,7 +129,9 @@ class Accounts:
                 unfinished = repository.account_by_name(db, owner_id, opening.name)
             if unfinished is None:
                 raise
-            if unfinished.opened_at is not None or not _in_the_same_words(unfinished, opening):
+            if unfinished.opened_at is not None or not _in_the_same_words(
+                unfinished, opening, terms
+            ):
                 raise Refused("account_name_taken", "You have an account of this name.") from error
             return unfinished
         return account
@@ -135,8 +156,12 @@ class Accounts:
         return account, cash, positions, marks
 
 
-def _in_the_same_words(account: AccountRow, opening: AccountOpening) -> bool:
-    return all(getattr(account, field) == value for field, value in opening.model_dump().items())
+def _in_the_same_words(account: AccountRow, opening: AccountOpening, terms: PaperTerms) -> bool:
+    return (
+        account.base_currency == opening.base_currency
+        and account.paper_capital == opening.paper_capital
+        and parse_paper_terms(account.paper_terms) == terms
+    )
 
 
 def _price(text: bytes | None) -> Decimal | None:

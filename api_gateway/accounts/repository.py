@@ -16,6 +16,10 @@ def account(db: Session, account_id: UUID) -> AccountRow | None:
     return db.get(AccountRow, account_id)
 
 
+def account_to_change(db: Session, account_id: UUID) -> AccountRow | None:
+    return db.get(AccountRow, account_id, with_for_update=True)
+
+
 def account_by_name(db: Session, owner_id: UUID, name: str) -> AccountRow | None:
     return db.scalars(
         select(AccountRow).where(AccountRow.owner_id == owner_id, AccountRow.name == name)

@@ -1,7 +1,15 @@
-from fastapi import APIRouter
+from typing import Annotated
 
+from fastapi import APIRouter, Body
+
+from api_gateway.accounts.paper_terms import (
+    CHANGES,
+    PaperTermsChange,
+    PaperTermsView,
+    shown,
+)
 from api_gateway.accounts.schemas import AccountOpening, AccountView, Portfolio
-from api_gateway.dependencies import Caller, GatewayState, ReadableAccount, Trader
+from api_gateway.dependencies import Caller, GatewayState, ReadableAccount, TradableAccount, Trader
 from api_gateway.documentation import problems
 from api_gateway.paging import CursorText, Limit, Page
 from api_gateway.values import view
@@ -55,3 +63,30 @@ async def get_portfolio(
     scope: ReadableAccount, gateway: GatewayState, mode: Mode = "paper"
 ) -> Portfolio:
     return await gateway.accounts.portfolio(scope.account_id, mode)
+
+
+@router.get(
+    "/{account_id}/paper-terms",
+    operation_id="getPaperTerms",
+    summary="How paper orders fill and what that costs",
+    responses=problems(401, 404, 422, 503),
+)
+def get_paper_terms(scope: ReadableAccount, gateway: GatewayState) -> PaperTermsView:
+    return shown(gateway.accounts.account(scope.account_id).paper_terms)
+
+
+@router.patch(
+    "/{account_id}/paper-terms",
+    operation_id="changePaperTerms",
+    summary="Change how paper orders fill from now on",
+    description="What is left out stays as it is. Orders that are accepted from one second after "
+    "the answer on, at the latest, have the new terms; orders keep those that they were accepted "
+    "with.",
+    responses=problems(400, 401, 403, 404, 413, 422, 503),
+)
+def change_paper_terms(
+    scope: TradableAccount,
+    gateway: GatewayState,
+    body: Annotated[PaperTermsChange, Body(openapi_examples=CHANGES)],
+) -> PaperTermsView:
+    return gateway.accounts.change_paper_terms(scope.account_id, body)

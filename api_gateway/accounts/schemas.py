@@ -1,9 +1,16 @@
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
+from api_gateway.accounts.paper_terms import (
+    BpsSlippage,
+    PaperTermsChange,
+    PaperTermsView,
+    PercentCommission,
+    shown,
+)
 from api_gateway.values import BasisPoints, Capital, Currency, Exact, Input, Title, UtcTime, View
 from shared.models.identifiers import Mode
 
@@ -15,11 +22,36 @@ class AccountOpening(Input):
         Capital, Field(description="Cash that the paper books open with.", examples=["100000"])
     ] = Decimal(100_000)
     paper_fee_bps: Annotated[
-        BasisPoints, Field(description="Fee of paper fills: 1/10,000 of notional.")
-    ] = Decimal(1)
+        BasisPoints | None,
+        Field(description="Short for a `percent` commission: 1/10,000 of value.", examples=["1"]),
+    ] = None
     paper_slippage_bps: Annotated[
-        BasisPoints, Field(description="How much worse paper fills are: 1/10,000 of price.")
-    ] = Decimal(1)
+        BasisPoints | None,
+        Field(description="Short for `bps` slippage: 1/10,000 of price.", examples=["1"]),
+    ] = None
+    paper_terms: Annotated[
+        PaperTermsChange | None,
+        Field(description="How paper orders fill and what that costs; 1 bps each by default."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _said_once(self) -> Self:
+        terms = self.paper_terms or PaperTermsChange()
+        if self.paper_fee_bps is not None and terms.commission is not None:
+            raise ValueError("give paper_fee_bps or a commission, not both")
+        if self.paper_slippage_bps is not None and terms.slippage is not None:
+            raise ValueError("give paper_slippage_bps or a slippage, not both")
+        return self
+
+    def chosen_terms(self) -> PaperTermsChange:
+        fee, slippage = self.paper_fee_bps, self.paper_slippage_bps
+        terms = self.paper_terms or PaperTermsChange()
+        if fee is not None:
+            commission = PercentCommission(model="percent", bps=fee)
+            terms = terms.model_copy(update={"commission": commission})
+        if slippage is not None:
+            terms = terms.model_copy(update={"slippage": BpsSlippage(model="bps", bps=slippage)})
+        return terms
 
 
 class AccountView(View):
@@ -29,8 +61,7 @@ class AccountView(View):
     base_currency: str
     status: Literal["active", "closed"]
     paper_capital: Exact
-    paper_fee_bps: Exact
-    paper_slippage_bps: Exact
+    paper_terms: Annotated[PaperTermsView, BeforeValidator(shown)]
     created_at: UtcTime
 
 

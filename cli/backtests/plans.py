@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.backtests.fills import Fills, paper_terms
 from cli.errors import BadInputError, CliError
 
 if TYPE_CHECKING:
@@ -33,8 +34,22 @@ Days = Annotated[
     typer.Option(help="Days in UTC, both included: 20130101-20131231, 20130101-, -20131231."),
 ]
 Capital = Annotated[str, typer.Option(help="Paper money of the account.")]
-Fee = Annotated[str, typer.Option(help="Fee: 1/10,000 of notional.")]
-Slippage = Annotated[str, typer.Option(help="Slippage: 1/10,000 of price.")]
+FeeBps = Annotated[
+    str | None, typer.Option(help="Fee: 1/10,000 of value; 1 unless a fee is given.")
+]
+SlippageBps = Annotated[
+    str | None, typer.Option(help="Slippage: 1/10,000 of price; 1 unless one is given.")
+]
+Fee = Annotated[
+    str | None,
+    typer.Option(help='Commission model as JSON: {"model": "per_order", "amount": "1"}.'),
+]
+Slippage = Annotated[
+    str | None, typer.Option(help='Slippage model as JSON: {"model": "ticks", "ticks": 1}.')
+]
+FillModel = Annotated[
+    Path | None, typer.Option(help="JSON file of all paper terms, as accounts have them.")
+]
 Exchange = Annotated[str, typer.Option(help="Whose sessions the candles follow: a MIC, or 24/7.")]
 TickSize = Annotated[str, typer.Option(help="Least step of a price.")]
 LotSize = Annotated[str, typer.Option(help="Least step of a quantity.")]
@@ -53,11 +68,10 @@ class Wanted:
     timeframe: str
     timerange: str | None
     capital: str
-    fee_bps: str
-    slippage_bps: str
     exchange: str
     tick_size: str
     lot_size: str
+    fills: Fills
 
 
 def make_plan(wanted: Wanted, parameters: dict[str, Any]) -> "Plan":
@@ -66,8 +80,7 @@ def make_plan(wanted: Wanted, parameters: dict[str, Any]) -> "Plan":
 
     terms = Terms(
         capital=_amount("--capital", wanted.capital, above_zero=True),
-        fee_bps=_amount("--fee-bps", wanted.fee_bps, most=Decimal(10_000)),
-        slippage_bps=_amount("--slippage-bps", wanted.slippage_bps, most=Decimal(10_000)),
+        paper=paper_terms(wanted.fills),
         tick_size=_amount("--tick-size", wanted.tick_size, above_zero=True),
         lot_size=_amount("--lot-size", wanted.lot_size, above_zero=True),
         exchange=wanted.exchange,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.backtests import plans
+from cli.backtests.fills import Fills
 from cli.backtests.records import (
     Folder,
     Html,
@@ -30,8 +31,11 @@ def backtesting(
     timeframe: plans.Candles = "1m",
     timerange: plans.Days = None,
     capital: plans.Capital = "100000",
-    fee_bps: plans.Fee = "1",
-    slippage_bps: plans.Slippage = "1",
+    fee_bps: plans.FeeBps = None,
+    slippage_bps: plans.SlippageBps = None,
+    fee: plans.Fee = None,
+    slippage: plans.Slippage = None,
+    fill_model: plans.FillModel = None,
     exchange: plans.Exchange = "XNYS",
     tick_size: plans.TickSize = "0.01",
     lot_size: plans.LotSize = "1",
@@ -54,8 +58,8 @@ def backtesting(
     if export is not None and export.exists() and not export.is_dir():
         raise BadInputError(f"--export must be a folder, and {export} is none")
     wanted = plans.Wanted(
-        strategy, trades or [], candles or [], timeframe, timerange, capital, fee_bps,
-        slippage_bps, exchange, tick_size, lot_size,
+        strategy, trades or [], candles or [], timeframe, timerange, capital,
+        exchange, tick_size, lot_size, Fills(fill_model, fee, slippage, fee_bps, slippage_bps),
     )  # fmt: skip
     records = open_records(folder) if record else None
     plans.log_to_stderr()

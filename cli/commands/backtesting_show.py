@@ -148,6 +148,7 @@ def _plan_again(record: "Record", data: Path | None) -> "Plan":
     """Raises BadInputError when the files aren't those of the record."""
     from decimal import Decimal
 
+    from shared.trading.paper_terms import parse_paper_terms
     from strategy_workers.backtests.plan import Terms, parse_timerange
     from strategy_workers.backtests.result import fingerprint
 
@@ -160,10 +161,11 @@ def _plan_again(record: "Record", data: Path | None) -> "Plan":
         if fingerprint(file) != known["sha256"]:
             raise BadInputError(f"{file} is not the file that was used: its SHA-256 differs")
         files.append(file)
-    amounts = ("capital", "fee_bps", "slippage_bps", "reserve_buffer_bps", "tick_size", "lot_size")
+    amounts = ("capital", "reserve_buffer_bps", "tick_size", "lot_size")
     terms = Terms(
         currency=settings["currency"],
         exchange=settings["exchange"],
+        paper=parse_paper_terms(settings["paper_terms"]),
         **{name: Decimal(settings[name]) for name in amounts},
     )
     return plans.plan_of(

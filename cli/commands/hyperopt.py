@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.backtests import plans, studies
+from cli.backtests.fills import Fills
 from cli.backtests.records import Folder, Html, write_file
 from cli.backtests.tables import print_table
 from cli.commands.options import Json
@@ -34,8 +35,11 @@ def hyperopt(
     timeframe: plans.Candles = "1m",
     timerange: plans.Days = None,
     capital: plans.Capital = "100000",
-    fee_bps: plans.Fee = "1",
-    slippage_bps: plans.Slippage = "1",
+    fee_bps: plans.FeeBps = None,
+    slippage_bps: plans.SlippageBps = None,
+    fee: plans.Fee = None,
+    slippage: plans.Slippage = None,
+    fill_model: plans.FillModel = None,
     exchange: plans.Exchange = "XNYS",
     tick_size: plans.TickSize = "0.01",
     lot_size: plans.LotSize = "1",
@@ -56,8 +60,8 @@ def hyperopt(
     if shared and study is None:
         raise BadInputError("--shared needs --study")
     wanted = plans.Wanted(
-        strategy, trades or [], candles or [], timeframe, timerange, capital, fee_bps,
-        slippage_bps, exchange, tick_size, lot_size,
+        strategy, trades or [], candles or [], timeframe, timerange, capital,
+        exchange, tick_size, lot_size, Fills(fill_model, fee, slippage, fee_bps, slippage_bps),
     )  # fmt: skip
     plans.log_to_stderr()
     from strategy_workers.optimisation.run import Optimisation, run_optimisation

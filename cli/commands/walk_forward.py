@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.backtests import plans, studies
+from cli.backtests.fills import Fills
 from cli.backtests.records import Folder, Html, write_file, writing
 from cli.backtests.tables import print_table
 from cli.commands.options import Json
@@ -34,8 +35,11 @@ def walk_forward(
     timeframe: plans.Candles = "1m",
     timerange: plans.Days = None,
     capital: plans.Capital = "100000",
-    fee_bps: plans.Fee = "1",
-    slippage_bps: plans.Slippage = "1",
+    fee_bps: plans.FeeBps = None,
+    slippage_bps: plans.SlippageBps = None,
+    fee: plans.Fee = None,
+    slippage: plans.Slippage = None,
+    fill_model: plans.FillModel = None,
     exchange: plans.Exchange = "XNYS",
     tick_size: plans.TickSize = "0.01",
     lot_size: plans.LotSize = "1",
@@ -58,8 +62,8 @@ def walk_forward(
     if not candles:
         raise BadInputError("a walk-forward runs over --candles")
     wanted = plans.Wanted(
-        strategy, [], candles, timeframe, timerange, capital, fee_bps, slippage_bps, exchange,
-        tick_size, lot_size,
+        strategy, [], candles, timeframe, timerange, capital, exchange,
+        tick_size, lot_size, Fills(fill_model, fee, slippage, fee_bps, slippage_bps),
     )  # fmt: skip
     path = None if study is None else studies.studies_folder(folder)
     plans.log_to_stderr()

@@ -22,17 +22,28 @@ from shared.models.orders import (
 )
 from shared.models.risk import RiskChanged
 from shared.models.topics import AccountTopicKind, account_topic
+from shared.trading.amounts import ZERO
 from shared.trading.books import Books
 from shared.trading.changes import CashEntered, Change, OrderFilled, StopMoved, WorkingOrder
 from shared.trading.events import executed, position_of, updated
 from shared.trading.lots import Lot, LotChanges, LotClosing
 from shared.trading.orders import Transition
+from shared.trading.paper_terms import encoded
 from shared.trading.strategy_positions import Owner
 
 
 class OrderRecord(Order, frozen=True, kw_only=True):
     reserved: Decimal
     tape_id: str
+    #: As JSON.
+    paper_terms: msgspec.Raw
+    commission: Decimal = ZERO
+
+
+class PartRecord(Order, frozen=True, kw_only=True):
+    """An order of which a part has filled."""
+
+    commission: Decimal
 
 
 class PositionRecord(Position, frozen=True):
@@ -95,6 +106,8 @@ class Batch:
         self.changed: dict[OrderId, Order] = {}
         #: Of which only the trailing stop moved: stored whenever there is a commit.
         self.moved: dict[OrderId, Order] = {}
+        #: Of orders of which a part has filled.
+        self._commissions: dict[OrderId, Decimal] = {}
         self.transitions: list[Transition] = []
         self.executions: list[Execution] = []
         self.positions: dict[tuple[UUID, Mode, Symbol], PositionRecord] = {}
@@ -130,6 +143,8 @@ class Batch:
         self.transitions.extend(change.transitions)
         told = updated(change, tape_id)
         if isinstance(change, OrderFilled):
+            if order.status == "partially_filled":
+                self._commissions[order.id] = change.commission
             self._keep(order, None)
             self.tell(account, books.mode, "orders", told)
             self._record_fill(books, change, tape_id)
@@ -139,11 +154,25 @@ class Batch:
 
     def _keep(self, order: Order, opened: WorkingOrder | None) -> None:
         known = self.opened.get(order.id)
+        commission = self._commissions.get(order.id)
         if opened is not None:
-            self.opened[order.id] = _order_record(order, opened.reserved, opened.tape_id)
+            self.opened[order.id] = OrderRecord(
+                **_fields(order),
+                reserved=opened.reserved,
+                tape_id=opened.tape_id,
+                paper_terms=encoded(opened.terms),
+            )
         elif known is not None:
-            self.opened[order.id] = _order_record(order, known.reserved, known.tape_id)
+            self.opened[order.id] = OrderRecord(
+                **_fields(order),
+                reserved=known.reserved,
+                tape_id=known.tape_id,
+                paper_terms=known.paper_terms,
+                commission=known.commission if commission is None else commission,
+            )
         else:
+            if commission is not None:
+                order = PartRecord(**_fields(order), commission=commission)
             self.changed[order.id] = order
             self.moved.pop(order.id, None)
 
@@ -219,10 +248,6 @@ BY_HAND = "manual"
 
 def owner_name(owner: Owner) -> str:
     return BY_HAND if owner is None else str(owner)
-
-
-def _order_record(order: Order, reserved: Decimal, tape_id: str) -> OrderRecord:
-    return OrderRecord(**_fields(order), reserved=reserved, tape_id=tape_id)
 
 
 def _fields(row: msgspec.Struct) -> dict[str, Any]:

@@ -120,7 +120,7 @@ class Counter:
     def _replace(self, books: Books, command: ReplaceOrder, tape_id: str) -> Outcome:
         known = self._find(command, _id_of(command, command.client_order_id))
         if known is not None:
-            if same_replacement(known, command):
+            if same_replacement(known, self._find(command, command.order_id), command):
                 return _repeated(command, known)
             return refusal(command, CONFLICT), ()
         if not _signed(command.submitted_by):

@@ -59,7 +59,7 @@ def understood(entry: tape.RawEntry) -> FedEntry:
 
 def _usable(entry_id: str, trades: Trades) -> Prints | None:
     count = len(trades.at_ns)
-    whole = count == len(trades.price) == len(trades.symbol_index)
+    whole = count == len(trades.price) == len(trades.symbol_index) == len(trades.size)
     if not count or not whole or not _indexes_fit(trades):
         if count or not whole:
             log.error("tape_trades_malformed", entry=entry_id)
@@ -86,7 +86,7 @@ def _without_bad_prices(entry_id: str, trades: Trades) -> Trades:
         symbol_index=[trades.symbol_index[index] for index in good],
         at_ns=[trades.at_ns[index] for index in good],
         price=[trades.price[index] for index in good],
-        size=[],
+        size=[trades.size[index] for index in good],
     )
 
 

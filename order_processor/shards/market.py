@@ -10,7 +10,7 @@ from order_processor.shards.feed import Prints
 from order_processor.shards.state import BooksKey, LastPrice
 from shared.models.identifiers import Symbol
 from shared.models.market import TimeMark, Trades
-from shared.trading.amounts import measured
+from shared.trading.amounts import measured, measured_size
 from shared.trading.books import Books
 from shared.trading.changes import Change
 from shared.trading.matching import NOTHING_WORKS, Reach
@@ -147,15 +147,15 @@ class Market:
             price = price_of[place]
             fresh, falling_to, rising_to = self._reach.get(symbol) or self._reach_of(symbol)
             if fresh or price <= falling_to or price >= rising_to:
-                yield from self._meet(symbol, price, at_ns[place])
+                yield from self._meet(symbol, price, at_ns[place], trades.size[place])
 
     def _meet(
-        self, symbol: Symbol, price: float, at_ns: int
+        self, symbol: Symbol, price: float, at_ns: int, size: float
     ) -> Iterator[tuple[BooksKey, Books, Change]]:
         at = moment(at_ns) if self.time_ns is not None else self._wall()
-        exact = measured(price)
+        exact, exact_size = measured(price), measured_size(size)
         for key, books in sorted(self._workers.get(symbol, {}).items(), key=itemgetter(0)):
-            for change in books.meet_print(symbol, exact, at):
+            for change in books.meet_print(symbol, exact, at, exact_size):
                 yield key, books, change
         # Orders that had waited for their first print rest from now on.
         self._reach.pop(symbol, None)

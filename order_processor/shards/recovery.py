@@ -28,8 +28,9 @@ from shared.redis.streams import BEGINNING, position
 from shared.trading.amounts import plain
 from shared.trading.books import BooksState
 from shared.trading.changes import WorkingOrder
-from shared.trading.costs import CostModel
+from shared.trading.commissions import month_of
 from shared.trading.lots import Lot
+from shared.trading.paper_terms import parse_paper_terms
 from shared.trading.positions import Holding
 from shared.trading.terms import AccountTerms, Instrument
 
@@ -211,10 +212,14 @@ def _load_books(
 
 _WORKING_ORDERS = text(
     f"""
-    SELECT o.*, i.tick_size,
+    SELECT o.*, i.tick_size, i.lot_size,
            (SELECT max(t.seq) FROM order_transitions t WHERE t.order_id = o.id) AS steps,
-           (SELECT count(*) FROM executions e WHERE e.order_id = o.id) AS executions
+           e.executions, e.value, e.fees
       FROM orders o JOIN instruments i ON i.symbol = o.symbol
+      CROSS JOIN LATERAL (
+          SELECT count(*) AS executions, coalesce(sum(qty * price), 0) AS value,
+                 coalesce(sum(fee), 0) AS fees
+            FROM executions WHERE order_id = o.id) e
      WHERE o.account_id = ANY(:ids) AND o.{_WORKING}
      ORDER BY o.account_id, o.mode, o.seq
     """  # noqa: S608
@@ -235,6 +240,20 @@ _NUMBERS = text(
                       WHERE account_id = :id AND mode = :mode ORDER BY seq DESC LIMIT 1), 0)
     """
 )
+#: Value of the latest executions up to the first one of another month.
+_MONTH_VALUE = text(
+    """
+    WITH newest AS (
+        SELECT at FROM executions WHERE account_id = :id AND mode = :mode ORDER BY seq DESC LIMIT 1)
+    SELECT newest.at, (
+        SELECT sum(e.qty * e.price) FROM executions e
+         WHERE e.account_id = :id AND e.mode = :mode AND e.seq > coalesce((
+            SELECT max(o.seq) FROM executions o
+             WHERE o.account_id = :id AND o.mode = :mode
+               AND date_trunc('month', o.at, 'UTC') <> date_trunc('month', newest.at, 'UTC')), 0))
+      FROM newest
+    """
+)
 _TOPIC_SEQS = text(
     """
     SELECT topic, (SELECT max(e.topic_seq) FROM account_events e WHERE e.topic = t.topic)
@@ -249,6 +268,9 @@ def _load_numbers(connection: Connection, key: BooksKey, stored: StoredBooks) ->
     numbers = connection.execute(_NUMBERS, {"id": account_id, "mode": mode}).one()
     state.order_seq, state.execution_seq, state.lot_seq, state.ledger_seq, cash = numbers
     state.cash = plain(Decimal(cash))
+    month = connection.execute(_MONTH_VALUE, {"id": account_id, "mode": mode}).one_or_none()
+    if month is not None:
+        state.month, state.month_value = month_of(month[0]), plain(month[1])
     topics = [account_topic(account_id, mode, kind) for kind in ACCOUNT_TOPIC_KINDS]
     stored.topic_seqs.update(
         {
@@ -291,10 +313,15 @@ def _working(row: Row[Any], last_prices: dict[Symbol, LastPrice]) -> tuple[Worki
     working = WorkingOrder(
         order=order_of(row),
         tick=plain(row.tick_size),
+        lot=plain(row.lot_size),
+        terms=parse_paper_terms(row.paper_terms),
         reserved=plain(row.reserved),
         tape_id=row.tape_id,
         steps=row.steps or 0,
         executions=row.executions,
+        value=plain(row.value),
+        fees=plain(row.fees),
+        commission=plain(row.commission),
     )
     return working, fresh
 
@@ -307,8 +334,7 @@ def _accounts(connection: Connection, ids: set[UUID]) -> dict[UUID, AccountTerms
         return {}
     rows = connection.execute(
         text(
-            "SELECT id, owner_id, status, base_currency, paper_capital, paper_fee_bps,"
-            " paper_slippage_bps"
+            "SELECT id, owner_id, status, base_currency, paper_capital, paper_terms"
             " FROM accounts WHERE id = ANY(:ids)"
         ),
         {"ids": list(ids)},
@@ -319,7 +345,7 @@ def _accounts(connection: Connection, ids: set[UUID]) -> dict[UUID, AccountTerms
             status=row.status,
             base_currency=row.base_currency,
             paper_capital=plain(row.paper_capital),
-            costs=CostModel(plain(row.paper_fee_bps), plain(row.paper_slippage_bps)),
+            paper=parse_paper_terms(row.paper_terms),
             owner_id=row.owner_id,
         )
         for row in rows

@@ -19,6 +19,7 @@ from shared.models.orders import (
     Reply,
     SubmitOrder,
 )
+from shared.trading.amounts import ZERO
 from shared.trading.classes import class_fault, parts_of
 from shared.trading.terms import Refused
 
@@ -111,10 +112,11 @@ def same_protection(order: Order, command: ProtectPosition) -> bool:
     )
 
 
-def same_replacement(order: Order, command: ReplaceOrder) -> bool:
+def same_replacement(order: Order, old: Order | None, command: ReplaceOrder) -> bool:
     """Whether the command asks for the very replacement that its client order id names."""
+    filled_before = ZERO if old is None else old.filled_qty
     asked = [
-        (command.qty, order.qty),
+        (command.qty, order.qty + filled_before),
         (command.limit_price, order.limit_price),
         (command.trail_price, order.trail_price),
         (command.trail_percent, order.trail_percent),

@@ -26,6 +26,7 @@ ZERO = Decimal(0)
 CENT = Decimal("0.01")
 BASIS_POINTS = Decimal(10_000)
 _DECIMALS = 12
+_MOST_SIZE = 1e15
 _SCALE = Decimal("1e-12")
 
 #: Room for a product of two columns of NUMERIC(38, 12) without rounding.
@@ -93,3 +94,8 @@ def shown(amount: Decimal) -> str:
 def measured(price: float) -> Decimal:
     """A measured price as an exact number: the shortest decimal that is the same float."""
     return Decimal(repr(price))
+
+
+def measured_size(size: float) -> Decimal:
+    """Likewise of a traded size; zero for what is none."""
+    return Decimal(repr(size)) if 0 < size < _MOST_SIZE else ZERO

@@ -25,13 +25,14 @@ from shared.trading.cash import fault_of_entry
 from shared.trading.changes import CashEntered, Change, OrderChanged, WorkingOrder
 from shared.trading.checks import fault_of, obstacle_to, reserve_for
 from shared.trading.classes import Part, class_fault, exits_fault, of_leg, parts_of
+from shared.trading.commissions import Turnover
 from shared.trading.drafts import closing, new_order, revision, successor
 from shared.trading.groups import Groups
 from shared.trading.ledger import Ledger
 from shared.trading.lifecycle import Lifecycle
 from shared.trading.lots import Lot, Lots
 from shared.trading.matching import Reach
-from shared.trading.paper import PaperMarket
+from shared.trading.paper import PaperMarket, Print
 from shared.trading.positions import Holding
 from shared.trading.protection import exits_of
 from shared.trading.risk_guard import PriceOf, RiskGuard
@@ -56,6 +57,9 @@ class BooksState(msgspec.Struct):
     lot_seq: int = 0
     #: Each with whether it still waits for its first print.
     working: list[tuple[WorkingOrder, bool]] = []
+    #: Calendar month of the last execution, as `month_of`, and the value traded in it.
+    month: int = 0
+    month_value: Decimal = ZERO
     risk: RiskState = msgspec.field(default_factory=RiskState)
 
 
@@ -88,7 +92,13 @@ class Books:
         self._orders = WorkingOrders()
         self._lifecycle = Lifecycle(self._orders, self._settlement)
         self._groups = Groups(self._orders, self._lifecycle, self._settlement)
-        self._market = PaperMarket(self._orders, self._settlement, self._lifecycle, self._groups)
+        self._market = PaperMarket(
+            self._orders,
+            self._settlement,
+            self._lifecycle,
+            self._groups,
+            Turnover(state.month, state.month_value),
+        )
         self.risk = RiskGuard(self._orders, self._settlement, state.risk, price_of)
         # Entries first, whose exits work for what they have filled.
         for working, _ in sorted(state.working, key=lambda each: is_exit(each[0].order)):
@@ -200,23 +210,24 @@ class Books:
         if fault is not None:
             return fault
         if exits:
-            return self._begin_group(parts, tick, last_price, at, ends, tape_id)
-        reserve, obstacle = self._weigh(command, tick, last_price)
+            return self._begin_group(parts, instrument, last_price, at, ends, tape_id)
+        reserve, obstacle = self._weigh(command, tick, last_price, at)
         new = self._number(command, at, ends, last_price, tick)
-        return [self._lifecycle.begin(new, tick, reserve, obstacle, tape_id, at)]
+        return [self._begin(new, instrument, reserve, obstacle, tape_id, at)]
 
     def _begin_group(
         self,
         parts: Sequence[Part],
-        tick: Decimal,
+        instrument: Instrument,
         last_price: Decimal | None,
         at: datetime,
         ends: datetime | None,
         tape_id: str,
     ) -> list[OrderChanged]:
         """All of them, or all rejected for what forbids one that is to work at once."""
+        tick = instrument.tick_size
         guarded = parts[0][0] == "entry"
-        weighed = [self._weigh(part, tick, last_price) for _, part in parts]
+        weighed = [self._weigh(part, tick, last_price, at) for _, part in parts]
         at_once = weighed[:1] if guarded else weighed
         obstacle = next((why for _, why in at_once if why is not None), None)
         changes: list[OrderChanged] = []
@@ -229,8 +240,8 @@ class Books:
                 new, order_class=part.order_class, group_id=group_id, group_role=role
             )
             withheld = part.qty if held else ZERO
-            change = self._lifecycle.begin(
-                new, tick, reserve, obstacle, tape_id, at, held=held, withheld=withheld
+            change = self._begin(
+                new, instrument, reserve, obstacle, tape_id, at, held=held, withheld=withheld
             )
             if obstacle is None and change.opened is not None:
                 self._groups.join(change.opened)
@@ -268,16 +279,18 @@ class Books:
         held = old.status == "held"
         # One exit keeps for the other what it keeps for itself.
         freed = [working, *self._groups.exits_of(old)] if is_exit(old) else [working]
-        reserve, obstacle = self._weigh(draft, tick, last_price, freed=freed)
+        # What an exit can't fill yet isn't held yet.
+        asked = msgspec.structs.replace(draft, qty=draft.qty - working.withheld)
+        reserve, obstacle = self._weigh(asked, tick, last_price, at, freed=freed)
         new = self._number(draft, at, None, None if held else last_price, tick)
         new = successor(new, old, tick)
         if obstacle is not None and not held and not old.protects_position:
-            return [self._lifecycle.begin(new, tick, reserve, obstacle, tape_id, at)]
+            return [self._begin(new, instrument, reserve, obstacle, tape_id, at)]
         replaced = self._lifecycle.end(working, "replace", at)
         working.order = msgspec.structs.replace(working.order, replaced_by=new.id)
         ended = msgspec.structs.replace(replaced, order=working.order)
-        begun = self._lifecycle.begin(
-            new, tick, reserve, None, tape_id, at, held=held, withheld=working.withheld
+        begun = self._begin(
+            new, instrument, reserve, None, tape_id, at, held=held, withheld=working.withheld
         )
         assert begun.opened is not None, "it begins"
         return [ended, *self._groups.replaced(old, begun.opened, at), begun]
@@ -309,11 +322,11 @@ class Books:
         assert instrument is not None, "fault_of refuses an unknown symbol"
         tick = instrument.tick_size
         freed = self._orders.working_in(symbol) if command.cancel_orders else []
-        reserve, obstacle = self._weigh(draft, tick, last_price, freed, closes=True)
+        reserve, obstacle = self._weigh(draft, tick, last_price, at, freed, closes=True)
         ended = [] if obstacle else self._cancel_each(freed, at)
         new = self._number(draft, at, None, last_price, tick)
         new = msgspec.structs.replace(new, closes_position=True)
-        return [*ended, self._lifecycle.begin(new, tick, reserve, obstacle, tape_id, at)]
+        return [*ended, self._begin(new, instrument, reserve, obstacle, tape_id, at)]
 
     @exactly
     def protect(
@@ -358,7 +371,7 @@ class Books:
                 group_role=role,
                 protects_position=True,
             )
-            change = self._lifecycle.begin(new, instrument.tick_size, ZERO, None, tape_id, at)
+            change = self._begin(new, instrument, ZERO, None, tape_id, at)
             assert change.opened is not None, "nothing forbids it"
             self._groups.join(change.opened)
             begun.append(change)
@@ -369,12 +382,20 @@ class Books:
         command: SubmitOrder,
         tick: Decimal,
         last_price: Decimal | None,
+        at: datetime,
         freed: Sequence[WorkingOrder] = (),
         *,
         closes: bool = False,
     ) -> tuple[Decimal, Refused | None]:
         """What the order reserves, and what forbids it, when `freed` no longer work."""
-        reserve = reserve_for(command, self.account.costs, tick, last_price, self._limits)
+        reserve = reserve_for(
+            command,
+            self.account.paper,
+            tick,
+            last_price,
+            self._limits,
+            self._market.turnover.at(at),
+        )
         freed_cash, freed_qty = self._orders.freed_without(freed) if freed else (ZERO, ZERO)
         obstacle = self.risk.obstacle_to(command, last_price, freed, closes=closes) or obstacle_to(
             command,
@@ -397,6 +418,30 @@ class Books:
         self._order_seq += 1
         return new_order(command, self._order_seq, at, ends, last_price, tick)
 
+    def _begin(
+        self,
+        new: Order,
+        instrument: Instrument,
+        reserve: Decimal,
+        obstacle: Refused | None,
+        tape_id: str,
+        at: datetime,
+        *,
+        held: bool = False,
+        withheld: Decimal = ZERO,
+    ) -> OrderChanged:
+        return self._lifecycle.begin(
+            new,
+            instrument,
+            self.account.paper,
+            reserve,
+            obstacle,
+            tape_id,
+            at,
+            held=held,
+            withheld=withheld,
+        )
+
     @exactly
     def cancel(self, order_id: OrderId, at: datetime) -> list[OrderChanged]:
         """The order, and what of its group goes with it; none when no such order works here."""
@@ -418,9 +463,14 @@ class Books:
     # --- market ------------------------------------------------------------------------------
 
     @exactly
-    def meet_print(self, symbol: Symbol, price: Decimal, at: datetime) -> list[Change]:
-        """A trade was printed: fill what it fills, in order of submission."""
-        return self._market.meet_print(symbol, price, self.account.costs, at)
+    def meet_print(
+        self, symbol: Symbol, price: Decimal, at: datetime, size: Decimal | None = None
+    ) -> list[Change]:
+        """A trade was printed: fill what it fills, in order of submission.
+
+        Without a size, it fills any quantity.
+        """
+        return self._market.meet_print(symbol, Print(price, size, at))
 
     @exactly
     def expire(self, now: datetime) -> list[Change]:

@@ -13,6 +13,7 @@ from shared.trading.amounts import ZERO
 from shared.trading.ids import named_id
 from shared.trading.lots import LotChanges
 from shared.trading.orders import Transition
+from shared.trading.paper_terms import PaperTerms
 from shared.trading.positions import Holding
 
 _ORDERS = UUID("6f1c2c5e-3a0b-4f57-9d1e-0b8f6f0c9a11")
@@ -34,7 +35,10 @@ class WorkingOrder(msgspec.Struct):
     order: Order
     #: Of the instrument, for the fill's rounding.
     tick: Decimal
-    #: Cash kept for it; zero for a sell.
+    lot: Decimal
+    #: Of the account when it was taken.
+    terms: PaperTerms
+    #: Cash kept for the whole of it; zero for a sell.
     reserved: Decimal
     #: Tape entry that had been applied when it was taken.
     tape_id: str
@@ -43,6 +47,10 @@ class WorkingOrder(msgspec.Struct):
     executions: int = 0
     #: Of an exit: what its entry has not filled yet, and so can't be left either.
     withheld: Decimal = ZERO
+    #: Of the executions: quantity times price, the fees, and the exact commission behind them.
+    value: Decimal = ZERO
+    fees: Decimal = ZERO
+    commission: Decimal = ZERO
 
     @property
     def open_qty(self) -> Decimal:
@@ -68,6 +76,8 @@ class OrderChanged(msgspec.Struct, frozen=True):
 
 
 class OrderFilled(msgspec.Struct, frozen=True):
+    """One execution: the last of the order, or one of several."""
+
     order: Order
     transitions: tuple[Transition, ...]
     execution: Execution
@@ -77,6 +87,8 @@ class OrderFilled(msgspec.Struct, frozen=True):
     lots: LotChanges
     entries: tuple[LedgerEntry, ...]
     cash: Decimal
+    #: Of the order so far, before its fees were rounded.
+    commission: Decimal = ZERO
 
 
 class StopMoved(msgspec.Struct, frozen=True):

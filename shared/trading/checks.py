@@ -47,8 +47,10 @@ from decimal import Decimal
 
 from shared.models.orders import SubmitOrder
 from shared.trading.amounts import BASIS_POINTS, ZERO, rounded_up, shown
-from shared.trading.costs import CostModel, notional_of
+from shared.trading.commissions import expected_fee
+from shared.trading.costs import notional_of
 from shared.trading.matching import trailed_stop
+from shared.trading.paper_terms import PaperTerms
 from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
 from shared.trading.tickets import price_fault, time_in_force_fault
 
@@ -173,10 +175,11 @@ def obstacle_to(
 
 def reserve_for(
     order: SubmitOrder,
-    costs: CostModel,
+    terms: PaperTerms,
     tick: Decimal,
     last_price: Decimal | None,
     limits: Limits,
+    month_value: Decimal = ZERO,
 ) -> Decimal:
     """Cash that a buy keeps from others while it works: its most likely cost at worst, with fee.
 
@@ -195,9 +198,9 @@ def reserve_for(
         if expected is None:
             return ZERO
         buffered = expected * (1 + limits.reserve_buffer_bps / BASIS_POINTS)
-        price = costs.slipped(buffered, "buy", tick)
+        price = terms.slipped(buffered, "buy", tick, order.qty)
     notional = notional_of(order.qty, price, "buy")
-    return rounded_up(notional + costs.fee(notional))
+    return rounded_up(notional + expected_fee(terms.commission, order.qty, notional, month_value))
 
 
 def _expected_price(

@@ -60,7 +60,7 @@ def _plain(amount: Decimal | None) -> Decimal | None:
 
 def revision(order: Order, command: ReplaceOrder) -> SubmitOrder | Refused:
     """The order that replaces `order`, as if it were submitted good till cancelled: how long it
-    works is not revised, and so not checked again."""
+    works is not revised, and so not checked again. It is for what hasn't filled of `order`."""
     if order.deployment_id is not None:
         return Refused(
             "order_of_deployment",
@@ -84,6 +84,14 @@ def revision(order: Order, command: ReplaceOrder) -> SubmitOrder | Refused:
         return Refused(
             "order_triggered", "A print has reached the stop: it can't be moved any more."
         )
+    qty = order.qty if command.qty is None else command.qty
+    if order.filled_qty and qty.is_finite() and qty <= order.filled_qty:
+        return Refused(
+            "qty_not_above_filled",
+            "The quantity is the order's as a whole: it must be above what has filled already.",
+            limit=shown(order.filled_qty),
+            observed=shown(qty),
+        )
     trail_price, trail_percent = command.trail_price, command.trail_percent
     if trail_price is None and trail_percent is None:
         trail_price, trail_percent = order.trail_price, order.trail_percent
@@ -101,7 +109,7 @@ def revision(order: Order, command: ReplaceOrder) -> SubmitOrder | Refused:
         side=order.side,
         order_type=order.type,
         time_in_force="gtc",
-        qty=order.qty if command.qty is None else command.qty,
+        qty=qty - order.filled_qty,
         limit_price=order.limit_price if command.limit_price is None else command.limit_price,
         stop_price=stop_price,
         trail_price=trail_price,

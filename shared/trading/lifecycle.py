@@ -9,8 +9,9 @@ from shared.models.orders import Order
 from shared.trading.amounts import ZERO
 from shared.trading.changes import OrderChanged, WorkingOrder
 from shared.trading.orders import Transition, Trigger, transition
+from shared.trading.paper_terms import PaperTerms
 from shared.trading.settlement import Settlement
-from shared.trading.terms import Refused
+from shared.trading.terms import Instrument, Refused
 from shared.trading.working import WorkingOrders
 
 
@@ -22,7 +23,8 @@ class Lifecycle:
     def begin(
         self,
         new: Order,
-        tick: Decimal,
+        instrument: Instrument,
+        terms: PaperTerms,
         reserve: Decimal,
         obstacle: Refused | None,
         tape_id: str,
@@ -34,7 +36,9 @@ class Lifecycle:
         """Accepted and working, or held, or rejected because of `obstacle`."""
         working = WorkingOrder(
             order=new,
-            tick=tick,
+            tick=instrument.tick_size,
+            lot=instrument.lot_size,
+            terms=terms,
             reserved=ZERO if obstacle else reserve,
             tape_id=tape_id,
             steps=1,

@@ -1,9 +1,10 @@
 """Paper fills: when and at what price an order meets the prints of its symbol.
 
-A market order fills whole at the first print, worsened by slippage. A limit order fills at the
+A market order fills at the first print, worsened by slippage. A limit order fills at the
 first print at or through its limit: at the print's price (worsened by slippage, never beyond
 the limit) when that is the first print it sees, else at its limit, because it was resting there
-when the market came to it.
+when the market came to it. Where the account's terms allow only a share of each print, the rest
+of the order goes on working: one without a limit fills at the next prints likewise.
 
 A stop is triggered by the first print at or through it, and that print is the first one of the
 order that it then is: a stop fills there like a market order, also when the print is far beyond
@@ -24,25 +25,35 @@ import msgspec
 from shared.models.identifiers import OrderId
 from shared.models.orders import Order, OrderType, Side
 from shared.trading.amounts import rounded
-from shared.trading.costs import CostModel, to_tick
+from shared.trading.changes import WorkingOrder
+from shared.trading.costs import to_tick
 from shared.trading.tickets import AT_ONCE
 
 _STOPS: frozenset[OrderType] = frozenset({"stop", "stop_limit", "trailing_stop"})
 
 
 def fill_price(
-    order: Order, print_price: Decimal, costs: CostModel, tick: Decimal, *, first_print: bool
-) -> Decimal | None:
-    """The price at which `order` fills at this print; None when the print doesn't reach it."""
-    if order.limit_price is None:
-        return costs.slipped(print_price, order.side, tick)
-    if not reaches(print_price, order.side, order.limit_price):
-        return None
-    if not first_print:
+    working: WorkingOrder,
+    print_price: Decimal,
+    qty: Decimal,
+    size: Decimal | None,
+    *,
+    first_print: bool,
+) -> Decimal:
+    """The price at which `qty` of the order fills at a print that reaches it."""
+    order = working.order
+    if order.limit_price is not None and not first_print:
         return order.limit_price
-    slipped = costs.slipped(print_price, order.side, tick)
+    slipped = working.terms.slipped(print_price, order.side, working.tick, qty, size)
+    if order.limit_price is None:
+        return slipped
     best = min if order.side == "buy" else max
     return best(slipped, order.limit_price)
+
+
+def reached(order: Order, print_price: Decimal) -> bool:
+    """Whether a print is at or through the limit; one without a limit is reached by any."""
+    return order.limit_price is None or reaches(print_price, order.side, order.limit_price)
 
 
 def reaches(print_price: Decimal, side: Side, limit: Decimal) -> bool:
@@ -139,7 +150,8 @@ class OrderQueue:
 
     def __init__(self, rests: Callable[[OrderId], bool]) -> None:
         self._rests = rests
-        #: Waiting for their first print, in order of submission.
+        #: Waiting for their first print, in order of submission; and what is left of orders that
+        #: any print fills.
         self._fresh: deque[tuple[int, Order]] = deque()
         #: Met by prints at or below their price, highest first, and at or above it, lowest
         #: first: (key, seq, id). An order is in one of them at most.
@@ -151,7 +163,7 @@ class OrderQueue:
     def add(self, order: Order, *, fresh: bool) -> None:
         if awaits_trigger(order):
             self._wait_for_trigger(order)
-        elif fresh:
+        elif fresh or order.limit_price is None:
             self._fresh.append((order.seq, order))
         else:
             self._rest(order)

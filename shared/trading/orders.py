@@ -44,13 +44,14 @@ TRANSITIONS: dict[tuple[OrderStatus | None, Trigger], OrderStatus] = {
     ("accepted", "fill"): "filled",
     ("accepted", "cancel"): "cancelled",
     ("accepted", "expire"): "expired",
-    # A partly filled one is not replaced: what is left of it is another quantity.
     ("accepted", "replace"): "replaced",
     # Each further part is a transition of its own, with its own time.
     ("partially_filled", "fill_part"): "partially_filled",
     ("partially_filled", "fill"): "filled",
     ("partially_filled", "cancel"): "cancelled",
     ("partially_filled", "expire"): "expired",
+    # The new order is for what was left of it.
+    ("partially_filled", "replace"): "replaced",
 }
 
 WORKING: frozenset[OrderStatus] = frozenset({"new", "held", "accepted", "partially_filled"})

@@ -1,25 +1,42 @@
 """The paper market of one set of books: what prints and time do to its working orders."""
 
+from collections.abc import Sequence, Set
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
-from shared.models.identifiers import Symbol
-from shared.models.orders import Order
-from shared.trading.amounts import rounded
+from shared.models.identifiers import OrderId, Symbol
+from shared.trading.amounts import ZERO, rounded, to_cents
 from shared.trading.changes import Change, OrderChanged, OrderFilled, StopMoved, WorkingOrder
-from shared.trading.costs import CostModel
+from shared.trading.commissions import Part, Turnover
 from shared.trading.groups import Groups
 from shared.trading.lifecycle import Lifecycle, step
-from shared.trading.matching import awaits_trigger, fill_price, trailed, triggers, with_mark
+from shared.trading.matching import (
+    awaits_trigger,
+    fill_price,
+    reached,
+    trailed,
+    triggers,
+    with_mark,
+)
 from shared.trading.orders import Transition
 from shared.trading.settlement import Settlement
 from shared.trading.terms import Refused
 from shared.trading.tickets import AT_ONCE
 from shared.trading.working import WorkingOrders
 
-_MISSED = Refused("not_filled_at_once", "The first print did not reach the limit.")
+_MISSED = Refused("not_filled_at_once", "The first print did not fill it all.")
+
+
+class Print(NamedTuple):
+    """A trade that was printed."""
+
+    price: Decimal
+    #: None while it isn't known.
+    size: Decimal | None
+    at: datetime
 
 
 class PaperMarket:
@@ -29,102 +46,117 @@ class PaperMarket:
         settlement: Settlement,
         lifecycle: Lifecycle,
         groups: Groups,
+        turnover: Turnover,
     ) -> None:
         self._orders = orders
         self._settlement = settlement
         self._lifecycle = lifecycle
         self._groups = groups
+        #: What tiers of commission by month are counted from.
+        self.turnover = turnover
 
-    def meet_print(
-        self, symbol: Symbol, price: Decimal, costs: CostModel, at: datetime
-    ) -> list[Change]:
+    def meet_print(self, symbol: Symbol, printed: Print) -> list[Change]:
         """A trade was printed: fill what it fills, in order of submission."""
         changes: list[Change] = []
-        for working, first_print in self._orders.met_by(symbol, float(price)):
-            if working.order.group_id is not None and not self._still_works(working):
+        taken = ZERO
+        met = self._orders.met_by(symbol, float(printed.price))
+        # An exit that has nothing to fill yet isn't filled by the print that fills its entry.
+        idle = {each.order.id for each, _ in met if each.order.group_id and not each.open_qty}
+        for working, first_print in met:
+            grouped = working.order.group_id is not None
+            if grouped and not self._still_works(working, idle):
                 continue
-            change = self._meet(working, price, costs, at, first_print=first_print)
-            if change is None:
-                continue
-            changes.append(change)
-            if isinstance(change, StopMoved):
-                continue
-            if change.order.group_id is not None:
-                changes += self._groups.after(change, at)
-            if isinstance(change, OrderFilled):
-                changes += self._groups.follow_position(symbol, at)
+            for change in self._meet(working, printed, taken, first_print=first_print):
+                changes.append(change)
+                if isinstance(change, StopMoved):
+                    continue
+                if grouped:
+                    changes += self._groups.after(change, printed.at)
+                if isinstance(change, OrderFilled):
+                    taken += change.execution.qty
+                    changes += self._groups.follow_position(symbol, printed.at)
         return changes
 
-    def _still_works(self, working: WorkingOrder) -> bool:
+    def _still_works(self, working: WorkingOrder, idle: Set[OrderId]) -> bool:
         """Whether there is anything left to fill: the same print may have filled another exit."""
         if working.order.id not in self._orders.by_id:
             return False
-        if working.open_qty:
+        if working.open_qty and working.order.id not in idle:
             return True
         self._orders.rest(working)
         return False
 
     def _meet(
-        self,
-        working: WorkingOrder,
-        price: Decimal,
-        costs: CostModel,
-        at: datetime,
-        *,
-        first_print: bool,
-    ) -> OrderChanged | OrderFilled | StopMoved | None:
+        self, working: WorkingOrder, printed: Print, taken: Decimal, *, first_print: bool
+    ) -> Sequence[OrderChanged | OrderFilled | StopMoved]:
+        """`taken` is what orders before this one have filled of the print."""
         steps: tuple[Transition, ...] = ()
         if awaits_trigger(working.order):
-            if not triggers(working.order, price):
-                return self._wait_on(working, price)
-            steps = (_trigger(working, at),)
+            if not triggers(working.order, printed.price):
+                return self._wait_on(working, printed.price)
+            steps = (_trigger(working, printed.at),)
             first_print = True
-        order = working.order
-        at_price = fill_price(order, price, costs, working.tick, first_print=first_print)
-        change: OrderChanged | OrderFilled
-        if at_price is not None:
-            change = self._fill_or_cancel(working, at_price, costs, at)
-        elif order.time_in_force in AT_ONCE:
-            change = self._lifecycle.end(working, "cancel", at, _MISSED)
-        else:
-            self._orders.rest(working)
-            # Without steps, it only seemed to reach the limit.
-            return OrderChanged(order, steps, self._settlement.cash) if steps else None
-        return msgspec.structs.replace(change, transitions=(*steps, *change.transitions))
+        changes = self._trade(working, printed, taken, first_print=first_print)
+        if not changes:
+            # Without steps, it only seemed to reach the limit, or the print was too small.
+            if not steps:
+                return []
+            changes = [OrderChanged(working.order, (), self._settlement.cash)]
+        if steps:
+            first = changes[0]
+            changes[0] = msgspec.structs.replace(first, transitions=(*steps, *first.transitions))
+        return changes
 
-    def _wait_on(self, working: WorkingOrder, price: Decimal) -> StopMoved | None:
+    def _wait_on(self, working: WorkingOrder, price: Decimal) -> list[StopMoved]:
         """The print did not reach the stop; it may have moved it."""
         moved = trailed(working.order, price)
         if moved:
             working.order = with_mark(working.order, price, working.tick)
         self._orders.rest(working)
-        return StopMoved(working.order) if moved else None
+        return [StopMoved(working.order)] if moved else []
+
+    def _trade(
+        self, working: WorkingOrder, printed: Print, taken: Decimal, *, first_print: bool
+    ) -> list[OrderChanged | OrderFilled]:
+        """Fill what can be filled; what is left goes on working, or ends when it must not."""
+        order, left = working.order, working.open_qty
+        qty = ZERO
+        if reached(order, printed.price):
+            qty = _fillable(working, printed, taken)
+        if order.time_in_force in AT_ONCE and qty < left:
+            if order.time_in_force == "fok" or not qty:
+                return [self._lifecycle.end(working, "cancel", printed.at, _MISSED)]
+            filled = self._fill_or_cancel(working, qty, printed, first_print=first_print)
+            if isinstance(filled, OrderChanged):
+                return [filled]
+            return [filled, self._lifecycle.end(working, "cancel", printed.at, _MISSED)]
+        if not qty:
+            self._orders.rest(working)
+            return []
+        change = self._fill_or_cancel(working, qty, printed, first_print=first_print)
+        if working.order.status == "partially_filled":
+            self._orders.rest(working)
+        return [change]
 
     def _fill_or_cancel(
-        self, working: WorkingOrder, price: Decimal, costs: CostModel, at: datetime
+        self, working: WorkingOrder, qty: Decimal, printed: Print, *, first_print: bool
     ) -> OrderChanged | OrderFilled:
-        qty = working.open_qty
-        obstacle = self._settlement.obstacle_to(working, qty, price, costs)
+        order, at = working.order, printed.at
+        price = fill_price(working, printed.price, qty, printed.size, first_print=first_print)
+        maker = order.limit_price is not None and not first_print
+        value, before = qty * price, self.turnover.at(at)
+        part = Part(qty, value, order.filled_qty, working.value, before, maker=maker)
+        commission = rounded(working.commission + working.terms.commission.added(part))
+        fee = to_cents(commission) - working.fees
+        obstacle = self._settlement.obstacle_to(working, qty, price, fee)
         if obstacle is not None:
             return self._lifecycle.end(working, "cancel", at, obstacle)
-        filled = self.fill(working, qty, price, costs, at)
-        if filled.order.filled_qty < filled.order.qty:
-            self._orders.rest(working)
-        return filled
-
-    def fill(
-        self, working: WorkingOrder, qty: Decimal, price: Decimal, costs: CostModel, at: datetime
-    ) -> OrderFilled:
-        """All that can fill now, or part of it."""
-        settled = self._settlement.settle(working, qty, price, costs, at)
-        after = _filled(working.order, qty, price)
-        if after.filled_qty == after.qty:
-            self._orders.stop(working)
-            working.order = after
-            taken = step(working, "fill", at)
-        else:
-            self._orders.refit(working, after, working.withheld)
-            taken = step(working, "fill_part", at)
+        settled = self._settlement.settle(working, qty, price, fee, at)
+        self.turnover.add(at, value)
+        working.value += value
+        working.fees += fee
+        working.commission = commission
+        taken = self._take_on(working, qty, price, at)
         return OrderFilled(
             working.order,
             (taken,),
@@ -134,7 +166,22 @@ class PaperMarket:
             settled.lots,
             settled.entries,
             self._settlement.cash,
+            commission,
         )
+
+    def _take_on(
+        self, working: WorkingOrder, qty: Decimal, price: Decimal, at: datetime
+    ) -> Transition:
+        """The order with what has filled of it: done, or at work for the rest."""
+        order, filled_qty = working.order, working.order.filled_qty + qty
+        average = rounded(working.value / filled_qty) if order.filled_qty else price
+        after = msgspec.structs.replace(order, filled_qty=filled_qty, avg_fill_price=average)
+        if filled_qty == order.qty:
+            self._orders.stop(working)
+            working.order = after
+            return step(working, "fill", at)
+        self._orders.refit(working, after, working.withheld)
+        return step(working, "fill_part", at)
 
     def expire(self, now: datetime) -> list[Change]:
         """End the DAY and GTD orders whose time has come by `now`."""
@@ -161,11 +208,10 @@ class PaperMarket:
         return changes
 
 
-def _filled(order: Order, qty: Decimal, price: Decimal) -> Order:
-    total = order.filled_qty + qty
-    if order.avg_fill_price is not None:
-        price = rounded((order.filled_qty * order.avg_fill_price + qty * price) / total)
-    return msgspec.structs.replace(order, filled_qty=total, avg_fill_price=price)
+def _fillable(working: WorkingOrder, printed: Print, taken: Decimal) -> Decimal:
+    """What can fill at the print, of which others have taken some."""
+    most = working.terms.fillable(printed.size, working.lot)
+    return working.open_qty if most is None else max(min(most - taken, working.open_qty), ZERO)
 
 
 def _trigger(working: WorkingOrder, at: datetime) -> Transition:

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from shared.models.identifiers import Symbol
-from shared.trading.costs import CostModel
+from shared.trading.paper_terms import PaperTerms
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -25,7 +25,8 @@ class AccountTerms(msgspec.Struct, frozen=True):
     status: str
     base_currency: str
     paper_capital: Decimal
-    costs: CostModel
+    #: Of orders from now on: each keeps the terms that it was accepted with.
+    paper: PaperTerms
     #: Whose limits hold for it; None for one that nobody owns (a backtest's).
     owner_id: UUID | None = None
 

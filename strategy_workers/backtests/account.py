@@ -16,10 +16,9 @@ from shared.models.orders import (
     Reply,
     SubmitOrder,
 )
-from shared.trading.amounts import exactly, measured
+from shared.trading.amounts import exactly, measured, measured_size
 from shared.trading.books import Books, BooksState
 from shared.trading.changes import CashEntered, OrderChanged, OrderFilled, StopMoved
-from shared.trading.costs import CostModel
 from shared.trading.events import executed, updated
 from shared.trading.matching import Reach
 from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
@@ -47,7 +46,7 @@ class Account:
                 status="active",
                 base_currency=terms.currency,
                 paper_capital=terms.capital,
-                costs=CostModel(fee_bps=terms.fee_bps, slippage_bps=terms.slippage_bps),
+                paper=terms.paper,
             ),
             "paper",
             Limits(reserve_buffer_bps=terms.reserve_buffer_bps),
@@ -104,11 +103,12 @@ class Account:
         self._number += 1
 
     @exactly
-    def meet(self, prints: Iterable[tuple[int, str, float]]) -> None:
-        """Fill, trigger and move what (time in ns, symbol, price) reach, one after another."""
+    def meet(self, prints: Iterable[tuple[int, str, float, float]]) -> None:
+        """Fill, trigger and move what (time in ns, symbol, price, size) reach, one after
+        another."""
         reach: dict[str, Reach] = {}
         books = self._books
-        for at_ns, symbol, price in prints:
+        for at_ns, symbol, price, size in prints:
             if at_ns >= self._next_expiry_ns:
                 self._expire(at_ns, 0)
                 reach.clear()
@@ -117,7 +117,9 @@ class Account:
                 its = reach[symbol] = books.reach(Symbol(symbol))
             fresh, falling_to, rising_to = its
             if fresh or price <= falling_to or price >= rising_to:
-                changes = books.meet_print(Symbol(symbol), measured(price), market_time(at_ns))
+                changes = books.meet_print(
+                    Symbol(symbol), measured(price), market_time(at_ns), measured_size(size)
+                )
                 for change in changes:
                     assert not isinstance(change, CashEntered), "a print deposits nothing"
                     if not isinstance(change, StopMoved):

@@ -39,6 +39,7 @@ class Bars:
     high: array[float]
     low: array[float]
     close: array[float]
+    volume: array[float]
 
     def __len__(self) -> int:
         return len(self.start_ns)
@@ -194,7 +195,7 @@ def _bars(symbols: Sequence[str], bases: dict[str, pl.DataFrame]) -> Bars:
         _column("i", rows["symbol"]),
         _column("q", rows["start_ns"]),
         _column("q", rows["end_ns"]),
-        *(_column("d", rows[name]) for name in ("open", "high", "low", "close")),
+        *(_column("d", rows[name]) for name in ("open", "high", "low", "close", "volume")),
     )
 
 

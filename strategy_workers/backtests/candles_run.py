@@ -14,7 +14,7 @@ from shared.models.identifiers import Timeframe
 from shared.models.market import TimeMark
 from strategy_workers.backtests.candle_market import CandleMarket, Moment, index_from, load_market
 from strategy_workers.backtests.errors import BadBacktestError
-from strategy_workers.backtests.intrabar import path
+from strategy_workers.backtests.intrabar import PRINTS, path
 from strategy_workers.backtests.outcome import Outcome, Progress
 from strategy_workers.backtests.plan import Plan
 from strategy_workers.backtests.stage import Stage, raising
@@ -158,9 +158,9 @@ class CandlesRun:
         together = self._bar - first > 1
         self._stage.account.meet(sorted(prints, key=itemgetter(0)) if together else prints)
 
-    def _prints(self, place: int) -> Iterator[tuple[int, str, float]]:
+    def _prints(self, place: int) -> Iterator[tuple[int, str, float, float]]:
         bars = self._market.bars
-        symbol = self._market.symbols[bars.symbol[place]]
+        symbol, size = self._market.symbols[bars.symbol[place]], bars.volume[place] / PRINTS
         for at_ns, price in path(
             bars.start_ns[place],
             bars.end_ns[place],
@@ -169,7 +169,7 @@ class CandlesRun:
             bars.low[place],
             bars.close[place],
         ):
-            yield at_ns, symbol, price
+            yield at_ns, symbol, price, size
 
     def _decide(self, at_ns: int, candles: Moment) -> None:
         account, deployment = self._stage.account, self._stage.deployment

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from shared.candles.calendar import SessionCalendar
 from shared.models.identifiers import Timeframe
+from shared.trading.paper_terms import DEFAULT, PaperTerms
 from strategy_workers.backtests.errors import BadBacktestError
 from strategy_workers.sdk import Strategy
 
@@ -69,8 +70,7 @@ class Terms:
     """Of the account and of all its instruments; the defaults are the platform's."""
 
     capital: Decimal = Decimal(100_000)
-    fee_bps: Decimal = Decimal(1)
-    slippage_bps: Decimal = Decimal(1)
+    paper: PaperTerms = DEFAULT
     reserve_buffer_bps: Decimal = Decimal(100)
     currency: str = "USD"
     exchange: str = "XNYS"

@@ -25,6 +25,7 @@ from shared.metrics.trades import Trade, round_trips
 from shared.metrics.win_rate import win_rate
 from shared.models.orders import Execution
 from shared.trading.amounts import plain
+from shared.trading.paper_terms import paper_terms_document
 from strategy_workers.backtests.curve import EquityCurve
 from strategy_workers.backtests.outcome import Closes, Gap, Outcome
 from strategy_workers.backtests.plan import Plan
@@ -140,10 +141,11 @@ def _buy_and_hold(closes: dict[str, Closes]) -> float | None:
 
 
 def settings_of(plan: Plan, symbols: Sequence[str]) -> dict[str, Any]:
-    terms = {
+    terms: dict[str, Any] = {
         name: plain_text(value) if isinstance(value, Decimal) else value
-        for name, value in asdict(plan.terms).items()
+        for name, value in vars(plan.terms).items()
     }
+    terms["paper_terms"] = paper_terms_document(terms.pop("paper"))
     return {
         "platform_version": version("trading-platform"),
         "code_version": code_version(),

@@ -147,9 +147,9 @@ class _TradesRun:
                 closes.close.append(candle.close)
 
 
-def _prints(trades: Trades) -> zip[tuple[int, str, float]]:
+def _prints(trades: Trades) -> zip[tuple[int, str, float, float]]:
     symbols = [trades.symbols[index] for index in trades.symbol_index]
-    return zip(trades.at_ns, symbols, trades.price, strict=True)
+    return zip(trades.at_ns, symbols, trades.price, trades.size, strict=True)
 
 
 def _missing_sessions(symbol: str, ends_ns: Sequence[int], calendar: SessionCalendar) -> list[Gap]:

@@ -25,7 +25,8 @@ from shared.metrics.total_return import total_return_fraction
 from shared.metrics.trades import Trade, round_trips
 from shared.metrics.win_rate import win_rate
 from shared.trading.amounts import ZERO, exactly, measured
-from shared.trading.costs import CostModel, notional_of
+from shared.trading.commissions import expected_fee
+from shared.trading.costs import notional_of
 from strategy_workers.backtests.outcome import Outcome
 from strategy_workers.backtests.plan import Plan, Terms
 from strategy_workers.backtests.result import fill_of, measured_run, plain_text
@@ -73,15 +74,15 @@ def idle_stretch(capital: Decimal, begin_us: int, end_us: int) -> Stretch:
 
 @exactly
 def _closing_fills(terms: Terms, outcome: Outcome, fills: Sequence[Fill], at_us: int) -> list[Fill]:
-    costs = CostModel(fee_bps=terms.fee_bps, slippage_bps=terms.slippage_bps)
     closing = []
     for symbol, (qty, _) in outcome.positions.items():
         close = measured(outcome.closes[symbol].close[-1])
-        price = costs.slipped(close, "sell", terms.tick_size)
+        price = terms.paper.slipped(close, "sell", terms.tick_size, qty)
         own = [fill for fill in fills if fill.symbol == symbol]
         # All that the symbol brings, less what was realised before.
         brought = sum((-fill.qty * fill.price - fill.realized_pnl for fill in own), ZERO)
-        fee = costs.fee(notional_of(qty, price, "sell"))
+        value = notional_of(qty, price, "sell")
+        fee = expected_fee(terms.paper.commission, qty, value, ZERO)
         closing.append(Fill(symbol, -qty, price, fee, brought + qty * price, at_us))
     return closing
 

@@ -40,11 +40,11 @@ def result_rows(found: dict[str, Any]) -> Rows:
 
 
 def settings_rows(settings: dict[str, Any]) -> Rows:
-    """One line for each; parameters and files line by line."""
+    """One line for each; parameters, terms and files line by line."""
     rows: Rows = []
     for name, value in settings.items():
-        if name == "parameters":
-            rows += [(f"{name}.{key}", str(each)) for key, each in value.items()]
+        if isinstance(value, dict):
+            rows += [(f"{name}.{key}", _text(each)) for key, each in value.items()]
         elif name == "files":
             rows += [(f"file {one['name']}", one["sha256"]) for one in value]
         elif isinstance(value, list):
@@ -52,6 +52,12 @@ def settings_rows(settings: dict[str, Any]) -> Rows:
         else:
             rows.append((name, str(value)))
     return rows
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_text(each)}" for name, each in value.items())
+    return str(value)
 
 
 def percent(fraction: float | None) -> str:

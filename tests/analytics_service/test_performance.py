@@ -158,8 +158,7 @@ class Account:
                     name="main",
                     base_currency="USD",
                     paper_capital=capital,
-                    paper_fee_bps=D(0),
-                    paper_slippage_bps=D(0),
+                    paper_terms={},
                 )
             )
             if opened:

@@ -42,7 +42,12 @@ async def test_an_account_is_open_when_its_books_are(
     account = answer.json()
     assert account["name"] == "Swing"
     assert account["owner_id"] == str(trader.id)
-    assert (account["paper_capital"], account["paper_fee_bps"]) == ("25000.5", "2.5")
+    assert account["paper_capital"] == "25000.5"
+    assert account["paper_terms"] == {
+        "commission": {"model": "percent", "bps": "2.5"},
+        "slippage": {"model": "bps", "bps": "0"},
+        "participation_percent": "0",
+    }
     with Session(engine) as db:
         assert db.get_one(LedgerEntryRow, (UUID(account["id"]), "paper", 1)).balance == Decimal(
             "25000.5"

@@ -38,6 +38,7 @@ from shared.models.orders import (
 from shared.redis import tape
 from shared.redis.requests import AnswerOverdueError, OrderRequests
 from shared.redis.topics import frames_after
+from shared.trading.paper_terms import PaperTerms, basis_points, paper_terms_document
 
 SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
@@ -89,6 +90,7 @@ def add_account(
     capital: str = "100000",
     fee_bps: str = "0",
     slippage_bps: str = "0",
+    paper: PaperTerms | None = None,
     status: str = "active",
 ) -> AccountId:
     name = uuid4().hex[:10]
@@ -102,8 +104,9 @@ def add_account(
             base_currency="USD",
             status=status,
             paper_capital=Decimal(capital),
-            paper_fee_bps=Decimal(fee_bps),
-            paper_slippage_bps=Decimal(slippage_bps),
+            paper_terms=paper_terms_document(
+                paper or basis_points(Decimal(fee_bps), Decimal(slippage_bps))
+            ),
         )
         session.add(account)
         session.flush()
@@ -232,7 +235,7 @@ class Feed:
     async def end(self) -> None:
         await tape.append(self.redis, [RunEnded(run_id=self.run_id)])
 
-    def trades(self, *prints: tuple[str, float]) -> Trades:
+    def trades(self, *prints: tuple[str, float], size: float = 1.0) -> Trades:
         """One second apart."""
         symbols = sorted({symbol for symbol, _ in prints})
         times = []
@@ -244,13 +247,13 @@ class Feed:
             symbol_index=[symbols.index(symbol) for symbol, _ in prints],
             at_ns=times,
             price=[price for _, price in prints],
-            size=[1.0 for _ in prints],
+            size=[size for _ in prints],
         )
 
-    async def print(self, *prices: float, symbol: str = "SPY") -> str:
+    async def print(self, *prices: float, symbol: str = "SPY", size: float = 1.0) -> str:
         """Prints of one symbol, as one entry; its id."""
-        ids = await tape.append(self.redis, [self.trades(*((symbol, price) for price in prices))])
-        return ids[0]
+        trades = self.trades(*((symbol, price) for price in prices), size=size)
+        return (await tape.append(self.redis, [trades]))[0]
 
     async def mark(
         self, *, paced: bool = False, phase: Literal["market", "strategy"] = "market"

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from shared.config import Settings
 from shared.database.tables import AccountRow, InstrumentRow, UserRow
+from shared.trading.paper_terms import FREE, paper_terms_document
 from shared.utils.tasks import end_tasks
 from strategy_workers.settings import StrategyWorkersSettings
 from tests.strategy_workers.doubles import OrderDesk, TapeEngine
@@ -57,8 +58,7 @@ def open_account(engine: Engine, name: str) -> UUID:
             name=name,
             base_currency="USD",
             paper_capital=Decimal(10_000),
-            paper_fee_bps=Decimal(0),
-            paper_slippage_bps=Decimal(0),
+            paper_terms=paper_terms_document(FREE),
         )
         session.add(row)
         session.flush()

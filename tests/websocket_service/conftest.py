@@ -20,6 +20,7 @@ from shared.auth import Principal, Role, Tokens
 from shared.config import Settings
 from shared.database.tables import AccountRow, SessionRow, UserRow
 from shared.redis.topics import publish_frames
+from shared.trading.paper_terms import FREE, paper_terms_document
 from websocket_service.settings import WebsocketSettings
 from websocket_service.wiring import running_server
 
@@ -121,8 +122,7 @@ class Person:
                     name="main",
                     base_currency="USD",
                     paper_capital=Decimal(1000),
-                    paper_fee_bps=Decimal(0),
-                    paper_slippage_bps=Decimal(0),
+                    paper_terms=paper_terms_document(FREE),
                 )
             )
 

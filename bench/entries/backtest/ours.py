@@ -10,6 +10,7 @@ import polars as pl
 from bench.entries.backtest.bars import CASH, EPSILON, FAST, SIZE, SLOW, bars
 from bench.measuring import report
 from shared.candles.calendar import SessionCalendar
+from shared.trading.paper_terms import FREE
 from strategy_workers.backtests.candle_market import CandleMarket, load_market
 from strategy_workers.backtests.candles_run import CandlesRun
 from strategy_workers.backtests.outcome import no_progress
@@ -51,7 +52,6 @@ def _market(count: int, folder: Path) -> tuple[Plan, CandleMarket]:
             **{name: getattr(data, name) for name in ("open", "high", "low", "close", "volume")},
         }
     ).write_parquet(path)
-    free = Decimal(0)
     plan = Plan(
         strategy=Crossover,
         parameters=Crossover.parse_parameters({}),
@@ -59,7 +59,7 @@ def _market(count: int, folder: Path) -> tuple[Plan, CandleMarket]:
         source="candles",
         files=(path,),
         calendar=SessionCalendar.continuous(),
-        terms=Terms(capital=Decimal(CASH), fee_bps=free, slippage_bps=free, exchange="24/7"),
+        terms=Terms(capital=Decimal(CASH), paper=FREE, exchange="24/7"),
     )
     return plan, load_market(plan, ("1m",))
 

@@ -2,9 +2,11 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.database.tables.base import Base, utc_now
@@ -20,9 +22,8 @@ class AccountRow(Base):
     status: Mapped[str] = mapped_column(default="active")
     #: Cash that the paper books open with; the order processor enters it as their first deposit.
     paper_capital: Mapped[Decimal]
-    #: Cost model of paper fills, in basis points (1/10,000) of notional and of price.
-    paper_fee_bps: Mapped[Decimal]
-    paper_slippage_bps: Mapped[Decimal]
+    #: How paper orders fill and what that costs: a document of `shared/trading/paper_terms.py`.
+    paper_terms: Mapped[dict[str, Any]] = mapped_column(JSONB)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     #: When its owner was told that it is open; until then the request may be sent again.
     opened_at: Mapped[datetime | None]
@@ -31,6 +32,4 @@ class AccountRow(Base):
         UniqueConstraint("owner_id", "name"),
         CheckConstraint("status IN ('active', 'closed')", name="status"),
         CheckConstraint("paper_capital >= 0", name="paper_capital"),
-        CheckConstraint("paper_fee_bps >= 0", name="paper_fee_bps"),
-        CheckConstraint("paper_slippage_bps >= 0", name="paper_slippage_bps"),
     )

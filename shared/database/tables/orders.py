@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.database.tables.base import Base
@@ -75,7 +76,7 @@ class OrderRow(Base):
     seq: Mapped[int] = mapped_column(BigInteger)
     submitted_at: Mapped[datetime]
     updated_at: Mapped[datetime]
-    #: Cash that the order keeps from others while it works; zero for a sell.
+    #: Cash that the order keeps from others for what is left of it; zero for a sell.
     reserved: Mapped[Decimal]
     #: Tape entry that the shard had come to when it took the order: prints after it count.
     tape_id: Mapped[str]
@@ -98,6 +99,11 @@ class OrderRow(Base):
     group_role: Mapped[str | None]
     #: An exit whose quantity follows the position.
     protects_position: Mapped[bool] = mapped_column(default=False)
+    #: The account's terms when it was accepted, for its paper fills.
+    paper_terms: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    #: What its executions cost exactly, before their fees are rounded to cents; kept while it is
+    #: partly filled.
+    commission: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default=text("0"))
 
     __table_args__ = (
         UniqueConstraint("account_id", "mode", "client_order_id"),

@@ -72,7 +72,8 @@ def test_an_export_holds_all_that_is_needed_to_run_it_again(candles: Path, tmp_p
     exported = json.loads((folder / "backtest.json").read_text())
     settings = exported["settings"]
     assert settings["parameters"]["fast"] == 3
-    assert (settings["fee_bps"], settings["slippage_bps"]) == ("2", "0.5")
+    assert settings["paper_terms"]["commission"] == {"model": "percent", "bps": "2"}
+    assert settings["paper_terms"]["slippage"] == {"model": "bps", "bps": "0.5"}
     assert settings["capital"] == "5000"
     (file,) = settings["files"]
     assert file["sha256"] == hashlib.sha256(candles.read_bytes()).hexdigest()

@@ -92,8 +92,7 @@ def open_account(engine: Engine, owner_id: UUID) -> UUID:
                 name="main",
                 base_currency="USD",
                 paper_capital=Decimal(1000),
-                paper_fee_bps=Decimal(0),
-                paper_slippage_bps=Decimal(0),
+                paper_terms={},
             )
         )
     return account_id

@@ -9,7 +9,7 @@ from shared.models.identifiers import AccountId, Symbol
 from shared.models.orders import Side, SubmitOrder
 from shared.trading.books import Books, BooksState
 from shared.trading.changes import OrderChanged
-from shared.trading.costs import CostModel
+from shared.trading.paper_terms import PaperTerms, basis_points
 from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
 
 T0 = datetime(2024, 1, 2, 15, 0, tzinfo=UTC)
@@ -22,10 +22,14 @@ def at(seconds: int) -> datetime:
 
 
 def terms(
-    capital: str = "10000", fee_bps: str = "0", slippage_bps: str = "0", status: str = "active"
+    capital: str = "10000",
+    fee_bps: str = "0",
+    slippage_bps: str = "0",
+    status: str = "active",
+    paper: PaperTerms | None = None,
 ) -> AccountTerms:
-    costs = CostModel(Decimal(fee_bps), Decimal(slippage_bps))
-    return AccountTerms(ACCOUNT, status, "USD", Decimal(capital), costs)
+    paper = paper or basis_points(Decimal(fee_bps), Decimal(slippage_bps))
+    return AccountTerms(ACCOUNT, status, "USD", Decimal(capital), paper)
 
 
 def open_books(account: AccountTerms | None = None, limits: Limits | None = None) -> Books:

@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.trading.amounts import exactly, measured, plain, rounded_down, rounded_up
-from shared.trading.costs import CostModel, notional_of
+from shared.trading.commissions import expected_fee
+from shared.trading.costs import notional_of
+from shared.trading.paper_terms import basis_points
 from shared.trading.positions import Holding, after_fill
 from tests.shared.trading.support import T0
 
@@ -22,14 +24,14 @@ D = Decimal
         ("100.009", "sell", "0", "0.01", "100"),
         ("99.99", "buy", "1", "0.01", "100"),
         ("0.01", "sell", "9999", "0.01", "0.01"),
-        ("1", "sell", "20000", "0.05", "0.05"),
+        ("1", "sell", "10000", "0.05", "0.05"),
     ],
 )
 def test_slippage_goes_to_the_next_tick_against_the_trader(
     price: str, side: str, bps: str, tick: str, slipped: str
 ) -> None:
-    costs = CostModel(D(0), D(bps))
-    assert costs.slipped(D(price), side, D(tick)) == D(slipped)  # type: ignore[arg-type]
+    terms = basis_points(D(0), D(bps))
+    assert terms.slipped(D(price), side, D(tick), D(1)) == D(slipped)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -37,7 +39,8 @@ def test_slippage_goes_to_the_next_tick_against_the_trader(
     [("1000", "10", "1"), ("1000", "0", "0"), ("50", "1", "0.01"), ("49.99", "1", "0")],
 )
 def test_a_fee_is_rounded_to_the_cent_halves_up(notional: str, bps: str, fee: str) -> None:
-    assert CostModel(D(bps), D(0)).fee(D(notional)) == D(fee)
+    model = basis_points(D(bps), D(0)).commission
+    assert expected_fee(model, D(1), D(notional), D(0)) == D(fee)
 
 
 def test_a_notional_beyond_twelve_decimals_is_rounded_against_the_trader() -> None:

@@ -9,6 +9,7 @@ import pytest
 from shared.models.orders import ReplaceOrder, Side, StopLoss, SubmitOrder, TakeProfit
 from shared.trading.books import Books, BooksState
 from shared.trading.changes import Change, OrderChanged
+from shared.trading.paper import Print
 from shared.trading.terms import Limits, Refused
 from tests.shared.trading.support import (
     ACCOUNT,
@@ -62,7 +63,8 @@ def fill(books: Books, name: str, qty: str, price: str) -> list[Change]:
     """A part of an order fills, as at a market that has no more."""
     working = next(each for each in books.working.values() if each.order.client_order_id == name)
     assert D(qty) <= working.open_qty
-    filled = books._market.fill(working, D(qty), D(price), books.account.costs, at(1))
+    printed = Print(D(price), None, at(1))
+    filled = books._market._fill_or_cancel(working, D(qty), printed, first_print=True)
     return [filled, *books._groups.after(filled, at(1))]
 
 

@@ -36,6 +36,7 @@ LEGAL = {
     ("partially_filled", "fill"): "filled",
     ("partially_filled", "cancel"): "cancelled",
     ("partially_filled", "expire"): "expired",
+    ("partially_filled", "replace"): "replaced",
 }
 
 

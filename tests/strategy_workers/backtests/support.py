@@ -9,6 +9,7 @@ from typing import Any
 from shared.candles.calendar import SessionCalendar
 from shared.candles.timeframes import MINUTE_NS
 from shared.models.identifiers import Timeframe
+from shared.trading.paper_terms import basis_points
 from strategy_workers.backtests.intrabar import path as prices_within
 from strategy_workers.backtests.plan import Plan, Terms
 from strategy_workers.runtime.desk import market_time
@@ -26,7 +27,9 @@ def plan_of(
     timeframe: Timeframe = "1m",
     **terms: Any,
 ) -> Plan:
-    free = {"fee_bps": Decimal(0), "slippage_bps": Decimal(0), "exchange": "24/7"}
+    """Free unless `fee_bps`, `slippage_bps` or `paper` say otherwise."""
+    bps = [Decimal(terms.pop(name, 0)) for name in ("fee_bps", "slippage_bps")]
+    free: dict[str, Any] = {"paper": basis_points(*bps), "exchange": "24/7"}
     return Plan(
         strategy=strategy,
         parameters=strategy.parse_parameters({}),

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from shared.candles.timeframes import MINUTE_NS
+from shared.trading.paper_terms import basis_points, parse_paper_terms
 from strategy_workers.backtests.candles_run import run_candles
 from strategy_workers.backtests.errors import StrategyRaisedError
 from strategy_workers.backtests.outcome import Outcome, no_progress
@@ -133,6 +134,16 @@ def test_a_strategy_hears_what_it_would_hear_on_the_platform(tmp_path: Path) -> 
     assert Listener.heard == ["candle 10 0", "accepted", "filled", "candle 12 1", "stop"]
 
 
+#: Of each print, which has a size of ten, orders take one or two.
+IN_PARTS = parse_paper_terms(
+    {
+        "commission": {"model": "per_share", "amount": "0.005", "minimum": "0.02"},
+        "slippage": {"model": "square_root", "bps": "5"},
+        "participation_percent": "20",
+    }
+)
+
+
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("timeframe", ["1m", "5m"])
 def test_candles_and_the_prints_they_stand_for_give_the_same_executions(
@@ -140,9 +151,13 @@ def test_candles_and_the_prints_they_stand_for_give_the_same_executions(
 ) -> None:
     bars = walk(seed, 400, holes=seed % 2 == 1)
     # Whole intervals only: the last one is decided on when time is taken to its end.
-    costs = {"fee_bps": Decimal(2), "slippage_bps": Decimal(3), "capital": Decimal(3000)}
+    costs = {"paper": IN_PARTS if seed > 2 else basis_points(Decimal(2), Decimal(3))}
     candles = plan_of(
-        Busy, [write_candles(tmp_path / "AAA.csv", bars)], timeframe=timeframe, **costs
+        Busy,
+        [write_candles(tmp_path / "AAA.csv", bars)],
+        timeframe=timeframe,
+        capital=Decimal(3000),
+        **costs,
     )
     candles = replace(candles, parameters=Busy.parse_parameters({"seed": seed}))
     prints = replace(
@@ -152,6 +167,8 @@ def test_candles_and_the_prints_they_stand_for_give_the_same_executions(
     assert len(ours.executions) > 10
     assert execution_rows(ours.executions) == execution_rows(theirs.executions)
     assert (ours.cash, ours.equity) == (theirs.cash, theirs.equity)
+    orders = {execution.order_id for execution in ours.executions}
+    assert (len(orders) < len(ours.executions)) == (seed > 2), "only those fill in parts"
     assert (ours.orders, ours.rejected) == (theirs.orders, theirs.rejected)
 
 

@@ -355,6 +355,27 @@ export interface paths {
         patch: operations["replaceOrder"];
         trace?: never;
     };
+    "/api/v1/accounts/{account_id}/paper-terms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How paper orders fill and what that costs */
+        get: operations["getPaperTerms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change how paper orders fill from now on
+         * @description What is left out stays as it is. Orders that are accepted from one second after the answer on, at the latest, have the new terms; orders keep those that they were accepted with.
+         */
+        patch: operations["changePaperTerms"];
+        trace?: never;
+    };
     "/api/v1/accounts/{account_id}/performance": {
         parameters: {
             query?: never;
@@ -1125,16 +1146,18 @@ export interface components {
             paper_capital?: string | number;
             /**
              * Paper Fee Bps
-             * @description Fee of paper fills: 1/10,000 of notional.
-             * @default 1
+             * @description Short for a `percent` commission: 1/10,000 of value.
+             * @example 1
              */
-            paper_fee_bps?: string | number;
+            paper_fee_bps?: string | number | null;
             /**
              * Paper Slippage Bps
-             * @description How much worse paper fills are: 1/10,000 of price.
-             * @default 1
+             * @description Short for `bps` slippage: 1/10,000 of price.
+             * @example 1
              */
-            paper_slippage_bps?: string | number;
+            paper_slippage_bps?: string | number | null;
+            /** @description How paper orders fill and what that costs; 1 bps each by default. */
+            paper_terms?: components["schemas"]["PaperTermsChange"] | null;
         };
         /** AccountView */
         AccountView: {
@@ -1162,16 +1185,7 @@ export interface components {
              * @example 101.25
              */
             paper_capital: string;
-            /**
-             * Paper Fee Bps
-             * @example 101.25
-             */
-            paper_fee_bps: string;
-            /**
-             * Paper Slippage Bps
-             * @example 101.25
-             */
-            paper_slippage_bps: string;
+            paper_terms: components["schemas"]["PaperTermsView"];
             /**
              * Status
              * @enum {string}
@@ -1293,6 +1307,34 @@ export interface components {
              * @enum {string}
              */
             mode: "paper" | "live";
+        };
+        /** BpsSlippage */
+        "BpsSlippage-Input": {
+            /**
+             * Bps
+             * @description 1/10,000 of price.
+             * @example 1
+             */
+            bps: string | number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "bps";
+        };
+        /** BpsSlippage */
+        "BpsSlippage-Output": {
+            /**
+             * Bps
+             * @description 1/10,000 of price.
+             * @example 1
+             */
+            bps: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "bps";
         };
         /** CancelledOrders */
         CancelledOrders: {
@@ -1941,6 +1983,48 @@ export interface components {
             /** Symbol */
             symbol: string;
         };
+        /**
+         * MakerTakerCommission
+         * @description Basis points of value; the maker's for orders that rested at their limit.
+         */
+        "MakerTakerCommission-Input": {
+            /**
+             * Maker Bps
+             * @example 2
+             */
+            maker_bps: string | number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "maker_taker";
+            /**
+             * Taker Bps
+             * @example 5
+             */
+            taker_bps: string | number;
+        };
+        /**
+         * MakerTakerCommission
+         * @description Basis points of value; the maker's for orders that rested at their limit.
+         */
+        "MakerTakerCommission-Output": {
+            /**
+             * Maker Bps
+             * @example 2
+             */
+            maker_bps: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "maker_taker";
+            /**
+             * Taker Bps
+             * @example 5
+             */
+            taker_bps: string;
+        };
         /** MarketFileView */
         MarketFileView: {
             /**
@@ -1971,6 +2055,22 @@ export interface components {
             sha256: string;
             /** Symbols */
             symbols: string[];
+        };
+        /** NoCommission */
+        NoCommission: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "none";
+        };
+        /** NoSlippage */
+        NoSlippage: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "none";
         };
         /** NotClosedView */
         NotClosedView: {
@@ -2372,6 +2472,147 @@ export interface components {
             items: components["schemas"]["StrategyPositionView"][];
             /** Next Cursor */
             next_cursor?: string | null;
+        };
+        /**
+         * PaperTermsChange
+         * @description What is left out stays as it is; of a new account, as accounts begin.
+         */
+        PaperTermsChange: {
+            /** Commission */
+            commission?: (components["schemas"]["NoCommission"] | components["schemas"]["PercentCommission-Input"] | components["schemas"]["PerShareCommission-Input"] | components["schemas"]["PerOrderCommission-Input"] | components["schemas"]["TieredCommission-Input"] | components["schemas"]["MakerTakerCommission-Input"]) | null;
+            /**
+             * Participation Percent
+             * @description Share of each print's size that the account's orders fill together; 0: any quantity.
+             * @example 10
+             */
+            participation_percent?: string | number | null;
+            /** Slippage */
+            slippage?: (components["schemas"]["NoSlippage"] | components["schemas"]["BpsSlippage-Input"] | components["schemas"]["TickSlippage"] | components["schemas"]["SquareRootSlippage-Input"]) | null;
+        };
+        /** PaperTermsView */
+        PaperTermsView: {
+            /** Commission */
+            commission: components["schemas"]["NoCommission"] | components["schemas"]["PercentCommission-Output"] | components["schemas"]["PerShareCommission-Output"] | components["schemas"]["PerOrderCommission-Output"] | components["schemas"]["TieredCommission-Output"] | components["schemas"]["MakerTakerCommission-Output"];
+            /** Participation Percent */
+            participation_percent: string;
+            /** Slippage */
+            slippage: components["schemas"]["NoSlippage"] | components["schemas"]["BpsSlippage-Output"] | components["schemas"]["TickSlippage"] | components["schemas"]["SquareRootSlippage-Output"];
+        };
+        /** PerOrderCommission */
+        "PerOrderCommission-Input": {
+            /**
+             * Amount
+             * @description With the first execution.
+             * @example 1
+             */
+            amount: string | number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "per_order";
+        };
+        /** PerOrderCommission */
+        "PerOrderCommission-Output": {
+            /**
+             * Amount
+             * @description With the first execution.
+             * @example 1
+             */
+            amount: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "per_order";
+        };
+        /** PerShareCommission */
+        "PerShareCommission-Input": {
+            /**
+             * Amount
+             * @description Per unit of quantity.
+             * @example 0.005
+             */
+            amount: string | number;
+            /**
+             * Maximum Percent
+             * @description Of the order's value; counts more than the minimum.
+             * @example 1
+             */
+            maximum_percent?: string | number | null;
+            /**
+             * Minimum
+             * @description Per order.
+             * @default 0
+             * @example 1
+             */
+            minimum?: string | number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "per_share";
+        };
+        /** PerShareCommission */
+        "PerShareCommission-Output": {
+            /**
+             * Amount
+             * @description Per unit of quantity.
+             * @example 0.005
+             */
+            amount: string;
+            /**
+             * Maximum Percent
+             * @description Of the order's value; counts more than the minimum.
+             * @example 1
+             */
+            maximum_percent?: string | null;
+            /**
+             * Minimum
+             * @description Per order.
+             * @default 0
+             * @example 1
+             */
+            minimum?: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "per_share";
+        };
+        /**
+         * PercentCommission
+         * @description Basis points of value.
+         */
+        "PercentCommission-Input": {
+            /**
+             * Bps
+             * @description 1/10,000 of value.
+             * @example 1
+             */
+            bps: string | number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "percent";
+        };
+        /**
+         * PercentCommission
+         * @description Basis points of value.
+         */
+        "PercentCommission-Output": {
+            /**
+             * Bps
+             * @description 1/10,000 of value.
+             * @example 1
+             */
+            bps: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "percent";
         };
         /** PerformanceView */
         PerformanceView: {
@@ -2813,6 +3054,34 @@ export interface components {
             /** Symbol */
             symbol: string;
         };
+        /** SquareRootSlippage */
+        "SquareRootSlippage-Input": {
+            /**
+             * Bps
+             * @description 1/10,000 of price where the quantity is the print's size; it grows with the square root of quantity over size.
+             * @example 10
+             */
+            bps: string | number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "square_root";
+        };
+        /** SquareRootSlippage */
+        "SquareRootSlippage-Output": {
+            /**
+             * Bps
+             * @description 1/10,000 of price where the quantity is the print's size; it grows with the square root of quantity over size.
+             * @example 10
+             */
+            bps: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "square_root";
+        };
         /**
          * StopLossTicket
          * @description A stop; with `limit_price` a stop-limit. With a trail instead, a trailing stop.
@@ -2926,6 +3195,103 @@ export interface components {
              * @example 520
              */
             limit_price: string | number;
+        };
+        /** TickSlippage */
+        TickSlippage: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "ticks";
+            /**
+             * Ticks
+             * @example 1
+             */
+            ticks: number;
+        };
+        /** Tier */
+        "Tier-Input": {
+            /** Bps */
+            bps: string | number;
+            /**
+             * From Value
+             * @description Value from which on the rate holds.
+             */
+            from_value: string | number;
+        };
+        /** Tier */
+        "Tier-Output": {
+            /** Bps */
+            bps: string;
+            /**
+             * From Value
+             * @description Value from which on the rate holds.
+             */
+            from_value: string;
+        };
+        /**
+         * TieredCommission
+         * @description Each rate holds for the value between its tier and the next alone.
+         */
+        "TieredCommission-Input": {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "tiered";
+            /**
+             * Per
+             * @description Value of the order, or of the account in the calendar month (UTC).
+             * @enum {string}
+             */
+            per: "order" | "month";
+            /**
+             * Tiers
+             * @description Ascending; the first from 0.
+             * @example [
+             *       {
+             *         "bps": "10",
+             *         "from_value": "0"
+             *       },
+             *       {
+             *         "bps": "5",
+             *         "from_value": "100000"
+             *       }
+             *     ]
+             */
+            tiers: components["schemas"]["Tier-Input"][];
+        };
+        /**
+         * TieredCommission
+         * @description Each rate holds for the value between its tier and the next alone.
+         */
+        "TieredCommission-Output": {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "tiered";
+            /**
+             * Per
+             * @description Value of the order, or of the account in the calendar month (UTC).
+             * @enum {string}
+             */
+            per: "order" | "month";
+            /**
+             * Tiers
+             * @description Ascending; the first from 0.
+             * @example [
+             *       {
+             *         "bps": "10",
+             *         "from_value": "0"
+             *       },
+             *       {
+             *         "bps": "5",
+             *         "from_value": "100000"
+             *       }
+             *     ]
+             */
+            tiers: components["schemas"]["Tier-Output"][];
         };
         /** TokenPair */
         TokenPair: {
@@ -5129,6 +5495,153 @@ export interface operations {
             };
             /** @description Too Many Requests */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPaperTerms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaperTermsView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changePaperTerms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PaperTermsChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaperTermsView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

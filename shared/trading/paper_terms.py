@@ -1,0 +1,76 @@
+"""How the paper market fills the orders of an account: a document that people choose.
+
+An order keeps the terms that it was accepted with.
+"""
+
+from decimal import ROUND_FLOOR, Decimal
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from shared.models.base import encode
+from shared.models.orders import Side
+from shared.trading.amounts import ZERO
+from shared.trading.bounds import within
+from shared.trading.commissions import Commission, NoCommission, PercentCommission
+from shared.trading.costs import to_tick, worsened
+from shared.trading.slippage import BpsSlippage, NoSlippage, Slippage, Taking
+
+_HUNDRED = Decimal(100)
+
+
+class PaperTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    commission: Commission = PercentCommission(Decimal(1))
+    slippage: Slippage = BpsSlippage(Decimal(1))
+    #: Share of each print's size that the account's orders can fill together; 0: any quantity.
+    participation_percent: Decimal = ZERO
+
+    def __post_init__(self) -> None:
+        within("participation_percent", self.participation_percent, 0, 100)
+
+    def slipped(
+        self, price: Decimal, side: Side, tick: Decimal, qty: Decimal, size: Decimal | None = None
+    ) -> Decimal:
+        """What an order pays or gets that takes `qty` from a market at `price`."""
+        return worsened(price, self.slippage.shift(Taking(price, tick, qty, size)), side, tick)
+
+    def fillable(self, size: Decimal | None, lot: Decimal) -> Decimal | None:
+        """Most that can fill at a print of `size`; None for any quantity."""
+        if size is None or not self.participation_percent:
+            return None
+        return to_tick(size * self.participation_percent / _HUNDRED, lot, ROUND_FLOOR)
+
+
+#: Of a new account.
+DEFAULT = PaperTerms()
+#: Nothing costs anything, and every order fills whole.
+FREE = PaperTerms(NoCommission(), NoSlippage())
+
+
+def basis_points(fee_bps: Decimal, slippage_bps: Decimal) -> PaperTerms:
+    return PaperTerms(PercentCommission(fee_bps), BpsSlippage(slippage_bps))
+
+
+class BadPaperTermsError(Exception):
+    """The document is not one of terms; says where and why."""
+
+
+def parse_paper_terms(document: object) -> PaperTerms:
+    """From what JSON decodes to. Raises BadPaperTermsError."""
+    try:
+        return msgspec.convert(document, PaperTerms, strict=True)
+    except msgspec.ValidationError as error:
+        raise BadPaperTermsError(str(error)) from error
+
+
+def paper_terms_document(terms: PaperTerms) -> dict[str, Any]:
+    """What `parse_paper_terms` reads: numbers that are exact are texts."""
+    document: dict[str, Any] = msgspec.to_builtins(terms)
+    return document
+
+
+@lru_cache(maxsize=1024)
+def encoded(terms: PaperTerms) -> msgspec.Raw:
+    """As JSON. Many orders have the same terms."""
+    return msgspec.Raw(encode(terms))
