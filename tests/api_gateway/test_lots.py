@@ -23,7 +23,7 @@ def execution(db: Session, account_id: str) -> UUID:
     order = OrderRow(
         **of, id=order_id, client_order_id="1", submitted_by="user:1", type="market",
         time_in_force="gtc", qty=10, status="filled", filled_qty=10, submitted_at=AT,
-        updated_at=AT, reserved=0, tape_id="0-0",
+        updated_at=AT, reserved=0,paper_terms={}, tape_id="0-0",
     )  # fmt: skip
     db.add(order)
     db.flush()

@@ -13,7 +13,7 @@ from shared.models.identifiers import Symbol
 from shared.trading.amounts import exactly, rounded_down, rounded_up
 from shared.trading.lots import LotChanges, LotClosing, Lots
 from tests.shared.trading.support import T0, at
-from tests.shared.trading.test_books_properties import LOT, play, steps
+from tests.shared.trading.test_books_properties import LOT, NaiveTerms, days, play
 
 D = Decimal
 A = Symbol("A")
@@ -68,9 +68,11 @@ def test_a_closing_says_when_and_by_what_it_was_opened_and_closed() -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(steps)
-def test_lots_of_a_day_agree_with_single_units_in_a_queue(day: list[tuple[Any, ...]]) -> None:
-    played = play(day)
+@given(days)
+def test_lots_of_a_day_agree_with_single_units_in_a_queue(
+    day: tuple[NaiveTerms, list[tuple[Any, ...]]],
+) -> None:
+    played = play(*day)
     queues: dict[str, deque[Decimal]] = defaultdict(deque)
     profit = D(0)
     for done in played.fills:
