@@ -52,6 +52,7 @@ _STATUS = {
     "order_of_deployment": 409,
     "order_triggered": 409,
     "qty_follows_group": 409,
+    "notional_not_replaceable": 409,
     "position_not_open": 409,
     "loss_limit_not_latched": 409,
     "kill_switch_not_engaged": 409,

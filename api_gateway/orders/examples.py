@@ -7,6 +7,16 @@ _EXIT = {"symbol": "SPY", "side": "sell", "qty": "10"}
 
 TICKETS: dict[str, Any] = {
     "market": {"summary": "Buy at the market", "value": {**_ORDER, "type": "market"}},
+    "notional": {
+        "summary": "Buy for 1000, today",
+        "value": {
+            "symbol": "SPY",
+            "side": "buy",
+            "notional": "1000",
+            "type": "market",
+            "time_in_force": "day",
+        },
+    },
     "limit": {
         "summary": "Buy at 501.25 or better, today",
         "value": {

@@ -164,7 +164,14 @@ class OrderTicket(Input):
     side: Side
     type: OrderType
     time_in_force: TimeInForce = "gtc"
-    qty: Annotated[PositiveDecimal, Field(examples=["10"])]
+    qty: Annotated[PositiveDecimal | None, Field(examples=["10"])] = None
+    notional: Annotated[
+        PositiveDecimal | None,
+        Field(
+            description="An amount of money, in cents, in the place of `qty`: for simple market "
+            "orders. The price of the fill decides how many lots that is.",
+        ),
+    ] = None
     limit_price: Annotated[
         PositiveDecimal | None,
         Field(
@@ -213,6 +220,14 @@ class OrderTicket(Input):
     take_profit: TakeProfitTicket | None = None
     stop_loss: StopLossTicket | None = None
     mode: Mode = "paper"
+
+    @model_validator(mode="after")
+    def _check_size(self) -> Self:
+        if (self.qty is None) == (self.notional is None):
+            raise ValueError("say qty or notional, one of them")
+        if self.notional is not None and (self.type, self.order_class) != ("market", "simple"):
+            raise ValueError("notional is for simple market orders")
+        return self
 
     @model_validator(mode="after")
     def _check_legs(self) -> Self:
@@ -293,6 +308,8 @@ class OrderView(View):
     group_role: GroupRole | None
     #: An exit whose quantity follows the position.
     protects_position: bool
+    #: The amount of money that it is for: its first fill decides `qty`.
+    notional: Exact | None
     #: The exits that belong to it, where one order is answered; lists have them as orders.
     legs: tuple["OrderView", ...] = ()
 

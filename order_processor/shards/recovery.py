@@ -157,6 +157,7 @@ def order_of(row: Row[Any]) -> Order:
         group_id=None if row.group_id is None else OrderId(row.group_id),
         group_role=row.group_role,
         protects_position=row.protects_position,
+        notional=_plain(row.notional),
     )
 
 

@@ -79,7 +79,8 @@ def _same_part(order: Order, command: SubmitOrder) -> bool:
         and order.side == command.side
         and order.type == command.order_type
         and order.time_in_force == command.time_in_force
-        and order.qty == command.qty
+        and (order.notional is not None or order.qty == command.qty)
+        and order.notional == command.notional
         and order.limit_price == command.limit_price
         and _same_stop(order, command)
         and (command.time_in_force != "gtd" or order.expires_at == command.expires_at)

@@ -84,6 +84,8 @@ class SubmitOrder(Message, frozen=True, tag="submit_order"):
     take_profit: TakeProfit | None = None
     stop_loss: StopLoss | None = None
     origin: Origin | None = None
+    #: An amount of money in the place of a quantity, which is zero then. For market orders.
+    notional: Decimal | None = None
 
 
 class CancelOrder(Message, frozen=True, tag="cancel_order"):
@@ -252,6 +254,9 @@ class Order(msgspec.Struct, frozen=True):
     group_role: GroupRole | None = None
     #: An exit whose quantity follows the position.
     protects_position: bool = False
+    #: The amount of money that it is for: until its first fill `qty` is what that was at the last
+    #: price when it was taken.
+    notional: Decimal | None = None
 
 
 class Execution(msgspec.Struct, frozen=True):

@@ -32,6 +32,7 @@ from shared.trading.ledger import Ledger
 from shared.trading.lifecycle import Lifecycle
 from shared.trading.lots import Lot, Lots
 from shared.trading.matching import Reach
+from shared.trading.notional import sized
 from shared.trading.paper import PaperMarket, Print
 from shared.trading.positions import Holding
 from shared.trading.protection import exits_of
@@ -195,6 +196,11 @@ class Books:
         fault = class_fault(command)
         if fault is not None:
             return fault
+        if command.notional is not None:
+            order = sized(command, instrument, last_price, self._limits)
+            if isinstance(order, Refused):
+                return order
+            command = order
         parts = parts_of(command)
         now = at if time_known else None
         for role, part in parts:

@@ -48,6 +48,7 @@ def new_order(
         trail_price=_plain(command.trail_price),
         trail_percent=_plain(command.trail_percent),
         expires_at=expires_at,
+        notional=_plain(command.notional),
     )
     if order.type == "trailing_stop" and last_price is not None:
         return with_mark(order, last_price, tick)
@@ -75,6 +76,10 @@ def revision(order: Order, command: ReplaceOrder) -> SubmitOrder | Refused:
     )
     if all(each is None for each in given):
         return Refused("nothing_to_replace", "Say at least one thing that is to change.")
+    if order.notional is not None:
+        return Refused(
+            "notional_not_replaceable", "An order for an amount of money is cancelled instead."
+        )
     if command.qty is not None and is_exit(order):
         return Refused(
             "qty_follows_group",

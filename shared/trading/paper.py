@@ -21,7 +21,8 @@ from shared.trading.matching import (
     triggers,
     with_mark,
 )
-from shared.trading.orders import Transition
+from shared.trading.notional import BELOW_LOT, lots_for
+from shared.trading.orders import WORKING, Transition
 from shared.trading.settlement import Settlement
 from shared.trading.terms import Refused
 from shared.trading.tickets import AT_ONCE
@@ -96,6 +97,10 @@ class PaperMarket:
                 return self._wait_on(working, printed.price)
             steps = (_trigger(working, printed.at),)
             first_print = True
+        if working.order.notional is not None and not working.order.filled_qty:
+            steps = self._size(working, printed)
+            if working.order.status not in WORKING:
+                return [OrderChanged(working.order, steps, self._settlement.cash)]
         changes = self._trade(working, printed, taken, first_print=first_print)
         if not changes:
             # Without steps, it only seemed to reach the limit, or the print was too small.
@@ -106,6 +111,25 @@ class PaperMarket:
             first = changes[0]
             changes[0] = msgspec.structs.replace(first, transitions=(*steps, *first.transitions))
         return changes
+
+    def _size(self, working: WorkingOrder, printed: Print) -> tuple[Transition, ...]:
+        """The quantity that the order's amount comes to at this print; or its end."""
+        order = working.order
+        assert order.notional is not None, "it is for an amount"
+        qty = order.qty
+        # A larger quantity may slip further: what the amount comes to at that price is not more.
+        for _ in range(2):
+            before = qty
+            price = fill_price(working, printed.price, qty, printed.size, first_print=True)
+            qty = lots_for(order.notional, price, working.lot)
+            if qty <= before:
+                break
+        if not qty:
+            return self._lifecycle.end(working, "cancel", printed.at, BELOW_LOT).transitions
+        if qty == order.qty:
+            return ()
+        self._orders.refit(working, msgspec.structs.replace(order, qty=qty), working.withheld)
+        return (step(working, "resize", printed.at),)
 
     def _wait_on(self, working: WorkingOrder, price: Decimal) -> list[StopMoved]:
         """The print did not reach the stop; it may have moved it."""

@@ -167,7 +167,7 @@ def _submit(db: Session, command: SubmitOrder) -> Reply:
         )
     order_id = uuid5(command.account_id, f"{command.mode}:{command.client_order_id}")
     row = db.get(OrderRow, order_id)
-    if row is not None and row.qty != command.qty:
+    if row is not None and row.qty != (command.qty or 2):
         return Refusal(
             request_id=command.request_id,
             code="client_order_id_conflict",
@@ -208,7 +208,8 @@ def _new_order(db: Session, command: SubmitOrder, order_id: UUID) -> OrderRow:
         side=command.side,
         type=command.order_type,
         time_in_force=command.time_in_force,
-        qty=command.qty,
+        qty=command.qty or Decimal(2),
+        notional=command.notional,
         limit_price=command.limit_price,
         stop_price=command.stop_price,
         trail_price=command.trail_price,

@@ -68,7 +68,9 @@ async def test_every_kind_of_order_reaches_the_processor_as_it_was_written(
         answer = await trader.http.post(orders, json=ticket)
         assert answer.status_code == 201, answer.text
         told = {
-            key: plain(Decimal(value)) if key.endswith(("price", "qty", "percent")) else value
+            key: plain(Decimal(value))
+            if key.endswith(("price", "qty", "percent", "notional"))
+            else value
             for key, value in ticket.items()
         }
         assert {key: answer.json()[key] for key in told} == told
@@ -187,6 +189,11 @@ async def test_an_order_that_makes_no_sense_goes_no_further(
         {"client_order_id": "x" * 65},
         {"client_order_id": "a b"},
         {"client_order_id": "a\x00"},
+        {"notional": "5"},
+        {"qty": None, "notional": "0"},
+        {"qty": None, "notional": "NaN"},
+        {"qty": None, "notional": "5", "type": "limit", "limit_price": "5"},
+        {"qty": None, "notional": "5", "order_class": "bracket", **EXITS},
         {"order_class": "bracket"},
         {"order_class": "oto"},
         {"order_class": "mleg"},

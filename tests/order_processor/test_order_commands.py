@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from uuid import uuid4
 
+import msgspec
 from redis.asyncio import Redis
 from sqlalchemy import text
 
@@ -217,3 +218,24 @@ async def test_orders_of_a_paced_run_carry_market_time(
         later = await desk.submit("buy", "1", limit="1")
         assert later.submitted_at.year > 2013
     assert desk.value("SELECT at FROM executions").year == 2013
+
+
+async def test_an_order_for_an_amount_is_the_same_after_a_crash(
+    processor: Processor, desk: Desk, feed: Feed
+) -> None:
+    command = desk.command("buy", "0", client_order_id="amount", notional=Decimal(1000))
+    async with processor():
+        await feed.print(100.0)
+        first = await desk.ask(command)
+        assert isinstance(first, OrderReply), first
+        assert (first.order.qty, first.order.notional) == (10, 1000)
+    async with processor():
+        other = await desk.ask(msgspec.structs.replace(command, notional=Decimal(900)))
+        assert isinstance(other, Refusal)
+        assert other.code == "client_order_id_conflict"
+        await feed.print(90.0)
+        await until(lambda: desk.status(first.order.id) == "filled")
+        again = await desk.ask(command)
+        assert isinstance(again, OrderReply)
+        assert (again.repeated, again.order.qty, again.order.notional) == (True, 11, 1000)
+    ledger_adds_up(desk, [desk.account])

@@ -99,6 +99,8 @@ class OrderRow(Base):
     group_role: Mapped[str | None]
     #: An exit whose quantity follows the position.
     protects_position: Mapped[bool] = mapped_column(default=False)
+    #: The amount of money that it is for; its first fill decides `qty`.
+    notional: Mapped[Decimal | None]
     #: The account's terms when it was accepted, for its paper fills.
     paper_terms: Mapped[dict[str, Any]] = mapped_column(JSONB)
     #: What its executions cost exactly, before their fees are rounded to cents; kept while it is

@@ -2215,6 +2215,11 @@ export interface components {
              */
             mode?: "paper" | "live";
             /**
+             * Notional
+             * @description An amount of money, in cents, in the place of `qty`: for simple market orders. The price of the fill decides how many lots that is.
+             */
+            notional?: string | number | null;
+            /**
              * Order Class
              * @description `bracket`: an entry with both exits; `oto`: with one of them; `oco`: both exits of what is held, where `type` is limit and `limit_price` is left to the take profit.
              * @default simple
@@ -2225,7 +2230,7 @@ export interface components {
              * Qty
              * @example 10
              */
-            qty: string | number;
+            qty?: string | number | null;
             /**
              * Side
              * @enum {string}
@@ -2310,6 +2315,8 @@ export interface components {
              * @enum {string}
              */
             mode: "paper" | "live";
+            /** Notional */
+            notional: string | null;
             /**
              * Order Class
              * @enum {string}

@@ -47,6 +47,7 @@ const order = (seq: number, status: Order["status"], id = "o1"): Order => ({
   group_id: null,
   group_role: null,
   protects_position: false,
+  notional: null,
 });
 
 const position = (qty: string, second: number, realized = "0"): Position => ({

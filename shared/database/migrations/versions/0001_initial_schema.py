@@ -264,6 +264,7 @@ def upgrade() -> None:
         sa.Column("group_id", sa.Uuid(), nullable=True),
         sa.Column("group_role", sa.Text(), nullable=True),
         sa.Column("protects_position", sa.Boolean(), nullable=False),
+        sa.Column("notional", sa.Numeric(precision=38, scale=12), nullable=True),
         sa.Column("paper_terms", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column(
             "commission",
