@@ -45,10 +45,10 @@ def _decode(cursor: str) -> str:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         return raw.decode("ascii")
     except (binascii.Error, UnicodeError, ValueError) as error:
-        raise _invalid() from error
+        raise invalid_cursor() from error
 
 
-def _invalid() -> Refused:
+def invalid_cursor() -> Refused:
     return Refused("invalid_cursor", "The cursor is not one that an earlier page gave.")
 
 
@@ -61,7 +61,7 @@ def parse_seq_cursor(cursor: str | None) -> int | None:
         return None
     text = _decode(cursor)
     if not (text.isdigit() and len(text) <= 19 and int(text) <= LARGEST_BIGINT):
-        raise _invalid()
+        raise invalid_cursor()
     return int(text)
 
 
@@ -74,7 +74,7 @@ def parse_text_cursor(cursor: str | None) -> str | None:
         return None
     text = _decode(cursor)
     if not text.isprintable():
-        raise _invalid()
+        raise invalid_cursor()
     return text
 
 
@@ -89,7 +89,7 @@ def parse_time_cursor(cursor: str | None) -> tuple[datetime, UUID] | None:
     try:
         moment = datetime.fromisoformat(at)
         if moment.tzinfo is None:
-            raise _invalid()
+            raise invalid_cursor()
         return moment.astimezone(UTC), UUID(row_id)
     except (ValueError, OverflowError) as error:
-        raise _invalid() from error
+        raise invalid_cursor() from error

@@ -14,3 +14,11 @@ WAIT = Histogram(
 STORE_QUEUE = Gauge("market_data_store_queue_candles", "Completed candles that await the store")
 STORE_AWAY = Gauge("market_data_store_away", "1 while the candle store doesn't take candles")
 LEADING = Gauge("market_data_leading", "1 while this engine carries the market")
+FEED_LOSSES = Counter(
+    "market_data_feed_losses_total", "Times that a live feed was lost or refused", ["feed", "state"]
+)
+FEED_EVENTS = Counter(
+    "market_data_feed_events_total",
+    "What live feeds told, by what became of it",
+    ["feed", "outcome"],
+)

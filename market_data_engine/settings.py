@@ -1,20 +1,54 @@
 """Settings of the market data engine."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from shared.config import Settings
+from shared.market_files.lines import is_symbol
+
+LiveFeedName = Literal["alpaca"]
+
+
+def parse_live_feeds(text: str) -> dict[LiveFeedName, list[str]]:
+    """`alpaca:AAPL,MSFT; ccxt:BTC/USDT` by feed. ValueError says what is wrong."""
+    found: dict[LiveFeedName, list[str]] = {}
+    everywhere: set[str] = set()
+    for part in filter(None, (piece.strip() for piece in text.split(";"))):
+        name, _, listed = part.partition(":")
+        feed = next((one for one in get_args(LiveFeedName) if one == name.strip()), None)
+        if feed is None:
+            known = ", ".join(get_args(LiveFeedName))
+            raise ValueError(f"{name.strip()!r} is no feed; these are: {known}")
+        if feed in found:
+            raise ValueError(f"{feed} is named twice")
+        symbols = [symbol.strip() for symbol in listed.split(",")]
+        for symbol in symbols:
+            if not is_symbol(symbol):
+                raise ValueError(f"{symbol!r} is no symbol")
+            if symbol in everywhere:
+                raise ValueError(f"{symbol} is named twice; a symbol comes from one feed")
+            everywhere.add(symbol)
+        found[feed] = symbols
+    return found
 
 
 class MarketDataSettings(Settings):
     market_data_port: int = Field(default=8002, ge=1, le=65535)
     #: Uploaded files live here.
     market_data_folder: Path = Path(".data/market")
-    #: `replay` is idle until a run is asked for; `simulated` carries a synthetic market in real
-    #: time from its start.
-    market_data_mode: Literal["replay", "simulated"] = "replay"
+    #: `replay` is idle until a run is asked for; from its start on `simulated` carries a synthetic
+    #: market in real time, `live` the market that `live_feeds` tell of.
+    market_data_mode: Literal["live", "replay", "simulated"] = "replay"
+    #: Each feed and its symbols: `alpaca:AAPL,MSFT; ccxt:BTC/USDT`.
+    live_feeds: str = ""
+    #: Market time is so far behind the wall clock: prints that come later are late.
+    live_grace_ms: int = Field(default=500, ge=0, le=1500)
+    feed_timeout_s: float = Field(default=10.0, gt=0, le=120)
+    alpaca_stream_url: str = "wss://stream.data.alpaca.markets/v2/iex"
+    alpaca_data_key_id: SecretStr | None = None
+    alpaca_data_secret_key: SecretStr | None = None
     simulated_symbols: str = "SIM-TREND,SIM-RANGE"
     simulated_trades_per_minute: int = Field(default=120, ge=1, le=10_000)
     simulated_seed: int = 1
@@ -40,6 +74,22 @@ class MarketDataSettings(Settings):
     candle_queue_size: int = Field(default=1_000_000, ge=100)
     #: Entries that the tape of a run keeps that nobody paces (about).
     live_tape_entries: int = Field(default=20_000, ge=100)
+
+    @field_validator("live_feeds")
+    @classmethod
+    def known_feeds(cls, text: str) -> str:
+        parse_live_feeds(text)
+        return text
+
+    def live_symbols(self) -> dict[LiveFeedName, list[str]]:
+        """By feed."""
+        return parse_live_feeds(self.live_feeds)
+
+    @model_validator(mode="after")
+    def require_feeds_in_live_mode(self) -> Self:
+        if self.market_data_mode == "live" and not self.live_symbols():
+            raise ValueError("LIVE_FEEDS must name a feed and its symbols in live mode")
+        return self
 
     @model_validator(mode="after")
     def require_a_token_in_production(self) -> Self:

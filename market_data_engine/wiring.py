@@ -18,6 +18,9 @@ from market_data_engine.indicators.routes import indicator_routes
 from market_data_engine.instruments.actions import DEFAULT_EXCHANGE, Instruments
 from market_data_engine.instruments.routes import instrument_routes
 from market_data_engine.leadership.leadership import Leadership
+from market_data_engine.live.board import FeedBoard
+from market_data_engine.live.routes import feed_routes
+from market_data_engine.live.sources import live_sources
 from market_data_engine.market_files.actions import MarketFiles
 from market_data_engine.market_files.routes import market_file_routes
 from market_data_engine.replays.actions import Replays
@@ -83,12 +86,15 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
         memory = CandleMemory()
         numbers = FrameNumbers(redis)
         leadership = Leadership(engine, lease, settings.lease_duration_s)
+        sources = live_sources(settings)
+        board = FeedBoard(sources)
+        preparation = Preparation(engine, calendars, files, settings)
         replays = Replays(
             engine,
             rows,
             leadership,
-            Preparation(engine, calendars, files, settings),
-            Assembly(redis, leadership, numbers, memory, writer, settings),
+            preparation,
+            Assembly(redis, leadership, numbers, memory, writer, board, settings),
             writer,
         )
         history = History(memory, store, writer, instruments, numbers, redis)
@@ -100,7 +106,9 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
             await writer.take_over()
             await replays.take_over()
             if settings.market_data_mode == "simulated":
-                replays.simulate()
+                replays.keep_going(preparation.simulated)
+            elif settings.market_data_mode == "live" and sources.followed:
+                replays.keep_going(lambda: preparation.live(sources.followed))
 
         await stack.enter_async_context(leadership.kept(on_gain, replays.yield_to_another))
         # Left before the lease is: what still waits on disk is then the next engine's to store.
@@ -113,6 +121,7 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
                 instrument_routes(instruments),
                 market_file_routes(files),
                 replay_routes(replays),
+                feed_routes(board),
                 history_routes(history, redis),
                 indicator_routes(history, calendar_of),
             ],

@@ -9,6 +9,7 @@ from api_gateway.documentation import problems
 from api_gateway.errors import Refused
 from api_gateway.market_data.schemas import (
     CandlePage,
+    FeedList,
     IndicatorList,
     IndicatorPage,
     InstrumentView,
@@ -86,6 +87,17 @@ async def list_candles(
         f"/internal/candles/{quote(symbol, safe='')}",
         _range(timeframe, start, end, cursor, limit),
     )
+
+
+@router.get(
+    "/feeds",
+    response_model=FeedList,
+    operation_id="listFeeds",
+    summary="The live feeds that the platform is set up to follow, and how they are",
+    responses=problems(401, 502, 503),
+)
+async def list_feeds(_: Caller, gateway: GatewayState) -> Response:
+    return await gateway.market_data.get("/internal/feeds")
 
 
 @router.get(

@@ -132,3 +132,22 @@ class ReplayView(View):
     error: str | None
     created_at: UtcTime
     finished_at: UtcTime | None
+
+
+class FeedView(View):
+    name: str
+    symbols: list[str]
+    #: `unavailable` lacks a setting; `idle` is followed by nobody now; `lost`, `throttled` and
+    #: `refused` are tried again by themselves.
+    state: Literal["unavailable", "idle", "connecting", "live", "lost", "throttled", "refused"]
+    #: Why it isn't live, in one sentence.
+    problem: str | None
+    #: Connections lost since the run began.
+    losses: int
+    #: Since anything was told; null when nothing has been yet.
+    silent_s: float | None
+
+
+class FeedList(View):
+    items: list[FeedView]
+    next_cursor: None = None

@@ -17,6 +17,8 @@ from api_gateway.orders.schemas import (
     ClosedPositions,
     Closing,
     ExecutionView,
+    LotClosingView,
+    LotView,
     NotClosedView,
     OrderReplacement,
     OrderTicket,
@@ -24,6 +26,7 @@ from api_gateway.orders.schemas import (
     PositionView,
     ProtectionTicket,
     ProtectionView,
+    StrategyPositionView,
 )
 from api_gateway.paging import (
     Page,
@@ -200,6 +203,37 @@ class Orders:
             rows = repository.positions(db, account_id, mode, after, limit + 1)
         items, next_cursor = _page(PositionView, rows, limit, lambda row: text_cursor(row.symbol))
         return Page[PositionView](items=items, next_cursor=next_cursor)
+
+    def strategy_positions(
+        self, account_id: UUID, mode: Mode, *, cursor: str | None, limit: int
+    ) -> Page[StrategyPositionView]:
+        after = parse_text_cursor(cursor)
+        with self._sessions() as db:
+            rows = repository.strategy_positions(db, account_id, mode, after, limit + 1)
+        items, next_cursor = _page(
+            StrategyPositionView, rows, limit, lambda row: text_cursor(f"{row.symbol} {row.owner}")
+        )
+        return Page[StrategyPositionView](items=items, next_cursor=next_cursor)
+
+    def open_lots(
+        self, account_id: UUID, mode: Mode, *, symbol: str | None, cursor: str | None, limit: int
+    ) -> Page[LotView]:
+        after = parse_seq_cursor(cursor)
+        with self._sessions() as db:
+            rows = repository.open_lots(db, account_id, mode, symbol, after, limit + 1)
+        items, next_cursor = _page(LotView, rows, limit, lambda row: seq_cursor(row.seq))
+        return Page[LotView](items=items, next_cursor=next_cursor)
+
+    def lot_closings(
+        self, account_id: UUID, mode: Mode, *, symbol: str | None, cursor: str | None, limit: int
+    ) -> Page[LotClosingView]:
+        after = parse_text_cursor(cursor)
+        with self._sessions() as db:
+            rows = repository.lot_closings(db, account_id, mode, symbol, after, limit + 1)
+        items, next_cursor = _page(
+            LotClosingView, rows, limit, lambda row: text_cursor(f"{row.lot_seq} {row.closed_by}")
+        )
+        return Page[LotClosingView](items=items, next_cursor=next_cursor)
 
 
 def protection_view(symbol: str, orders: Iterable[OrderRow | Order]) -> ProtectionView:

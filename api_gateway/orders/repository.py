@@ -5,11 +5,20 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api_gateway.orders.filters import ExecutionFilters, LedgerFilters, OrderFilters
-from shared.database.tables import ExecutionRow, LedgerEntryRow, OrderRow, PositionRow
+from api_gateway.paging import LARGEST_BIGINT, invalid_cursor
+from shared.database.tables import (
+    ExecutionRow,
+    LedgerEntryRow,
+    LotClosingRow,
+    LotRow,
+    OrderRow,
+    PositionRow,
+    StrategyPositionRow,
+)
 from shared.models.identifiers import Mode
 
 R = TypeVar("R")
@@ -124,6 +133,54 @@ def positions(
     if after is not None:
         query = query.where(PositionRow.symbol > after)
     return db.scalars(query.order_by(PositionRow.symbol).limit(limit)).all()
+
+
+def strategy_positions(
+    db: Session, account_id: UUID, mode: Mode, after: str | None, limit: int
+) -> Sequence[StrategyPositionRow]:
+    """By symbol and owner; `after` has both, with a blank between."""
+    row = StrategyPositionRow
+    query = select(row).where(row.account_id == account_id, row.mode == mode)
+    if after is not None:
+        symbol, _, owner = after.partition(" ")
+        query = query.where(tuple_(row.symbol, row.owner) > (symbol, owner))
+    return db.scalars(query.order_by(row.symbol, row.owner).limit(limit)).all()
+
+
+def open_lots(
+    db: Session, account_id: UUID, mode: Mode, symbol: str | None, after: int | None, limit: int
+) -> Sequence[LotRow]:
+    """Oldest first."""
+    query = select(LotRow).where(
+        LotRow.account_id == account_id, LotRow.mode == mode, LotRow.qty != 0
+    )
+    if symbol is not None:
+        query = query.where(LotRow.symbol == symbol)
+    return db.scalars(_by_seq(query, LotRow.seq, after, newest_first=False).limit(limit)).all()
+
+
+def lot_closings(
+    db: Session, account_id: UUID, mode: Mode, symbol: str | None, after: str | None, limit: int
+) -> Sequence[LotClosingRow]:
+    """By lot, oldest first; `after` is a lot's number and an execution, with a blank between."""
+    row = LotClosingRow
+    query = select(row).where(row.account_id == account_id, row.mode == mode)
+    if symbol is not None:
+        query = query.where(row.symbol == symbol)
+    if after is not None:
+        query = query.where(tuple_(row.lot_seq, row.closed_by) > _closing(after))
+    return db.scalars(query.order_by(row.lot_seq, row.closed_by).limit(limit)).all()
+
+
+def _closing(after: str) -> tuple[int, UUID]:
+    seq, _, execution = after.partition(" ")
+    try:
+        number, closed_by = int(seq), UUID(execution)
+    except ValueError as error:
+        raise invalid_cursor() from error
+    if not 0 <= number <= LARGEST_BIGINT:
+        raise invalid_cursor()
+    return number, closed_by
 
 
 def _equal(query: Select[R], *wanted: tuple[InstrumentedAttribute[Any], object]) -> Select[R]:

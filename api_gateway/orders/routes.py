@@ -14,6 +14,8 @@ from api_gateway.orders.schemas import (
     ClosedPositions,
     Closing,
     ExecutionView,
+    LotClosingView,
+    LotView,
     OrderReplacement,
     OrderTicket,
     OrderView,
@@ -21,6 +23,7 @@ from api_gateway.orders.schemas import (
     PositionView,
     ProtectionTicket,
     ProtectionView,
+    StrategyPositionView,
 )
 from api_gateway.paging import CursorText, Direction, Limit, Page
 from api_gateway.values import Symbol, view
@@ -272,6 +275,60 @@ def list_positions(
     limit: Limit = 100,
 ) -> Page[PositionView]:
     return gateway.orders.positions(scope.account_id, mode, cursor=cursor, limit=limit)
+
+
+@router.get(
+    "/strategy-positions",
+    operation_id="listStrategyPositions",
+    summary="Positions per strategy, and those traded by hand; together they are the positions",
+    responses=_LIST,
+)
+def list_strategy_positions(
+    scope: ReadableAccount,
+    gateway: GatewayState,
+    mode: Mode = "paper",
+    cursor: CursorText = None,
+    limit: Limit = 100,
+) -> Page[StrategyPositionView]:
+    return gateway.orders.strategy_positions(scope.account_id, mode, cursor=cursor, limit=limit)
+
+
+@router.get(
+    "/lots",
+    operation_id="listLots",
+    summary="Open FIFO lots, oldest first",
+    responses=_LIST,
+)
+def list_lots(
+    scope: ReadableAccount,
+    gateway: GatewayState,
+    mode: Mode = "paper",
+    symbol: Symbol | None = None,
+    cursor: CursorText = None,
+    limit: Limit = 100,
+) -> Page[LotView]:
+    return gateway.orders.open_lots(
+        scope.account_id, mode, symbol=symbol, cursor=cursor, limit=limit
+    )
+
+
+@router.get(
+    "/lots/closed",
+    operation_id="listClosedLots",
+    summary="What was closed of FIFO lots, with its profit, by lot",
+    responses=_LIST,
+)
+def list_closed_lots(
+    scope: ReadableAccount,
+    gateway: GatewayState,
+    mode: Mode = "paper",
+    symbol: Symbol | None = None,
+    cursor: CursorText = None,
+    limit: Limit = 100,
+) -> Page[LotClosingView]:
+    return gateway.orders.lot_closings(
+        scope.account_id, mode, symbol=symbol, cursor=cursor, limit=limit
+    )
 
 
 @router.get("/ledger", operation_id="listLedger", summary="Cash, entry by entry", responses=_LIST)

@@ -377,4 +377,40 @@ class PositionView(View):
     updated_at: UtcTime
 
 
+class StrategyPositionView(PositionView):
+    #: None for what is traded by hand.
+    deployment_id: UUID | None
+
+
+class LotView(View):
+    """What one execution opened, long or (below zero) short."""
+
+    seq: int
+    symbol: str
+    #: What is open of it.
+    qty: Exact
+    #: What that cost.
+    cost: Exact
+    opened_qty: Exact
+    price: Exact
+    #: Executions.
+    opened_by: UUID
+    opened_at: UtcTime
+
+
+class LotClosingView(View):
+    """What one execution closed of one lot."""
+
+    lot_seq: int
+    closed_by: UUID
+    symbol: str
+    qty: Exact
+    cost: Exact
+    proceeds: Exact
+    #: Fees not included.
+    realized_pnl: Exact
+    opened_at: UtcTime
+    closed_at: UtcTime
+
+
 OrderFilter = Literal["working"] | OrderStatus

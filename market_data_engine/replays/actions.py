@@ -17,8 +17,8 @@ from market_data_engine.errors import LeadershipLostError, Refused
 from market_data_engine.leadership.leadership import Leadership
 from market_data_engine.replays import repository
 from market_data_engine.replays.assembly import Assembly
-from market_data_engine.replays.preparation import Preparation, PreparedRun
-from market_data_engine.replays.runner import Runner
+from market_data_engine.replays.preparation import AnyRun, Preparation
+from market_data_engine.replays.runner import Carrier
 from market_data_engine.replays.schemas import Replay, ReplayList, ReplayRequest
 from market_data_engine.store.writer import CandleWriter
 from shared.database import DatabaseThread
@@ -51,7 +51,7 @@ class _Current:
     """The run that is under way."""
 
     id: UUID
-    runner: Runner
+    carrier: Carrier
     candles: RunCandles
     task: asyncio.Task[End] | None = None
     #: How the run ends, and why, once somebody has asked to cancel it.
@@ -63,7 +63,7 @@ class _Current:
     reported: tuple[int, int | None] = field(default=(0, None))
 
     def market_time(self) -> datetime | None:
-        at_ns = self.runner.now_ns
+        at_ns = self.carrier.marks.now_ns
         return None if at_ns is None else _EPOCH + timedelta(microseconds=at_ns // 1000)
 
 
@@ -85,7 +85,7 @@ class Replays:
         self._writer = writer
         self._starting = asyncio.Lock()
         self._current: _Current | None = None
-        self._simulation: asyncio.Task[None] | None = None
+        self._standing: asyncio.Task[None] | None = None
 
     # --- what users do ---------------------------------------------------------------------------
 
@@ -122,7 +122,7 @@ class Replays:
             return replay
         return replay.model_copy(
             update={
-                "ticks": current.runner.ticks,
+                "ticks": current.carrier.marks.ticks,
                 "candles": current.candles.counts(),
                 "market_time": current.market_time(),
             }
@@ -146,9 +146,10 @@ class Replays:
                 lambda connection: repository.fail_running(connection, DEAD_ENGINE),
             )
 
-    def simulate(self) -> None:
-        """Keep the simulated market going, until a user stops it or the lease is lost."""
-        self._simulation = asyncio.create_task(self._simulate(), name="simulation")
+    def keep_going(self, prepare: Callable[[], AnyRun | Refused]) -> None:
+        """Carry this market whenever none is carried, until a user stops it or the lease is
+        lost."""
+        self._standing = asyncio.create_task(self._keep_going(prepare), name="standing-run")
 
     async def yield_to_another(self) -> None:
         """The lease is lost."""
@@ -159,36 +160,36 @@ class Replays:
         await self._end_all("stopped", ENGINE_STOPPED)
 
     async def _end_all(self, how: End, why: str) -> None:
-        simulation, self._simulation = self._simulation, None
-        if simulation is not None:
-            simulation.cancel()
-            await asyncio.wait([simulation])
+        standing, self._standing = self._standing, None
+        if standing is not None:
+            standing.cancel()
+            await asyncio.wait([standing])
         async with self._starting:
             current = self._current
         if current is not None:
             await self._cancel(current, how, why)
 
-    async def _simulate(self) -> None:
+    async def _keep_going(self, prepare: Callable[[], AnyRun | Refused]) -> None:
         while True:
-            started = await self._start_simulation()
+            started = await self._try_to_start(prepare)
             current = self._current
             if not isinstance(started, Refused) and current is not None:
                 assert current.task is not None
-                # A cancelled simulation leaves its run to whoever cancelled it.
+                # When this is cancelled it leaves its run to whoever cancelled it.
                 if await asyncio.shield(current.task) == "stopped":
                     return
             await asyncio.sleep(_RESTART_PAUSE_S)
 
-    async def _start_simulation(self) -> Replay | Refused:
+    async def _try_to_start(self, prepare: Callable[[], AnyRun | Refused]) -> Replay | Refused:
         try:
-            return await self._start(self._preparation.simulated)
+            return await self._start(prepare)
         except Exception as error:
             log.error("market_not_started", exc_info=error)
             return Refused("not_started", str(error))
 
     # --- one run ---------------------------------------------------------------------------------
 
-    async def _start(self, prepare: Callable[[], PreparedRun | Refused]) -> Replay | Refused:
+    async def _start(self, prepare: Callable[[], AnyRun | Refused]) -> Replay | Refused:
         async with self._starting:
             if not self._leadership.held:
                 return NOT_LEADING
@@ -198,14 +199,14 @@ class Replays:
             if isinstance(prepared, Refused):
                 return prepared
             replay_id = uuid4()
-            runner, candles = await self._assembly.build(str(replay_id), prepared)
+            carrier, candles = await self._assembly.build(str(replay_id), prepared)
             replay = await self._thread.run(
                 self._in_transaction,
                 lambda connection: repository.add(
-                    connection, replay_id, prepared.request, prepared.feed.total_ticks
+                    connection, replay_id, prepared.request, prepared.total_ticks
                 ),
             )
-            current = _Current(replay_id, runner, candles)
+            current = _Current(replay_id, carrier, candles)
             current.task = asyncio.create_task(self._carry(current), name=f"run-{replay_id}")
             self._current = current
             log.info("run_started", run=str(replay_id), request=prepared.request)
@@ -237,9 +238,9 @@ class Replays:
     async def _carry_to_its_end(self, current: _Current) -> tuple[End, str | None]:
         try:
             self._writer.forget_failure()
-            await current.runner.carry()
+            await current.carrier.carry()
             current.ending = True
-            await current.runner.end()
+            await current.carrier.marks.end()
             current.told = True
             await self._wait_until_stored(current)
         except asyncio.CancelledError:
@@ -265,7 +266,7 @@ class Replays:
         """As far as that is still possible."""
         try:
             if not current.told:
-                await current.runner.end()
+                await current.carrier.marks.end()
         except (RedisError, OSError, LeadershipLostError, TapeTakenError) as error:
             log.warning("run_end_not_told", run=str(current.id), error=repr(error))
         try:
@@ -277,7 +278,7 @@ class Replays:
     async def _report(self, current: _Current) -> None:
         while True:
             await asyncio.sleep(_PROGRESS_PAUSE_S)
-            state = (current.runner.ticks, current.runner.now_ns)
+            state = (current.carrier.marks.ticks, current.carrier.marks.now_ns)
             if state == current.reported:
                 continue
             try:
@@ -287,7 +288,7 @@ class Replays:
                 log.warning("progress_not_stored", run=str(current.id), error=repr(error))
 
     def _progress(self, current: _Current) -> Callable[[Connection], None]:
-        ticks, candles = current.runner.ticks, current.candles.counts()
+        ticks, candles = current.carrier.marks.ticks, current.candles.counts()
         market_time = current.market_time()
         return lambda connection: repository.progress(
             connection, current.id, ticks, candles, market_time

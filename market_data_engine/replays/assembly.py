@@ -4,9 +4,12 @@ from redis.asyncio import Redis
 
 from market_data_engine.history.memory import CandleMemory
 from market_data_engine.leadership.leadership import Leadership
+from market_data_engine.live.board import FeedBoard
+from market_data_engine.live.runner import LiveRunner
 from market_data_engine.replays.frames import FrameNumbers, RunFrames
-from market_data_engine.replays.preparation import PreparedRun
-from market_data_engine.replays.runner import Lines, Run, Runner
+from market_data_engine.replays.marks import Lines, Marks
+from market_data_engine.replays.preparation import AnyRun, PreparedLive
+from market_data_engine.replays.runner import Carrier, Recording, Runner
 from market_data_engine.settings import MarketDataSettings
 from market_data_engine.store.writer import CandleWriter
 from shared.models.market import RunEnded
@@ -23,6 +26,7 @@ class Assembly:
         numbers: FrameNumbers,
         memory: CandleMemory,
         writer: CandleWriter,
+        board: FeedBoard,
         settings: MarketDataSettings,
     ) -> None:
         self._redis = redis
@@ -30,14 +34,15 @@ class Assembly:
         self._numbers = numbers
         self._memory = memory
         self._writer = writer
+        self._board = board
         self._settings = settings
 
-    async def build(self, run_id: str, prepared: PreparedRun) -> tuple[Runner, RunCandles]:
+    async def build(self, run_id: str, prepared: AnyRun) -> tuple[Carrier, RunCandles]:
         """From here on the memory shows the run's symbols as the run sees them."""
         settings = self._settings
-        await self._numbers.load(prepared.feed.symbols)
+        await self._numbers.load(prepared.symbols)
         candles = RunCandles(prepared.calendars)
-        for symbol in prepared.feed.symbols:
+        for symbol in prepared.symbols:
             self._memory.begin(symbol, candles)
         # A run can't slip past an order shard that is just being taken over.
         always: dict[str, Phase] = {
@@ -52,22 +57,22 @@ class Assembly:
             writer=self._writer,
             require_leadership=self._leadership.require,
         )
-        run = Run(
-            id=run_id,
-            source=prepared.source,
-            paced=prepared.paced,
-            feed=prepared.feed,
-            clock=prepared.clock,
-            step_ns=prepared.step_ns,
-        )
-        runner = Runner(
-            run,
+        marks = Marks(
+            run_id,
+            prepared.source,
             lines,
             candles,
-            slice_trades=settings.slice_max_trades,
+            paced=prepared.paced,
             observer_lag=settings.observer_lag_marks,
         )
-        return runner, candles
+        if isinstance(prepared, PreparedLive):
+            grace_ns = settings.live_grace_ms * 1_000_000
+            live = LiveRunner(prepared.followed, marks, candles, grace_ns=grace_ns)
+            self._board.show(live.feeds)
+            return live, candles
+        recording = Recording(prepared.feed, prepared.clock, prepared.step_ns)
+        slice_trades = settings.slice_max_trades
+        return Runner(recording, marks, candles, slice_trades=slice_trades), candles
 
     async def end_run_of_another(self, run_id: str) -> None:
         """Say on the tape that it is over; its engine, should it only sleep, can write no more."""
@@ -78,3 +83,4 @@ class Assembly:
     def forget(self) -> None:
         """Another engine carries the market: the memory is no longer true."""
         self._memory.forget()
+        self._board.forget()

@@ -10,12 +10,13 @@ from sqlalchemy import Engine
 from market_data_engine.errors import Refused
 from market_data_engine.feeds.feed import Feed
 from market_data_engine.feeds.files import FileFeed
+from market_data_engine.feeds.live import LiveFeed
 from market_data_engine.feeds.synthetic import SyntheticFeed
 from market_data_engine.instruments import repository as instruments
 from market_data_engine.instruments.actions import DEFAULT_EXCHANGE, add_symbols
 from market_data_engine.market_files.actions import MarketFiles
 from market_data_engine.replays.clocks import Clock, NoClock, SpeedClock, WallClock
-from market_data_engine.replays.runner import Source
+from market_data_engine.replays.marks import Source
 from market_data_engine.replays.schemas import ReplayRequest, SyntheticRequest
 from market_data_engine.settings import MarketDataSettings
 from shared.calendars import ALWAYS_OPEN, Calendars
@@ -37,6 +38,35 @@ class PreparedRun:
     calendars: dict[str, SessionCalendar]
     #: As it is stored.
     request: dict[str, Any]
+
+    @property
+    def symbols(self) -> list[str]:
+        return self.feed.symbols
+
+    @property
+    def total_ticks(self) -> int | None:
+        return self.feed.total_ticks
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedLive:
+    """A live market; the wall clock is its time, and nobody is waited for."""
+
+    #: Each feed with the symbols that it is followed for.
+    followed: list[tuple[LiveFeed, list[str]]]
+    calendars: dict[str, SessionCalendar]
+    request: dict[str, Any]
+
+    source: Source = "live"
+    paced: bool = False
+    total_ticks: int | None = None
+
+    @property
+    def symbols(self) -> list[str]:
+        return [symbol for _, symbols in self.followed for symbol in symbols]
+
+
+AnyRun = PreparedRun | PreparedLive
 
 
 class Preparation:
@@ -99,6 +129,17 @@ class Preparation:
                     "seed": settings.simulated_seed,
                 }
             },
+        )
+
+    def live(self, followed: list[tuple[LiveFeed, list[str]]]) -> PreparedLive:
+        for feed, symbols in followed:
+            with self._engine.begin() as connection:
+                add_symbols(connection, symbols, feed.exchange)
+        symbols = [symbol for _, each in followed for symbol in each]
+        return PreparedLive(
+            followed,
+            self._calendars_of(symbols),
+            {"live": {feed.name: symbols for feed, symbols in followed}},
         )
 
     def _of_files(self, request: ReplayRequest) -> FileFeed | Refused:

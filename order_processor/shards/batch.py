@@ -25,9 +25,11 @@ from shared.models.topics import AccountTopicKind, account_topic
 from shared.trading.amounts import ZERO
 from shared.trading.books import Books
 from shared.trading.changes import CashEntered, Change, OrderFilled, StopMoved, WorkingOrder
-from shared.trading.events import executed, updated
+from shared.trading.events import executed, position_of, updated
+from shared.trading.lots import Lot, LotChanges, LotClosing
 from shared.trading.orders import Transition
 from shared.trading.paper_terms import encoded
+from shared.trading.strategy_positions import Owner
 
 
 class OrderRecord(Order, frozen=True, kw_only=True):
@@ -46,6 +48,20 @@ class PartRecord(Order, frozen=True, kw_only=True):
 
 class PositionRecord(Position, frozen=True):
     cost: Decimal
+
+
+class StrategyPositionRecord(PositionRecord, frozen=True):
+    owner: str
+
+
+class LotRecord(Lot, frozen=True, kw_only=True):
+    account_id: UUID
+    mode: Mode
+
+
+class LotClosingRecord(LotClosing, frozen=True, kw_only=True):
+    account_id: UUID
+    mode: Mode
 
 
 class LedgerRecord(LedgerEntry, frozen=True, kw_only=True):
@@ -95,6 +111,9 @@ class Batch:
         self.transitions: list[Transition] = []
         self.executions: list[Execution] = []
         self.positions: dict[tuple[UUID, Mode, Symbol], PositionRecord] = {}
+        self.strategy_positions: dict[tuple[UUID, Mode, Symbol, str], StrategyPositionRecord] = {}
+        self.lots: dict[tuple[UUID, Mode, int], LotRecord] = {}
+        self.lot_closings: list[LotClosingRecord] = []
         self.ledger: list[LedgerRecord] = []
         self.events: list[EventRecord] = []
         self.frames: list[Frame] = []
@@ -173,9 +192,25 @@ class Batch:
         self.positions[account, mode, position.symbol] = PositionRecord(
             **_fields(position), cost=change.holding.cost
         )
+        self._keep_strategy_position(account, mode, change)
+        self._keep_lots(account, mode, change.lots)
         self.tell(account, mode, "executions", told)
         moved = PositionChanged(position=position, cash=change.cash, tape_id=tape_id)
         self.tell(account, mode, "positions", moved)
+
+    def _keep_strategy_position(self, account: AccountId, mode: Mode, change: OrderFilled) -> None:
+        own, owner = change.strategy_holding, owner_name(change.execution.deployment_id)
+        self.strategy_positions[account, mode, own.symbol, owner] = StrategyPositionRecord(
+            **_fields(position_of(account, mode, own)), cost=own.cost, owner=owner
+        )
+
+    def _keep_lots(self, account: AccountId, mode: Mode, changes: LotChanges) -> None:
+        for lot in changes.lots:
+            record = LotRecord(**_fields(lot), account_id=account, mode=mode)
+            self.lots[account, mode, lot.seq] = record
+        for closing in changes.closings:
+            closed = LotClosingRecord(**_fields(closing), account_id=account, mode=mode)
+            self.lot_closings.append(closed)
 
     def _enter(self, account: UUID, mode: Mode, entry: LedgerEntry) -> None:
         self.ledger.append(LedgerRecord(**_fields(entry), account_id=account, mode=mode))
@@ -205,6 +240,14 @@ class Sealed(msgspec.Struct, frozen=True):
     #: The shard's row once it is committed.
     cursors: Cursors
     equity: list[EquityMarked]
+
+
+#: Owner of what is traded by hand.
+BY_HAND = "manual"
+
+
+def owner_name(owner: Owner) -> str:
+    return BY_HAND if owner is None else str(owner)
 
 
 def _fields(row: msgspec.Struct) -> dict[str, Any]:

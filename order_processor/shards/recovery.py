@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 
 from order_processor.risk.repository import halt_done, risk_states
+from order_processor.shards.batch import BY_HAND
 from order_processor.shards.clock import nanoseconds
 from order_processor.shards.state import (
     BooksKey,
@@ -28,6 +29,7 @@ from shared.trading.amounts import plain
 from shared.trading.books import BooksState
 from shared.trading.changes import WorkingOrder
 from shared.trading.commissions import month_of
+from shared.trading.lots import Lot
 from shared.trading.paper_terms import parse_paper_terms
 from shared.trading.positions import Holding
 from shared.trading.terms import AccountTerms, Instrument
@@ -191,6 +193,17 @@ def _load_books(
         stored = loaded.get((row.account_id, row.mode))
         if stored is not None:
             stored.state.holdings.append(_holding(row))
+    for row in connection.execute(
+        text("SELECT * FROM strategy_positions WHERE account_id = ANY(:ids)"), {"ids": ids}
+    ):
+        stored = loaded.get((row.account_id, row.mode))
+        if stored is not None:
+            owner = None if row.owner == BY_HAND else UUID(row.owner)
+            stored.state.strategy_holdings.append((owner, _holding(row)))
+    for row in connection.execute(_OPEN_LOTS, {"ids": ids}):
+        stored = loaded.get((row.account_id, row.mode))
+        if stored is not None:
+            stored.state.lots.append(_lot(row))
     for row in connection.execute(_WORKING_ORDERS, {"ids": ids}):
         stored = loaded.get((row.account_id, row.mode))
         if stored is not None:
@@ -212,10 +225,16 @@ _WORKING_ORDERS = text(
      ORDER BY o.account_id, o.mode, o.seq
     """  # noqa: S608
 )
+_OPEN_LOTS = text(
+    """
+    SELECT * FROM lots WHERE account_id = ANY(:ids) AND qty <> 0 ORDER BY account_id, mode, seq
+    """
+)
 _NUMBERS = text(
     """
     SELECT coalesce((SELECT max(seq) FROM orders WHERE account_id = :id AND mode = :mode), 0),
            coalesce((SELECT max(seq) FROM executions WHERE account_id = :id AND mode = :mode), 0),
+           coalesce((SELECT max(seq) FROM lots WHERE account_id = :id AND mode = :mode), 0),
            coalesce((SELECT max(seq) FROM ledger_entries
                       WHERE account_id = :id AND mode = :mode), 0),
            coalesce((SELECT balance FROM ledger_entries
@@ -247,9 +266,8 @@ _TOPIC_SEQS = text(
 def _load_numbers(connection: Connection, key: BooksKey, stored: StoredBooks) -> None:
     account_id, mode = key
     state = stored.state
-    state.order_seq, state.execution_seq, state.ledger_seq, cash = connection.execute(
-        _NUMBERS, {"id": account_id, "mode": mode}
-    ).one()
+    numbers = connection.execute(_NUMBERS, {"id": account_id, "mode": mode}).one()
+    state.order_seq, state.execution_seq, state.lot_seq, state.ledger_seq, cash = numbers
     state.cash = plain(Decimal(cash))
     month = connection.execute(_MONTH_VALUE, {"id": account_id, "mode": mode}).one_or_none()
     if month is not None:
@@ -272,6 +290,19 @@ def _holding(row: Row[Any]) -> Holding:
         realized_pnl=plain(row.realized_pnl),
         fees=plain(row.fees),
         updated_at=row.updated_at,
+    )
+
+
+def _lot(row: Row[Any]) -> Lot:
+    return Lot(
+        seq=row.seq,
+        symbol=Symbol(row.symbol),
+        qty=plain(row.qty),
+        cost=plain(row.cost),
+        opened_qty=plain(row.opened_qty),
+        price=plain(row.price),
+        opened_by=row.opened_by,
+        opened_at=row.opened_at,
     )
 
 

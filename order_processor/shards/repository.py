@@ -59,6 +59,24 @@ _POSITIONS = _insert(
     " realized_pnl = excluded.realized_pnl, fees = excluded.fees,"
     " updated_at = excluded.updated_at",
 )
+_STRATEGY_POSITIONS = _insert(
+    "strategy_positions",
+    "account_id, mode, symbol, owner, qty, cost, avg_price, realized_pnl, fees, updated_at",
+    "ON CONFLICT (account_id, mode, symbol, owner) DO UPDATE SET qty = excluded.qty,"
+    " cost = excluded.cost, avg_price = excluded.avg_price,"
+    " realized_pnl = excluded.realized_pnl, fees = excluded.fees,"
+    " updated_at = excluded.updated_at",
+)
+_LOTS = _insert(
+    "lots",
+    "account_id, mode, seq, symbol, qty, cost, opened_qty, price, opened_by, opened_at",
+    "ON CONFLICT (account_id, mode, seq) DO UPDATE SET qty = excluded.qty, cost = excluded.cost",
+)
+_LOT_CLOSINGS = _insert(
+    "lot_closings",
+    "account_id, mode, lot_seq, closed_by, symbol, qty, cost, proceeds, realized_pnl, opened_at,"
+    " closed_at",
+)
 _LEDGER = _insert(
     "ledger_entries",
     "account_id, mode, seq, kind, amount, currency, balance, execution_id, at, client_entry_id,"
@@ -112,6 +130,9 @@ def write(
         "order_transitions": (_TRANSITIONS, batch.transitions),
         "executions": (_EXECUTIONS, batch.executions),
         "positions": (_POSITIONS, list(batch.positions.values())),
+        "strategy_positions": (_STRATEGY_POSITIONS, list(batch.strategy_positions.values())),
+        "lots": (_LOTS, list(batch.lots.values())),
+        "lot_closings": (_LOT_CLOSINGS, batch.lot_closings),
         "ledger_entries": (_LEDGER, batch.ledger),
         "events": (_EVENTS, batch.events),
         "prices": (_PRICES, prices),

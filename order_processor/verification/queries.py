@@ -115,6 +115,38 @@ SELECT e.transfer_id::text, trim_scale(-e.amount)::text || ' once',
    AND NOT (o.entries = 0 AND e.amount < 0) AND (o.entries <> 1 OR o.amount <> -e.amount)
 """
 
+#: What a lot was opened with is open or was closed.
+LOT_CLOSINGS = """
+SELECT l.seq::text, trim_scale(l.opened_qty)::text,
+       concat_ws(' and ', trim_scale(l.qty), trim_scale(c.qty))
+  FROM lots l LEFT JOIN LATERAL (
+        SELECT sum(c.qty) AS qty FROM lot_closings c
+         WHERE c.account_id = l.account_id AND c.mode = l.mode AND c.lot_seq = l.seq
+       ) AS c ON true
+ WHERE l.account_id = :account_id AND l.mode = :mode
+   AND l.opened_qty <> l.qty + coalesce(c.qty, 0)
+"""
+
+#: What executions paid and brought is what lots cost and what closing them brought.
+LOT_PROFITS = """
+WITH flows AS (
+    SELECT e.symbol, sum(l.amount) AS flow
+      FROM executions e JOIN ledger_entries l ON l.execution_id = e.id AND l.kind = 'fill'
+     WHERE e.account_id = :account_id AND e.mode = :mode GROUP BY e.symbol
+), opened AS (
+    SELECT symbol, sum(cost) AS cost FROM lots
+     WHERE account_id = :account_id AND mode = :mode GROUP BY symbol
+), closed AS (
+    SELECT symbol, sum(proceeds - cost) AS told, sum(realized_pnl) AS profit FROM lot_closings
+     WHERE account_id = :account_id AND mode = :mode GROUP BY symbol
+)
+SELECT symbol, trim_scale(coalesce(flow, 0))::text,
+       trim_scale(coalesce(profit, 0) - coalesce(cost, 0))::text
+  FROM flows FULL JOIN opened USING (symbol) FULL JOIN closed USING (symbol)
+ WHERE coalesce(flow, 0) <> coalesce(profit, 0) - coalesce(cost, 0)
+    OR coalesce(told, 0) <> coalesce(profit, 0)
+"""
+
 CHECKS = {
     name: text(query)
     for name, query in {
@@ -127,5 +159,7 @@ CHECKS = {
         "order_transitions": ORDER_TRANSITIONS,
         "reservations": RESERVATIONS,
         "transfers": TRANSFERS,
+        "lot_closings": LOT_CLOSINGS,
+        "lot_profits": LOT_PROFITS,
     }.items()
 }

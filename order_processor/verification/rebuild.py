@@ -16,6 +16,8 @@ class Executed(NamedTuple):
 
     id: str
     symbol: str
+    #: Id of the deployment, or `manual`.
+    owner: str
     qty: int
     price: int
     fee: int
@@ -57,6 +59,11 @@ class Rebuilt:
 
     def __init__(self) -> None:
         self.positions: dict[str, Position] = {}
+        #: By symbol and owner.
+        self.owned: dict[tuple[str, str], Position] = {}
+        #: Open quantity of each lot, by its number, with its symbol; the oldest is closed first.
+        self.lots: dict[int, tuple[str, int]] = {}
+        self._open_lots: dict[str, list[int]] = {}
         #: (execution, profit that it should have realised, what it says).
         self.wrong_profits: list[tuple[str, int, int]] = []
         self.executions = 0
@@ -66,9 +73,26 @@ class Rebuilt:
         for each in executions:
             self.executions += 1
             position = self.positions.setdefault(each.symbol, Position())
+            _traded(self.owned.setdefault((each.symbol, each.owner), Position()), each)
+            self._take_lots(each)
             realized = _traded(position, each)
             if realized != each.realized:
                 self.wrong_profits.append((each.id, realized, each.realized))
+
+    def _take_lots(self, each: Executed) -> None:
+        waiting, rest = self._open_lots.setdefault(each.symbol, []), each.qty
+        while rest and waiting and (self.lots[waiting[0]][1] > 0) != (rest > 0):
+            number = waiting[0]
+            held = self.lots[number][1]
+            closed = min(abs(held), abs(rest)) * (1 if held > 0 else -1)
+            self.lots[number] = (each.symbol, held - closed)
+            rest += closed
+            if held == closed:
+                waiting.pop(0)
+        if rest:
+            number = len(self.lots) + 1
+            self.lots[number] = (each.symbol, rest)
+            waiting.append(number)
 
 
 def _traded(position: Position, each: Executed) -> int:

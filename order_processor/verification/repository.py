@@ -1,7 +1,8 @@
 """Reading the books for a check, and storing what it found."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from itertools import chain, islice
 from typing import Any
 from uuid import UUID
@@ -11,12 +12,13 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from order_processor.verification.differences import MOST_KEPT, BooksCheck, Difference
 from order_processor.verification.queries import CHECKS
-from order_processor.verification.rebuild import Executed, Rebuilt, shown, units
+from order_processor.verification.rebuild import Executed, Position, Rebuilt, shown, units
 from shared.models.identifiers import Mode
 
 _EXECUTIONS = text(
     """
-    SELECT id, symbol, CASE side WHEN 'buy' THEN qty ELSE -qty END AS qty, price, fee, realized_pnl
+    SELECT id, symbol, coalesce(deployment_id::text, 'manual') AS owner,
+           CASE side WHEN 'buy' THEN qty ELSE -qty END AS qty, price, fee, realized_pnl
       FROM executions WHERE account_id = :account_id AND mode = :mode ORDER BY seq
     """
 )
@@ -26,6 +28,13 @@ _POSITIONS = text(
      WHERE account_id = :account_id AND mode = :mode
     """
 )
+_STRATEGY_POSITIONS = text(
+    """
+    SELECT symbol, owner, qty, cost, avg_price, realized_pnl, fees FROM strategy_positions
+     WHERE account_id = :account_id AND mode = :mode
+    """
+)
+_LOTS = text("SELECT seq, symbol, qty FROM lots WHERE account_id = :account_id AND mode = :mode")
 _ROWS_AT_ONCE = 5000
 #: In one set of books: it is wrong throughout then.
 _MOST_FOUND = 10_000
@@ -58,7 +67,9 @@ class BooksReader:
             rebuilt.take(map(_executed, rows))
             found = chain(
                 *(_differing(connection, name, books) for name in CHECKS),
+                _wrong_profits(rebuilt),
                 _wrong_positions(connection, rebuilt, books),
+                _wrong_lots(connection, rebuilt, books),
             )
             differences = [
                 Difference(account_id, mode, *each) for each in islice(found, _MOST_FOUND)
@@ -70,6 +81,7 @@ def _executed(row: Row[Any]) -> Executed:
     return Executed(
         str(row.id),
         row.symbol,
+        row.owner,
         units(row.qty),
         units(row.price),
         units(row.fee),
@@ -86,23 +98,50 @@ def _differing(connection: Connection, name: str, books: dict[str, Any]) -> Iter
         yield name, item, expected, found
 
 
+def _wrong_profits(rebuilt: Rebuilt) -> Iterator[_Found]:
+    for execution, realized, said in rebuilt.wrong_profits:
+        yield "realized_pnl", execution, shown(realized), shown(said)
+
+
 def _wrong_positions(
     connection: Connection, rebuilt: Rebuilt, books: dict[str, Any]
 ) -> Iterator[_Found]:
-    for execution, realized, said in rebuilt.wrong_profits:
-        yield "realized_pnl", execution, shown(realized), shown(said)
-    stored = {row.symbol: row for row in connection.execute(_POSITIONS, books)}
-    for symbol in sorted(rebuilt.positions.keys() | stored.keys()):
-        position, row = rebuilt.positions.get(symbol), stored.get(symbol)
-        expected = "none"
+    net = {row.symbol: row[1:] for row in connection.execute(_POSITIONS, books)}
+    yield from _compared("positions", rebuilt.positions, net)
+    owned = {
+        f"{row.symbol} of {row.owner}": row[2:]
+        for row in connection.execute(_STRATEGY_POSITIONS, books)
+    }
+    expected = {f"{symbol} of {owner}": each for (symbol, owner), each in rebuilt.owned.items()}
+    yield from _compared("strategy_positions", expected, owned)
+
+
+def _compared(
+    check: str, rebuilt: Mapping[str, Position], stored: Mapping[str, Sequence[Decimal]]
+) -> Iterator[_Found]:
+    for item in sorted(rebuilt.keys() | stored.keys()):
+        position, amounts = rebuilt.get(item), stored.get(item)
+        expected = found = "none"
         if position is not None:
-            amounts = (position.qty, position.cost, position.average())
-            expected = _told(*amounts, position.realized, position.fees)
-        found = "none"
-        if row is not None:
-            found = _told(*map(units, row[1:]))
+            told = (position.qty, position.cost, position.average())
+            expected = _told(*told, position.realized, position.fees)
+        if amounts is not None:
+            found = _told(*map(units, amounts))
         if expected != found:
-            yield "positions", symbol, expected, found
+            yield check, item, expected, found
+
+
+def _wrong_lots(
+    connection: Connection, rebuilt: Rebuilt, books: dict[str, Any]
+) -> Iterator[_Found]:
+    stored = {
+        row.seq: f"{shown(units(row.qty))} {row.symbol}" for row in connection.execute(_LOTS, books)
+    }
+    expected = {seq: f"{shown(qty)} {symbol}" for seq, (symbol, qty) in rebuilt.lots.items()}
+    for seq in sorted(expected.keys() | stored.keys()):
+        told, found = expected.get(seq, "none"), stored.get(seq, "none")
+        if told != found:
+            yield "lots", str(seq), told, found
 
 
 def _told(qty: int, cost: int, average: int, realized: int, fees: int) -> str:

@@ -24,11 +24,15 @@ class RunCandles:
 
     def add(self, piece: Slice) -> list[Candle]:
         """Take in a slice and the mark that ends it; what that completes, in the tape's order."""
+        return _in_order(self.take(piece) + self._advance(piece.mark_ns))
+
+    def take(self, piece: Slice) -> list[Candle]:
+        """Take in the prints of a slice alone, whose mark is still to come."""
         completed = []
         for symbol, at_ns, price, size in piece.by_symbol():
             completed += self._builders[symbol].add_trades(at_ns, price, size)
             self.last_prices[symbol] = price[-1]
-        return _in_order(completed + self._advance(piece.mark_ns))
+        return _in_order(completed)
 
     def advance(self, now_ns: int) -> list[Candle]:
         return _in_order(self._advance(now_ns))

@@ -11,15 +11,17 @@ from operator import itemgetter
 from shared.candles.timeframes import MINUTE_NS
 from shared.market_files.trades import TradeColumns
 from shared.models.identifiers import Symbol
-from shared.models.market import Trades
+from shared.models.market import Quotes, Trades
+from shared.replays.interleaving import interleaved
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Prints after the previous mark, all before `mark_ns`."""
+    """Prints and quotes after the previous mark, all before `mark_ns`."""
 
     trades: Trades
     mark_ns: int
+    quotes: Quotes | None = None
 
     @property
     def first_ns(self) -> int:
@@ -28,6 +30,10 @@ class Slice:
     @property
     def last_ns(self) -> int:
         return self.trades.at_ns[-1]
+
+    def entries(self) -> Iterator[Trades | Quotes]:
+        """As they go on the tape."""
+        return interleaved(self.trades, self.quotes)
 
     def by_symbol(self) -> Iterator[tuple[Symbol, list[int], list[float], list[float]]]:
         """Columns at_ns, price and size of each symbol."""

@@ -4,7 +4,7 @@ Every method returns what changed, oldest first, as values that can be stored an
 a refusal changes nothing. Nothing here knows of time but what it is told.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -30,6 +30,7 @@ from shared.trading.drafts import closing, new_order, revision, successor
 from shared.trading.groups import Groups
 from shared.trading.ledger import Ledger
 from shared.trading.lifecycle import Lifecycle
+from shared.trading.lots import Lot, Lots
 from shared.trading.matching import Reach
 from shared.trading.notional import sized
 from shared.trading.paper import PaperMarket, Print
@@ -37,6 +38,7 @@ from shared.trading.positions import Holding
 from shared.trading.protection import exits_of
 from shared.trading.risk_guard import PriceOf, RiskGuard
 from shared.trading.settlement import Settlement
+from shared.trading.strategy_positions import Owner, StrategyPositions
 from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
 from shared.trading.working import WorkingOrders, is_exit
 
@@ -50,6 +52,10 @@ class BooksState(msgspec.Struct):
     order_seq: int = 0
     execution_seq: int = 0
     holdings: list[Holding] = []
+    strategy_holdings: list[tuple[Owner, Holding]] = []
+    #: Open ones, oldest first, and the last number handed out.
+    lots: list[Lot] = []
+    lot_seq: int = 0
     #: Each with whether it still waits for its first print.
     working: list[tuple[WorkingOrder, bool]] = []
     #: Calendar month of the last execution, as `month_of`, and the value traded in it.
@@ -77,7 +83,13 @@ class Books:
         self._limits = limits
         self._order_seq = state.order_seq
         ledger = Ledger(account.base_currency, state.cash, state.ledger_seq)
-        self._settlement = Settlement(ledger, state.holdings, state.execution_seq)
+        self._settlement = Settlement(
+            ledger,
+            state.holdings,
+            StrategyPositions(state.strategy_holdings),
+            Lots(state.lots, state.lot_seq),
+            state.execution_seq,
+        )
         self._orders = WorkingOrders()
         self._lifecycle = Lifecycle(self._orders, self._settlement)
         self._groups = Groups(self._orders, self._lifecycle, self._settlement)
@@ -117,6 +129,15 @@ class Books:
     @property
     def holdings(self) -> Mapping[Symbol, Holding]:
         return self._settlement.holdings
+
+    @property
+    def strategy_holdings(self) -> Iterable[tuple[Owner, Holding]]:
+        """Positions of each deployment, and by hand (None)."""
+        return self._settlement.strategies.items()
+
+    def open_lots(self, symbol: Symbol) -> Iterable[Lot]:
+        """Oldest first."""
+        return self._settlement.lots.open(symbol)
 
     def free_qty(self, symbol: Symbol) -> Decimal:
         """Position net of working sells."""

@@ -11,6 +11,7 @@ from shared.models.identifiers import Mode, OrderId
 from shared.models.orders import Execution, Order
 from shared.trading.amounts import ZERO
 from shared.trading.ids import named_id
+from shared.trading.lots import LotChanges
 from shared.trading.orders import Transition
 from shared.trading.paper_terms import PaperTerms
 from shared.trading.positions import Holding
@@ -81,6 +82,9 @@ class OrderFilled(msgspec.Struct, frozen=True):
     transitions: tuple[Transition, ...]
     execution: Execution
     holding: Holding
+    #: The position of the order's deployment, or of what is traded by hand.
+    strategy_holding: Holding
+    lots: LotChanges
     entries: tuple[LedgerEntry, ...]
     cash: Decimal
     #: Of the order so far, before its fees were rounded.

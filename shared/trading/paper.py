@@ -186,6 +186,8 @@ class PaperMarket:
             (taken,),
             settled.execution,
             settled.holding,
+            settled.strategy_holding,
+            settled.lots,
             settled.entries,
             self._settlement.cash,
             commission,

@@ -10,28 +10,47 @@ from shared.trading.amounts import ZERO, shown
 from shared.trading.changes import WorkingOrder, execution_id_of
 from shared.trading.costs import notional_of
 from shared.trading.ledger import Ledger, LedgerEntry
+from shared.trading.lots import LotChanges, Lots
 from shared.trading.positions import Holding, after_fill
+from shared.trading.strategy_positions import StrategyPositions
 from shared.trading.terms import Refused
 
 
 class Settled:
     """One execution, and what it left behind."""
 
-    __slots__ = ("entries", "execution", "holding")
+    __slots__ = ("entries", "execution", "holding", "lots", "strategy_holding")
 
     def __init__(
-        self, execution: Execution, holding: Holding, entries: tuple[LedgerEntry, ...]
+        self,
+        execution: Execution,
+        holding: Holding,
+        strategy_holding: Holding,
+        lots: LotChanges,
+        entries: tuple[LedgerEntry, ...],
     ) -> None:
         self.execution = execution
         self.holding = holding
+        #: The position of the deployment, or of what is traded by hand.
+        self.strategy_holding = strategy_holding
+        self.lots = lots
         self.entries = entries
 
 
 class Settlement:
     """Cash, positions and the numbering of executions of one set of books."""
 
-    def __init__(self, ledger: Ledger, holdings: Iterable[Holding], execution_seq: int) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        holdings: Iterable[Holding],
+        strategies: StrategyPositions,
+        lots: Lots,
+        execution_seq: int,
+    ) -> None:
         self.ledger = ledger
+        self.strategies = strategies
+        self.lots = lots
         self.holdings = {holding.symbol: holding for holding in holdings}
         self._execution_seq = execution_seq
 
@@ -99,7 +118,9 @@ class Settlement:
         entries = [self.ledger.enter("fill", flow, at, execution.id)]
         if fee:
             entries.append(self.ledger.enter("fee", -fee, at, execution.id))
-        return Settled(execution, after, tuple(entries))
+        own = self.strategies.fill(order.deployment_id, after, traded, flow, fee, at)
+        lots = self.lots.fill(order.symbol, traded, flow, price, execution.id, at)
+        return Settled(execution, after, own, lots, tuple(entries))
 
     def valued(self, prices: Mapping[Symbol, Decimal]) -> tuple[Decimal, Decimal]:
         """Equity and unrealised profit; a position without a price counts at its cost."""

@@ -52,14 +52,16 @@ def check_risk(session: Session, account_id: UUID, mode: Mode) -> None:
 
 
 def _check_latches(session: Session, account_id: UUID, mode: Mode) -> None:
-    platform = session.get(RiskPlatformRow, 1)
+    # Held until the deployment is there: whoever latches meanwhile waits, and pauses it too.
+    share = {"read": True}
+    platform = session.get(RiskPlatformRow, 1, with_for_update=share)
     if platform is not None and platform.halted:
         raise Problem(
             409,
             "kill_switch_platform",
             f"The platform's kill switch is engaged: {platform.reason}",
         )
-    latched = session.get(AccountRiskRow, (account_id, mode))
+    latched = session.get(AccountRiskRow, (account_id, mode), with_for_update=share)
     state: dict[str, Any] = latched.state if latched is not None else {}
     if state.get("kill") is not None:
         raise Problem(409, "kill_switch_account", "The account's kill switch is engaged.")

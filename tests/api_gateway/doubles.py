@@ -224,6 +224,7 @@ def _new_order(db: Session, command: SubmitOrder, order_id: UUID) -> OrderRow:
         submitted_at=now,
         updated_at=now,
         reserved=Decimal(0),
+        paper_terms={},
         tape_id="0-0",
     )
     db.add(row)

@@ -17,6 +17,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from cli.embedded.servers import free_port
+from order_processor.verification.repository import BooksReader
 from shared.config import Settings
 from shared.database.tables import AccountRow, InstrumentRow, UserRow
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
@@ -305,6 +306,7 @@ def ledger_adds_up(desk: Desk, accounts: Iterable[UUID]) -> None:
             for row in desk.rows("SELECT * FROM positions WHERE account_id = :a", a=account)
         }
         assert stored == held
+        assert BooksReader(desk.engine).check(account, "paper")[0] == []
 
 
 def frames_are_gap_free(desk: Desk) -> None:

@@ -55,12 +55,14 @@ async def trade(desk: Desk, feed: Feed, account: AccountId, other: AccountId) ->
 #: Changes of rows, each with what takes it back, and the checks that find it.
 TAMPERINGS = [
     ("executions SET qty = qty + 1 WHERE seq = 1", "executions SET qty = qty - 1 WHERE seq = 1",
-     {"ledger_of_executions", "order_fills", "realized_pnl", "positions"}),
+     {"ledger_of_executions", "order_fills", "realized_pnl", "positions", "strategy_positions",
+      "lots"}),
     ("executions SET price = price + 0.01 WHERE seq = 2",
      "executions SET price = price - 0.01 WHERE seq = 2",
-     {"ledger_of_executions", "order_fills", "realized_pnl", "positions"}),
+     {"ledger_of_executions", "order_fills", "realized_pnl", "positions", "strategy_positions"}),
     ("executions SET fee = fee + 0.01 WHERE seq = 1",
-     "executions SET fee = fee - 0.01 WHERE seq = 1", {"ledger_of_executions", "positions"}),
+     "executions SET fee = fee - 0.01 WHERE seq = 1",
+     {"ledger_of_executions", "positions", "strategy_positions"}),
     ("executions SET realized_pnl = realized_pnl + 0.000000000001 WHERE seq = 3",
      "executions SET realized_pnl = realized_pnl - 0.000000000001 WHERE seq = 3",
      {"realized_pnl"}),
@@ -68,7 +70,11 @@ TAMPERINGS = [
      {"execution_numbers"}),
     ("executions SET symbol = 'QQQ' WHERE seq = 1",
      "executions SET symbol = 'SPY' WHERE seq = 1",
-     {"order_of_execution", "positions", "realized_pnl"}),
+     {"order_of_execution", "positions", "realized_pnl", "strategy_positions", "lots",
+      "lot_profits"}),
+    ("executions SET deployment_id = gen_random_uuid() WHERE seq = 1",
+     "executions SET deployment_id = NULL WHERE seq = 1",
+     {"order_of_execution", "strategy_positions"}),
     ("positions SET qty = qty + 1", "positions SET qty = qty - 1", {"positions"}),
     ("positions SET cost = cost + 0.000000000001", "positions SET cost = cost - 0.000000000001",
      {"positions"}),
@@ -77,9 +83,18 @@ TAMPERINGS = [
     ("positions SET realized_pnl = 0.01 + realized_pnl",
      "positions SET realized_pnl = realized_pnl - 0.01", {"positions"}),
     ("positions SET fees = fees + 0.01", "positions SET fees = fees - 0.01", {"positions"}),
+    ("strategy_positions SET qty = qty + 1", "strategy_positions SET qty = qty - 1",
+     {"strategy_positions"}),
+    ("lots SET qty = qty + 1 WHERE seq = 2", "lots SET qty = qty - 1 WHERE seq = 2",
+     {"lots", "lot_closings"}),
+    ("lots SET cost = cost + 0.01 WHERE seq = 2", "lots SET cost = cost - 0.01 WHERE seq = 2",
+     {"lot_profits"}),
+    ("lot_closings SET qty = qty + 1", "lot_closings SET qty = qty - 1", {"lot_closings"}),
+    ("lot_closings SET realized_pnl = realized_pnl + 0.01",
+     "lot_closings SET realized_pnl = realized_pnl - 0.01", {"lot_profits"}),
     ("ledger_entries SET amount = amount + 0.01 WHERE seq = 2",
      "ledger_entries SET amount = amount - 0.01 WHERE seq = 2",
-     {"ledger_balance", "ledger_of_executions"}),
+     {"ledger_balance", "ledger_of_executions", "lot_profits"}),
     ("ledger_entries SET balance = balance + 0.01 WHERE seq = 3",
      "ledger_entries SET balance = balance - 0.01 WHERE seq = 3", {"ledger_balance"}),
     ("ledger_entries SET seq = 99 WHERE seq = 9", "ledger_entries SET seq = 9 WHERE seq = 99",
@@ -239,7 +254,7 @@ def test_positions_worked_out_in_whole_numbers_agree_with_the_books(
         flow = -rounded_up(qty * price) if qty > 0 else rounded_down(-qty * price)
         holding, realized = after_fill(holding, qty, flow, fee, AT)
         amounts = map(units, (qty, price, fee, realized))
-        rebuilt.take([Executed(str(number), "A", *amounts)])
+        rebuilt.take([Executed(str(number), "A", "manual", *amounts)])
     assert rebuilt.wrong_profits == []
     if fills:
         found = rebuilt.positions["A"]

@@ -51,6 +51,7 @@ from shared.redis import tape
 from shared.redis.keys import TAPE, order_commands
 from shared.redis.streams import read_after
 from shared.redis.topics import publish_frames
+from shared.trading.paper_terms import FREE, paper_terms_document
 
 MINUTE_NS = 60_000_000_000
 _command_decoder = msgspec.json.Decoder(Command)
@@ -308,7 +309,12 @@ class OrderDesk:
 
 
 def _order_row(order: Order, stamp: str) -> OrderRow:
-    return OrderRow(**msgspec.structs.asdict(order), reserved=Decimal(0), tape_id=stamp)
+    return OrderRow(
+        **msgspec.structs.asdict(order),
+        reserved=Decimal(0),
+        tape_id=stamp,
+        paper_terms=paper_terms_document(FREE),
+    )
 
 
 class TapeEngine:

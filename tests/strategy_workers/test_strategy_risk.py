@@ -128,6 +128,20 @@ def test_nothing_starts_on_an_account_that_is_latched(
     assert deploy(deployments, account) == code
 
 
+def test_a_start_waits_for_a_latch_that_is_being_stored(
+    engine: Engine, account: UUID, deployments: Deployments
+) -> None:
+    with Session(engine) as db, db.begin():
+        db.add(AccountRiskRow(account_id=account, mode="paper", state={}))
+    with ThreadPoolExecutor(1) as pool, engine.begin() as shard:
+        shard.execute(update(AccountRiskRow).values(state={"loss": {"reason": "lost"}}))
+        start = pool.submit(deploy, deployments, account)
+        with pytest.raises(TimeoutError):
+            start.result(0.3)
+        shard.commit()
+        assert start.result(30) == "loss_limit_latched"
+
+
 def test_nothing_starts_while_the_platform_is_halted(
     engine: Engine, account: UUID, deployments: Deployments
 ) -> None:

@@ -102,7 +102,7 @@ class OrderRow(Base):
     #: The amount of money that it is for; its first fill decides `qty`.
     notional: Mapped[Decimal | None]
     #: The account's terms when it was accepted, for its paper fills.
-    paper_terms: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    paper_terms: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     #: What its executions cost exactly, before their fees are rounded to cents; kept while it is
     #: partly filled.
     commission: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default=text("0"))
@@ -179,6 +179,68 @@ class PositionRow(Base):
     updated_at: Mapped[datetime]
 
     __table_args__ = (Index("ix_positions_open", "account_id", postgresql_where=text("qty <> 0")),)
+
+
+class StrategyPositionRow(Base):
+    """What the executions of one deployment leave, or those by hand; their sum is the net one."""
+
+    __tablename__ = "strategy_positions"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    mode: Mapped[str] = mapped_column(primary_key=True)
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    #: Id of a deployment, or `manual`.
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    qty: Mapped[Decimal]
+    cost: Mapped[Decimal]
+    avg_price: Mapped[Decimal]
+    realized_pnl: Mapped[Decimal]
+    fees: Mapped[Decimal]
+    updated_at: Mapped[datetime]
+
+    @property
+    def deployment_id(self) -> UUID | None:
+        return None if self.owner == "manual" else UUID(self.owner)
+
+
+class LotRow(Base):
+    """What one execution opened, and what is open of it; the oldest is closed first."""
+
+    __tablename__ = "lots"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    mode: Mapped[str] = mapped_column(primary_key=True)
+    #: From 1, without gaps.
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    symbol: Mapped[str]
+    #: What is open; below zero when it is short, zero when it was closed.
+    qty: Mapped[Decimal]
+    cost: Mapped[Decimal]
+    opened_qty: Mapped[Decimal]
+    price: Mapped[Decimal]
+    opened_by: Mapped[UUID] = mapped_column(ForeignKey("executions.id"))
+    opened_at: Mapped[datetime]
+
+    __table_args__ = (Index("ix_lots_open", "account_id", postgresql_where=text("qty <> 0")),)
+
+
+class LotClosingRow(Base):
+    """What one execution closed of one lot."""
+
+    __tablename__ = "lot_closings"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    mode: Mapped[str] = mapped_column(primary_key=True)
+    lot_seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    closed_by: Mapped[UUID] = mapped_column(ForeignKey("executions.id"), primary_key=True)
+    symbol: Mapped[str]
+    qty: Mapped[Decimal]
+    cost: Mapped[Decimal]
+    proceeds: Mapped[Decimal]
+    #: Fees not included.
+    realized_pnl: Mapped[Decimal]
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime]
 
 
 class LedgerEntryRow(Base):

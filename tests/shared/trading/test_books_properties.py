@@ -569,12 +569,16 @@ class Played:
                 commission=parts[-1].commission if parts else D(0),
             )
             working.append((copy, not seen))
+        lots = {lot.seq: lot for fill in self.fills for lot in fill.lots.lots}
         state = BooksState(
             cash=last.balance,
             ledger_seq=last.seq,
             order_seq=len(self.states),
             execution_seq=len(self.fills),
             holdings=list(self.books.holdings.values()),
+            strategy_holdings=list(self.books.strategy_holdings),
+            lots=[lot for lot in lots.values() if lot.qty],
+            lot_seq=len(lots),
             working=working,
         )
         self.books = make_books(state, self.naive.terms)

@@ -274,6 +274,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/accounts/{account_id}/lots": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Open FIFO lots, oldest first */
+        get: operations["listLots"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/lots/closed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was closed of FIFO lots, with its profit, by lot */
+        get: operations["listClosedLots"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/accounts/{account_id}/orders": {
         parameters: {
             query?: never;
@@ -540,6 +574,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/accounts/{account_id}/strategy-positions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Positions per strategy, and those traded by hand; together they are the positions */
+        get: operations["listStrategyPositions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/books-checks": {
         parameters: {
             query?: never;
@@ -708,6 +759,23 @@ export interface paths {
         };
         /** What a client must know first */
         get: operations["getConfig"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feeds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The live feeds that the platform is set up to follow, and how they are */
+        get: operations["listFeeds"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1655,6 +1723,31 @@ export interface components {
             /** Symbol */
             symbol: string;
         };
+        /** FeedList */
+        FeedList: {
+            /** Items */
+            items: components["schemas"]["FeedView"][];
+            /** Next Cursor */
+            next_cursor?: null;
+        };
+        /** FeedView */
+        FeedView: {
+            /** Losses */
+            losses: number;
+            /** Name */
+            name: string;
+            /** Problem */
+            problem: string | null;
+            /** Silent S */
+            silent_s: number | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "unavailable" | "idle" | "connecting" | "live" | "lost" | "throttled" | "refused";
+            /** Symbols */
+            symbols: string[];
+        };
         /** IndicatorList */
         IndicatorList: {
             /** Items */
@@ -1846,6 +1939,91 @@ export interface components {
             mode: "paper" | "live";
             /** Subject */
             subject: string;
+        };
+        /**
+         * LotClosingView
+         * @description What one execution closed of one lot.
+         */
+        LotClosingView: {
+            /**
+             * Closed At
+             * Format: date-time
+             */
+            closed_at: string;
+            /**
+             * Closed By
+             * Format: uuid
+             */
+            closed_by: string;
+            /**
+             * Cost
+             * @example 101.25
+             */
+            cost: string;
+            /** Lot Seq */
+            lot_seq: number;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /**
+             * Proceeds
+             * @example 101.25
+             */
+            proceeds: string;
+            /**
+             * Qty
+             * @example 101.25
+             */
+            qty: string;
+            /**
+             * Realized Pnl
+             * @example 101.25
+             */
+            realized_pnl: string;
+            /** Symbol */
+            symbol: string;
+        };
+        /**
+         * LotView
+         * @description What one execution opened, long or (below zero) short.
+         */
+        LotView: {
+            /**
+             * Cost
+             * @example 101.25
+             */
+            cost: string;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /**
+             * Opened By
+             * Format: uuid
+             */
+            opened_by: string;
+            /**
+             * Opened Qty
+             * @example 101.25
+             */
+            opened_qty: string;
+            /**
+             * Price
+             * @example 101.25
+             */
+            price: string;
+            /**
+             * Qty
+             * @example 101.25
+             */
+            qty: string;
+            /** Seq */
+            seq: number;
+            /** Symbol */
+            symbol: string;
         };
         /**
          * MakerTakerCommission
@@ -2288,6 +2466,20 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[LotClosingView] */
+        Page_LotClosingView_: {
+            /** Items */
+            items: components["schemas"]["LotClosingView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[LotView] */
+        Page_LotView_: {
+            /** Items */
+            items: components["schemas"]["LotView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[MarketFileView] */
         Page_MarketFileView_: {
             /** Items */
@@ -2320,6 +2512,13 @@ export interface components {
         Page_SignalView_: {
             /** Items */
             items: components["schemas"]["SignalView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[StrategyPositionView] */
+        Page_StrategyPositionView_: {
+            /** Items */
+            items: components["schemas"]["StrategyPositionView"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -2964,6 +3163,48 @@ export interface components {
             items: components["schemas"]["StrategyView"][];
             /** Next Cursor */
             next_cursor?: null;
+        };
+        /** StrategyPositionView */
+        StrategyPositionView: {
+            /**
+             * Account Id
+             * Format: uuid
+             */
+            account_id: string;
+            /**
+             * Avg Price
+             * @example 101.25
+             */
+            avg_price: string;
+            /** Deployment Id */
+            deployment_id: string | null;
+            /**
+             * Fees
+             * @example 101.25
+             */
+            fees: string;
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "paper" | "live";
+            /**
+             * Qty
+             * @example 101.25
+             */
+            qty: string;
+            /**
+             * Realized Pnl
+             * @example 101.25
+             */
+            realized_pnl: string;
+            /** Symbol */
+            symbol: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
         };
         /** StrategyView */
         StrategyView: {
@@ -4636,6 +4877,136 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_LedgerEntryView_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listLots: {
+        parameters: {
+            query?: {
+                mode?: "paper" | "live";
+                symbol?: string | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LotView_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listClosedLots: {
+        parameters: {
+            query?: {
+                mode?: "paper" | "live";
+                symbol?: string | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LotClosingView_"];
                 };
             };
             /** @description Unauthorized */
@@ -6489,6 +6860,70 @@ export interface operations {
             };
         };
     };
+    listStrategyPositions: {
+        parameters: {
+            query?: {
+                mode?: "paper" | "live";
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_StrategyPositionView_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     checkBooks: {
         parameters: {
             query?: never;
@@ -7107,6 +7542,53 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ClientConfig"];
+                };
+            };
+        };
+    };
+    listFeeds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeedList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };

@@ -1,0 +1,54 @@
+"""Which live feeds are followed for which symbols, by the settings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from market_data_engine.feeds.live import LiveFeed
+from market_data_engine.settings import MarketDataSettings
+from market_data_engine.vendors.alpaca.client import AlpacaFeed
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """A feed that is asked for and can't be followed."""
+
+    name: str
+    symbols: list[str]
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    followed: list[tuple[LiveFeed, list[str]]]
+    unavailable: list[Unavailable]
+
+
+def live_sources(settings: MarketDataSettings) -> Sources:
+    """Without its credentials a feed is unavailable, and says what is missing."""
+    sources = Sources([], [])
+    for name, symbols in settings.live_symbols().items():
+        made = _MAKERS[name](settings)
+        if isinstance(made, str):
+            sources.unavailable.append(Unavailable(name, symbols, made))
+        else:
+            sources.followed.append((made, symbols))
+    return sources
+
+
+def _missing(names: Sequence[str]) -> str:
+    return f"{' and '.join(names)} must be set."
+
+
+def _alpaca(settings: MarketDataSettings) -> LiveFeed | str:
+    key_id, secret = settings.alpaca_data_key_id, settings.alpaca_data_secret_key
+    if key_id is None or secret is None:
+        return _missing(["ALPACA_DATA_KEY_ID", "ALPACA_DATA_SECRET_KEY"])
+    return AlpacaFeed(
+        settings.alpaca_stream_url,
+        key_id.get_secret_value(),
+        secret.get_secret_value(),
+        timeout_s=settings.feed_timeout_s,
+    )
+
+
+_MAKERS = {"alpaca": _alpaca}

@@ -1,0 +1,173 @@
+"""What a run puts on the tape, in the order of docs/architecture.md, and whom it waits for."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from redis.asyncio import Redis
+
+from market_data_engine.history.memory import CandleMemory
+from market_data_engine.metrics import CANDLES, MARKS, TICKS, WAIT
+from market_data_engine.replays.frames import RunFrames
+from market_data_engine.store.writer import CandleWriter
+from shared.models.market import (
+    Candle,
+    Candles,
+    RunEnded,
+    RunStarted,
+    TapeEntry,
+    TimeMark,
+)
+from shared.redis.keys import LAST_PRICES
+from shared.redis.tape import Pacer, Phase
+from shared.redis.tape_writer import TapeWriter
+from shared.replays.candles import RunCandles
+from shared.replays.slices import Slice
+
+Source = Literal["live", "replay", "synthetic"]
+
+#: What redis-py takes as a hash's fields and values.
+_Field = bytes | bytearray | memoryview | str | int | float
+
+_MARKS_A_TRIM = 32
+_PRICES_PAUSE_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Everything that a run writes to."""
+
+    redis: Redis
+    tape: TapeWriter
+    pacer: Pacer
+    frames: RunFrames
+    memory: CandleMemory
+    writer: CandleWriter
+    #: Raises when another engine may carry the market.
+    require_leadership: Callable[[], None]
+
+
+class Marks:
+    """One run's place on the tape. `paced`: it waits for those who take part."""
+
+    def __init__(
+        self,
+        run_id: str,
+        source: Source,
+        lines: Lines,
+        candles: RunCandles,
+        *,
+        paced: bool,
+        observer_lag: int,
+    ) -> None:
+        self._run_id = run_id
+        self._source: Source = source
+        self._lines = lines
+        self._candles = candles
+        self._paced = paced
+        self._observer_lag = observer_lag
+        self._number = 0
+        self._begun = False
+        self._prices_due_s = 0.0
+        self.ticks = 0
+        #: The last mark; None before the first.
+        self.now_ns: int | None = None
+
+    async def begin(self) -> None:
+        lines = self._lines
+        await lines.pacer.begin(self._run_id)
+        await lines.tape.open()
+        lines.require_leadership()
+        self._begun = True
+        await lines.tape.write(
+            [RunStarted(run_id=self._run_id, source=self._source, paced=self._paced)]
+        )
+
+    async def end(self) -> None:
+        """Show the last state and say that the run is over, if it ever began."""
+        self._candles.over = True
+        if not self._begun:
+            return
+        self._lines.require_leadership()
+        await self._lines.tape.write(
+            [RunEnded(run_id=self._run_id)], self._lines.frames.forming(None)
+        )
+        await self._publish_prices()
+
+    def note(self, piece: Slice) -> None:
+        """The piece is taken into the candles and about to go on the tape."""
+        self._lines.frames.touch(piece.trades.symbols)
+        self.ticks += len(piece.trades.at_ns)
+        TICKS.inc(len(piece.trades.at_ns))
+
+    async def put(self, entries: Iterable[TapeEntry]) -> None:
+        """What comes before the next mark, at once: for a market that nobody waits for."""
+        self._lines.require_leadership()
+        frames = self._lines.frames.forming(time.monotonic())
+        await self._lines.tape.write(list(entries), frames)
+
+    async def mark(
+        self, at_ns: int, completed: Sequence[Candle], entries: Iterable[TapeEntry] = ()
+    ) -> None:
+        lines = self._lines
+        self._number += 1
+        self.now_ns = at_ns
+        for candle in completed:
+            lines.memory.add(candle)
+            CANDLES.labels(candle.timeframe).inc()
+        if completed:
+            await lines.writer.put(completed, self._source)
+        written = list(entries)
+        if completed:
+            written.append(Candles(candles=list(completed)))
+        lines.require_leadership()
+        await lines.tape.write([*written, self._time_mark(at_ns, "market")])
+        await self._wait("market", self._number)
+        strategy = self._time_mark(at_ns, "strategy")
+        frames = [
+            *lines.frames.completed(completed),
+            *lines.frames.forming(time.monotonic()),
+            lines.frames.time(strategy),
+        ]
+        lines.require_leadership()
+        await lines.tape.write([strategy], frames)
+        await self._wait("strategy", self._number)
+        MARKS.inc()
+        await self._now_and_then()
+
+    async def all_seen(self) -> None:
+        """Returns when the observers have come to the last mark, too."""
+        await self._wait("observe", self._number)
+
+    def _time_mark(self, at_ns: int, phase: Literal["market", "strategy"]) -> TimeMark:
+        return TimeMark(
+            number=self._number, at_ns=at_ns, phase=phase, paced=self._paced, run_id=self._run_id
+        )
+
+    async def _now_and_then(self) -> None:
+        """What needn't be done at each mark."""
+        # Looking every half lag, observers may be half a lag behind and so never exceed it.
+        half = self._observer_lag // 2
+        if half == 0 or self._number % half == 0:
+            await self._wait("observe", self._number - (self._observer_lag - half))
+        if self._paced and self._number % _MARKS_A_TRIM == 0:
+            await self._lines.pacer.trim()
+        now_s = time.monotonic()
+        if now_s >= self._prices_due_s:
+            self._prices_due_s = now_s + _PRICES_PAUSE_S
+            await self._publish_prices()
+
+    async def _publish_prices(self) -> None:
+        prices: dict[_Field, _Field] = {
+            symbol: repr(price) for symbol, price in self._candles.last_prices.items()
+        }
+        if prices:
+            await self._lines.redis.hset(LAST_PRICES, mapping=prices)
+
+    async def _wait(self, phase: Phase, number: int) -> None:
+        if not self._paced or number <= 0:
+            return
+        started_s = time.perf_counter()
+        await self._lines.pacer.wait(phase, number)
+        WAIT.labels(phase).observe(time.perf_counter() - started_s)
