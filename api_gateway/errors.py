@@ -57,6 +57,7 @@ _STATUS = {
     "loss_limit_not_latched": 409,
     "kill_switch_not_engaged": 409,
     "risk_order_rate": 429,
+    "broker_not_ready": 503,
     "busy": 503,
     "outcome_unknown": 503,
     "books_not_open": 503,

@@ -31,3 +31,6 @@ SHARD_SECONDS = Counter(
 )
 SHARD_FAULTS = Counter("order_shard_faults_total", "Times a shard was reloaded", ["shard", "kind"])
 EQUITY_MARKS = Counter("order_equity_marks_total", "Equity marks published")
+BROKER_DIFFERENCES = Counter(
+    "order_broker_differences_total", "Differences from a broker that were found", ["kind"]
+)

@@ -33,6 +33,16 @@ class OrderProcessorSettings(Settings):
     broker_answer_timeout_s: float = Field(default=10.0, gt=0, le=60)
     broker_verify_timeout_s: float = Field(default=5.0, gt=0, le=60)
 
+    #: Whether orders of connected accounts go to their brokers at all.
+    live_trading: bool = False
+    #: A lost connection to a broker is tried again so often, and so many times.
+    broker_reconnect_s: float = Field(default=30.0, gt=0, le=600)
+    broker_reconnects: int = Field(default=10, ge=0, le=1000)
+    #: An order that waits for the broker's word is asked for so often.
+    broker_ask_s: float = Field(default=30.0, gt=0, le=600)
+    #: An order that could not be brought to the broker for so long is rejected.
+    broker_send_within_s: float = Field(default=60.0, gt=0, le=3600)
+
     @field_validator("broker_credentials_keys")
     @classmethod
     def are_keys(cls, value: SecretStr) -> SecretStr:

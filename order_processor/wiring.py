@@ -12,7 +12,9 @@ from redis.asyncio import Redis
 from sqlalchemy import Engine
 
 from order_processor.brokers.connections import Connections
+from order_processor.brokers.floor import Floor
 from order_processor.brokers.make import broker_maker
+from order_processor.brokers.session import SessionTerms
 from order_processor.risk.rules import RuleBook
 from order_processor.settings import OrderProcessorSettings
 from order_processor.shards.acknowledgements import Acknowledgements
@@ -66,9 +68,10 @@ async def wire(
         courier = Courier(engine, redis, settings.order_shards, settings.order_transfer_retry_s)
         verification = Verification(BooksReader(engine), ChecksTable(engine))
         stack.push_async_callback(verification.close)
+        vault = Vault(parse_keys(settings.broker_credentials_keys.get_secret_value()))
         connections = Connections(
             engine,
-            Vault(parse_keys(settings.broker_credentials_keys.get_secret_value())),
+            vault,
             broker_maker(settings),
             settings.broker_verify_timeout_s,
         )
@@ -77,7 +80,9 @@ async def wire(
         stack.callback(sessions.close)
         rules = RuleBook(engine, settings.order_risk_refresh_s)
         stack.callback(rules.close)
-        seats = _seats(settings, engine, redis, feed, acknowledgements, sessions, rules, wall)
+        seats = _seats(
+            settings, engine, redis, feed, acknowledgements, sessions, rules, wall, vault
+        )
         tasks = [
             asyncio.create_task(feed.run(), name="tape"),
             asyncio.create_task(acknowledgements.run(), name="acknowledgements"),
@@ -104,6 +109,7 @@ def _seats(
     sessions: Sessions,
     rules: RuleBook,
     wall: WallClock,
+    vault: Vault,
 ) -> list[ShardSeat]:
     # Of this process alone, also when its id comes again: a lease is never taken for its own.
     name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
@@ -126,6 +132,7 @@ def _seats(
                 rules=rules,
                 poisoned=poisoned,
                 stopping=stopping,
+                floor=_floor(settings, shard, engine, redis, vault),
             )
 
         return ShardSeat(
@@ -138,6 +145,21 @@ def _seats(
         )
 
     return [seat(shard) for shard in range(settings.order_shards)]
+
+
+def _floor(
+    settings: OrderProcessorSettings, shard: int, engine: Engine, redis: Redis, vault: Vault
+) -> Floor | None:
+    if not settings.live_trading:
+        return None
+    terms = SessionTerms(
+        reconnect_s=settings.broker_reconnect_s,
+        reconnects=settings.broker_reconnects,
+        ask_s=settings.broker_ask_s,
+        send_within_s=settings.broker_send_within_s,
+    )
+    make = broker_maker(settings)
+    return Floor(shard, settings.order_shards, engine, redis, vault, make, terms)
 
 
 async def _drain(

@@ -22,6 +22,16 @@ class BrokerKeys(Input):
         return value
 
 
+class BrokerDifferenceView(View):
+    #: `cash`, `position`, `unknown_order`, `filled_after_end`, `works_after_end`, `contradiction`.
+    kind: str
+    #: A symbol or a client order id; empty for cash.
+    subject: str
+    ours: str
+    theirs: str
+    seen_at: UtcTime
+
+
 class BrokerConnectionView(View):
     account_id: UUID
     broker: Literal["alpaca"]
@@ -31,3 +41,9 @@ class BrokerConnectionView(View):
     connected: bool
     connected_at: UtcTime
     disconnected_at: UtcTime | None
+    #: `connecting`, `ready`, `away` (it is tried again) or `stopped` (a person must act).
+    state: Literal["connecting", "ready", "away", "stopped"]
+    state_reason: str | None
+    state_at: UtcTime | None
+    #: What the books and the broker don't agree on, the newest 100.
+    differences: list[BrokerDifferenceView]

@@ -34,6 +34,14 @@ class Credentials(msgspec.Struct, frozen=True):
 MakeBroker = Callable[[BrokerName, Credentials], Broker]
 
 
+class BrokerDifference(msgspec.Struct, frozen=True):
+    kind: str
+    subject: str
+    ours: str
+    theirs: str
+    seen_at: datetime
+
+
 class BrokerConnection(msgspec.Struct, frozen=True):
     account_id: UUID
     broker: BrokerName
@@ -41,16 +49,21 @@ class BrokerConnection(msgspec.Struct, frozen=True):
     connected: bool
     connected_at: datetime
     disconnected_at: datetime | None
-
-
-class StoredCredentials(msgspec.Struct, frozen=True):
-    broker: BrokerName
-    sealed: str
+    #: Of its session: `connecting`, `ready`, `away` (it is tried again) or `stopped` (a person
+    #: must act), why, and since when.
+    state: str
+    state_reason: str | None
+    state_at: datetime | None
+    differences: tuple[BrokerDifference, ...] = ()
 
 
 _COLUMNS = (
     "account_id, broker, account_number, credentials IS NOT NULL AS connected, connected_at,"
-    " disconnected_at"
+    " disconnected_at, state, state_reason, state_at"
+)
+_DIFFERENCES = text(
+    "SELECT kind, subject, ours, theirs, seen_at FROM broker_differences"
+    " WHERE account_id = :account_id AND gone_at IS NULL ORDER BY seen_at DESC LIMIT 100"
 )
 _SEE = text(f"SELECT {_COLUMNS} FROM broker_connections WHERE account_id = :account_id")  # noqa: S608
 #: Nothing, when the account's books are those of another account at a broker.
@@ -61,7 +74,8 @@ _CONNECT = text(
     VALUES (:account_id, :broker, :account_number, :credentials, now(), :connected_by)
     ON CONFLICT (account_id) DO UPDATE
        SET credentials = excluded.credentials, connected_at = excluded.connected_at,
-           connected_by = excluded.connected_by, disconnected_at = NULL
+           connected_by = excluded.connected_by, disconnected_at = NULL,
+           state = 'connecting', state_reason = NULL, state_at = now()
      WHERE b.broker = excluded.broker AND b.account_number = excluded.account_number
     RETURNING {_COLUMNS}
     """  # noqa: S608 - constants of this file
@@ -148,7 +162,11 @@ class Connections:
     def see(self, account_id: UUID) -> BrokerConnection | None:
         with self._engine.connect() as connection:
             row = connection.execute(_SEE, {"account_id": account_id}).one_or_none()
-        return None if row is None else BrokerConnection(*row)
+            if row is None:
+                return None
+            found = connection.execute(_DIFFERENCES, {"account_id": account_id})
+            differences = tuple(BrokerDifference(*each) for each in found)
+        return msgspec.structs.replace(BrokerConnection(*row), differences=differences)
 
     def disconnect(self, account_id: UUID) -> bool:
         """Erase the credentials; whether there were any."""

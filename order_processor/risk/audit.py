@@ -13,6 +13,8 @@ from shared.models.orders import (
     CancelOrders,
     ClosePositions,
     Command,
+    CompareBroker,
+    HearBroker,
     OpenBooks,
     OrderReply,
     OrdersReply,
@@ -79,8 +81,9 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def record_of(command: Command, reply: Reply) -> AuditRecord | None:
-    """None for commands that are no one's act: opening the books, and looking at them."""
-    if isinstance(command, OpenBooks | SeeRisk):
+    """None for commands that are no one's act: opening the books, looking at them, and a broker's
+    words."""
+    if isinstance(command, OpenBooks | SeeRisk | HearBroker | CompareBroker):
         return None
     origin = getattr(command, "origin", None)
     return AuditRecord(

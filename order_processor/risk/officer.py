@@ -37,7 +37,7 @@ from shared.models.risk import (
 )
 from shared.trading.amounts import shown
 from shared.trading.books import Books
-from shared.trading.changes import Change
+from shared.trading.changes import LiveChange
 from shared.trading.risk import Bound
 from shared.trading.terms import Instrument, Refused
 
@@ -51,7 +51,7 @@ _URGENT: frozenset[RiskEventKind] = frozenset(
 #: Not an answer to anybody's command.
 _BY_ITSELF: frozenset[RiskEventKind] = frozenset({"loss_limit_latched", "platform_halted"})
 
-Record = Callable[[BooksKey, Books, Change], None]
+Record = Callable[[BooksKey, Books, LiveChange], None]
 
 
 class RiskOfficer:
@@ -248,8 +248,9 @@ class RiskOfficer:
         flatten: bool,
     ) -> None:
         """Cancel all orders, close the positions if asked to, pause the strategies."""
-        at = self._market.now()
-        cancelled = books.cancel_all(None, at)
+        at = self._market.now(books.mode)
+        live = books.mode == "live"
+        cancelled = books.want_cancel(None, None) if live else books.cancel_all(None, at)
         for each in cancelled:
             self._record(key, books, each)
         closing = 0

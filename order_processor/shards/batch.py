@@ -24,7 +24,16 @@ from shared.models.risk import RiskChanged
 from shared.models.topics import AccountTopicKind, account_topic
 from shared.trading.amounts import ZERO
 from shared.trading.books import Books
-from shared.trading.changes import CashEntered, Change, OrderFilled, StopMoved, WorkingOrder
+from shared.trading.changes import (
+    BrokerCompared,
+    BrokerNoted,
+    CashEntered,
+    Difference,
+    LiveChange,
+    OrderFilled,
+    StopMoved,
+    WorkingOrder,
+)
 from shared.trading.events import executed, position_of, updated
 from shared.trading.lots import Lot, LotChanges, LotClosing
 from shared.trading.orders import Transition
@@ -67,6 +76,22 @@ class LotClosingRecord(LotClosing, frozen=True, kw_only=True):
 class LedgerRecord(LedgerEntry, frozen=True, kw_only=True):
     account_id: UUID
     mode: Mode
+
+
+class BrokerOrderRecord(msgspec.Struct, frozen=True):
+    order_id: OrderId
+    account_id: UUID
+    broker_order_id: str | None
+    cancel_wanted: bool
+
+
+class ComparedRecord(msgspec.Struct, frozen=True):
+    account_id: UUID
+    compared: BrokerCompared
+
+
+class DifferenceRecord(Difference, frozen=True, kw_only=True):
+    account_id: UUID
 
 
 class EventRecord(msgspec.Struct, frozen=True):
@@ -119,15 +144,24 @@ class Batch:
         self.frames: list[Frame] = []
         self.answers: list[Answer] = []
         self.risk = RiskBatch()
+        self.broker_orders: dict[OrderId, BrokerOrderRecord] = {}
+        self.compared: list[ComparedRecord] = []
         #: Commands whose cursor this batch moves.
         self.commands = 0
 
     @property
     def writes(self) -> bool:
         """Whether the books or the command cursor change: else only the tape has moved on."""
-        return bool(self.commands or self.ledger or self.opened or self.changed or self.risk)
+        return bool(
+            self.commands
+            or self.ledger
+            or self.opened
+            or self.changed
+            or self.risk
+            or self.broker_orders
+        )
 
-    def record(self, books: Books, change: Change, tape_id: str) -> None:
+    def record(self, books: Books, change: LiveChange, tape_id: str) -> None:
         account = AccountId(books.account.id)
         if isinstance(change, CashEntered):
             self._enter(account, books.mode, change.entry)
@@ -136,7 +170,15 @@ class Batch:
             )
             self.tell(account, books.mode, "cash", moved)
             return
+        if isinstance(change, BrokerCompared):
+            self.compared.append(ComparedRecord(account, change))
+            return
         order = change.order
+        if isinstance(change, BrokerNoted):
+            self.broker_orders[order.id] = BrokerOrderRecord(
+                order.id, account, change.broker_order_id, change.cancel_wanted
+            )
+            return
         if isinstance(change, StopMoved):
             self._keep_moved(order)
             return

@@ -35,6 +35,7 @@ class Committer:
         stored: Cursors,
         published: int,
         wake: Callable[[], None],
+        committed: Callable[[Batch], None],
     ) -> None:
         self._shard = shard
         self._lease = lease
@@ -42,6 +43,8 @@ class Committer:
         self._redis = redis
         self._equity = equity
         self._wake = wake
+        #: Told of each batch when it is durable.
+        self._committed = committed
         self._task: asyncio.Task[None] | None = None
         #: The shard's row as it was committed last, and when.
         self.stored = stored
@@ -88,6 +91,7 @@ class Committer:
         # Durable. From here on a crash loses answers and frames, which are asked for again.
         self.stored = sealed.cursors
         self.committed_at = monotonic()
+        self._committed(batch)
         took_s = perf_counter() - began
         COMMIT_SECONDS.observe(took_s)
         SHARD_SECONDS.labels(self._shard, "commit").inc(took_s)

@@ -29,6 +29,8 @@ from shared.models.orders import (
     CancelOrders,
     ClosePositions,
     Command,
+    CompareBroker,
+    HearBroker,
     NotClosed,
     OpenBooks,
     Order,
@@ -40,12 +42,21 @@ from shared.models.orders import (
     SubmitOrder,
 )
 from shared.trading.books import Books
-from shared.trading.changes import Change, order_id_of
+from shared.trading.changes import (
+    BrokerCompared,
+    BrokerNoted,
+    Change,
+    Difference,
+    LiveChange,
+    OrderChanged,
+    order_id_of,
+)
 from shared.trading.classes import leg_ids
 from shared.trading.drafts import closing_id
+from shared.trading.live import ended_difference
 from shared.trading.terms import Instrument, Refused
 
-Outcome = tuple[Reply, Sequence[Change]]
+Outcome = tuple[Reply, Sequence[LiveChange]]
 
 
 class Counter:
@@ -77,15 +88,22 @@ class Counter:
             case CancelOrder():
                 return self._cancel(books, command)
             case CancelOrders():
-                ended = books.cancel_all(command.symbol, self._market.now())
-                orders = [each.order for each in ended]
-                return OrdersReply(request_id=command.request_id, orders=orders), ended
+                return self._cancel_all(books, command)
             case ClosePositions():
                 return self._close(books, command, tape_id)
             case ProtectPosition():
                 return self._protect(books, command, tape_id)
             case MoveCash():
                 return self._move_cash(books, command)
+            case HearBroker():
+                return BooksReply(request_id=command.request_id, cash=books.cash), self._hear(
+                    books, command
+                )
+            case CompareBroker():
+                compared = books.compare(
+                    command.account, command.positions, self._market.now(books.mode)
+                )
+                return BooksReply(request_id=command.request_id, cash=books.cash), compared
 
     # --- one order ---------------------------------------------------------------------------
 
@@ -106,7 +124,7 @@ class Counter:
             command,
             instrument,
             self._market.price_of(command.symbol),
-            self._market.now(),
+            self._market.now(books.mode),
             tape_id,
             self._session_close(instrument) if day and instrument is not None else None,
             time_known=self._market.time_ns != 0,
@@ -136,7 +154,7 @@ class Counter:
             command,
             self._instrument(old.symbol),
             self._market.price_of(old.symbol),
-            self._market.now(),
+            self._market.now(books.mode),
             tape_id,
         )
         if isinstance(changes, Refused):
@@ -147,10 +165,38 @@ class Counter:
         order = self._find(command, command.order_id)
         if order is None:
             return refusal(command, NO_ORDER), ()
-        cancelled = books.cancel(command.order_id, self._market.now())
+        cancelled: Sequence[OrderChanged | BrokerNoted]
+        if books.mode == "live":
+            cancelled = books.want_cancel(None, command.order_id)
+        else:
+            cancelled = books.cancel(command.order_id, self._market.now(books.mode))
         if not cancelled:
             return refusal(command, not_working(order)), ()
         return OrderReply(request_id=command.request_id, order=cancelled[0].order), cancelled
+
+    def _cancel_all(self, books: Books, command: CancelOrders) -> Outcome:
+        ended: Sequence[OrderChanged | BrokerNoted]
+        if books.mode == "live":
+            ended = books.want_cancel(command.symbol, None)
+        else:
+            ended = books.cancel_all(command.symbol, self._market.now(books.mode))
+        orders = [each.order for each in ended]
+        return OrdersReply(request_id=command.request_id, orders=orders), ended
+
+    # --- the broker --------------------------------------------------------------------------
+
+    def _hear(self, books: Books, command: HearBroker) -> Sequence[LiveChange]:
+        said = command.update.order
+        order = self._find(command, _id_of(command, said.client_order_id))
+        if order is None:
+            name = said.client_order_id
+            theirs = f"{said.side} {said.symbol}, {said.status}"
+            return [BrokerCompared((Difference("unknown_order", name, "none", theirs),))]
+        if order.id in books.working:
+            heard = books.hear(order.id, command.update, self._market.now(books.mode))
+            return [BrokerCompared((heard,))] if isinstance(heard, Difference) else heard
+        difference = ended_difference(order, command.update)
+        return [] if difference is None else [BrokerCompared((difference,))]
 
     # --- positions ---------------------------------------------------------------------------
 
@@ -176,7 +222,7 @@ class Counter:
                 command,
                 self._instrument(symbol),
                 self._market.price_of(symbol),
-                self._market.now(),
+                self._market.now(books.mode),
                 tape_id,
             )
             if isinstance(closed, Refused):
@@ -204,7 +250,7 @@ class Counter:
             command,
             self._instrument(command.symbol),
             self._market.price_of(command.symbol),
-            self._market.now(),
+            self._market.now(books.mode),
             tape_id,
         )
         if isinstance(changes, Refused):
@@ -238,7 +284,7 @@ class Counter:
         missing = self._missing_end(command)
         if missing is not None:
             return refusal(command, missing), ()
-        entered = books.move_cash(command, self._market.now())
+        entered = books.move_cash(command, self._market.now(books.mode))
         if isinstance(entered, Refused):
             return refusal(command, entered), ()
         return CashReply(request_id=command.request_id, entry=entered.entry), [entered]

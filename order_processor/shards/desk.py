@@ -9,6 +9,7 @@ from decimal import Decimal
 from time import monotonic
 from uuid import UUID
 
+from order_processor.brokers.gate import LinkOf, live_fault, nobody
 from order_processor.errors import UnappliableError
 from order_processor.metrics import FILLS
 from order_processor.risk.audit import record_of
@@ -40,7 +41,9 @@ from shared.models.orders import (
     CancelOrder,
     ClosePositions,
     Command,
+    CompareBroker,
     EquityMarked,
+    HearBroker,
     Order,
     ProtectPosition,
     ReplaceOrder,
@@ -51,7 +54,13 @@ from shared.models.risk import EngageKillSwitch, RiskCommand
 from shared.redis.keys import shard_of
 from shared.redis.streams import position
 from shared.trading.books import Books
-from shared.trading.changes import CashEntered, Change, OrderFilled, order_id_of
+from shared.trading.changes import (
+    BrokerCompared,
+    CashEntered,
+    LiveChange,
+    OrderFilled,
+    order_id_of,
+)
 from shared.trading.classes import leg_ids
 from shared.trading.drafts import closing_id
 from shared.trading.terms import Instrument, Limits, Refused
@@ -74,8 +83,10 @@ class Desk:
         wall: WallClock,
         limits: Limits,
         sessions: Sessions,
+        link_of: LinkOf = nobody,
     ) -> None:
         self.shard = shard
+        self._link_of = link_of
         self._shards = shards
         self._limits = limits
         self._sessions = sessions
@@ -263,6 +274,9 @@ class Desk:
                 return [order_id_of(account_id, mode, each) for each in ids], [command.symbol]
             case CancelOrder():
                 return [command.order_id], []
+            case HearBroker():
+                name = command.update.order.client_order_id
+                return [order_id_of(account_id, mode, name)], []
             case ReplaceOrder():
                 old = self._find(command, command.order_id)
                 unknown.again |= old is None
@@ -341,8 +355,11 @@ class Desk:
         books = self._books.get(key)
         if books is None:
             return refusal(command, Refused("not_found", "There is no such account."))
-        for change in books.open(self._market.now()):
-            self._record(key, books, change)
+        fault = self._live_fault(command, books)
+        if fault is not None:
+            return refusal(command, fault)
+        for opened in books.open(self._market.now()):
+            self._record(key, books, opened)
         if isinstance(command, RiskCommand):
             return self.risk.serve(key, books, command)
         reply, changes = self._counter.serve(books, command, self._market_entry)
@@ -352,10 +369,6 @@ class Desk:
 
     def _foreign(self, command: Command) -> Refused | None:
         """Why the command can't be looked at here at all."""
-        if command.mode != "paper":
-            return Refused(
-                "mode_not_available", "Only paper trading is available.", "paper", command.mode
-            )
         owner = shard_of(command.account_id, self._shards)
         if owner != self.shard:
             return Refused(
@@ -365,6 +378,19 @@ class Desk:
                 str(self.shard),
             )
         return None
+
+    def _live_fault(self, command: Command, books: Books) -> Refused | None:
+        if command.mode == "paper":
+            if isinstance(command, HearBroker | CompareBroker):
+                return Refused("mode_not_available", "Paper books have no broker.")
+            return None
+        if isinstance(command, SubmitOrder):
+            name = command.client_order_id
+            if self._find(command, order_id_of(command.account_id, command.mode, name)):
+                return None  # it came again: it gets its first answer
+        link = self._link_of(command.account_id)
+        paced = self._market.time_ns is not None
+        return live_fault(command, link, books_open=books.is_open, market_live=not paced)
 
     def _find(self, command: Command, order_id: OrderId) -> Order | None:
         """The order in memory; None when it isn't, or is of another account or mode."""
@@ -392,13 +418,20 @@ class Desk:
         self._terms_read[stored.account.id] = monotonic()
         self._topic_seqs.update(stored.topic_seqs)
         for symbol in {working.order.symbol for working in books.working.values()}:
-            self._market.watch(key, books, symbol)
+            self._watch(key, books, symbol)
         for holding in books.holdings.values():
             if holding.qty:
                 self._holders.setdefault(holding.symbol, set()).add(key)
 
-    def _record(self, key: BooksKey, books: Books, change: Change) -> None:
+    def _watch(self, key: BooksKey, books: Books, symbol: Symbol) -> None:
+        """Live orders are their broker's to fill and to end."""
+        if books.mode == "paper":
+            self._market.watch(key, books, symbol)
+
+    def _record(self, key: BooksKey, books: Books, change: LiveChange) -> None:
         self.batch.record(books, change, self._market_entry)
+        if isinstance(change, BrokerCompared):
+            return
         if isinstance(change, CashEntered):
             self.filled.add(key)
             if change.entry.client_entry_id is not None:
@@ -407,7 +440,7 @@ class Desk:
         order = change.order
         if order.id not in books.working:
             self._ended[order.id] = order
-        self._market.watch(key, books, order.symbol)
+        self._watch(key, books, order.symbol)
         if isinstance(change, OrderFilled):
             FILLS.inc()
             self.filled.add(key)

@@ -8,7 +8,7 @@ from operator import itemgetter
 from order_processor.shards.clock import WallClock, moment, nanoseconds
 from order_processor.shards.feed import Prints
 from order_processor.shards.state import BooksKey, LastPrice
-from shared.models.identifiers import Symbol
+from shared.models.identifiers import Mode, Symbol
 from shared.models.market import TimeMark, Trades
 from shared.trading.amounts import measured, measured_size
 from shared.trading.books import Books
@@ -43,8 +43,9 @@ class Market:
 
     # --- time and prices ---------------------------------------------------------------------
 
-    def now(self) -> datetime:
-        return moment(self.time_ns) if self.time_ns else self._wall()
+    def now(self, mode: Mode = "paper") -> datetime:
+        """Live books know no time but the wall clock's, whatever runs on the tape."""
+        return moment(self.time_ns) if self.time_ns and mode == "paper" else self._wall()
 
     def price_of(self, symbol: Symbol) -> Decimal | None:
         last = self.last_prices.get(symbol)

@@ -13,11 +13,14 @@ from time import monotonic, perf_counter
 import structlog
 from redis.asyncio import Redis
 
+from order_processor.brokers.floor import Floor
+from order_processor.brokers.gate import nobody
 from order_processor.errors import LeaseLostError, UnappliableError
 from order_processor.metrics import SHARD_SECONDS
 from order_processor.risk.rules import RuleBook
 from order_processor.settings import OrderProcessorSettings
 from order_processor.shards.acknowledgements import Acknowledgements, participant
+from order_processor.shards.batch import Batch
 from order_processor.shards.clock import WallClock
 from order_processor.shards.committer import Committer
 from order_processor.shards.consumer import CommandEntry, CommandReader
@@ -67,6 +70,7 @@ class ShardOwner:
         rules: RuleBook,
         poisoned: set[str],
         stopping: asyncio.Event,
+        floor: Floor | None,
     ) -> None:
         self._shard = shard
         self._lease = lease
@@ -80,6 +84,8 @@ class ShardOwner:
         self._rules = rules
         self._poisoned = poisoned
         self._stopping = stopping
+        #: None while live trading is off.
+        self._floor = floor
         self._wake = asyncio.Event()
         self._inbox = Inbox(self._wake)
         self._commands = CommandReader(redis, shard, self._wake, settings.order_batch_commands)
@@ -97,6 +103,8 @@ class ShardOwner:
             self._start(tasks, self._keep_lease())
             await self._recover()
             self._start(tasks, self._commands.run(self._desk.command_cursor))
+            if self._floor is not None:
+                self._start(tasks, self._floor.run())
             try:
                 await self._catch_up()
                 while not self._stopping.is_set():
@@ -145,7 +153,10 @@ class ShardOwner:
             wall=self._wall,
             limits=Limits(reserve_buffer_bps=self._settings.order_reserve_buffer_bps),
             sessions=self._sessions,
+            link_of=nobody if self._floor is None else self._floor.session,
         )
+        if self._floor is not None:
+            self._floor.recover(stored.books)
         self._committer = Committer(
             self._shard,
             self._lease,
@@ -155,6 +166,7 @@ class ShardOwner:
             stored.cursors,
             await self._publish_leftovers(stored.cursors.published_seq),
             self._wake.set,
+            self._committed,
         )
         await tape.join(self._redis, participant(self._shard), "market")
         log.info(
@@ -164,6 +176,10 @@ class ShardOwner:
             command=stored.cursors.command,
             tape=stored.cursors.tape,
         )
+
+    def _committed(self, batch: Batch) -> None:
+        if self._floor is not None:
+            self._floor.committed(batch)
 
     async def _publish_leftovers(self, published: int) -> int:
         """Events that were committed and perhaps not published, because their owner died; the

@@ -215,8 +215,9 @@ _WORKING_ORDERS = text(
     f"""
     SELECT o.*, i.tick_size, i.lot_size,
            (SELECT max(t.seq) FROM order_transitions t WHERE t.order_id = o.id) AS steps,
-           e.executions, e.value, e.fees
+           e.executions, e.value, e.fees, b.broker_order_id, b.cancel_wanted
       FROM orders o JOIN instruments i ON i.symbol = o.symbol
+      LEFT JOIN broker_orders b ON b.order_id = o.id
       CROSS JOIN LATERAL (
           SELECT count(*) AS executions, coalesce(sum(qty * price), 0) AS value,
                  coalesce(sum(fee), 0) AS fees
@@ -323,6 +324,8 @@ def _working(row: Row[Any], last_prices: dict[Symbol, LastPrice]) -> tuple[Worki
         value=plain(row.value),
         fees=plain(row.fees),
         commission=plain(row.commission),
+        broker_order_id=row.broker_order_id,
+        cancel_wanted=bool(row.cancel_wanted),
     )
     return working, fresh
 

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Connection, text
 from sqlalchemy.sql.elements import TextClause
 
+from order_processor.brokers.differences import write_compared
 from order_processor.errors import CursorMovedError
 from order_processor.risk.repository import write_risk
 from order_processor.shards.batch import Batch, MarkRecord
@@ -93,6 +94,12 @@ _AUDIT = _insert(
     "account_id, mode, actor, ip, user_agent, request_id, command, order_id, client_order_id,"
     " symbol, detail, outcome, code, limit_value, observed, level",
 )
+_BROKER_ORDERS = _insert(
+    "broker_orders",
+    "order_id, account_id, broker_order_id, cancel_wanted",
+    "ON CONFLICT (order_id) DO UPDATE SET broker_order_id = excluded.broker_order_id,"
+    " cancel_wanted = excluded.cancel_wanted",
+)
 _FORGET_PRICES = "DELETE FROM order_shard_marks WHERE shard = :shard"
 _PRICES = """
     INSERT INTO order_shard_marks (shard, symbol, price, at, tape_id)
@@ -135,6 +142,7 @@ def write(
         "lot_closings": (_LOT_CLOSINGS, batch.lot_closings),
         "ledger_entries": (_LEDGER, batch.ledger),
         "events": (_EVENTS, batch.events),
+        "broker_orders": (_BROKER_ORDERS, list(batch.broker_orders.values())),
         "prices": (_PRICES, prices),
         "order_audit": (_AUDIT, batch.risk.audit),
     }
@@ -144,6 +152,8 @@ def write(
     documents = {name: encode(rows).decode() for name, (_, rows) in parts.items() if rows}
     if batch.risk:
         write_risk(connection, shard, batch.risk)
+    for each in batch.compared:
+        write_compared(connection, each)
     moved = connection.execute(
         _together((*statements, _CURSORS)),
         {

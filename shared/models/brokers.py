@@ -72,3 +72,5 @@ class BrokerUpdate(msgspec.Struct, frozen=True, kw_only=True):
     execution_id: str | None = None
     qty: Decimal | None = None
     price: Decimal | None = None
+    #: It was among the broker's open orders when these were asked for.
+    listed: bool = False

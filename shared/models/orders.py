@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from shared.models.base import Message
+from shared.models.brokers import BrokerAccount, BrokerPosition, BrokerUpdate
 from shared.models.cash import CashMoved, CashReply, MoveCash
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.risk import Origin, RiskCommand, RiskReply
@@ -196,6 +197,28 @@ class OpenBooks(Message, frozen=True, tag="open_books"):
     mode: Mode
 
 
+class HearBroker(Message, frozen=True, tag="hear_broker"):
+    """What the broker says of one order of a live account. Hearing it again changes nothing."""
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    update: BrokerUpdate
+
+
+class CompareBroker(Message, frozen=True, tag="compare_broker"):
+    """What a live account has at its broker, when all before it has been said. The first one opens
+    the books; later ones change nothing but the list of differences."""
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    account: BrokerAccount
+    positions: tuple[BrokerPosition, ...]
+
+
 BooksCommand = (
     SubmitOrder
     | CancelOrder
@@ -205,6 +228,8 @@ BooksCommand = (
     | ProtectPosition
     | MoveCash
     | OpenBooks
+    | HearBroker
+    | CompareBroker
 )
 Command = BooksCommand | RiskCommand
 

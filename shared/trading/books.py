@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
+from shared.models.brokers import BrokerAccount, BrokerPosition, BrokerUpdate
 from shared.models.cash import MoveCash
 from shared.models.identifiers import Mode, OrderId, Symbol
 from shared.models.orders import (
@@ -22,7 +23,16 @@ from shared.models.orders import (
 from shared.models.risk import RiskState
 from shared.trading.amounts import ZERO, exactly
 from shared.trading.cash import fault_of_entry
-from shared.trading.changes import CashEntered, Change, OrderChanged, WorkingOrder
+from shared.trading.changes import (
+    BrokerCompared,
+    BrokerNoted,
+    CashEntered,
+    Change,
+    Difference,
+    LiveChange,
+    OrderChanged,
+    WorkingOrder,
+)
 from shared.trading.checks import fault_of, obstacle_to, reserve_for
 from shared.trading.classes import Part, class_fault, exits_fault, of_leg, parts_of
 from shared.trading.commissions import Turnover
@@ -30,6 +40,7 @@ from shared.trading.drafts import closing, new_order, revision, successor
 from shared.trading.groups import Groups
 from shared.trading.ledger import Ledger
 from shared.trading.lifecycle import Lifecycle
+from shared.trading.live import LiveMarket, differences_of
 from shared.trading.lots import Lot, Lots
 from shared.trading.matching import Reach
 from shared.trading.notional import sized
@@ -100,6 +111,7 @@ class Books:
             self._groups,
             Turnover(state.month, state.month_value),
         )
+        self._live = LiveMarket(self._lifecycle, self._settlement)
         self.risk = RiskGuard(self._orders, self._settlement, state.risk, price_of)
         # Entries first, whose exits work for what they have filled.
         for working, _ in sorted(state.working, key=lambda each: is_exit(each[0].order)):
@@ -161,10 +173,10 @@ class Books:
 
     @exactly
     def open(self, at: datetime) -> list[Change]:
-        """The first deposit, when it is missing."""
-        if self.is_open:
+        """The first deposit, when it is missing. Live books open when the broker tells its cash."""
+        if self.is_open or self.mode == "live":
             return []
-        capital = self.account.paper_capital if self.mode == "paper" else ZERO
+        capital = self.account.paper_capital
         return [CashEntered(self._settlement.ledger.enter("deposit", capital, at))]
 
     @exactly
@@ -446,6 +458,7 @@ class Books:
             at,
             held=held,
             withheld=withheld,
+            live=self.mode == "live",
         )
 
     @exactly
@@ -458,6 +471,36 @@ class Books:
     def cancel_all(self, symbol: Symbol | None, at: datetime) -> list[OrderChanged]:
         """All working orders, or those in one symbol, in order of submission."""
         return self._cancel_each(self._orders.working_in(symbol), at)
+
+    # --- the broker, of live books -----------------------------------------------------------
+
+    def want_cancel(self, symbol: Symbol | None, order_id: OrderId | None) -> list[BrokerNoted]:
+        """Of one order, or of all, or of those in one symbol: they end when the broker says so."""
+        return [
+            self._live.want_cancel(each)
+            for each in self._orders.working_in(symbol)
+            if order_id is None or each.order.id == order_id
+        ]
+
+    @exactly
+    def hear(
+        self, order_id: OrderId, update: BrokerUpdate, at: datetime
+    ) -> list[LiveChange] | Difference:
+        """Of a working order."""
+        return self._live.hear(self._orders.by_id[order_id], update, at)
+
+    @exactly
+    def compare(
+        self, account: BrokerAccount, positions: tuple[BrokerPosition, ...], at: datetime
+    ) -> list[LiveChange]:
+        """With what the broker has; the first time, its cash is the first deposit."""
+        changes: list[LiveChange] = []
+        if not self.is_open:
+            entry = self._settlement.ledger.enter("deposit", account.cash, at)
+            changes.append(CashEntered(entry))
+        held = {symbol: each.qty for symbol, each in self.holdings.items()}
+        differences = differences_of(self.cash, held, account, positions)
+        return [*changes, BrokerCompared(differences, whole=True)]
 
     def _cancel_each(self, orders: Sequence[WorkingOrder], at: datetime) -> list[OrderChanged]:
         changes: list[OrderChanged] = []

@@ -51,6 +51,9 @@ class WorkingOrder(msgspec.Struct):
     value: Decimal = ZERO
     fees: Decimal = ZERO
     commission: Decimal = ZERO
+    #: Of a live order: the broker's id of it once it is known, and whether it is to end.
+    broker_order_id: str | None = None
+    cancel_wanted: bool = False
 
     @property
     def open_qty(self) -> Decimal:
@@ -98,4 +101,31 @@ class StopMoved(msgspec.Struct, frozen=True):
     order: Order
 
 
+class BrokerNoted(msgspec.Struct, frozen=True):
+    """What the broker and we have to do with a live order. Its status has not changed."""
+
+    order: Order
+    broker_order_id: str | None
+    cancel_wanted: bool
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """Between the books and what the broker says. It is for a person: the books stay."""
+
+    #: `cash`, `position`, `unknown_order`, `filled_after_end`, `works_after_end`, `contradiction`.
+    kind: str
+    #: A symbol or a client order id; empty for cash.
+    subject: str
+    ours: str
+    theirs: str
+
+
+class BrokerCompared(msgspec.Struct, frozen=True):
+    differences: tuple[Difference, ...]
+    #: Cash and all positions were compared: what is not among the differences agrees.
+    whole: bool = False
+
+
 Change = CashEntered | OrderChanged | OrderFilled | StopMoved
+#: What can happen to live books.
+LiveChange = Change | BrokerNoted | BrokerCompared

@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from shared.models.orders import Order
-from shared.trading.amounts import ZERO
+from shared.trading.amounts import ZERO, rounded
 from shared.trading.changes import OrderChanged, WorkingOrder
 from shared.trading.orders import Transition, Trigger, transition
 from shared.trading.paper_terms import PaperTerms
@@ -32,8 +32,10 @@ class Lifecycle:
         *,
         held: bool = False,
         withheld: Decimal = ZERO,
+        live: bool = False,
     ) -> OrderChanged:
-        """Accepted and working, or held, or rejected because of `obstacle`."""
+        """Accepted and working, or held, or rejected because of `obstacle`. A live one is new
+        until its broker has accepted it."""
         working = WorkingOrder(
             order=new,
             tick=instrument.tick_size,
@@ -47,10 +49,28 @@ class Lifecycle:
         born = Transition(new.id, 1, None, "new", None, at)
         if obstacle is not None:
             taken = step(working, "reject", at, obstacle)
+        elif live:
+            self._orders.start(working, fresh=True)
+            return OrderChanged(working.order, (born,), self._settlement.cash, working)
         else:
             taken = step(working, "hold" if held else "accept", at)
             self._orders.start(working, fresh=True)
         return OrderChanged(working.order, (born, taken), self._settlement.cash, working)
+
+    def take_on(
+        self, working: WorkingOrder, qty: Decimal, price: Decimal, at: datetime
+    ) -> Transition:
+        """The order with what has filled of it: done, or at work for the rest. The caller has
+        added it to the order's value."""
+        order, filled_qty = working.order, working.order.filled_qty + qty
+        average = rounded(working.value / filled_qty) if order.filled_qty else price
+        after = msgspec.structs.replace(order, filled_qty=filled_qty, avg_fill_price=average)
+        if filled_qty == order.qty:
+            self._orders.stop(working)
+            working.order = after
+            return step(working, "fill", at)
+        self._orders.refit(working, after, working.withheld)
+        return step(working, "fill_part", at)
 
     def end(
         self, working: WorkingOrder, trigger: Trigger, at: datetime, why: Refused | None = None

@@ -180,7 +180,7 @@ class PaperMarket:
         working.value += value
         working.fees += fee
         working.commission = commission
-        taken = self._take_on(working, qty, price, at)
+        taken = self._lifecycle.take_on(working, qty, price, at)
         return OrderFilled(
             working.order,
             (taken,),
@@ -192,20 +192,6 @@ class PaperMarket:
             self._settlement.cash,
             commission,
         )
-
-    def _take_on(
-        self, working: WorkingOrder, qty: Decimal, price: Decimal, at: datetime
-    ) -> Transition:
-        """The order with what has filled of it: done, or at work for the rest."""
-        order, filled_qty = working.order, working.order.filled_qty + qty
-        average = rounded(working.value / filled_qty) if order.filled_qty else price
-        after = msgspec.structs.replace(order, filled_qty=filled_qty, avg_fill_price=average)
-        if filled_qty == order.qty:
-            self._orders.stop(working)
-            working.order = after
-            return step(working, "fill", at)
-        self._orders.refit(working, after, working.withheld)
-        return step(working, "fill_part", at)
 
     def expire(self, now: datetime) -> list[Change]:
         """End the DAY and GTD orders whose time has come by `now`."""

@@ -13,6 +13,10 @@ VIEW = {
     "connected": True,
     "connected_at": "2026-01-02T03:04:05Z",
     "disconnected_at": None,
+    "state": "ready",
+    "state_reason": None,
+    "state_at": None,
+    "differences": [],
 }
 
 

@@ -2,7 +2,11 @@
 
 from shared.database.tables.accounts import AccountRow
 from shared.database.tables.base import Base, utc_now
-from shared.database.tables.brokers import BrokerConnectionRow
+from shared.database.tables.brokers import (
+    BrokerConnectionRow,
+    BrokerDifferenceRow,
+    BrokerOrderRow,
+)
 from shared.database.tables.identity import SessionRow, UserRow
 from shared.database.tables.leases import LeaseRow
 from shared.database.tables.market_data import (
@@ -43,6 +47,8 @@ __all__ = [
     "Base",
     "BooksCheckRow",
     "BrokerConnectionRow",
+    "BrokerDifferenceRow",
+    "BrokerOrderRow",
     "CandleRow",
     "DeploymentRow",
     "ExecutionRow",

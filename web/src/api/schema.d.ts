@@ -1396,8 +1396,35 @@ export interface components {
              * Format: date-time
              */
             connected_at: string;
+            /** Differences */
+            differences: components["schemas"]["BrokerDifferenceView"][];
             /** Disconnected At */
             disconnected_at: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "connecting" | "ready" | "away" | "stopped";
+            /** State At */
+            state_at: string | null;
+            /** State Reason */
+            state_reason: string | null;
+        };
+        /** BrokerDifferenceView */
+        BrokerDifferenceView: {
+            /** Kind */
+            kind: string;
+            /** Ours */
+            ours: string;
+            /**
+             * Seen At
+             * Format: date-time
+             */
+            seen_at: string;
+            /** Subject */
+            subject: string;
+            /** Theirs */
+            theirs: string;
         };
         /** BrokerKeys */
         BrokerKeys: {

@@ -550,7 +550,42 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_broker_connections_account_id")
         ),
+        sa.Column("state", sa.Text(), server_default="connecting", nullable=False),
+        sa.Column("state_reason", sa.Text(), nullable=True),
+        sa.Column("state_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("account_id", name=op.f("pk_broker_connections")),
+    )
+    op.create_table(
+        "broker_differences",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("ours", sa.Text(), nullable=False),
+        sa.Column("theirs", sa.Text(), nullable=False),
+        sa.Column(
+            "seen_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("gone_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_broker_differences_account_id")
+        ),
+        sa.PrimaryKeyConstraint(
+            "account_id", "kind", "subject", name=op.f("pk_broker_differences")
+        ),
+    )
+    op.create_table(
+        "broker_orders",
+        sa.Column("order_id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("broker_order_id", sa.Text(), nullable=True),
+        sa.Column("cancel_wanted", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["order_id"], ["orders.id"], name=op.f("fk_broker_orders_order_id")
+        ),
+        sa.PrimaryKeyConstraint("order_id", name=op.f("pk_broker_orders")),
     )
     op.create_table(
         "strategy_positions",
@@ -644,6 +679,8 @@ def downgrade() -> None:
     op.drop_table("lot_closings")
     op.drop_table("lots")
     op.drop_table("strategy_positions")
+    op.drop_table("broker_orders")
+    op.drop_table("broker_differences")
     op.drop_table("broker_connections")
     op.drop_table("account_risk")
     op.drop_table("risk_platform")
