@@ -862,7 +862,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Files of trades */
+        /** Files of trades and quotes */
         get: operations["listMarketFiles"];
         put?: never;
         post?: never;
@@ -881,8 +881,8 @@ export interface paths {
         };
         get?: never;
         /**
-         * Upload a file of trades (admins)
-         * @description CSV, gzipped or not, with the columns timestamp, symbol, price and size. It is checked line by line before it is accepted. The same content again answers 200 and changes nothing.
+         * Upload a file of trades or quotes (admins)
+         * @description CSV, gzipped or not, with the columns timestamp, symbol, price and size of trades, or timestamp, symbol, bid, ask, bid_size and ask_size of quotes. It is checked line by line before it is accepted. The same content again answers 200 and changes nothing.
          */
         put: operations["uploadMarketFile"];
         post?: never;
@@ -2084,6 +2084,12 @@ export interface components {
              * Format: uuid
              */
             id: string;
+            /**
+             * Kind
+             * @example trades
+             * @enum {string}
+             */
+            kind: "trades" | "quotes";
             /**
              * Last At
              * Format: date-time

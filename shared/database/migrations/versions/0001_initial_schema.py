@@ -59,6 +59,7 @@ def upgrade() -> None:
         "market_files",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("sha256", sa.Text(), nullable=False),
         sa.Column("rows", sa.BigInteger(), nullable=False),
         sa.Column("symbols", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
