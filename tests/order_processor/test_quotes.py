@@ -126,7 +126,7 @@ def random_orders(account_id: AccountId, slices: list[Slice]) -> dict[int, list[
             side="buy" if not number else side,
             order_type="market" if not number else kind,
             time_in_force="ioc" if kind == "limit" and random.random() < 0.2 else "gtc",
-            qty=Decimal(20_000 if not number else random.randint(1, 400)),
+            qty=Decimal(20_000 if not number else random.randint(1, 120)),
             limit_price=around if number and kind == "limit" else None,
             stop_price=around if number and kind == "stop" else None,
             trail_price=Decimal("0.05") if number and kind == "trailing_stop" else None,
@@ -253,7 +253,7 @@ def test_a_thousand_orders_in_a_real_day_fill_on_paper_as_in_the_pure_path(
     on_paper.commit()
 
     terms = Terms(capital=CAPITAL, paper=TERMS)
-    account = Account(terms, [IBM.symbol], Calendars(calendar_folder).of("XNYS"))
+    account = Account(terms, [IBM.symbol], Calendars(calendar_folder).of("24/7"))
     pure = pure_fills(slices, orders, account)
     assert on_paper.fills == pure
     assert len(pure) > ORDERS / 2
