@@ -29,6 +29,8 @@ PROMISED = {
     "GET /accounts/{account_id}",
     "GET /accounts/{account_id}/paper-terms",
     "PATCH /accounts/{account_id}/paper-terms",
+    "GET /accounts/{account_id}/margin",
+    "PATCH /accounts/{account_id}/margin",
     "GET /accounts/{account_id}/portfolio",
     "POST /accounts/{account_id}/orders",
     "GET /accounts/{account_id}/orders",
