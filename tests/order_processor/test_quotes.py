@@ -9,6 +9,7 @@ from random import Random
 import pytest
 from sqlalchemy import Engine
 
+from order_processor.risk.margin_calls import MarginRules
 from order_processor.shards.clock import moment
 from order_processor.shards.consumer import CommandEntry
 from order_processor.shards.desk import Desk as ShardDesk
@@ -85,7 +86,7 @@ ORDERS = 1000
 TERMS = PaperTerms(
     PerShareCommission(Decimal("0.005"), Decimal(1)),
     SpreadSlippage(Decimal(25)),
-    participation_percent=Decimal(10),
+    participation_percent=Decimal(50),
 )
 CAPITAL = Decimal(50_000_000)
 IBM = Instrument(Symbol("IBM"), "XNYS", "USD", Decimal("0.01"), Decimal(1), True)
@@ -170,6 +171,7 @@ class OnPaper:
             wall=lambda: moment(0),
             limits=Limits(),
             sessions=self.sessions,
+            margin_rules=MarginRules(),
         )
 
     def commit(self) -> None:
