@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from shared.models.identifiers import OrderId, Symbol
-from shared.models.orders import Side
+from shared.models.orders import Order, Side
 from shared.trading.amounts import ZERO, rounded, to_cents
 from shared.trading.changes import Change, OrderChanged, OrderFilled, StopMoved, WorkingOrder
 from shared.trading.commissions import Part, Turnover
@@ -19,6 +19,7 @@ from shared.trading.matching import (
     awaits_trigger,
     fill_price,
     reached,
+    reaches,
     trailed,
     triggers,
     with_mark,
@@ -31,6 +32,7 @@ from shared.trading.terms import Refused
 from shared.trading.tickets import AT_ONCE
 from shared.trading.working import WorkingOrders
 
+_ALL = Decimal("Infinity")
 _MISSED = Refused("not_filled_at_once", "The first print did not fill it all.")
 
 
@@ -58,6 +60,18 @@ class Moment(NamedTuple):
         if self.price is not None or self.touch is None:
             return self.size
         return self.touch.offers(side)[1]
+
+    def ahead_of(self, order: Order) -> Decimal:
+        """What goes before an order that rests where a print comes to its very limit: all that
+        the quote shows there, as if the order were always the last in its queue, and everything
+        where it shows a better price."""
+        limit = order.limit_price
+        if self.touch is None or limit is None or self.price != limit:
+            return ZERO
+        best, shown = self.touch.offers("sell" if order.side == "buy" else "buy")
+        if best == limit:
+            return shown
+        return ZERO if reaches(best, order.side, limit) else _ALL
 
     @property
     def spread(self) -> Decimal:
@@ -175,7 +189,7 @@ class PaperMarket:
         qty = ZERO
         takes = first_print or order.limit_price is None
         if reached(order, moment.price_for(order.side, takes=takes)):
-            qty = _fillable(working, moment, taken)
+            qty = _fillable(working, moment, taken, takes=takes)
         if order.time_in_force in AT_ONCE and qty < left:
             if order.time_in_force == "fok" or not qty:
                 return [self._lifecycle.end(working, "cancel", moment.at, _MISSED)]
@@ -275,10 +289,16 @@ def _price(working: WorkingOrder, moment: Moment, qty: Decimal, *, first_print: 
     )
 
 
-def _fillable(working: WorkingOrder, moment: Moment, taken: Decimal) -> Decimal:
+def _fillable(working: WorkingOrder, moment: Moment, taken: Decimal, *, takes: bool) -> Decimal:
     """What can fill now, when others have taken some. What a quote shows is had once: the rest of
     an order waits for prints."""
-    most = working.terms.fillable(moment.size_for(working.order.side), working.lot)
+    size = moment.size_for(working.order.side)
+    ahead = ZERO if takes else moment.ahead_of(working.order)
+    if ahead:
+        if size is None or size <= ahead:
+            return ZERO
+        size -= ahead
+    most = working.terms.fillable(size, working.lot)
     if most is None:
         return working.open_qty
     if moment.price is None and working.order.filled_qty:

@@ -88,6 +88,36 @@ def test_a_limit_that_is_not_marketable_rests_and_a_print_at_it_fills_it_there()
     assert printed(books, "99.99", touch("99.99", "100.02")) == [(D(10), D(100))]
 
 
+@pytest.mark.parametrize(
+    ("price", "size", "its", "expected"),
+    [
+        # As much is shown at the limit as is traded there.
+        ("100", "60", touch("100", "100.02", "60"), []),
+        ("100", None, touch("100", "100.02", "60"), []),
+        ("100", "80", touch("100", "100.02", "60"), [(D(10), D(100))]),
+        # Nobody is before it: it is the best, or the print goes on beyond its limit.
+        ("100", "1", touch("99.99", "100.02", "60"), [(D(10), D(100))]),
+        ("99.99", "1", touch("100", "100.02", "60"), [(D(10), D(100))]),
+        # All who bid more are before it.
+        ("100", "1000", touch("100.01", "100.02", "60"), []),
+    ],
+)
+def test_a_print_at_its_limit_fills_a_resting_order_with_what_is_left_behind_the_queue(
+    price: str, size: str | None, its: Touch, expected: list[Fill]
+) -> None:
+    books = books_with()
+    submit(books, command("buy", "10", "100"))
+    assert quoted(books, touch("100", "100.02")) == []
+    assert printed(books, price, its, size) == expected
+
+
+def test_participation_is_of_what_is_left_behind_the_queue() -> None:
+    books = holding(books_with(PaperTerms(NoCommission(), NoSlippage(), D(50))))
+    submit(books, command("sell", "30", "101", name="b"))
+    assert printed(books, "101", touch("100.98", "101", "9", "40"), "60") == [(D(10), D(101))]
+    assert printed(books, "101.01", touch("100.98", "101", "9", "40"), "60") == [(D(20), D(101))]
+
+
 def test_a_resting_limit_fills_at_its_limit_when_the_quote_comes_to_it() -> None:
     books = books_with()
     submit(books, command("buy", "10", "100"))
