@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from order_processor.metrics import UNREADABLE
+from shared.models.base import NOT_DECODABLE
 from shared.models.orders import Command
 from shared.redis.cluster import answers_in_order
 from shared.redis.keys import TAPE, order_commands
@@ -41,7 +42,7 @@ class CommandEntry(msgspec.Struct, frozen=True):
 def understood(entry_id: str, body: bytes | None, after_tape: str) -> CommandEntry:
     try:
         return CommandEntry(entry_id, _decoder.decode(body or b""), after_tape)
-    except (msgspec.DecodeError, ValueError) as error:
+    except NOT_DECODABLE as error:
         log.error("command_unreadable", entry=entry_id, error=str(error))
         UNREADABLE.labels("commands").inc()
         return CommandEntry(entry_id, None, after_tape)
