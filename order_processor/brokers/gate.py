@@ -15,6 +15,7 @@ from shared.models.orders import (
     ReplaceOrder,
     SubmitOrder,
 )
+from shared.models.risk import ChangeMargin
 from shared.trading.terms import Refused
 
 
@@ -48,7 +49,7 @@ def live_fault(
         return Refused(
             "mode_not_available", "The account has no broker connection.", "paper", command.mode
         )
-    if isinstance(command, ReplaceOrder | ProtectPosition):
+    if isinstance(command, ReplaceOrder | ProtectPosition | ChangeMargin):
         return _NOT_LIVE
     if isinstance(command, MoveCash) and command.kind != "adjustment":
         return _NOT_LIVE

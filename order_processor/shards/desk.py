@@ -9,14 +9,17 @@ from decimal import Decimal
 from time import monotonic
 from uuid import UUID
 
+import msgspec
+
 from order_processor.brokers.gate import LinkOf, live_fault, nobody
 from order_processor.errors import UnappliableError
 from order_processor.metrics import FILLS
 from order_processor.risk.audit import record_of
+from order_processor.risk.margin_calls import MarginRules
 from order_processor.risk.officer import RiskOfficer
 from order_processor.shards.acknowledgements import MarkDone
-from order_processor.shards.batch import Answer, Batch, MarkRecord, Sealed
-from order_processor.shards.clock import WallClock, moment, nanoseconds
+from order_processor.shards.batch import Answer, Batch, Sealed
+from order_processor.shards.clock import WallClock, nanoseconds
 from order_processor.shards.consumer import CommandEntry
 from order_processor.shards.counter import Counter
 from order_processor.shards.feed import FedEntry, Prints
@@ -27,7 +30,7 @@ from order_processor.shards.sessions import Sessions
 from order_processor.shards.state import (
     BooksKey,
     Cursors,
-    LastPrice,
+    LastSeen,
     Lookup,
     StoredBooks,
     StoredShard,
@@ -36,7 +39,7 @@ from order_processor.shards.state import (
 from shared.models.base import encode
 from shared.models.cash import LedgerEntry, MoveCash
 from shared.models.identifiers import AccountId, OrderId, Symbol
-from shared.models.market import RunStarted, TimeMark
+from shared.models.market import Quotes, RunStarted, TimeMark
 from shared.models.orders import (
     CancelOrder,
     ClosePositions,
@@ -83,6 +86,7 @@ class Desk:
         wall: WallClock,
         limits: Limits,
         sessions: Sessions,
+        margin_rules: MarginRules,
         link_of: LinkOf = nobody,
     ) -> None:
         self.shard = shard
@@ -104,7 +108,7 @@ class Desk:
         self._ended: Past[OrderId, Order] = Past(_ENDED_KEPT)
         self._entries: Past[tuple[BooksKey, str], LedgerEntry] = Past(_ENTRIES_KEPT)
         self._holders: dict[Symbol, set[BooksKey]] = {}
-        self._market = Market(wall, stored.last_prices, cursors.market_time_ns)
+        self._market = Market(wall, stored.last_seen, cursors.market_time_ns)
         self._currencies: dict[UUID, str] = {}
         self._counter = Counter(
             self._market,
@@ -127,13 +131,15 @@ class Desk:
             lambda: self.batch,
             lambda: self._market_entry,
             stored.halt_done,
+            margin_rules,
+            lambda: self.mark.run_id,
         )
         for books in stored.books:
             self._take_up(books)
 
     @property
-    def last_prices(self) -> dict[Symbol, LastPrice]:
-        return self._market.last_prices
+    def last_seen(self) -> LastSeen:
+        return self._market.last_seen
 
     # --- the commit's side -------------------------------------------------------------------
 
@@ -151,22 +157,11 @@ class Desk:
 
     def seal(self, published_seq: int, equity: list[EquityMarked]) -> Sealed:
         """What happened since the last time, to be committed; the next batch begins."""
-        sealed = Sealed(self.batch, self._last_price_changes(), self.cursors(published_seq), equity)
+        sealed = Sealed(self.batch, self._market.seal(), self.cursors(published_seq), equity)
         self.batch = Batch(self.batch.event_seq, self._topic_seqs)
-        self._market.moved_symbols.clear()
-        self._market.forgotten = False
         self._ended.seal()
         self._entries.seal()
         return sealed
-
-    def _last_price_changes(self) -> tuple[bool, list[MarkRecord]]:
-        rows = []
-        for symbol in self._market.moved_symbols:
-            last = self._market.last_prices[symbol]
-            price = self._market.price_of(symbol)
-            assert price is not None
-            rows.append(MarkRecord(symbol, price, moment(last.at_ns), last.tape_id))
-        return self._market.forgotten, rows
 
     def committed(self) -> None:
         """What was sealed is durable. Not to be called between `unknown_to` and the commands'
@@ -190,6 +185,7 @@ class Desk:
             return
         if isinstance(body, Prints):
             self._market_entry = entry.id
+            self.risk.carry.come_to(body.trades.at_ns[0])
             for key, books, change in self._market.match(body.trades):
                 self._record(key, books, change)
             self._market.take_prices(entry.id, body)
@@ -199,6 +195,10 @@ class Desk:
             self.moved |= moved
             self.risk.prices_moved(moved)
             self.risk.check()
+        elif isinstance(body, Quotes):
+            self._market_entry = entry.id
+            for key, books, change in self._market.match_quotes(entry.id, body):
+                self._record(key, books, change)
         elif isinstance(body, TimeMark):
             self._apply_mark(entry.id, body)
         elif isinstance(body, RunStarted):
@@ -220,8 +220,10 @@ class Desk:
         self._market_entry = entry_id
         self._market.take_time(mark)
         self.mark = MarkDone(mark.number if mark.paced else 0, mark.run_id, entry_id)
+        self.risk.carry.come_to(mark.at_ns)
         for key, books, change in self._market.expire(mark.at_ns):
             self._record(key, books, change)
+        self.risk.check()
 
     # --- the clock ---------------------------------------------------------------------------
 
@@ -309,7 +311,8 @@ class Desk:
             self._currencies[account.id] = account.base_currency
             for key, opened in self._books.items():
                 if key[0] == account.id:
-                    opened.account = account
+                    # Its kind is changed by commands alone, and what the table has may be older.
+                    opened.account = msgspec.structs.replace(account, margin=opened.margin.terms)
         for order in found.orders:
             self._ended.setdefault(order.id, order)
         for name, entry in found.entries.items():
@@ -432,6 +435,7 @@ class Desk:
         self.batch.record(books, change, self._market_entry)
         if isinstance(change, BrokerCompared):
             return
+        self.risk.books_changed(key)
         if isinstance(change, CashEntered):
             self.filled.add(key)
             if change.entry.client_entry_id is not None:
@@ -466,4 +470,5 @@ class Desk:
             equity=equity,
             unrealized_pnl=unrealized,
             prices={str(symbol): price for symbol, price in prices.items()},
+            margin=books.margin.figures(self._market.now()),
         )

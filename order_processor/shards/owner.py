@@ -17,6 +17,7 @@ from order_processor.brokers.floor import Floor
 from order_processor.brokers.gate import nobody
 from order_processor.errors import LeaseLostError, UnappliableError
 from order_processor.metrics import SHARD_SECONDS
+from order_processor.risk.margin_calls import MarginRules
 from order_processor.risk.rules import RuleBook
 from order_processor.settings import OrderProcessorSettings
 from order_processor.shards.acknowledgements import Acknowledgements, participant
@@ -154,6 +155,9 @@ class ShardOwner:
             limits=Limits(reserve_buffer_bps=self._settings.order_reserve_buffer_bps),
             sessions=self._sessions,
             link_of=nobody if self._floor is None else self._floor.session,
+            margin_rules=MarginRules(
+                self._settings.order_margin_grace_s, self._settings.order_margin_buffer_percent
+            ),
         )
         if self._floor is not None:
             self._floor.recover(stored.books)
@@ -298,9 +302,9 @@ class ShardOwner:
         desk = self._desk
         unknown = desk.unknown_to(commands)
         if unknown:
-            desk.learn(unknown, await self._journal.look_up(unknown, desk.last_prices))
+            desk.learn(unknown, await self._journal.look_up(unknown, desk.last_seen))
         if unknown.again and (more := desk.unknown_to(commands)):
-            desk.learn(more, await self._journal.look_up(more, desk.last_prices))
+            desk.learn(more, await self._journal.look_up(more, desk.last_seen))
         for exchange in desk.unprepared_exchanges(commands):
             await self._sessions.prepare(exchange)
 
@@ -334,7 +338,7 @@ class ShardOwner:
         missing = risk.missing_instruments()
         if missing:
             unknown = Unknowns(symbols=missing)
-            found = await self._journal.look_up(unknown, self._desk.last_prices)
+            found = await self._journal.look_up(unknown, self._desk.last_seen)
             self._desk.learn(unknown, found)
         risk.carry_out_halt()
 

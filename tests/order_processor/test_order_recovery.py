@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 
 from order_processor.errors import CursorMovedError
 from order_processor.settings import OrderProcessorSettings
-from order_processor.shards.batch import Batch
+from order_processor.shards.batch import Batch, MarketRecords
 from order_processor.shards.journal import Journal
 from order_processor.wiring import Wiring, wire
 from shared.database.leases import LeaseLostError
@@ -39,6 +39,7 @@ from tests.order_processor.support import (
 )
 
 Processor = Callable[[], AbstractAsyncContextManager[Wiring]]
+_NO_MARKET = MarketRecords(False, [], [])
 Processes = Callable[..., ProcessorProcess]
 
 
@@ -140,11 +141,11 @@ async def test_a_stale_owners_commit_changes_nothing(engine: Engine, desk: Desk)
         after = msgspec.structs.replace(before, tape="9-9")
         fresh = await until(lambda: new.acquire("new"))
         with pytest.raises(LeaseLostError):
-            await old.commit(lease, Batch(0, {}), (False, []), before, after)
+            await old.commit(lease, Batch(0, {}), _NO_MARKET, before, after)
         assert (await new.load(fresh)).cursors == before
-        await new.commit(fresh, Batch(0, {}), (False, []), before, after)
+        await new.commit(fresh, Batch(0, {}), _NO_MARKET, before, after)
         with pytest.raises(CursorMovedError):
-            await new.commit(fresh, Batch(0, {}), (False, []), before, after)
+            await new.commit(fresh, Batch(0, {}), _NO_MARKET, before, after)
     finally:
         old.close()
         new.close()
@@ -410,7 +411,10 @@ async def test_a_command_that_makes_the_code_fail_is_refused_and_the_shard_goes_
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE instruments DROP CONSTRAINT ck_instruments_tick_size"))
         connection.execute(
-            text("INSERT INTO instruments VALUES ('BAD', 'BAD', 'XNYS', 'USD', 0, 1, true, now())")
+            text(
+                "INSERT INTO instruments VALUES ('BAD', 'BAD', 'XNYS', 'USD', 0, 1, true, true, 0,"
+                " now())"
+            )
         )
     async with processor():
         bad = await desk.refused("buy", "1", limit="5", symbol="BAD")

@@ -5,7 +5,16 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -50,6 +59,23 @@ class MarkRow(Base):
     tape_id: Mapped[str]
 
 
+class OrderShardQuoteRow(Base):
+    """The quote that stands of each symbol, as far as the shard has applied the tape; zeros where
+    what followed took it away."""
+
+    __tablename__ = "order_shard_quotes"
+
+    shard: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    bid: Mapped[float] = mapped_column(Double)
+    ask: Mapped[float] = mapped_column(Double)
+    bid_size: Mapped[float] = mapped_column(Double)
+    ask_size: Mapped[float] = mapped_column(Double)
+    at_ns: Mapped[int] = mapped_column(BigInteger)
+    #: Tape entry of the last quote that counts.
+    tape_id: Mapped[str]
+
+
 class OrderRow(Base):
     __tablename__ = "orders"
 
@@ -76,7 +102,8 @@ class OrderRow(Base):
     seq: Mapped[int] = mapped_column(BigInteger)
     submitted_at: Mapped[datetime]
     updated_at: Mapped[datetime]
-    #: Cash that the order keeps from others for what is left of it; zero for a sell.
+    #: Cash that the order keeps from others for what is left of it. Of a sell, which keeps none,
+    #: what it is worth at worst in a margin account, and zero in a cash account.
     reserved: Mapped[Decimal]
     #: Tape entry that the shard had come to when it took the order: prints after it count.
     tape_id: Mapped[str]

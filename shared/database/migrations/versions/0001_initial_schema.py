@@ -41,7 +41,10 @@ def upgrade() -> None:
         sa.Column("tick_size", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("lot_size", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("tradable", sa.Boolean(), nullable=False),
+        sa.Column("shortable", sa.Boolean(), nullable=False),
+        sa.Column("borrow_fee_bps", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("borrow_fee_bps >= 0", name=op.f("ck_instruments_borrow_fee_bps")),
         sa.CheckConstraint("lot_size > 0", name=op.f("ck_instruments_lot_size")),
         sa.CheckConstraint("tick_size > 0", name=op.f("ck_instruments_tick_size")),
         sa.PrimaryKeyConstraint("symbol", name=op.f("pk_instruments")),
@@ -59,6 +62,7 @@ def upgrade() -> None:
         "market_files",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("sha256", sa.Text(), nullable=False),
         sa.Column("rows", sa.BigInteger(), nullable=False),
         sa.Column("symbols", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
@@ -76,6 +80,18 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("tape_id", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("shard", "symbol", name=op.f("pk_order_shard_marks")),
+    )
+    op.create_table(
+        "order_shard_quotes",
+        sa.Column("shard", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("bid", sa.Double(), nullable=False),
+        sa.Column("ask", sa.Double(), nullable=False),
+        sa.Column("bid_size", sa.Double(), nullable=False),
+        sa.Column("ask_size", sa.Double(), nullable=False),
+        sa.Column("at_ns", sa.BigInteger(), nullable=False),
+        sa.Column("tape_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("shard", "symbol", name=op.f("pk_order_shard_quotes")),
     )
     op.create_table(
         "order_shards",
@@ -135,6 +151,7 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("paper_capital", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("paper_terms", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("margin_terms", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("status IN ('active', 'closed')", name=op.f("ck_accounts_status")),
@@ -722,6 +739,7 @@ def downgrade() -> None:
     op.drop_table("users")
     op.drop_table("replays")
     op.drop_table("order_shards")
+    op.drop_table("order_shard_quotes")
     op.drop_table("order_shard_marks")
     op.drop_table("market_files")
     op.drop_table("leases")
