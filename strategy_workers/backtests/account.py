@@ -7,6 +7,7 @@ from uuid import UUID
 
 from shared.candles.calendar import SessionCalendar
 from shared.models.identifiers import Symbol
+from shared.models.market import Quotes
 from shared.models.orders import (
     CancelOrder,
     Execution,
@@ -19,9 +20,10 @@ from shared.models.orders import (
 )
 from shared.trading.amounts import exactly, measured, measured_size
 from shared.trading.books import Books, BooksState
-from shared.trading.changes import CashEntered, OrderChanged, OrderFilled, StopMoved
+from shared.trading.changes import CashEntered, Change, OrderChanged, OrderFilled, StopMoved
 from shared.trading.events import executed, updated
 from shared.trading.matching import Reach
+from shared.trading.quotes import Quote, Touch
 from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
 from strategy_workers.backtests.plan import Terms
 from strategy_workers.runtime.commands import cancel_outgoing, commands_of, take_answer
@@ -71,6 +73,8 @@ class Account:
         self._orders_seq = 0
         self._executions_seq = 0
         self._next_expiry_ns = _NEVER_NS
+        #: What stands.
+        self._quotes: dict[Symbol, Quote] = {}
         self.executions: list[Execution] = []
         self.orders = 0
         self.rejected = 0
@@ -119,16 +123,52 @@ class Account:
                 its = reach[symbol] = books.reach(Symbol(symbol))
             fresh, falling_to, rising_to = its
             if fresh or price <= falling_to or price >= rising_to:
-                changes = books.meet_print(
-                    Symbol(symbol), measured(price), market_time(at_ns), measured_size(size)
+                self._tell_each(
+                    books.meet_print(
+                        Symbol(symbol),
+                        measured(price),
+                        market_time(at_ns),
+                        measured_size(size),
+                        self._touch(symbol, at_ns),
+                    )
                 )
-                for change in changes:
-                    assert not isinstance(change, CashEntered), "a print deposits nothing"
-                    if not isinstance(change, StopMoved):
-                        self._tell(change, 0)
                 if not books.working:
                     return
                 del reach[symbol]
+
+    @exactly
+    def take_quotes(self, quotes: Quotes) -> None:
+        """Remember them, and fill what each of them fills, one after another."""
+        books = self._books
+        for place, index in enumerate(quotes.symbol_index):
+            at_ns, symbol = quotes.at_ns[place], quotes.symbols[index]
+            quote = Quote(
+                quotes.bid[place],
+                quotes.ask[place],
+                quotes.bid_size[place],
+                quotes.ask_size[place],
+                at_ns,
+            )
+            if at_ns >= self._next_expiry_ns:
+                self._expire(at_ns, 0)
+            if not quote.counts:
+                self._quotes.pop(symbol, None)
+                continue
+            self._quotes[symbol] = quote
+            if books.working and books.reach(symbol).takes_in_quote(quote.bid, quote.ask):
+                touch = quote.touch_at(at_ns)
+                assert touch is not None, "it is new"
+                self._tell_each(books.meet_quote(symbol, touch, market_time(at_ns)))
+
+    def _touch(self, symbol: str, at_ns: int) -> Touch | None:
+        quote = self._quotes.get(Symbol(symbol))
+        return None if quote is None else quote.touch_at(at_ns)
+
+    def _tell_each(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            assert not isinstance(change, CashEntered), "the market deposits nothing"
+            if not isinstance(change, StopMoved):
+                self._tell(change, 0)
 
     def expire(self, at_ns: int) -> None:
         if at_ns >= self._next_expiry_ns:
