@@ -4,7 +4,7 @@ What it does is part of the desk's batch, so latch, cancelled orders, closing or
 strategies and the event become durable together, or not at all.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from time import monotonic
@@ -40,7 +40,7 @@ from shared.models.risk import (
 )
 from shared.trading.amounts import shown
 from shared.trading.books import Books
-from shared.trading.changes import LiveChange
+from shared.trading.changes import BrokerNoted, LiveChange, OrderChanged
 from shared.trading.risk import Bound
 from shared.trading.terms import Instrument, Refused
 
@@ -301,10 +301,16 @@ class RiskOfficer:
         *,
         flatten: bool,
     ) -> None:
-        """Cancel all orders, close the positions if asked to, pause the strategies."""
+        """Cancel all orders, close the positions if asked to, pause the strategies.
+
+        Orders that are closing positions already go on doing so, unless others take their place.
+        """
         at = self._market.now(books.mode)
-        live = books.mode == "live"
-        cancelled = books.want_cancel(None, None) if live else books.cancel_all(None, at)
+        cancelled: Sequence[OrderChanged | BrokerNoted]
+        if books.mode == "live":
+            cancelled = books.want_cancel(None, None, spare_closing=not flatten)
+        else:
+            cancelled = books.cancel_all(None, at, spare_closing=not flatten)
         for each in cancelled:
             self._record(key, books, each)
         closing = 0

@@ -517,18 +517,27 @@ class Books:
         return [] if working is None else self._groups.cancel(working, at)
 
     @exactly
-    def cancel_all(self, symbol: Symbol | None, at: datetime) -> list[OrderChanged]:
-        """All working orders, or those in one symbol, in order of submission."""
-        return self._cancel_each(self._orders.working_in(symbol), at)
+    def cancel_all(
+        self, symbol: Symbol | None, at: datetime, *, spare_closing: bool = False
+    ) -> list[OrderChanged]:
+        """All working orders, or those in one symbol, in order of submission; without those that
+        close a position, if they are to be spared."""
+        orders = self._orders.working_in(symbol)
+        if spare_closing:
+            orders = [each for each in orders if not each.order.closes_position]
+        return self._cancel_each(orders, at)
 
     # --- the broker, of live books -----------------------------------------------------------
 
-    def want_cancel(self, symbol: Symbol | None, order_id: OrderId | None) -> list[BrokerNoted]:
+    def want_cancel(
+        self, symbol: Symbol | None, order_id: OrderId | None, *, spare_closing: bool = False
+    ) -> list[BrokerNoted]:
         """Of one order, or of all, or of those in one symbol: they end when the broker says so."""
         return [
             self._live.want_cancel(each)
             for each in self._orders.working_in(symbol)
-            if order_id is None or each.order.id == order_id
+            if order_id in (None, each.order.id)
+            and not (spare_closing and each.order.closes_position)
         ]
 
     @exactly
