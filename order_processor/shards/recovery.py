@@ -63,7 +63,7 @@ def load_shard(connection: Connection, shard: int, shards: int) -> StoredShard:
         )
     )
     keys = [(key.account_id, key.mode) for key in at_stake if shard_of(key[0], shards) == shard]
-    books = _load_books(connection, keys, last_prices)
+    books = load_books(connection, keys, last_prices)
     taken_at = [working.tape_id for stored in books for working, _ in stored.state.working]
     newest = max(taken_at, key=position, default=BEGINNING)
     if position(newest) > position(row.tape_cursor):
@@ -100,7 +100,7 @@ def look_up(
     connection: Connection, unknown: Unknowns, last_prices: dict[Symbol, LastPrice]
 ) -> Lookup:
     return Lookup(
-        books=_load_books(connection, unknown.books, last_prices),
+        books=load_books(connection, unknown.books, last_prices),
         accounts=list(_accounts(connection, unknown.accounts).values()),
         orders=_orders(connection, unknown.orders),
         instruments=_instruments(connection, unknown.symbols),
@@ -169,7 +169,7 @@ def _plain(amount: Decimal | None) -> Decimal | None:
 # --- books -------------------------------------------------------------------------------------
 
 
-def _load_books(
+def load_books(
     connection: Connection, keys: Iterable[BooksKey], last_prices: dict[Symbol, LastPrice]
 ) -> list[StoredBooks]:
     """Books of the accounts that exist, as stored; empty ones for those never opened."""
