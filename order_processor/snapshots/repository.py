@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, Row, text
 from order_processor.risk.repository import risk_states
 from order_processor.shards.clock import wall_clock
 from order_processor.shards.recovery import ledger_entry_of, load_books, order_of
-from order_processor.shards.state import BooksKey
+from order_processor.shards.state import BooksKey, LastSeen
 from shared.models.cash import LedgerEntry
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.margin import MarginFigures
@@ -148,7 +148,7 @@ def _margin(
     """None of a cash account, whose books needn't be loaded for it."""
     if not connection.execute(_IS_MARGIN, {"id": key[0]}).scalar():
         return None
-    [stored] = load_books(connection, [key], {})
+    [stored] = load_books(connection, [key], LastSeen())
     books = Books(stored.account, stored.mode, Limits(), stored.state, prices.get)
     return books.margin.figures(at)
 
