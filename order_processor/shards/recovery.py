@@ -158,6 +158,7 @@ def order_of(row: Row[Any]) -> Order:
         group_role=row.group_role,
         protects_position=row.protects_position,
         notional=_plain(row.notional),
+        extended_hours=row.extended_hours,
     )
 
 
@@ -208,12 +209,13 @@ def _load_books(
         stored = loaded.get((row.account_id, row.mode))
         if stored is not None:
             stored.state.working.append(_working(row, last_prices))
+            stored.exchanges[Symbol(row.symbol)] = row.exchange
     return list(loaded.values())
 
 
 _WORKING_ORDERS = text(
     f"""
-    SELECT o.*, i.tick_size, i.lot_size,
+    SELECT o.*, i.tick_size, i.lot_size, i.exchange,
            (SELECT max(t.seq) FROM order_transitions t WHERE t.order_id = o.id) AS steps,
            e.executions, e.value, e.fees
       FROM orders o JOIN instruments i ON i.symbol = o.symbol

@@ -237,10 +237,10 @@ class _Continuous(SessionCalendar):
             regular_close_ns=open_ns + DAY_NS,
         )
 
-    def hours_at(self, at_ns: int) -> HoursSpan:
+    def hours_at(self, at_ns: int) -> HoursSpan:  # noqa: ARG002 - it never changes
         return HoursSpan(True, 0, NEVER_NS)
 
-    def auctions_after(self, at_ns: int) -> tuple[int, int] | None:
+    def auctions_after(self, at_ns: int) -> tuple[int, int] | None:  # noqa: ARG002
         return None
 
     def _key(self) -> tuple[object, ...]:

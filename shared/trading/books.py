@@ -28,12 +28,13 @@ from shared.trading.classes import Part, class_fault, exits_fault, of_leg, parts
 from shared.trading.commissions import Turnover
 from shared.trading.drafts import closing, new_order, revision, successor
 from shared.trading.groups import Groups
+from shared.trading.hours import Hours, auction_fault, in_extended_hours
 from shared.trading.ledger import Ledger
 from shared.trading.lifecycle import Lifecycle
 from shared.trading.lots import Lot, Lots
 from shared.trading.matching import Reach
 from shared.trading.notional import sized
-from shared.trading.paper import PaperMarket, Print
+from shared.trading.paper import ClosingPrint, PaperMarket, Print
 from shared.trading.positions import Holding
 from shared.trading.protection import exits_of
 from shared.trading.risk_guard import PriceOf, RiskGuard
@@ -65,6 +66,10 @@ class BooksState(msgspec.Struct):
 
 
 def _no_price(_: Symbol) -> Decimal | None:
+    return None
+
+
+def _no_closing(_: WorkingOrder) -> Print | None:
     return None
 
 
@@ -143,12 +148,12 @@ class Books:
         """Position net of working sells."""
         return self._settlement.held(symbol) - self._orders.reserved_qty(symbol)
 
-    def reach(self, symbol: Symbol) -> Reach:
-        """Which prints of `symbol` can matter here."""
-        return self._orders.reach(symbol)
+    def reach(self, symbol: Symbol, *, regular: bool = True) -> Reach:
+        """Which prints of `symbol` can matter here, in regular hours or outside of them."""
+        return self._orders.reach(symbol, regular=regular)
 
     def next_expiry(self) -> datetime | None:
-        """When the next working DAY or GTD order ends."""
+        """When the next working order ends, of those that have an end."""
         due = self._orders.next_to_end()
         return None if due is None else due.order.expires_at
 
@@ -183,14 +188,15 @@ class Books:
         last_price: Decimal | None,
         at: datetime,
         tape_id: str,
-        session_close: datetime | None,
+        hours: Hours | None,
         *,
         time_known: bool = True,
     ) -> Refused | list[OrderChanged]:
         """Take the order with its exits, or store them as rejected; refused when the command
         itself is wrong. The order that the command names comes first.
 
-        The caller has made sure that the client order ids are new. `time_known` is False in a
+        The caller has made sure that the client order ids are new. `hours` are the exchange's, None
+        when they aren't known. `time_known` is False in a
         paced run before its first print: `at` is not market time then.
         """
         fault = class_fault(command)
@@ -204,13 +210,12 @@ class Books:
         parts = parts_of(command)
         now = at if time_known else None
         for role, part in parts:
-            fault = fault_of(part, self.account, instrument, self._limits, session_close, now)
+            fault = fault_of(part, self.account, instrument, self._limits, hours, now)
             if fault is not None:
                 return of_leg(fault, role)
         assert instrument is not None, "fault_of refuses an unknown symbol"
         tick = instrument.tick_size
-        ends = session_close if command.time_in_force == "day" else command.expires_at
-        ends = None if ends is None else ends.astimezone(UTC)
+        ends = self._end_of(command, hours)
         exits = {role: part for role, part in parts if role is not None}
         fault = (exits_fault(exits) if exits else None) or self.risk.rate_fault(command, at)
         if fault is not None:
@@ -263,6 +268,7 @@ class Books:
         last_price: Decimal | None,
         at: datetime,
         tape_id: str,
+        hours: Hours | None = None,
     ) -> Refused | list[OrderChanged]:
         """Both orders, the new one last; when it is rejected, that one alone.
 
@@ -274,6 +280,7 @@ class Books:
         if isinstance(draft, Refused):
             return draft
         fault = fault_of(draft, self.account, instrument, self._limits, None, at)
+        fault = fault or auction_fault(old.time_in_force, hours, at)
         fault = fault or self.risk.rate_fault(draft, at)
         if fault is not None:
             return fault
@@ -422,7 +429,22 @@ class Books:
         tick: Decimal,
     ) -> Order:
         self._order_seq += 1
-        return new_order(command, self._order_seq, at, ends, last_price, tick)
+        extended = in_extended_hours(command, by_default=self.account.paper.extended_hours)
+        return new_order(
+            command, self._order_seq, at, ends, last_price, tick, extended_hours=extended
+        )
+
+    def _end_of(self, command: SubmitOrder, hours: Hours | None) -> datetime | None:
+        if command.expires_at is not None:
+            return command.expires_at.astimezone(UTC)
+        if hours is None:
+            return None
+        if command.time_in_force in ("opg", "cls"):
+            return hours.closing
+        if command.time_in_force == "day":
+            extended = in_extended_hours(command, by_default=self.account.paper.extended_hours)
+            return hours.day_end(extended=extended)
+        return None
 
     def _begin(
         self,
@@ -470,18 +492,28 @@ class Books:
 
     @exactly
     def meet_print(
-        self, symbol: Symbol, price: Decimal, at: datetime, size: Decimal | None = None
+        self,
+        symbol: Symbol,
+        price: Decimal,
+        at: datetime,
+        size: Decimal | None = None,
+        *,
+        regular: bool = True,
     ) -> list[Change]:
-        """A trade was printed: fill what it fills, in order of submission.
+        """A trade was printed, in regular hours or not: fill what it fills, in order of submission.
 
         Without a size, it fills any quantity.
         """
-        return self._market.meet_print(symbol, Print(price, size, at))
+        return self._market.meet_print(symbol, Print(price, size, at), regular=regular)
+
+    def open_regular_hours(self, symbol: Symbol) -> None:
+        """Regular hours begin: orders that fill in them alone meet their first print in them."""
+        self._orders.open_regular_hours(symbol)
 
     @exactly
-    def expire(self, now: datetime) -> list[Change]:
-        """End the DAY and GTD orders whose time has come by `now`."""
-        return self._market.expire(now)
+    def expire(self, now: datetime, closing_print: ClosingPrint = _no_closing) -> list[Change]:
+        """End the orders whose time has come by `now`; CLS orders fill at the closing print."""
+        return self._market.expire(now, closing_print)
 
     def forget_prints(self) -> list[Change]:
         """A new run begins: what was printed before it has no meaning for it."""

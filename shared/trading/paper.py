@@ -1,6 +1,6 @@
 """The paper market of one set of books: what prints and time do to its working orders."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from shared.trading.amounts import ZERO, rounded, to_cents
 from shared.trading.changes import Change, OrderChanged, OrderFilled, StopMoved, WorkingOrder
 from shared.trading.commissions import Part, Turnover
 from shared.trading.groups import Groups
+from shared.trading.hours import AUCTIONS
 from shared.trading.lifecycle import Lifecycle, step
 from shared.trading.matching import (
     awaits_trigger,
@@ -25,10 +26,11 @@ from shared.trading.notional import BELOW_LOT, lots_for
 from shared.trading.orders import WORKING, Transition
 from shared.trading.settlement import Settlement
 from shared.trading.terms import Refused
-from shared.trading.tickets import AT_ONCE
+from shared.trading.tickets import ONE_PRINT
 from shared.trading.working import WorkingOrders
 
 _MISSED = Refused("not_filled_at_once", "The first print did not fill it all.")
+_MISSED_AUCTION = Refused("not_filled_in_auction", "The auction's price did not reach the limit.")
 
 
 class Print(NamedTuple):
@@ -38,6 +40,10 @@ class Print(NamedTuple):
     #: None while it isn't known.
     size: Decimal | None
     at: datetime
+
+
+#: The last print in regular hours after an order was taken and before it ends; None without one.
+ClosingPrint = Callable[[WorkingOrder], Print | None]
 
 
 class PaperMarket:
@@ -56,11 +62,14 @@ class PaperMarket:
         #: What tiers of commission by month are counted from.
         self.turnover = turnover
 
-    def meet_print(self, symbol: Symbol, printed: Print) -> list[Change]:
+    def meet_print(self, symbol: Symbol, printed: Print, *, regular: bool) -> list[Change]:
         """A trade was printed: fill what it fills, in order of submission."""
+        met = self._orders.met_by(symbol, float(printed.price), regular=regular)
+        return self._meet_each(met, printed)
+
+    def _meet_each(self, met: Sequence[tuple[WorkingOrder, bool]], printed: Print) -> list[Change]:
         changes: list[Change] = []
         taken = ZERO
-        met = self._orders.met_by(symbol, float(printed.price))
         # An exit that has nothing to fill yet isn't filled by the print that fills its entry.
         idle = {each.order.id for each, _ in met if each.order.group_id and not each.open_qty}
         for working, first_print in met:
@@ -74,8 +83,9 @@ class PaperMarket:
                 if grouped:
                     changes += self._groups.after(change, printed.at)
                 if isinstance(change, OrderFilled):
-                    taken += change.execution.qty
-                    changes += self._groups.follow_position(symbol, printed.at)
+                    if change.order.time_in_force not in AUCTIONS:
+                        taken += change.execution.qty
+                    changes += self._groups.follow_position(change.order.symbol, printed.at)
         return changes
 
     def _still_works(self, working: WorkingOrder, idle: Set[OrderId]) -> bool:
@@ -147,9 +157,10 @@ class PaperMarket:
         qty = ZERO
         if reached(order, printed.price):
             qty = _fillable(working, printed, taken)
-        if order.time_in_force in AT_ONCE and qty < left:
+        if order.time_in_force in ONE_PRINT and qty < left:
             if order.time_in_force == "fok" or not qty:
-                return [self._lifecycle.end(working, "cancel", printed.at, _MISSED)]
+                why = _MISSED_AUCTION if order.time_in_force in AUCTIONS else _MISSED
+                return [self._lifecycle.end(working, "cancel", printed.at, why)]
             filled = self._fill_or_cancel(working, qty, printed, first_print=first_print)
             if isinstance(filled, OrderChanged):
                 return [filled]
@@ -207,13 +218,17 @@ class PaperMarket:
         self._orders.refit(working, after, working.withheld)
         return step(working, "fill_part", at)
 
-    def expire(self, now: datetime) -> list[Change]:
-        """End the DAY and GTD orders whose time has come by `now`."""
+    def expire(self, now: datetime, closing_print: ClosingPrint) -> list[Change]:
+        """End the orders whose time has come by `now`; CLS orders fill, or end unfilled."""
         changes: list[Change] = []
         while (due := self._orders.next_to_end()) is not None:
             assert due.order.expires_at is not None, "it has an end"
             if due.order.expires_at > now:
                 break
+            last = closing_print(due) if due.order.time_in_force == "cls" else None
+            if last is not None:
+                changes += self._meet_each([(due, True)], last._replace(at=now))
+                continue
             change = self._lifecycle.end(due, "expire", now)
             changes.append(change)
             if change.order.group_id is not None:
@@ -233,7 +248,10 @@ class PaperMarket:
 
 
 def _fillable(working: WorkingOrder, printed: Print, taken: Decimal) -> Decimal:
-    """What can fill at the print, of which others have taken some."""
+    """What can fill at the print, of which others have taken some. In an auction there is more
+    than its print."""
+    if working.order.time_in_force in AUCTIONS:
+        return working.open_qty
     most = working.terms.fillable(printed.size, working.lot)
     return working.open_qty if most is None else max(min(most - taken, working.open_qty), ZERO)
 
