@@ -204,6 +204,7 @@ class OrderTicket(Input):
     extended_hours: Annotated[
         bool | None,
         Field(
+            strict=True,
             description="Whether it fills outside of regular hours too: `true` for simple limit "
             "orders that are day, gtc or gtd. When absent, as the account's paper terms say.",
         ),
