@@ -53,7 +53,7 @@ async def test_what_is_changed_stays_and_what_is_left_out_too(
 
 @pytest.mark.usefixtures("processor")
 async def test_an_account_begins_with_the_terms_that_it_is_opened_with(trader: Person) -> None:
-    terms = {"commission": PER_SHARE, "participation_percent": "5"}
+    terms = {"commission": PER_SHARE, "participation_percent": "5", "extended_hours": False}
     opened = await trader.http.post(
         "/accounts", json={"name": "Mine", "paper_terms": terms, "paper_slippage_bps": "3"}
     )
