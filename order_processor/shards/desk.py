@@ -322,7 +322,9 @@ class Desk:
             if command is None:
                 continue
             books = self._books.get((command.account_id, command.mode))
-            if books is not None and not books.account.paper.extended_hours:
+            if books is not None and (
+                books.risk.looks_at_hours or not books.account.paper.extended_hours
+            ):
                 exchanges |= self._market.exchanges
             elif isinstance(command, SubmitOrder) and asks_for_hours(command):
                 known = self._instruments.get(command.symbol)

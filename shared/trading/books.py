@@ -34,7 +34,7 @@ from shared.trading.classes import Part, class_fault, exits_fault, of_leg, parts
 from shared.trading.commissions import Turnover
 from shared.trading.drafts import closing, new_order, revision, successor
 from shared.trading.groups import Groups
-from shared.trading.hours import Hours, auction_fault, in_extended_hours
+from shared.trading.hours import Hours, auction_fault, in_extended_hours, may_leave_regular_hours
 from shared.trading.ledger import Ledger
 from shared.trading.lifecycle import Lifecycle
 from shared.trading.lots import Lot, Lots
@@ -243,9 +243,12 @@ class Books:
         fault = (exits_fault(exits) if exits else None) or self.risk.rate_fault(command, at)
         if fault is not None:
             return fault
+        extended = may_leave_regular_hours(self._extended(command), hours)
         if exits:
-            return self._begin_group(parts, instrument, last_price, at, ends, tape_id)
-        reserve, obstacle = self._weigh(command, instrument, last_price, at)
+            return self._begin_group(
+                parts, instrument, last_price, at, ends, tape_id, extended=extended
+            )
+        reserve, obstacle = self._weigh(command, instrument, last_price, at, extended=extended)
         new = self._number(command, at, ends, last_price, tick)
         return [self._begin(new, instrument, reserve, obstacle, tape_id, at)]
 
@@ -257,12 +260,16 @@ class Books:
         at: datetime,
         ends: datetime | None,
         tape_id: str,
+        *,
+        extended: bool,
     ) -> list[OrderChanged]:
         """All of them, or all rejected for what forbids one that is to work at once."""
         tick = instrument.tick_size
         guarded = parts[0][0] == "entry"
         weighed = [
-            self._weigh(part, instrument, last_price, at, must_reduce=role != "entry")
+            self._weigh(
+                part, instrument, last_price, at, must_reduce=role != "entry", extended=extended
+            )
             for role, part in parts
         ]
         at_once = weighed[:1] if guarded else weighed
@@ -321,8 +328,15 @@ class Books:
         must_reduce = is_exit(old) or old.closes_position
         # What an exit can't fill yet isn't held yet.
         asked = msgspec.structs.replace(draft, qty=draft.qty - working.withheld)
+        extended = may_leave_regular_hours(old.extended_hours, hours)
         reserve, obstacle = self._weigh(
-            asked, instrument, last_price, at, freed=freed, must_reduce=must_reduce
+            asked,
+            instrument,
+            last_price,
+            at,
+            freed=freed,
+            must_reduce=must_reduce,
+            extended=extended,
         )
         new = self._number(draft, at, None, None if held else last_price, tick)
         new = successor(new, old, tick)
@@ -431,15 +445,19 @@ class Books:
         *,
         closes: bool = False,
         must_reduce: bool = False,
+        extended: bool = False,
     ) -> tuple[Decimal, Refused | None]:
         """What the order reserves, and what forbids it, when `freed` no longer work.
 
-        `must_reduce`: it is to make a position smaller, and never to open one.
+        `must_reduce`: it is to make a position smaller, and never to open one. `extended`: it may
+        fill outside of regular hours.
         """
         paper, tick, limits = self.account.paper, instrument.tick_size, self._limits
         month_value = self._market.turnover.at(at)
         reserve = reserve_for(command, paper, tick, last_price, limits, month_value)
-        obstacle = self.risk.obstacle_to(command, last_price, freed, closes=closes)
+        obstacle = self.risk.obstacle_to(
+            command, last_price, freed, closes=closes, extended=extended
+        )
         obstacle = obstacle or market_obstacle_to(command, last_price, limits)
         if self.margin.terms is not None:
             if command.side == "sell":
@@ -464,10 +482,14 @@ class Books:
         tick: Decimal,
     ) -> Order:
         self._order_seq += 1
-        extended = in_extended_hours(command, by_default=self.account.paper.extended_hours)
+        extended = self._extended(command)
         return new_order(
             command, self._order_seq, at, ends, last_price, tick, extended_hours=extended
         )
+
+    def _extended(self, command: SubmitOrder) -> bool:
+        """Whether it fills outside of regular hours too."""
+        return in_extended_hours(command, by_default=self.account.paper.extended_hours)
 
     def _end_of(self, command: SubmitOrder, hours: Hours | None) -> datetime | None:
         if command.expires_at is not None:
@@ -477,8 +499,7 @@ class Books:
         if command.time_in_force in ("opg", "cls"):
             return hours.closing
         if command.time_in_force == "day":
-            extended = in_extended_hours(command, by_default=self.account.paper.extended_hours)
-            return hours.day_end(extended=extended)
+            return hours.day_end(extended=self._extended(command))
         return None
 
     def _begin(

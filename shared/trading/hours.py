@@ -52,6 +52,12 @@ def in_extended_hours(order: SubmitOrder, *, by_default: bool) -> bool:
     return by_default if order.extended_hours is None else order.extended_hours
 
 
+def may_leave_regular_hours(extended: bool, hours: Hours | None) -> bool:
+    """Whether an order of which `extended` is said may fill outside of regular hours: not where
+    the market never closes. Of hours that aren't known it may."""
+    return extended and (hours is None or hours.opening is not None)
+
+
 def asks_for_hours(order: SubmitOrder) -> bool:
     """Whether the order itself says that the exchange's hours matter to it."""
     return order.extended_hours is False or order.time_in_force in ("day", "opg", "cls")

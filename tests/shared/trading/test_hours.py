@@ -14,6 +14,7 @@ from shared.trading.hours import Hours
 from shared.trading.matching import NOTHING_WORKS
 from shared.trading.paper import Print
 from shared.trading.paper_terms import PaperTerms
+from shared.trading.risk import Ladder, Level, RiskLimits, tightest
 from shared.trading.terms import Refused
 from tests.shared.trading.support import ACCOUNT, SPY, T0, at, command, open_books, terms
 
@@ -285,3 +286,52 @@ def test_stops_and_groups_do_not_wait_for_auctions() -> None:
     assert refusal(BEFORE, time_in_force="opg", **stop) == "time_in_force_not_allowed"
     exits = {"order_class": "oto", "take_profit": TakeProfit(limit_price=D(120))}
     assert refusal(REGULAR, time_in_force="cls", **exits) == "time_in_force_not_allowed"
+
+
+# --- the limit of sessions -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("hours", "asked", "code"),
+    [
+        (REGULAR, None, "risk_session"),
+        (BEFORE, True, "risk_session"),
+        (None, None, "risk_session"),
+        (None, False, None),
+        (BEFORE, False, None),
+        (Hours(at(60)), None, None),
+    ],
+)
+def test_a_limit_to_regular_hours_rejects_what_could_fill_outside_of_them(
+    hours: Hours | None, asked: bool | None, code: str | None
+) -> None:
+    books = open_books()
+    levels: list[tuple[Level, RiskLimits]] = [
+        ("platform", RiskLimits(sessions="extended")),
+        ("user", RiskLimits(sessions="regular")),
+    ]
+    books.risk.ladder = Ladder(tightest(levels))
+    assert books.risk.looks_at_hours
+    assert send(books, hours, "90", extended_hours=asked).order.reason_code == code
+
+
+def test_what_reduces_a_position_passes_a_limit_to_regular_hours() -> None:
+    books = open_books()
+    send(books, REGULAR)
+    printed(books, "100", regular=True)
+    own = tightest([("deployment", RiskLimits(sessions="regular"))])
+    books.risk.ladder = Ladder(own)
+    sell = books.submit(command("sell", "10", name="s"), SPY, D(100), T0, "1-0", BEFORE)
+    assert not isinstance(sell, Refused)
+    assert sell[0].order.status == "accepted"
+
+
+def test_a_replacement_does_not_pass_a_limit_to_regular_hours() -> None:
+    books = open_books()
+    taken = send(books, REGULAR, "90")
+    books.risk.ladder = Ladder(tightest([("account", RiskLimits(sessions="regular"))]))
+    [working] = books.working.values()
+    change = replacement(taken.order.id)
+    [rejected] = books.replace(working, change, SPY, D(100), T0, "1-0", REGULAR)  # type: ignore[misc]
+    assert rejected.order.reason_code == "risk_session"
+    assert list(books.working) == [taken.order.id]

@@ -1185,6 +1185,11 @@ export interface components {
              * @example 5
              */
             price_collar_percent?: string | number | null;
+            /**
+             * Sessions
+             * @description `regular`: no orders that fill outside of regular hours too.
+             */
+            sessions?: ("regular" | "extended") | null;
         };
         /** AccountOpening */
         AccountOpening: {
@@ -1657,6 +1662,11 @@ export interface components {
              * @example 5
              */
             price_collar_percent?: string | number | null;
+            /**
+             * Sessions
+             * @description `regular`: no orders that fill outside of regular hours too.
+             */
+            sessions?: ("regular" | "extended") | null;
         };
         /** DeploymentRequest */
         DeploymentRequest: {
