@@ -287,9 +287,9 @@ class ShardOwner:
         desk = self._desk
         unknown = desk.unknown_to(commands)
         if unknown:
-            desk.learn(unknown, await self._journal.look_up(unknown, desk.last_prices))
+            desk.learn(unknown, await self._journal.look_up(unknown, desk.last_seen))
         if unknown.again and (more := desk.unknown_to(commands)):
-            desk.learn(more, await self._journal.look_up(more, desk.last_prices))
+            desk.learn(more, await self._journal.look_up(more, desk.last_seen))
         await self._prepare_sessions(desk.unprepared_exchanges(commands))
 
     async def _prepare_sessions(self, exchanges: set[str]) -> None:
@@ -326,7 +326,7 @@ class ShardOwner:
         missing = risk.missing_instruments()
         if missing:
             unknown = Unknowns(symbols=missing)
-            found = await self._journal.look_up(unknown, self._desk.last_prices)
+            found = await self._journal.look_up(unknown, self._desk.last_seen)
             self._desk.learn(unknown, found)
             await self._prepare_sessions(self._desk.unprepared_for_memory())
         risk.carry_out_halt()

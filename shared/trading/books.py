@@ -41,9 +41,10 @@ from shared.trading.lots import Lot, Lots
 from shared.trading.margin import Margin, value_at_worst
 from shared.trading.matching import Reach
 from shared.trading.notional import sized
-from shared.trading.paper import ClosingPrint, PaperMarket, Print
+from shared.trading.paper import ClosingPrice, Moment, PaperMarket
 from shared.trading.positions import Holding
 from shared.trading.protection import exits_of
+from shared.trading.quotes import Touch
 from shared.trading.risk_guard import RiskGuard
 from shared.trading.settlement import PriceOf, Settlement
 from shared.trading.strategy_positions import Owner, StrategyPositions
@@ -76,7 +77,7 @@ def _no_price(_: Symbol) -> Decimal | None:
     return None
 
 
-def _no_closing(_: WorkingOrder) -> Print | None:
+def _no_closing(_: WorkingOrder) -> Decimal | None:
     return None
 
 
@@ -553,23 +554,31 @@ class Books:
         price: Decimal,
         at: datetime,
         size: Decimal | None = None,
+        touch: Touch | None = None,
         *,
         regular: bool = True,
     ) -> list[Change]:
         """A trade was printed, in regular hours or not: fill what it fills, in order of submission.
 
-        Without a size, it fills any quantity.
+        Without a size, it fills any quantity. `touch` is the quote that stood, where there is one.
         """
-        return self._market.meet_print(symbol, Print(price, size, at), regular=regular)
+        return self._market.meet(symbol, Moment(at, price, size, touch), regular=regular)
 
     def open_regular_hours(self, symbol: Symbol) -> None:
         """Regular hours begin: orders that fill in them alone meet their first print in them."""
         self._orders.open_regular_hours(symbol)
 
     @exactly
-    def expire(self, now: datetime, closing_print: ClosingPrint = _no_closing) -> list[Change]:
-        """End the orders whose time has come by `now`; CLS orders fill at the closing print."""
-        return self._market.expire(now, closing_print)
+    def meet_quote(
+        self, symbol: Symbol, touch: Touch, at: datetime, *, regular: bool = True
+    ) -> list[Change]:
+        """The quote has changed: fill what takes from it, and what rests where it has come to."""
+        return self._market.meet(symbol, Moment(at, None, touch=touch), regular=regular)
+
+    @exactly
+    def expire(self, now: datetime, closing_price: ClosingPrice = _no_closing) -> list[Change]:
+        """End the orders whose time has come by `now`; CLS orders fill at the closing price."""
+        return self._market.expire(now, closing_price)
 
     def forget_prints(self) -> list[Change]:
         """A new run begins: what was printed before it has no meaning for it."""

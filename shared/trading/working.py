@@ -165,12 +165,18 @@ class WorkingOrders:
         return [queue for kind in kinds if (queue := self._queues.get((kind, symbol))) is not None]
 
     def met_by(
-        self, symbol: Symbol, price: float, *, regular: bool
+        self,
+        symbol: Symbol,
+        price: float | None,
+        touch: tuple[float, float] | None = None,
+        *,
+        regular: bool,
     ) -> list[tuple[WorkingOrder, bool]]:
-        """Those that a print may fill or move, and whether it is their first. They no longer
-        wait for prices: `rest` those that go on working."""
+        """Those that a print may fill or move, and whether it is their first; without a price,
+        those that the quote may fill. They no longer wait for prices: `rest` those that go on
+        working."""
         queues = self._queues_in(symbol, regular=regular)
-        met = [each for queue in queues for each in queue.met_by(price)]
+        met = [each for queue in queues for each in queue.met_by(price, touch)]
         if len(queues) > 1:
             met.sort()
         return [(self.by_id[order_id], first_print) for _, order_id, first_print in met]
@@ -189,7 +195,8 @@ class WorkingOrders:
         queue = self._queues.get(key)
         if queue is None:
             queue = self._queues[key] = OrderQueue(self.by_id.__contains__)
-        queue.add(order, fresh=fresh)
+        # An OPG order meets one print, whatever quotes came before it.
+        queue.add(order, fresh=fresh or order.time_in_force == "opg")
 
     def forget_prints(self) -> None:
         for extended_hours, symbol in self._queues:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from shared.candles.calendar import NEVER_NS, HoursSpan, SessionCalendar
 from shared.models.identifiers import OrderId, Symbol
+from shared.models.market import Quotes
 from shared.models.orders import (
     CancelOrder,
     Execution,
@@ -18,11 +19,18 @@ from shared.models.orders import (
 )
 from shared.trading.amounts import exactly, measured, measured_size
 from shared.trading.books import Books, BooksState
-from shared.trading.changes import CashEntered, OrderChanged, OrderFilled, StopMoved, WorkingOrder
+from shared.trading.changes import (
+    CashEntered,
+    Change,
+    OrderChanged,
+    OrderFilled,
+    StopMoved,
+    WorkingOrder,
+)
 from shared.trading.events import executed, updated
 from shared.trading.hours import hours_from
 from shared.trading.matching import Reach
-from shared.trading.paper import Print
+from shared.trading.quotes import Quote, Touch
 from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
 from strategy_workers.backtests.plan import Terms
 from strategy_workers.runtime.commands import cancel_outgoing, commands_of, take_answer
@@ -75,6 +83,8 @@ class Account:
         #: the last print of each symbol: moment, time, price.
         self._until_close: dict[OrderId, int] = {}
         self._last: dict[str, tuple[int, int, float]] = {}
+        #: What stands.
+        self._quotes: dict[Symbol, Quote] = {}
         self.executions: list[Execution] = []
         self.orders = 0
         self.rejected = 0
@@ -136,17 +146,16 @@ class Account:
                 its = reach[symbol] = books.reach(Symbol(symbol), regular=self._hours.regular)
             fresh, falling_to, rising_to = its
             if fresh or price <= falling_to or price >= rising_to:
-                changes = books.meet_print(
-                    Symbol(symbol),
-                    measured(price),
-                    market_time(at_ns),
-                    measured_size(size),
-                    regular=self._hours.regular,
+                self._tell_each(
+                    books.meet_print(
+                        Symbol(symbol),
+                        measured(price),
+                        market_time(at_ns),
+                        measured_size(size),
+                        self._touch(symbol, at_ns),
+                        regular=self._hours.regular,
+                    )
                 )
-                for change in changes:
-                    assert not isinstance(change, CashEntered), "a print deposits nothing"
-                    if not isinstance(change, StopMoved):
-                        self._tell(change, 0)
                 if not books.working:
                     return
                 del reach[symbol]
@@ -170,7 +179,7 @@ class Account:
             self._last[symbol] = (self._number, at_ns, price)
         return kept
 
-    def _closing_print(self, working: WorkingOrder) -> Print | None:
+    def _closing_price(self, working: WorkingOrder) -> Decimal | None:
         order = working.order
         assert order.expires_at is not None, "it waits for the close"
         end_ns = _nanoseconds(order.expires_at)
@@ -178,14 +187,56 @@ class Account:
         since_ns = self._calendar.hours_at(end_ns - 1).from_ns
         if moment <= self._until_close[order.id] or at_ns < since_ns:
             return None
-        return Print(measured(price), None, order.expires_at)
+        return measured(price)
+
+    @exactly
+    def take_quotes(self, quotes: Quotes) -> None:
+        """Remember them, and fill what each of them fills, one after another."""
+        books = self._books
+        for place, index in enumerate(quotes.symbol_index):
+            at_ns, symbol = quotes.at_ns[place], quotes.symbols[index]
+            quote = Quote(
+                quotes.bid[place],
+                quotes.ask[place],
+                quotes.bid_size[place],
+                quotes.ask_size[place],
+                at_ns,
+            )
+            if at_ns >= self._next_expiry_ns:
+                self._expire(at_ns, 0)
+            if not quote.counts:
+                self._quotes.pop(symbol, None)
+                continue
+            self._quotes[symbol] = quote
+            if not books.working:
+                continue
+            if at_ns >= self._hours.until_ns:
+                self._take_hours(self._calendar.hours_at(at_ns))
+            regular = self._hours.regular
+            reach = books.reach(symbol, regular=regular)
+            if reach.takes_in_quote(quote.bid, quote.ask):
+                touch = quote.touch_at(at_ns)
+                assert touch is not None, "it is new"
+                self._tell_each(
+                    books.meet_quote(symbol, touch, market_time(at_ns), regular=regular)
+                )
+
+    def _touch(self, symbol: str, at_ns: int) -> Touch | None:
+        quote = self._quotes.get(Symbol(symbol))
+        return None if quote is None else quote.touch_at(at_ns)
+
+    def _tell_each(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            assert not isinstance(change, CashEntered), "the market deposits nothing"
+            if not isinstance(change, StopMoved):
+                self._tell(change, 0)
 
     def expire(self, at_ns: int) -> None:
         if at_ns >= self._next_expiry_ns:
             self._expire(at_ns, 1)
 
     def _expire(self, at_ns: int, step: int) -> None:
-        for change in self._books.expire(market_time(at_ns), self._closing_print):
+        for change in self._books.expire(market_time(at_ns), self._closing_price):
             assert isinstance(change, OrderChanged | OrderFilled), "an order ends"
             self._tell(change, step)
 

@@ -12,8 +12,8 @@ from shared.trading.books import Books
 from shared.trading.changes import Change, OrderChanged, OrderFilled, WorkingOrder
 from shared.trading.hours import Hours
 from shared.trading.matching import NOTHING_WORKS
-from shared.trading.paper import Print
 from shared.trading.paper_terms import PaperTerms
+from shared.trading.quotes import Touch
 from shared.trading.risk import Ladder, Level, RiskLimits, tightest
 from shared.trading.terms import Refused
 from tests.shared.trading.support import ACCOUNT, SPY, T0, at, command, open_books, terms
@@ -187,7 +187,7 @@ def test_a_cls_order_fills_when_regular_hours_end_at_their_last_price() -> None:
     assert books.reach(SPY.symbol) == NOTHING_WORKS
     assert printed(books, "80", regular=True) == []
     assert books.expire(at(3599)) == []
-    last = Print(D("96.5"), None, at(3590))
+    last = D("96.5")
     changes = books.expire(at(3605), lambda _: last)
     assert fill_of(changes) == ("96.5", "10")
     assert isinstance(changes[0], OrderFilled)
@@ -197,7 +197,7 @@ def test_a_cls_order_fills_when_regular_hours_end_at_their_last_price() -> None:
 def test_a_cls_order_for_an_amount_of_money_is_sized_by_the_closing_price() -> None:
     books = open_books()
     send(books, REGULAR, qty="0", notional=D(500), time_in_force="cls")
-    changes = books.expire(at(3600), lambda _: Print(D(60), None, at(3590)))
+    changes = books.expire(at(3600), lambda _: D(60))
     assert fill_of(changes) == ("60", "8")
 
 
@@ -205,7 +205,7 @@ def test_a_cls_order_is_cancelled_beyond_its_limit_and_expires_without_a_print()
     def missed(_: WorkingOrder) -> None:
         return None
 
-    for closing, status in ((lambda _: Print(D(98), None, T0), "cancelled"), (missed, "expired")):
+    for closing, status in ((lambda _: D(98), "cancelled"), (missed, "expired")):
         books = open_books()
         send(books, REGULAR, "97", time_in_force="cls")
         [ended] = books.expire(at(3600), closing)
@@ -231,7 +231,7 @@ def test_a_cls_sell_that_closes_the_position_ends_its_protection() -> None:
     assert not isinstance(books.protect(stop, SPY, D(100), T0, "1-0"), Refused)
     sell = command("sell", "10", name="s", time_in_force="cls")
     assert not isinstance(books.submit(sell, SPY, D(100), T0, "1-0", REGULAR), Refused)
-    filled, ended = books.expire(at(3600), lambda _: Print(D(99), None, T0))
+    filled, ended = books.expire(at(3600), lambda _: D(99))
     assert isinstance(ended, OrderChanged)
     assert (filled.order.status, ended.order.reason_code) == ("filled", "position_closed")  # type: ignore[union-attr]
 
@@ -335,3 +335,23 @@ def test_a_replacement_does_not_pass_a_limit_to_regular_hours() -> None:
     [rejected] = books.replace(working, change, SPY, D(100), T0, "1-0", REGULAR)  # type: ignore[misc]
     assert rejected.order.reason_code == "risk_session"
     assert list(books.working) == [taken.order.id]
+
+
+# --- quotes --------------------------------------------------------------------------------------
+
+
+def test_a_quote_is_no_auction() -> None:
+    books = open_books()
+    send(books, BEFORE, "101", time_in_force="opg")
+    touch = Touch(D(99), D(100), D(5), D(5))
+    assert books.meet_quote(SPY.symbol, touch, at(1)) == []
+    filled = books.meet_print(SPY.symbol, D(98), at(2), None, touch)
+    assert fill_of(filled) == ("98", "10")
+
+
+def test_a_quote_in_extended_hours_fills_no_order_without_them() -> None:
+    books = open_books()
+    send(books, BEFORE, "101", extended_hours=False)
+    touch = Touch(D(99), D(100), D(50), D(50))
+    assert books.meet_quote(SPY.symbol, touch, at(1), regular=False) == []
+    assert fill_of(books.meet_quote(SPY.symbol, touch, at(2))) == ("100", "10")
