@@ -14,6 +14,7 @@ from shared.models.orders import (
     Order,
     OrderReply,
     Refusal,
+    ReplaceOrder,
     Reply,
     SubmitOrder,
 )
@@ -40,6 +41,7 @@ from strategy_workers.runtime.feed import Feed, Numbered
 
 #: Ids say nothing here: every backtest has an account of its own.
 ACCOUNT_ID = UUID("6b1d0f0e-0000-4000-8000-000000000001")
+_ENDED = Refused("order_not_working", "The order has ended already.")
 
 #: Price that a symbol has at this moment; None before it has traded.
 PriceOf = Callable[[str], float | None]
@@ -285,10 +287,16 @@ class Account:
         deployment.saved()
 
     def _answer(
-        self, command: SubmitOrder | CancelOrder, at: datetime, at_ns: int, price_of: PriceOf
+        self,
+        command: SubmitOrder | CancelOrder | ReplaceOrder,
+        at: datetime,
+        at_ns: int,
+        price_of: PriceOf,
     ) -> Reply:
         if isinstance(command, CancelOrder):
             return self._cancel(command, at)
+        if isinstance(command, ReplaceOrder):
+            return self._replace(command, at, price_of)
         price = price_of(command.symbol)
         timed = command.time_in_force in ("day", "opg", "cls")
         taken = self._books.submit(
@@ -311,10 +319,35 @@ class Account:
         first, *others = (change.order for change in taken)
         return OrderReply(request_id=command.request_id, order=first, legs=tuple(others))
 
+    def _replace(self, command: ReplaceOrder, at: datetime, price_of: PriceOf) -> Reply:
+        working = self._books.working.get(command.order_id)
+        if working is None:
+            self.refused += 1
+            return _refusal(command, _ENDED)
+        symbol = working.order.symbol
+        price = price_of(symbol)
+        taken = self._books.replace(
+            working,
+            command,
+            self._instruments.get(symbol),
+            None if price is None else measured(price),
+            at,
+            "",
+            hours_from(self._calendar, _nanoseconds(at)),
+        )
+        if isinstance(taken, Refused):
+            self.refused += 1
+            return _refusal(command, taken)
+        self.orders += 1
+        self.rejected += taken[-1].order.status == "rejected"
+        for change in taken:
+            self._tell(change, 1)
+        return OrderReply(request_id=command.request_id, order=taken[-1].order)
+
     def _cancel(self, command: CancelOrder, at: datetime) -> Reply:
         cancelled = self._books.cancel(command.order_id, at)
         if not cancelled:
-            return _refusal(command, Refused("order_not_working", "The order has ended already."))
+            return _refusal(command, _ENDED)
         for change in cancelled:
             self._tell(change, 1)
         return OrderReply(request_id=command.request_id, order=cancelled[0].order)
@@ -341,7 +374,7 @@ class Account:
         return self._books.valued(prices)[0]
 
 
-def _refusal(command: SubmitOrder | CancelOrder, why: Refused) -> Refusal:
+def _refusal(command: SubmitOrder | CancelOrder | ReplaceOrder, why: Refused) -> Refusal:
     return Refusal(
         request_id=command.request_id,
         code=why.code,
