@@ -545,9 +545,15 @@ class Books:
         return [] if working is None else self._groups.cancel(working, at)
 
     @exactly
-    def cancel_all(self, symbol: Symbol | None, at: datetime) -> list[OrderChanged]:
-        """All working orders, or those in one symbol, in order of submission."""
-        return self._cancel_each(self._orders.working_in(symbol), at)
+    def cancel_all(
+        self, symbol: Symbol | None, at: datetime, *, spare_closing: bool = False
+    ) -> list[OrderChanged]:
+        """All working orders, or those in one symbol, in order of submission; without those that
+        close a position, if they are to be spared."""
+        orders = self._orders.working_in(symbol)
+        if spare_closing:
+            orders = [each for each in orders if not each.order.closes_position]
+        return self._cancel_each(orders, at)
 
     def _cancel_each(self, orders: Sequence[WorkingOrder], at: datetime) -> list[OrderChanged]:
         changes: list[OrderChanged] = []
