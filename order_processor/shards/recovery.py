@@ -179,6 +179,7 @@ def order_of(row: Row[Any]) -> Order:
         group_role=row.group_role,
         protects_position=row.protects_position,
         notional=_plain(row.notional),
+        extended_hours=row.extended_hours,
     )
 
 
@@ -229,12 +230,13 @@ def load_books(
         stored = loaded.get((row.account_id, row.mode))
         if stored is not None:
             stored.state.working.append(_working(row, last_seen))
+            stored.exchanges[Symbol(row.symbol)] = row.exchange
     return list(loaded.values())
 
 
 _WORKING_ORDERS = text(
     f"""
-    SELECT o.*, i.tick_size, i.lot_size, i.shortable,
+    SELECT o.*, i.tick_size, i.lot_size, i.shortable, i.exchange,
            (SELECT max(t.seq) FROM order_transitions t WHERE t.order_id = o.id) AS steps,
            e.executions, e.value, e.fees
       FROM orders o JOIN instruments i ON i.symbol = o.symbol
