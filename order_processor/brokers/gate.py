@@ -61,7 +61,8 @@ def live_fault(
         return Refused("broker_not_ready", "The broker is not connected now. Try again shortly.")
     if isinstance(command, ClosePositions):
         return _NOT_LIVE if command.cancel_orders else None
-    if command.order_class != "simple" or command.notional is not None:
+    # Live orders leave for the regular session.
+    if command.order_class != "simple" or command.notional is not None or command.extended_hours:
         return _NOT_LIVE
     if not command.qty.is_finite():
         return None  # the checks of the books say it

@@ -161,6 +161,7 @@ class ShardOwner:
         )
         if self._floor is not None:
             self._floor.recover(stored.books)
+        await self._prepare_sessions(self._desk.unprepared_for_memory())
         self._committer = Committer(
             self._shard,
             self._lease,
@@ -305,7 +306,10 @@ class ShardOwner:
             desk.learn(unknown, await self._journal.look_up(unknown, desk.last_seen))
         if unknown.again and (more := desk.unknown_to(commands)):
             desk.learn(more, await self._journal.look_up(more, desk.last_seen))
-        for exchange in desk.unprepared_exchanges(commands):
+        await self._prepare_sessions(desk.unprepared_exchanges(commands))
+
+    async def _prepare_sessions(self, exchanges: set[str]) -> None:
+        for exchange in exchanges:
             await self._sessions.prepare(exchange)
 
     async def _apply_commands(self, commands: list[CommandEntry]) -> None:
@@ -340,6 +344,7 @@ class ShardOwner:
             unknown = Unknowns(symbols=missing)
             found = await self._journal.look_up(unknown, self._desk.last_seen)
             self._desk.learn(unknown, found)
+            await self._prepare_sessions(self._desk.unprepared_for_memory())
         risk.carry_out_halt()
 
     async def _acknowledge_mark(self) -> None:
