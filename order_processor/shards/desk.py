@@ -17,8 +17,8 @@ from order_processor.risk.audit import record_of
 from order_processor.risk.margin_calls import MarginRules
 from order_processor.risk.officer import RiskOfficer
 from order_processor.shards.acknowledgements import MarkDone
-from order_processor.shards.batch import Answer, Batch, MarkRecord, Sealed
-from order_processor.shards.clock import WallClock, moment, nanoseconds
+from order_processor.shards.batch import Answer, Batch, Sealed
+from order_processor.shards.clock import WallClock, nanoseconds
 from order_processor.shards.consumer import CommandEntry
 from order_processor.shards.counter import Counter
 from order_processor.shards.feed import FedEntry, Prints
@@ -29,7 +29,7 @@ from order_processor.shards.sessions import Sessions
 from order_processor.shards.state import (
     BooksKey,
     Cursors,
-    LastPrice,
+    LastSeen,
     Lookup,
     StoredBooks,
     StoredShard,
@@ -38,7 +38,7 @@ from order_processor.shards.state import (
 from shared.models.base import encode
 from shared.models.cash import LedgerEntry, MoveCash
 from shared.models.identifiers import AccountId, OrderId, Symbol
-from shared.models.market import RunStarted, TimeMark
+from shared.models.market import Quotes, RunStarted, TimeMark
 from shared.models.orders import (
     CancelOrder,
     ClosePositions,
@@ -57,6 +57,7 @@ from shared.trading.books import Books
 from shared.trading.changes import CashEntered, Change, OrderFilled, order_id_of
 from shared.trading.classes import leg_ids
 from shared.trading.drafts import closing_id
+from shared.trading.hours import asks_for_hours
 from shared.trading.terms import Instrument, Limits, Refused
 
 #: An account's terms and an instrument are read again when they are older than this.
@@ -97,7 +98,7 @@ class Desk:
         self._ended: Past[OrderId, Order] = Past(_ENDED_KEPT)
         self._entries: Past[tuple[BooksKey, str], LedgerEntry] = Past(_ENTRIES_KEPT)
         self._holders: dict[Symbol, set[BooksKey]] = {}
-        self._market = Market(wall, stored.last_prices, cursors.market_time_ns)
+        self._market = Market(wall, sessions, stored.last_seen, cursors.market_time_ns)
         self._currencies: dict[UUID, str] = {}
         self._counter = Counter(
             self._market,
@@ -127,8 +128,8 @@ class Desk:
             self._take_up(books)
 
     @property
-    def last_prices(self) -> dict[Symbol, LastPrice]:
-        return self._market.last_prices
+    def last_seen(self) -> LastSeen:
+        return self._market.last_seen
 
     # --- the commit's side -------------------------------------------------------------------
 
@@ -146,22 +147,11 @@ class Desk:
 
     def seal(self, published_seq: int, equity: list[EquityMarked]) -> Sealed:
         """What happened since the last time, to be committed; the next batch begins."""
-        sealed = Sealed(self.batch, self._last_price_changes(), self.cursors(published_seq), equity)
+        sealed = Sealed(self.batch, self._market.seal(), self.cursors(published_seq), equity)
         self.batch = Batch(self.batch.event_seq, self._topic_seqs)
-        self._market.moved_symbols.clear()
-        self._market.forgotten = False
         self._ended.seal()
         self._entries.seal()
         return sealed
-
-    def _last_price_changes(self) -> tuple[bool, list[MarkRecord]]:
-        rows = []
-        for symbol in self._market.moved_symbols:
-            last = self._market.last_prices[symbol]
-            price = self._market.price_of(symbol)
-            assert price is not None
-            rows.append(MarkRecord(symbol, price, moment(last.at_ns), last.tape_id))
-        return self._market.forgotten, rows
 
     def committed(self) -> None:
         """What was sealed is durable. Not to be called between `unknown_to` and the commands'
@@ -194,6 +184,13 @@ class Desk:
                 moved |= self._holders.get(symbol, set())
             self.moved |= moved
             self.risk.prices_moved(moved)
+            self.risk.check()
+        elif isinstance(body, Quotes):
+            self._market_entry = entry.id
+            if body.at_ns:
+                self.risk.carry.come_to(body.at_ns[0])
+            for key, books, change in self._market.match_quotes(entry.id, body):
+                self._record(key, books, change)
             self.risk.check()
         elif isinstance(body, TimeMark):
             self._apply_mark(entry.id, body)
@@ -314,16 +311,33 @@ class Desk:
             self._instruments.pop(symbol, None)
         for instrument in found.instruments:
             self._instruments[instrument.symbol] = (instrument, now)
+            self._market.list_symbol(instrument.symbol, instrument.exchange)
 
     def unprepared_exchanges(self, entries: list[CommandEntry]) -> set[str]:
-        """Exchanges whose sessions these commands need, and that must be prepared first."""
-        exchanges = {
-            self._instruments[command.symbol][0].exchange
-            for entry in entries
-            if isinstance(command := entry.command, SubmitOrder)
-            and command.time_in_force == "day"
-            and command.symbol in self._instruments
-        }
+        """Exchanges whose hours these commands need, and that must be prepared first."""
+        exchanges: set[str] = set()
+        for entry in entries:
+            command = entry.command
+            if command is None:
+                continue
+            books = self._books.get((command.account_id, command.mode))
+            if books is not None and (
+                books.risk.looks_at_hours or not books.account.paper.extended_hours
+            ):
+                exchanges |= self._market.exchanges
+            elif isinstance(command, SubmitOrder) and asks_for_hours(command):
+                known = self._instruments.get(command.symbol)
+                exchanges |= set() if known is None else {known[0].exchange}
+        return {exchange for exchange in exchanges if not self._sessions.ready(exchange)}
+
+    def unprepared_for_memory(self) -> set[str]:
+        """The same for the orders that work already, and for those that risk limits may make."""
+        cautious = any(not each.account.paper.extended_hours for each in self._books.values())
+        exchanges = set(self._market.exchanges) if cautious else set()
+        for books in self._books.values():
+            for working in books.working.values():
+                if not working.order.extended_hours:
+                    exchanges |= self._market.exchange_of(working.order.symbol)
         return {exchange for exchange in exchanges if not self._sessions.ready(exchange)}
 
     def apply_command(self, entry: CommandEntry, *, poisoned: bool = False) -> None:
@@ -401,6 +415,8 @@ class Desk:
         self.risk.take_up(key, books)
         self._terms_read[stored.account.id] = monotonic()
         self._topic_seqs.update(stored.topic_seqs)
+        for symbol, exchange in stored.exchanges.items():
+            self._market.list_symbol(symbol, exchange)
         for symbol in {working.order.symbol for working in books.working.values()}:
             self._market.watch(key, books, symbol)
         for holding in books.holdings.values():

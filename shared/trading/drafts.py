@@ -21,6 +21,8 @@ def new_order(
     expires_at: datetime | None,
     last_price: Decimal | None,
     tick: Decimal,
+    *,
+    extended_hours: bool,
 ) -> Order:
     """A trailing stop begins at the last price."""
     order = Order(
@@ -49,6 +51,7 @@ def new_order(
         trail_percent=_plain(command.trail_percent),
         expires_at=expires_at,
         notional=_plain(command.notional),
+        extended_hours=extended_hours,
     )
     if order.type == "trailing_stop" and last_price is not None:
         return with_mark(order, last_price, tick)
@@ -62,7 +65,7 @@ def _plain(amount: Decimal | None) -> Decimal | None:
 def revision(order: Order, command: ReplaceOrder) -> SubmitOrder | Refused:
     """The order that replaces `order`, as if it were submitted good till cancelled: how long it
     works is not revised, and so not checked again. It is for what hasn't filled of `order`."""
-    if order.deployment_id is not None:
+    if order.deployment_id is not None and command.submitted_by != order.submitted_by:
         return Refused(
             "order_of_deployment",
             "The order belongs to a running strategy, which follows it: cancel it instead.",
@@ -110,6 +113,7 @@ def revision(order: Order, command: ReplaceOrder) -> SubmitOrder | Refused:
         mode=order.mode,
         client_order_id=command.client_order_id,
         submitted_by=command.submitted_by,
+        deployment_id=order.deployment_id,
         symbol=order.symbol,
         side=order.side,
         order_type=order.type,
@@ -135,6 +139,7 @@ def successor(new: Order, old: Order, tick: Decimal) -> Order:
         group_id=old.group_id,
         group_role=old.group_role,
         protects_position=old.protects_position,
+        extended_hours=old.extended_hours,
     )
     if kept.type == "trailing_stop" and awaits_trigger(old):
         return with_mark(kept, old.hwm, tick)

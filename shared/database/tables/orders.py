@@ -5,7 +5,16 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -50,6 +59,23 @@ class MarkRow(Base):
     tape_id: Mapped[str]
 
 
+class OrderShardQuoteRow(Base):
+    """The quote that stands of each symbol, as far as the shard has applied the tape; zeros where
+    what followed took it away."""
+
+    __tablename__ = "order_shard_quotes"
+
+    shard: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    bid: Mapped[float] = mapped_column(Double)
+    ask: Mapped[float] = mapped_column(Double)
+    bid_size: Mapped[float] = mapped_column(Double)
+    ask_size: Mapped[float] = mapped_column(Double)
+    at_ns: Mapped[int] = mapped_column(BigInteger)
+    #: Tape entry of the last quote that counts.
+    tape_id: Mapped[str]
+
+
 class OrderRow(Base):
     __tablename__ = "orders"
 
@@ -81,7 +107,9 @@ class OrderRow(Base):
     reserved: Mapped[Decimal]
     #: Tape entry that the shard had come to when it took the order: prints after it count.
     tape_id: Mapped[str]
-    #: Market time at which a DAY or GTD order ends; None for the others.
+    #: It fills outside of regular hours too.
+    extended_hours: Mapped[bool] = mapped_column(server_default=text("true"))
+    #: Market time at which a DAY, GTD, OPG or CLS order ends; None for the others.
     expires_at: Mapped[datetime | None]
     #: A trailing stop's follows its mark; it is stored as it was at the shard's `tape_cursor`.
     stop_price: Mapped[Decimal | None]
