@@ -201,7 +201,8 @@ class Books:
             if isinstance(order, Refused):
                 return order
             command = order
-        parts = parts_of(command)
+        simple = command.order_class == "simple"
+        parts: Sequence[Part] = [(None, command)] if simple else parts_of(command)
         now = at if time_known else None
         for role, part in parts:
             fault = fault_of(part, self.account, instrument, self._limits, session_close, now)
@@ -211,11 +212,13 @@ class Books:
         tick = instrument.tick_size
         ends = session_close if command.time_in_force == "day" else command.expires_at
         ends = None if ends is None else ends.astimezone(UTC)
-        exits = {role: part for role, part in parts if role is not None}
-        fault = (exits_fault(exits) if exits else None) or self.risk.rate_fault(command, at)
+        fault = None
+        if not simple:
+            fault = exits_fault({role: part for role, part in parts if role is not None})
+        fault = fault or self.risk.rate_fault(command, at)
         if fault is not None:
             return fault
-        if exits:
+        if not simple:
             return self._begin_group(parts, instrument, last_price, at, ends, tape_id)
         reserve, obstacle = self._weigh(command, tick, last_price, at)
         new = self._number(command, at, ends, last_price, tick)

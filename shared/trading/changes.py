@@ -10,7 +10,7 @@ from shared.models.cash import LedgerEntry
 from shared.models.identifiers import Mode, OrderId
 from shared.models.orders import Execution, Order
 from shared.trading.amounts import ZERO
-from shared.trading.ids import named_id
+from shared.trading.ids import named_id, numbered_id
 from shared.trading.lots import LotChanges
 from shared.trading.orders import Transition
 from shared.trading.paper_terms import PaperTerms
@@ -28,7 +28,7 @@ def order_id_of(account_id: UUID, mode: Mode, client_order_id: str) -> OrderId:
 
 def execution_id_of(order_id: OrderId, number: int) -> UUID:
     """Of the order's `number`-th execution, from 1."""
-    return named_id(order_id, str(number))
+    return numbered_id(order_id, number)
 
 
 class WorkingOrder(msgspec.Struct):

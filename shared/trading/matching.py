@@ -196,9 +196,10 @@ class OrderQueue:
             -self._falling[0][0] if self._falling else -math.inf,
             self._rising[0][0] if self._rising else math.inf,
         )
-        self._drop_trailing_that_left()
-        for _, each in self._trailing.values():
-            reach = reach.combined(each)
+        if self._trailing:
+            self._drop_trailing_that_left()
+            for _, each in self._trailing.values():
+                reach = reach.combined(each)
         return reach
 
     def _drop_trailing_that_left(self) -> None:
@@ -230,12 +231,13 @@ class OrderQueue:
                 _, seq, order_id = heapq.heappop(heap)
                 if self._rests(order_id):
                     met.append((seq, order_id, False))
-        self._drop_trailing_that_left()
-        for order_id, (seq, reach) in list(self._trailing.items()):
-            if reach.takes_in(price):
-                del self._trailing[order_id]
-                met.append((seq, order_id, False))
-        return sorted(met)
+        if self._trailing:
+            self._drop_trailing_that_left()
+            for order_id, (seq, reach) in list(self._trailing.items()):
+                if reach.takes_in(price):
+                    del self._trailing[order_id]
+                    met.append((seq, order_id, False))
+        return sorted(met) if len(met) > 1 else met
 
     def forget_prints(self, orders: list[Order]) -> None:
         """A new run begins: each of `orders` (those that work) waits for its first print again."""

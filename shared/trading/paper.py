@@ -11,6 +11,7 @@ from shared.models.identifiers import OrderId, Symbol
 from shared.trading.amounts import ZERO, rounded, to_cents
 from shared.trading.changes import Change, OrderChanged, OrderFilled, StopMoved, WorkingOrder
 from shared.trading.commissions import Part, Turnover
+from shared.trading.costs import flow_of
 from shared.trading.groups import Groups
 from shared.trading.lifecycle import Lifecycle, step
 from shared.trading.matching import (
@@ -62,16 +63,17 @@ class PaperMarket:
         taken = ZERO
         met = self._orders.met_by(symbol, float(printed.price))
         # An exit that has nothing to fill yet isn't filled by the print that fills its entry.
-        idle = {each.order.id for each, _ in met if each.order.group_id and not each.open_qty}
+        grouped = [each for each, _ in met if each.order.group_id is not None]
+        idle = {each.order.id for each in grouped if not each.open_qty}
         for working, first_print in met:
-            grouped = working.order.group_id is not None
-            if grouped and not self._still_works(working, idle):
+            in_group = working.order.group_id is not None
+            if in_group and not self._still_works(working, idle):
                 continue
             for change in self._meet(working, printed, taken, first_print=first_print):
                 changes.append(change)
                 if isinstance(change, StopMoved):
                     continue
-                if grouped:
+                if in_group:
                     changes += self._groups.after(change, printed.at)
                 if isinstance(change, OrderFilled):
                     taken += change.execution.qty
@@ -172,10 +174,11 @@ class PaperMarket:
         part = Part(qty, value, order.filled_qty, working.value, before, maker=maker)
         commission = rounded(working.commission + working.terms.commission.added(part))
         fee = to_cents(commission) - working.fees
-        obstacle = self._settlement.obstacle_to(working, qty, price, fee)
+        flow = flow_of(order.side, value)
+        obstacle = self._settlement.obstacle_to(working, qty, flow, fee)
         if obstacle is not None:
             return self._lifecycle.end(working, "cancel", at, obstacle)
-        settled = self._settlement.settle(working, qty, price, fee, at)
+        settled = self._settlement.settle(working, qty, price, flow, fee, at)
         self.turnover.add(at, value)
         working.value += value
         working.fees += fee
@@ -199,11 +202,10 @@ class PaperMarket:
         """The order with what has filled of it: done, or at work for the rest."""
         order, filled_qty = working.order, working.order.filled_qty + qty
         average = rounded(working.value / filled_qty) if order.filled_qty else price
-        after = msgspec.structs.replace(order, filled_qty=filled_qty, avg_fill_price=average)
         if filled_qty == order.qty:
             self._orders.stop(working)
-            working.order = after
-            return step(working, "fill", at)
+            return step(working, "fill", at, filled_qty=filled_qty, avg_fill_price=average)
+        after = msgspec.structs.replace(order, filled_qty=filled_qty, avg_fill_price=average)
         self._orders.refit(working, after, working.withheld)
         return step(working, "fill_part", at)
 
@@ -239,6 +241,4 @@ def _fillable(working: WorkingOrder, printed: Print, taken: Decimal) -> Decimal:
 
 
 def _trigger(working: WorkingOrder, at: datetime) -> Transition:
-    triggered = step(working, "trigger", at)
-    working.order = msgspec.structs.replace(working.order, triggered_at=at)
-    return triggered
+    return step(working, "trigger", at, triggered_at=at)

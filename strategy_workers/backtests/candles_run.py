@@ -114,7 +114,7 @@ class CandlesRun:
 
     def _follow(self, moments: int) -> None:
         stage, ends = self._stage, self._market.moment_ends
-        raising(lambda: stage.deployment.follow(islice(self._moments, moments)))
+        raising(stage.deployment.follow, islice(self._moments, moments))
         self._now_ns = stage.deployment.at_ns
         self._moment = bisect_right(ends, self._now_ns, self._moment, self._moment + moments)
         self._bar = index_from(self._market.bars.start_ns, self._now_ns, self._bar)
@@ -168,11 +168,10 @@ class CandlesRun:
 
     def _decide(self, at_ns: int, candles: Moment) -> None:
         account, deployment = self._stage.account, self._stage.deployment
-        events = account.news(deployment)
+        events = account.news()
         if not events and not candles and not deployment.has_news:
             return
         self._number += 1
         mark = TimeMark(number=self._number, at_ns=at_ns, phase="strategy", paced=True)
-        raising(lambda: deployment.decide(str(at_ns), mark, events, candles))
-        account.forget_told(deployment)
+        raising(deployment.decide, str(at_ns), mark, events, candles)
         self._stage.send(at_ns, self._price_of)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 from shared.models.orders import Execution, Order, OrderStatus, OrderType, Side, TimeInForce
 from strategy_workers.sdk.errors import StrategyError
@@ -31,8 +31,7 @@ class OrderEvent:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """An order as a strategy fills it in: numbers checked for sense, not against the market."""
 
     symbol: str
