@@ -6,11 +6,13 @@ from starlette.middleware.cors import CORSMiddleware
 
 from api_gateway.accounts.routes import router as accounts
 from api_gateway.books_checks.routes import router as books_checks
+from api_gateway.brokers.routes import router as brokers
 from api_gateway.cash.routes import router as cash
 from api_gateway.documentation import install_openapi
 from api_gateway.errors import install_refusal_handler
 from api_gateway.headers import SecurityHeaders
 from api_gateway.identity.routes import router as identity
+from api_gateway.margin.routes import router as margin
 from api_gateway.market_data.replay_routes import router as replays
 from api_gateway.market_data.routes import router as market_data
 from api_gateway.orders.routes import router as orders
@@ -41,9 +43,11 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     for router in (
         identity,
         accounts,
+        brokers,
         cash,
         orders,
         risk,
+        margin,
         market_data,
         replays,
         strategies,

@@ -14,6 +14,7 @@ from shared.trading.commissions import Part, Turnover
 from shared.trading.costs import flow_of
 from shared.trading.groups import Groups
 from shared.trading.lifecycle import Lifecycle, step
+from shared.trading.margin import Margin
 from shared.trading.matching import (
     awaits_trigger,
     fill_price,
@@ -49,6 +50,7 @@ class PaperMarket:
         lifecycle: Lifecycle,
         groups: Groups,
         turnover: Turnover,
+        margin: Margin,
     ) -> None:
         self._orders = orders
         self._settlement = settlement
@@ -56,6 +58,7 @@ class PaperMarket:
         self._groups = groups
         #: What tiers of commission by month are counted from.
         self.turnover = turnover
+        self._margin = margin
 
     def meet_print(self, symbol: Symbol, printed: Print) -> list[Change]:
         """A trade was printed: fill what it fills, in order of submission."""
@@ -175,7 +178,10 @@ class PaperMarket:
         commission = rounded(working.commission + working.terms.commission.added(part))
         fee = to_cents(commission) - working.fees
         flow = flow_of(order.side, value)
-        obstacle = self._settlement.obstacle_to(working, qty, flow, fee)
+        if self._margin.terms is None:
+            obstacle = self._settlement.obstacle_to_fill(working, qty, flow, fee)
+        else:
+            obstacle = self._margin.obstacle_to_fill(working, qty, price, fee)
         if obstacle is not None:
             return self._lifecycle.end(working, "cancel", at, obstacle)
         settled = self._settlement.settle(working, qty, price, flow, fee, at)

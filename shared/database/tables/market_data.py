@@ -23,11 +23,16 @@ class InstrumentRow(Base):
     tick_size: Mapped[Decimal]
     lot_size: Mapped[Decimal]
     tradable: Mapped[bool] = mapped_column(default=True)
+    #: It is easy to borrow, and so can be sold short.
+    shortable: Mapped[bool] = mapped_column(default=True)
+    #: A year, on the value of what was borrowed.
+    borrow_fee_bps: Mapped[Decimal] = mapped_column(default=Decimal(0))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     __table_args__ = (
         CheckConstraint("tick_size > 0", name="tick_size"),
         CheckConstraint("lot_size > 0", name="lot_size"),
+        CheckConstraint("borrow_fee_bps >= 0", name="borrow_fee_bps"),
     )
 
 
@@ -51,12 +56,14 @@ class CandleRow(Base):
 
 
 class MarketFileRow(Base):
-    """A file of trades that an admin uploaded, checked line by line before it was accepted."""
+    """A file of trades or quotes that an admin uploaded, checked before it was accepted."""
 
     __tablename__ = "market_files"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     name: Mapped[str]
+    #: `trades` or `quotes`.
+    kind: Mapped[str]
     sha256: Mapped[str] = mapped_column(unique=True)
     rows: Mapped[int] = mapped_column(BigInteger)
     symbols: Mapped[list[Any]]

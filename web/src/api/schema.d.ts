@@ -59,6 +59,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/accounts/{account_id}/broker": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The account's connection to its broker */
+        get: operations["getBroker"];
+        /**
+         * Connect the account to its broker
+         * @description The keys are stored, encrypted, once the broker has opened an account with them (asked for at most 5 s). Again, with other keys for the same account at the broker, it takes these.
+         */
+        put: operations["connectBroker"];
+        post?: never;
+        /** Disconnect from the broker, and erase its keys */
+        delete: operations["disconnectBroker"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/accounts/{account_id}/cash/adjustments": {
         parameters: {
             query?: never;
@@ -306,6 +328,30 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/margin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Kind of account; requirement, buying power and margin call
+         * @description As the order processor knows it at this moment.
+         */
+        get: operations["getMargin"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Make it a margin account, a cash account, or change its terms
+         * @description What is left out stays as it is. Refused while positions and orders don't allow it: `requirement_not_met`, `margin_in_use`, `margin_call_open`.
+         */
+        patch: operations["changeMargin"];
         trace?: never;
     };
     "/api/v1/accounts/{account_id}/orders": {
@@ -862,7 +908,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Files of trades */
+        /** Files of trades and quotes */
         get: operations["listMarketFiles"];
         put?: never;
         post?: never;
@@ -881,8 +927,8 @@ export interface paths {
         };
         get?: never;
         /**
-         * Upload a file of trades (admins)
-         * @description CSV, gzipped or not, with the columns timestamp, symbol, price and size. It is checked line by line before it is accepted. The same content again answers 200 and changes nothing.
+         * Upload a file of trades or quotes (admins)
+         * @description CSV, gzipped or not, with the columns timestamp, symbol, price and size of trades, or timestamp, symbol, bid, ask, bid_size and ask_size of quotes. It is checked line by line before it is accepted. The same content again answers 200 and changes nothing.
          */
         put: operations["uploadMarketFile"];
         post?: never;
@@ -1149,6 +1195,15 @@ export interface components {
              */
             base_currency?: string;
             /**
+             * Kind
+             * @description A margin account borrows cash, and sells short.
+             * @default cash
+             * @enum {string}
+             */
+            kind?: "cash" | "margin";
+            /** @description Of a margin account. */
+            margin_terms?: components["schemas"]["MarginTermsChange"] | null;
+            /**
              * Name
              * @description Unique among your accounts.
              * @example Swing
@@ -1190,6 +1245,7 @@ export interface components {
              * Format: uuid
              */
             id: string;
+            margin_terms: components["schemas"]["MarginTermsView"] | null;
             /** Name */
             name: string;
             /**
@@ -1352,6 +1408,50 @@ export interface components {
              * @enum {string}
              */
             model: "bps";
+        };
+        /** BrokerConnectionView */
+        BrokerConnectionView: {
+            /**
+             * Account Id
+             * Format: uuid
+             */
+            account_id: string;
+            /** Account Number */
+            account_number: string;
+            /**
+             * Broker
+             * @constant
+             */
+            broker: "alpaca";
+            /** Connected */
+            connected: boolean;
+            /**
+             * Connected At
+             * Format: date-time
+             */
+            connected_at: string;
+            /** Disconnected At */
+            disconnected_at: string | null;
+        };
+        /** BrokerKeys */
+        BrokerKeys: {
+            /**
+             * Broker
+             * @constant
+             */
+            broker: "alpaca";
+            /**
+             * Key Id
+             * Format: password
+             * @description As the broker gave it.
+             */
+            key_id: string;
+            /**
+             * Secret
+             * Format: password
+             * @description Kept encrypted, and shown to nobody again.
+             */
+            secret: string;
         };
         /** CancelledOrders */
         CancelledOrders: {
@@ -1808,6 +1908,11 @@ export interface components {
         };
         /** InstrumentView */
         InstrumentView: {
+            /**
+             * Borrow Fee Bps
+             * @example 101.25
+             */
+            borrow_fee_bps: string;
             /** Currency */
             currency: string;
             /** Exchange */
@@ -1819,6 +1924,8 @@ export interface components {
             lot_size: string;
             /** Name */
             name: string;
+            /** Shortable */
+            shortable: boolean;
             /** Symbol */
             symbol: string;
             /**
@@ -2067,6 +2174,160 @@ export interface components {
              */
             taker_bps: string;
         };
+        /** MarginCallView */
+        MarginCallView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Due At
+             * Format: date-time
+             */
+            due_at: string;
+            /** Equity */
+            equity: string;
+            /** Liquidations */
+            liquidations: number;
+            /** Requirement */
+            requirement: string;
+        };
+        /** MarginChange */
+        MarginChange: {
+            /**
+             * Initial Percent
+             * @description Of value, to open a position: 10 to 100; 50.
+             * @example 50
+             */
+            initial_percent?: string | number | null;
+            /**
+             * Interest Bps
+             * @description A year on borrowed cash, in 1/10,000; 0.
+             * @example 550
+             */
+            interest_bps?: string | number | null;
+            /**
+             * Kind
+             * @description Left out, it stays.
+             */
+            kind?: ("cash" | "margin") | null;
+            /**
+             * Maintenance Long Percent
+             * @description To keep a long one: 5 to the initial; 25.
+             * @example 25
+             */
+            maintenance_long_percent?: string | number | null;
+            /**
+             * Maintenance Short Percent
+             * @description To keep a short one: 5 to the initial; 30.
+             * @example 30
+             */
+            maintenance_short_percent?: string | number | null;
+            /**
+             * Mode
+             * @default paper
+             * @enum {string}
+             */
+            mode?: "paper" | "live";
+        };
+        /** MarginFiguresView */
+        MarginFiguresView: {
+            /**
+             * Buying Power
+             * @example 101.25
+             */
+            buying_power: string;
+            /**
+             * Equity
+             * @example 101.25
+             */
+            equity: string;
+            /**
+             * Excess
+             * @example 101.25
+             */
+            excess: string;
+            /**
+             * Initial Requirement
+             * @example 101.25
+             */
+            initial_requirement: string;
+            /**
+             * Maintenance Requirement
+             * @example 101.25
+             */
+            maintenance_requirement: string;
+            /**
+             * Order Requirement
+             * @example 101.25
+             */
+            order_requirement: string;
+            /** Use Percent */
+            use_percent: string | null;
+        };
+        /**
+         * MarginTermsChange
+         * @description What is left out stays as it is; of a new margin account, as they begin.
+         */
+        MarginTermsChange: {
+            /**
+             * Initial Percent
+             * @description Of value, to open a position: 10 to 100; 50.
+             * @example 50
+             */
+            initial_percent?: string | number | null;
+            /**
+             * Interest Bps
+             * @description A year on borrowed cash, in 1/10,000; 0.
+             * @example 550
+             */
+            interest_bps?: string | number | null;
+            /**
+             * Maintenance Long Percent
+             * @description To keep a long one: 5 to the initial; 25.
+             * @example 25
+             */
+            maintenance_long_percent?: string | number | null;
+            /**
+             * Maintenance Short Percent
+             * @description To keep a short one: 5 to the initial; 30.
+             * @example 30
+             */
+            maintenance_short_percent?: string | number | null;
+        };
+        /** MarginTermsView */
+        MarginTermsView: {
+            /** Initial Percent */
+            initial_percent: string;
+            /** Interest Bps */
+            interest_bps: string;
+            /** Maintenance Long Percent */
+            maintenance_long_percent: string;
+            /** Maintenance Short Percent */
+            maintenance_short_percent: string;
+        };
+        /** MarginView */
+        MarginView: {
+            /**
+             * Account Id
+             * Format: uuid
+             */
+            account_id: string;
+            call: components["schemas"]["MarginCallView"] | null;
+            figures: components["schemas"]["MarginFiguresView"] | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "cash" | "margin";
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "paper" | "live";
+            terms: components["schemas"]["MarginTermsView"] | null;
+        };
         /** MarketFileView */
         MarketFileView: {
             /**
@@ -2084,6 +2345,12 @@ export interface components {
              * Format: uuid
              */
             id: string;
+            /**
+             * Kind
+             * @example trades
+             * @enum {string}
+             */
+            kind: "trades" | "quotes";
             /**
              * Last At
              * Format: date-time
@@ -2782,6 +3049,7 @@ export interface components {
              * @example 101.25
              */
             fees: string;
+            margin?: components["schemas"]["MarginFiguresView"] | null;
             /**
              * Mode
              * @enum {string}
@@ -3668,6 +3936,254 @@ export interface operations {
             };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getBroker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BrokerConnectionView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    connectBroker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BrokerKeys"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BrokerConnectionView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    disconnectBroker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5020,6 +5536,164 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMargin: {
+        parameters: {
+            query?: {
+                mode?: "paper" | "live";
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarginView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeMargin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MarginChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarginView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

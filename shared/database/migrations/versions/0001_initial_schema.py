@@ -41,7 +41,10 @@ def upgrade() -> None:
         sa.Column("tick_size", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("lot_size", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("tradable", sa.Boolean(), nullable=False),
+        sa.Column("shortable", sa.Boolean(), nullable=False),
+        sa.Column("borrow_fee_bps", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("borrow_fee_bps >= 0", name=op.f("ck_instruments_borrow_fee_bps")),
         sa.CheckConstraint("lot_size > 0", name=op.f("ck_instruments_lot_size")),
         sa.CheckConstraint("tick_size > 0", name=op.f("ck_instruments_tick_size")),
         sa.PrimaryKeyConstraint("symbol", name=op.f("pk_instruments")),
@@ -59,6 +62,7 @@ def upgrade() -> None:
         "market_files",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("sha256", sa.Text(), nullable=False),
         sa.Column("rows", sa.BigInteger(), nullable=False),
         sa.Column("symbols", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
@@ -135,6 +139,7 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("paper_capital", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("paper_terms", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("margin_terms", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("status IN ('active', 'closed')", name=op.f("ck_accounts_status")),
@@ -539,6 +544,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account_id", "mode", name=op.f("pk_account_risk")),
     )
     op.create_table(
+        "broker_connections",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("broker", sa.Text(), nullable=False),
+        sa.Column("account_number", sa.Text(), nullable=False),
+        sa.Column("credentials", sa.Text(), nullable=True),
+        sa.Column("connected_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("connected_by", sa.Text(), nullable=False),
+        sa.Column("disconnected_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_broker_connections_account_id")
+        ),
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_broker_connections")),
+    )
+    op.create_table(
         "strategy_positions",
         sa.Column("account_id", sa.Uuid(), nullable=False),
         sa.Column("mode", sa.Text(), nullable=False),
@@ -630,6 +649,7 @@ def downgrade() -> None:
     op.drop_table("lot_closings")
     op.drop_table("lots")
     op.drop_table("strategy_positions")
+    op.drop_table("broker_connections")
     op.drop_table("account_risk")
     op.drop_table("risk_platform")
     op.drop_index(op.f("ix_risk_limits_version"), table_name="risk_limits")
