@@ -23,7 +23,12 @@ _ORDERS = UUID("6f1c2c5e-3a0b-4f57-9d1e-0b8f6f0c9a11")
 @lru_cache(maxsize=4096)
 def order_id_of(account_id: UUID, mode: Mode, client_order_id: str) -> OrderId:
     """The same for the same command, so that one applied again after a crash is recognised."""
-    return OrderId(named_id(_ORDERS, f"{account_id}/{mode}/{client_order_id}"))
+    return OrderId(named_id(_ORDERS, _books_name(account_id, mode) + client_order_id))
+
+
+@lru_cache(maxsize=4096)
+def _books_name(account_id: UUID, mode: Mode) -> str:
+    return f"{account_id}/{mode}/"
 
 
 def execution_id_of(order_id: OrderId, number: int) -> UUID:

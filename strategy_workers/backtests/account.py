@@ -171,6 +171,9 @@ class Account:
         if not self._news:
             return []
         mark = (self._number, 1)
+        if len(self._news) == 1 and self._news[0][:2] < mark:
+            (_, _, _, news), self._news = self._news[0], []
+            return [news]
         now = [each for each in self._news if each[:2] < mark]
         self._news = [each for each in self._news if each[:2] >= mark]
         now.sort(key=_BY_STAMP)

@@ -141,7 +141,7 @@ class Desk:
 
     def position(self, symbol: str) -> Decimal:
         own = self.portfolio.own.get(symbol)
-        return own.qty if own else _ZERO
+        return _ZERO if own is None else own.qty
 
     def entry_price(self, symbol: str) -> Decimal | None:
         own = self.portfolio.own.get(symbol)
