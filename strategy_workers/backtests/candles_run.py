@@ -149,9 +149,11 @@ class CandlesRun:
         first, start_ns = self._bar, bars.start_ns[self._bar]
         while self._bar < len(bars) and bars.start_ns[self._bar] == start_ns:
             self._bar += 1
-        prints = chain.from_iterable(map(self._prints, range(first, self._bar)))
-        together = self._bar - first > 1
-        self._stage.account.meet(sorted(prints, key=itemgetter(0)) if together else prints)
+        if self._bar - first == 1:
+            self._stage.account.meet(self._prints(first))
+        else:
+            prints = chain.from_iterable(map(self._prints, range(first, self._bar)))
+            self._stage.account.meet(sorted(prints, key=itemgetter(0)))
 
     def _prints(self, place: int) -> Iterator[tuple[int, str, float, float]]:
         bars = self._market.bars
