@@ -18,7 +18,8 @@ ENTRY = Entry(
         "One order a bar, bought and sold by turns, no costs. Each bar opens where the one before"
         " it closed, so that ours (at the next open) and nautilus (at the close) fill at the same"
         " prices: executions and what they paid together must agree to the cent. The run is timed,"
-        " bars and strategy included, loading is not. Neither makes its report."
+        " bars and strategy included, loading is not. Neither makes its report;"
+        " nautilus' account is frozen: no margins."
     ),
     repeats=3,
 )
