@@ -100,4 +100,20 @@ class Watching(Strategy):
         SEEN.append(f"{len(self.candles(candle.symbol))} candles, average {shown}")
 
 
-SAMPLES = Catalogue([Scripted, Faulty, Unstorable, Resting, Flipping, Watching])
+class Chasing(Strategy):
+    """Rests a limit order one below the price, and moves it with each candle until it fills."""
+
+    name = "chasing"
+
+    def on_candle(self, candle: Candle) -> None:
+        resting = self.state.get("resting")
+        if resting is None:
+            self.state["resting"] = self.buy(candle.symbol, 1, candle.close - 1)
+        elif moved := self.replace(resting, limit_price=candle.close - 1):
+            self.state["resting"] = moved
+
+    def on_order(self, event: OrderEvent) -> None:
+        SEEN.append(f"order {event.kind}")
+
+
+SAMPLES = Catalogue([Scripted, Faulty, Unstorable, Resting, Flipping, Watching, Chasing])
