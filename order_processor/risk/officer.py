@@ -38,7 +38,7 @@ from shared.models.risk import (
     RiskState,
     SeeRisk,
 )
-from shared.trading.amounts import shown
+from shared.trading.amounts import ZERO, shown
 from shared.trading.books import Books
 from shared.trading.changes import BrokerNoted, LiveChange, OrderChanged
 from shared.trading.risk import Bound
@@ -208,6 +208,8 @@ class RiskOfficer:
             self._check(key, self._books[key])
 
     def _check(self, key: BooksKey, books: Books) -> None:
+        if books.mode == "live" and self._market.time_ns is not None:
+            return  # a replay's prices say nothing of what is held at a broker
         guard = books.risk
         if guard.watches_loss:
             if guard.state.baseline is None:
@@ -329,7 +331,7 @@ class RiskOfficer:
     def _flatten(
         self, key: BooksKey, books: Books, number: int, at: datetime
     ) -> tuple[int, tuple[str, ...]]:
-        """How many orders close positions now, and the positions for which none could be made."""
+        """How many orders close positions now, and which positions they leave, or a part of."""
         command = ClosePositions(
             request_id="",
             reply_to="",
@@ -344,16 +346,20 @@ class RiskOfficer:
         for symbol in held:
             instrument, _ = self._instruments.get(symbol, (None, 0.0))
             price = self._market.price_of(symbol)
-            closed = books.close(symbol, command, instrument, price, at, self._tape_id())
+            # At a broker, what working sells are for is theirs until they have ended.
+            free = books.free_qty(symbol) if books.mode == "live" else ZERO
+            part = free if 0 < free < books.holdings[symbol].qty else None
+            asked = msgspec.structs.replace(command, qty=part)
+            closed = books.close(symbol, asked, instrument, price, at, self._tape_id())
             if isinstance(closed, Refused):
                 not_closed.append(str(symbol))
                 continue
             for each in closed:
                 self._record(key, books, each)
-            if closed[-1].order.status == "rejected":
+            rejected = closed[-1].order.status == "rejected"
+            closing += not rejected
+            if rejected or part is not None:
                 not_closed.append(str(symbol))
-            else:
-                closing += 1
         return closing, tuple(not_closed)
 
     def _set_state(self, key: BooksKey, books: Books, state: RiskState) -> None:

@@ -256,7 +256,8 @@ class Books:
             if isinstance(order, Refused):
                 return order
             command = order
-        parts = parts_of(command)
+        simple = command.order_class == "simple"
+        parts: Sequence[Part] = [(None, command)] if simple else parts_of(command)
         now = at if time_known else None
         for role, part in parts:
             fault = fault_of(part, self.account, instrument, self._limits, hours, now)
@@ -265,12 +266,14 @@ class Books:
         assert instrument is not None, "fault_of refuses an unknown symbol"
         tick = instrument.tick_size
         ends = self._end_of(command, hours)
-        exits = {role: part for role, part in parts if role is not None}
-        fault = (exits_fault(exits) if exits else None) or self.risk.rate_fault(command, at)
+        fault = None
+        if not simple:
+            fault = exits_fault({role: part for role, part in parts if role is not None})
+        fault = fault or self.risk.rate_fault(command, at)
         if fault is not None:
             return fault
         extended = may_leave_regular_hours(self._extended(command), hours)
-        if exits:
+        if not simple:
             return self._begin_group(
                 parts, instrument, last_price, at, ends, tape_id, extended=extended
             )
@@ -514,8 +517,10 @@ class Books:
         )
 
     def _extended(self, command: SubmitOrder) -> bool:
-        """Whether it fills outside of regular hours too."""
-        return in_extended_hours(command, by_default=self.account.paper.extended_hours)
+        """Whether it fills outside of regular hours too: live orders leave for these alone."""
+        return self.mode == "paper" and in_extended_hours(
+            command, by_default=self.account.paper.extended_hours
+        )
 
     def _end_of(self, command: SubmitOrder, hours: Hours | None) -> datetime | None:
         if command.expires_at is not None:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -65,11 +66,10 @@ class Lifecycle:
         added it to the order's value."""
         order, filled_qty = working.order, working.order.filled_qty + qty
         average = rounded(working.value / filled_qty) if order.filled_qty else price
-        after = msgspec.structs.replace(order, filled_qty=filled_qty, avg_fill_price=average)
         if filled_qty == order.qty:
             self._orders.stop(working)
-            working.order = after
-            return step(working, "fill", at)
+            return step(working, "fill", at, filled_qty=filled_qty, avg_fill_price=average)
+        after = msgspec.structs.replace(order, filled_qty=filled_qty, avg_fill_price=average)
         self._orders.refit(working, after, working.withheld)
         return step(working, "fill_part", at)
 
@@ -82,9 +82,13 @@ class Lifecycle:
 
 
 def step(
-    working: WorkingOrder, trigger: Trigger, at: datetime, why: Refused | None = None
+    working: WorkingOrder,
+    trigger: Trigger,
+    at: datetime,
+    why: Refused | None = None,
+    **changed: Any,
 ) -> Transition:
-    """Take the order to its next status."""
+    """Take the order to its next status, with what has `changed` of it."""
     working.steps += 1
     taken = transition(working.order, trigger, working.steps, at, why.code if why else None)
     working.order = msgspec.structs.replace(
@@ -93,6 +97,7 @@ def step(
         reason_code=why.code if why else None,
         reason=_sentence(why) if why else None,
         updated_at=at,
+        **changed,
     )
     return taken
 

@@ -20,6 +20,7 @@ from shared.trading.changes import (
     OrderFilled,
     WorkingOrder,
 )
+from shared.trading.costs import flow_of
 from shared.trading.lifecycle import Lifecycle, step
 from shared.trading.orders import WORKING, Trigger
 from shared.trading.settlement import Settlement
@@ -75,8 +76,11 @@ class LiveMarket:
     def _fill(
         self, working: WorkingOrder, qty: Decimal, price: Decimal, at: datetime
     ) -> OrderFilled:
-        settled = self._settlement.settle(working, qty, price, ZERO, at)
-        working.value += qty * price
+        value = qty * price
+        settled = self._settlement.settle(
+            working, qty, price, flow_of(working.order.side, value), ZERO, at
+        )
+        working.value += value
         taken = self._lifecycle.take_on(working, qty, price, at)
         return OrderFilled(
             working.order,

@@ -9,19 +9,22 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
+from api_gateway.risk.repository import set_limits
 from order_processor.brokers.connections import BrokerConnection, Credentials
 from order_processor.settings import OrderProcessorSettings
 from order_processor.verification.repository import BooksReader
 from order_processor.wiring import Wiring, wire
 from shared.config import Settings
 from shared.models.orders import CancelOrder, Order, OrderReply
-from shared.models.risk import EngageKillSwitch, RiskReply
+from shared.models.risk import EngageKillSwitch, RiskReply, SeeRisk
 from shared.redis.requests import OrderRequests
 from tests.brokers.simulated import SimulatedBroker, served
 from tests.order_processor.support import Desk, Feed, ProcessorProcess, add_instrument, until
@@ -252,6 +255,8 @@ async def test_a_kill_switch_ends_the_orders_at_the_broker(live: Live, running: 
         await Feed(live.desk.requests._redis).print(100.0)
         await live.buy("working", qty="1")
         await live.status("working", "accepted")
+        await live.desk.submit("sell", "2", limit="120", client_order_id="sells", mode="live")
+        await live.status("sells", "accepted")
         reply = await live.desk.ask(
             EngageKillSwitch(
                 request_id="kill",
@@ -265,12 +270,55 @@ async def test_a_kill_switch_ends_the_orders_at_the_broker(live: Live, running: 
         )
         assert isinstance(reply, RiskReply), reply
         await live.status("working", "cancelled")
+        await live.status("sells", "cancelled")
         closing = "risk close 1.SPY"
-        await live.status(closing, "accepted")
-        await live.broker.fill(closing, "10", "99")
+        # What the working sell was for was not free.
+        assert (await live.status(closing, "accepted")).qty == 8
+        await live.broker.fill(closing, "8", "99")
         await live.status(closing, "filled")
         assert (await live.buy("after")).reason_code == "kill_switch_account"
         live.check()
+
+
+async def test_prices_of_a_replay_make_no_loss_of_a_live_account(
+    live: Live, running: Running
+) -> None:
+    limits = {"max_loss": "500", "flatten_on_loss": True}
+    with Session(live.desk.engine) as db, db.begin():
+        set_limits(db, "account", str(live.desk.account), "live", limits, "user:admin")
+    feed = Feed(live.desk.requests._redis)
+
+    async def stands() -> RiskReply:
+        reply = await live.desk.ask(
+            SeeRisk(
+                request_id=uuid4().hex,
+                reply_to=live.desk.requests.reply_to,
+                account_id=live.desk.account,
+                mode="live",
+            )
+        )
+        assert isinstance(reply, RiskReply), reply
+        return reply
+
+    async def lost(loss: int) -> bool:
+        return (await stands()).loss == loss
+
+    async with running():
+        await feed.print(100.0)
+        await live.buy("held")
+        await live.status("held", "accepted")
+        await live.broker.fill("held", "10", "100")
+        await live.status("held", "filled")
+        await feed.start(paced=True)
+        await feed.print(1.0)
+        await until(lambda: lost(990))
+        assert (await stands()).state.loss is None
+        refused = await live.desk.refused("buy", "1", limit="1", mode="live")
+        assert refused.code == "market_not_live"
+        await feed.start()
+        await feed.print(40.0)
+        await until(lambda: lost(600))
+        await live.status("risk close 1.SPY", "accepted")
 
 
 async def test_what_differs_is_recorded_and_the_books_stay(live: Live, running: Running) -> None:
