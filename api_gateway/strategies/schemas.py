@@ -49,22 +49,63 @@ class DeploymentRequest(Input):
     mode: Mode = "paper"
 
 
+class PauseRequest(Input):
+    working_orders: Annotated[
+        Literal["cancel_entries", "cancel_all", "keep"],
+        Field(description="What becomes of working orders. Entries are buys; sells are exits."),
+    ] = "cancel_entries"
+
+
+class ParametersChange(Input):
+    parameters: Annotated[
+        dict[str, JsonValue],
+        AfterValidator(_encodable),
+        Field(
+            min_length=1,
+            max_length=100,
+            description="Those that change, by the strategy's schema.",
+            examples=[{"fast": 12}],
+        ),
+    ]
+    version: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=2**31 - 1,
+            description="Of the parameters that are to be changed; others are refused.",
+            examples=[1],
+        ),
+    ] = None
+
+
 class DeploymentView(View):
     id: UUID
     account_id: UUID
     mode: Mode
     strategy: str
     parameters: dict[str, JsonValue]
+    parameters_version: int
+    #: The version that decides; behind until the next mark. 0 before the start.
+    applied_version: int
     symbols: list[str]
     timeframe: Timeframe
     wanted: Literal["running", "paused", "stopped"]
     status: Literal["starting", "running", "paused", "stopped"]
-    #: Traceback of the exception that paused it.
+    #: Why it is paused: the traceback of the exception, or what the risk ladder said.
     last_error: str | None
     #: Signals so far.
     signals: int
     created_at: UtcTime
     updated_at: UtcTime
+
+
+class ParametersView(View):
+    version: int
+    parameters: dict[str, JsonValue]
+    requested_at: UtcTime
+    #: The last entry of the tape before its first mark, and market time there; null before.
+    tape_id: str | None
+    applied_at: UtcTime | None
 
 
 class SignalView(View):

@@ -79,6 +79,12 @@ class Desk:
         self._number = 0
         self.at_ns = 0
 
+    def inherit(self, old: "Desk") -> None:
+        """Go on with positions, working orders and timers of before the parameters changed."""
+        self.portfolio = old.portfolio
+        self.refusals = old.refusals
+        self.timers.inherit(old.timers)
+
     def begin(self, label: str | int, at_ns: int) -> None:
         self.label = label
         self._number = 0
@@ -167,10 +173,12 @@ class Desk:
         make: Callable[[], Indicator[Output]],
         of: Callable[[Candle], Any],
         timeframe: Timeframe | None,
+        *,
+        key: object = None,
     ) -> IndicatorSet[Output]:
         if self.label is not None:
             raise StrategyError("indicators are declared in on_start")
-        return self.market.add_indicator(make, of, timeframe)
+        return self.market.add_indicator(make, of, timeframe, key)
 
     # --- what it takes -------------------------------------------------------------------------
 

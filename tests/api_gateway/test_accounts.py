@@ -153,6 +153,9 @@ ACCOUNT_PATHS = [
     ("GET", f"/deployments/{uuid4()}"),
     ("POST", f"/deployments/{uuid4()}/stop"),
     ("GET", f"/deployments/{uuid4()}/signals"),
+    ("POST", f"/deployments/{uuid4()}/pause"),
+    ("POST", f"/deployments/{uuid4()}/resume"),
+    ("GET", f"/deployments/{uuid4()}/parameters"),
 ]
 BODIES = {
     "/orders": {"symbol": "SPY", "side": "buy", "type": "market", "qty": "1"},

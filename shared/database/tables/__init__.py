@@ -31,7 +31,7 @@ from shared.database.tables.risk import (
     RiskPlatformRow,
     ShardHaltRow,
 )
-from shared.database.tables.strategies import DeploymentRow, SignalRow
+from shared.database.tables.strategies import DeploymentParametersRow, DeploymentRow, SignalRow
 from shared.database.tables.studies import StudyRow, StudyTrialRow
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "Base",
     "BooksCheckRow",
     "CandleRow",
+    "DeploymentParametersRow",
     "DeploymentRow",
     "ExecutionRow",
     "InstrumentRow",
