@@ -6,6 +6,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from api_gateway.accounts.routes import router as accounts
 from api_gateway.books_checks.routes import router as books_checks
+from api_gateway.brokers.routes import router as brokers
 from api_gateway.cash.routes import router as cash
 from api_gateway.documentation import install_openapi
 from api_gateway.errors import install_refusal_handler
@@ -41,6 +42,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     for router in (
         identity,
         accounts,
+        brokers,
         cash,
         orders,
         risk,

@@ -5,7 +5,7 @@ LeadershipLostError    another engine carries the market now    → the run ends
 TapeTakenError         (shared.redis.tape_writer) likewise, seen on the tape itself
 RunLostError           (shared.redis.tape) Redis lost the run   → likewise
 StoreAwayError         (store) the candle store is away         → writing waits, reading: 503
-TradeFileError         (shared.market_files) a file is refused  → caller's fault: 422
+MarketFileError         (shared.market_files) a file is refused  → caller's fault: 422
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
 from decimal import Decimal
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 
+from shared.auth.vault import parse_keys
 from shared.config import Settings
 
 
@@ -23,3 +24,24 @@ class OrderProcessorSettings(Settings):
     order_books_check_hour: int = Field(default=3, ge=0, le=23)
     #: After so long the arriving half of a transfer is sent again.
     order_transfer_retry_s: float = Field(default=5.0, gt=0, le=3600)
+    #: Keys that brokers' credentials are kept under, as `id:<base64 of 32 bytes>`, separated by
+    #: commas: the first one seals, all of them open. Without one no broker can be connected.
+    broker_credentials_keys: SecretStr = SecretStr("")
+    #: Orders of all accounts connected to Alpaca go here.
+    alpaca_url: str = "https://paper-api.alpaca.markets"
+    #: How long a broker may take for an answer, and for showing that it knows an account.
+    broker_answer_timeout_s: float = Field(default=10.0, gt=0, le=60)
+    broker_verify_timeout_s: float = Field(default=5.0, gt=0, le=60)
+
+    @field_validator("broker_credentials_keys")
+    @classmethod
+    def are_keys(cls, value: SecretStr) -> SecretStr:
+        parse_keys(value.get_secret_value())
+        return value
+
+    @field_validator("alpaca_url")
+    @classmethod
+    def is_url(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value

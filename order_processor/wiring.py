@@ -11,6 +11,8 @@ from uuid import uuid4
 from redis.asyncio import Redis
 from sqlalchemy import Engine
 
+from order_processor.brokers.connections import Connections
+from order_processor.brokers.make import broker_maker
 from order_processor.risk.rules import RuleBook
 from order_processor.settings import OrderProcessorSettings
 from order_processor.shards.acknowledgements import Acknowledgements
@@ -24,6 +26,7 @@ from order_processor.snapshots.repository import Snapshots
 from order_processor.transfers.courier import Courier
 from order_processor.verification.actions import Verification
 from order_processor.verification.repository import BooksReader, ChecksTable
+from shared.auth.vault import Vault, parse_keys
 from shared.calendars import Calendars
 from shared.database import make_engine
 from shared.database.leases import Lease
@@ -37,6 +40,7 @@ class Wiring:
     redis: Redis
     snapshots: Snapshots
     verification: Verification
+    connections: Connections
     seats: list[ShardSeat]
     tasks: list[asyncio.Task[None]]
 
@@ -62,6 +66,13 @@ async def wire(
         courier = Courier(engine, redis, settings.order_shards, settings.order_transfer_retry_s)
         verification = Verification(BooksReader(engine), ChecksTable(engine))
         stack.push_async_callback(verification.close)
+        connections = Connections(
+            engine,
+            Vault(parse_keys(settings.broker_credentials_keys.get_secret_value())),
+            broker_maker(settings),
+            settings.broker_verify_timeout_s,
+        )
+        await asyncio.to_thread(connections.seal_anew)
         sessions = Sessions(Calendars(settings.calendar_folder))
         stack.callback(sessions.close)
         rules = RuleBook(engine, settings.order_risk_refresh_s)
@@ -81,7 +92,7 @@ async def wire(
         shards = [asyncio.create_task(seat.run(), name="shard") for seat in seats]
         stack.push_async_callback(_drain, seats, shards, settings.drain_timeout_s)
         snapshots = Snapshots(engine, settings.order_shards)
-        yield Wiring(engine, redis, snapshots, verification, seats, [*tasks, *shards])
+        yield Wiring(engine, redis, snapshots, verification, connections, seats, [*tasks, *shards])
 
 
 def _seats(

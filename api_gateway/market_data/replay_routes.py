@@ -24,10 +24,10 @@ _WRITE = problems(400, 401, 403, 404, 409, 413, 422, 502, 503)
     status_code=201,
     response_model=MarketFileView,
     operation_id="uploadMarketFile",
-    summary="Upload a file of trades (admins)",
-    description="CSV, gzipped or not, with the columns timestamp, symbol, price and size. It is "
-    "checked line by line before it is accepted. The same content again answers 200 and changes "
-    "nothing.",
+    summary="Upload a file of trades or quotes (admins)",
+    description="CSV, gzipped or not, with the columns timestamp, symbol, price and size of "
+    "trades, or timestamp, symbol, bid, ask, bid_size and ask_size of quotes. It is checked line "
+    "by line before it is accepted. The same content again answers 200 and changes nothing.",
     responses={
         200: {"model": MarketFileView, "description": "This content was uploaded before"},
         **_WRITE,
@@ -58,7 +58,7 @@ async def upload_market_file(
     "/market-files",
     response_model=Page[MarketFileView],
     operation_id="listMarketFiles",
-    summary="Files of trades",
+    summary="Files of trades and quotes",
     responses=_READ,
 )
 async def list_market_files(

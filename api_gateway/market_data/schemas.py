@@ -83,6 +83,7 @@ class IndicatorPage(View):
 class MarketFileView(View):
     id: UUID
     name: str
+    kind: Literal["trades", "quotes"] = Field(examples=["trades"])
     sha256: str
     rows: int
     symbols: list[str]

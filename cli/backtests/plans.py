@@ -23,7 +23,9 @@ _MOST = Decimal(10) ** 12
 StrategyName = Annotated[str, typer.Option("--strategy", help="Name in the strategy library.")]
 TradeFiles = Annotated[
     list[Path] | None,
-    typer.Option(help="CSV of trades, gzipped or not; several are merged by time."),
+    typer.Option(
+        help="CSV of trades, gzipped or not; several are merged by time, quotes among them."
+    ),
 ]
 CandleFiles = Annotated[
     list[Path] | None, typer.Option(help="CSV or Parquet of candles; repeatable.")

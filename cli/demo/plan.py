@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cli.errors import BadInputError
-from shared.market_files.trades import TradeFileError, summarize
+from shared.market_files.lines import MarketFileError
+from shared.market_files.reading import summarize
 from shared.models.identifiers import TIMEFRAMES, Timeframe
 
 #: Without files: four hours of two markets, the same at every run.
@@ -49,7 +50,7 @@ def _symbols(files: Sequence[Path]) -> list[str]:
     for path in files:
         try:
             found.update(dict.fromkeys(summarize(path).symbols))
-        except TradeFileError as error:
+        except MarketFileError as error:
             raise BadInputError(str(error)) from error
         except OSError as error:
             raise BadInputError(f"can't read {path}: {error.strerror}") from error

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Protocol
 
-from shared.market_files.trades import TradeColumns
+from shared.market_files.columns import MarketColumns
 
 
 class Feed(Protocol):
-    """Trade prints in time order, in batches of bounded size that are never empty.
+    """Prints and quotes in time order, in batches of bounded size that are never empty.
 
-    How prints are cut into batches says nothing: it changes no result.
+    How they are cut into batches says nothing: it changes no result.
     """
 
     @property
@@ -23,10 +23,10 @@ class Feed(Protocol):
         """None when the feed has no end."""
         ...
 
-    def batches(self) -> AsyncIterator[TradeColumns]: ...
+    def batches(self) -> AsyncIterator[MarketColumns]: ...
 
 
-async def read_ahead(batches: Iterator[TradeColumns]) -> AsyncIterator[TradeColumns]:
+async def read_ahead(batches: Iterator[MarketColumns]) -> AsyncIterator[MarketColumns]:
     """Make batches in a thread, one ahead of the one that is being worked on."""
     upcoming = asyncio.create_task(asyncio.to_thread(next, batches, None))
     try:

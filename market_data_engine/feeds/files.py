@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from market_data_engine.feeds.feed import read_ahead
-from shared.market_files.trades import TradeColumns, read_trades
+from shared.market_files.columns import MarketColumns
+from shared.market_files.market import read_market
 
 
 class FileFeed:
@@ -18,5 +19,5 @@ class FileFeed:
         self.symbols = list(symbols)
         self.total_ticks: int | None = rows
 
-    def batches(self) -> AsyncIterator[TradeColumns]:
-        return read_ahead(read_trades(self._paths, self._names))
+    def batches(self) -> AsyncIterator[MarketColumns]:
+        return read_ahead(read_market(self._paths, self._names))

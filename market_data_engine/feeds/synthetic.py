@@ -12,7 +12,7 @@ from typing import Literal
 
 from market_data_engine.feeds.feed import read_ahead
 from shared.candles.timeframes import MINUTE_NS
-from shared.market_files.trades import TradeColumns
+from shared.market_files.columns import MarketColumns, TradeColumns
 
 Regime = Literal["trend", "range", "volatile", "quiet"]
 
@@ -56,10 +56,10 @@ class SyntheticFeed:
             None if minutes is None else minutes * trades_per_minute * len(self.symbols)
         )
 
-    def batches(self) -> AsyncIterator[TradeColumns]:
+    def batches(self) -> AsyncIterator[MarketColumns]:
         return read_ahead(self._make())
 
-    def _make(self) -> Iterator[TradeColumns]:
+    def _make(self) -> Iterator[MarketColumns]:
         markets = [
             _Market(Random(f"{self._seed}:{symbol}"), regime_of(symbol, self._regime))  # noqa: S311
             for symbol in self.symbols
@@ -72,7 +72,7 @@ class SyntheticFeed:
             last = minute + minutes_a_batch
             if self._minutes is not None:
                 last = min(last, self._minutes)
-            yield self._batch(markets, minute, last)
+            yield MarketColumns(self._batch(markets, minute, last))
             minute = last
 
     def _batch(self, markets: list["_Market"], first: int, last: int) -> TradeColumns:

@@ -1,4 +1,4 @@
-"""Taking in files of trades: written aside, checked whole, then kept under their hash."""
+"""Taking in market files: written aside, checked whole, then kept under their hash."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,8 @@ from market_data_engine.market_files import repository
 from market_data_engine.market_files.schemas import MarketFile, MarketFileList
 from shared.calendars import Calendars
 from shared.candles.errors import OutsideCalendarError
-from shared.market_files.trades import FileSummary, TradeFileError, summarize
+from shared.market_files.lines import MarketFileError
+from shared.market_files.reading import FileSummary, summarize
 
 _WRITE_BYTES = 1 << 20
 #: What an upload that died with its process left is removed at the next start after this time.
@@ -56,7 +57,7 @@ class MarketFiles:
     async def put(self, name: str, body: AsyncIterator[bytes]) -> tuple[MarketFile, bool]:
         """The file, and whether its content is new here.
 
-        Raises FileTooLargeError, TradeFileError, or whatever breaks the body off; then nothing
+        Raises FileTooLargeError, MarketFileError, or whatever breaks the body off; then nothing
         has changed.
         """
         part = self._incoming / f"{uuid4().hex}.part"
@@ -100,7 +101,7 @@ class MarketFiles:
                 calendar.session_at(summary.first_ns)
                 calendar.session_at(summary.last_ns)
             except OutsideCalendarError as error:
-                raise TradeFileError(
+                raise MarketFileError(
                     name, None, f"its times are outside the known calendar of {exchange} ({error})"
                 ) from None
 

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from market_data_engine.market_files.schemas import MarketFile
 from shared.database.tables import MarketFileRow, utc_now
-from shared.market_files.trades import FileSummary
+from shared.market_files.reading import FileSummary
 
 _TABLE = MarketFileRow.__table__
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,6 +28,7 @@ def add(
         .values(
             id=uuid4(),
             name=name,
+            kind=summary.kind,
             sha256=sha256,
             rows=summary.rows,
             symbols=summary.symbols,

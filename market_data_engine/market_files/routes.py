@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from market_data_engine.market_files.actions import FileTooLargeError, MarketFiles
 from market_data_engine.market_files.schemas import MarketFile, MarketFileList
-from shared.market_files.trades import TradeFileError
+from shared.market_files.lines import MarketFileError
 from shared.service.problems import Problem
 
 #: Bodies below it are bounded by this feature, not by the application.
@@ -31,7 +31,7 @@ def market_file_routes(files: MarketFiles) -> APIRouter:
             file, new = await files.put(name, request.stream())
         except FileTooLargeError as error:
             raise Problem(413, "body_too_large", str(error)) from None
-        except TradeFileError as error:
+        except MarketFileError as error:
             raise Problem(422, "invalid_market_file", str(error)) from None
         response.status_code = 201 if new else 200
         return file

@@ -1,6 +1,7 @@
 """HTTP shapes of uploaded files."""
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -9,6 +10,7 @@ from pydantic import BaseModel
 class MarketFile(BaseModel):
     id: UUID
     name: str
+    kind: Literal["trades", "quotes"]
     sha256: str
     rows: int
     symbols: list[str]

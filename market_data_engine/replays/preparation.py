@@ -155,10 +155,11 @@ class Preparation:
                 return Refused(
                     "file_missing", f"The content of {file.name} is gone: upload it again."
                 )
+        trades = sum(file.rows for file in files if file.kind == "trades")
+        if not trades:
+            return Refused("no_trades", "A replay needs a file of trades: quotes make no candles.")
         symbols = list(dict.fromkeys(symbol for file in files for symbol in file.symbols))
-        return FileFeed(
-            paths, [file.name for file in files], symbols, sum(file.rows for file in files)
-        )
+        return FileFeed(paths, [file.name for file in files], symbols, trades)
 
     def _synthetic(self, wanted: SyntheticRequest) -> SyntheticFeed | Refused:
         start_ns = int(wanted.start.timestamp()) * _SECOND_NS

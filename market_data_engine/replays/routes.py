@@ -15,6 +15,7 @@ _STATUS = {
     "file_missing": 409,
     "standby": 503,
     "unknown_file": 422,
+    "no_trades": 422,
     "outside_calendar": 422,
 }
 

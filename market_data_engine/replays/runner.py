@@ -1,4 +1,4 @@
-"""Carries a recorded or made-up market: slices of prints, candles and time marks.
+"""Carries a recorded or made-up market: slices of prints and quotes, candles and time marks.
 
 The next slice goes on the tape when all who take part have done with the one before.
 """
@@ -56,7 +56,7 @@ class Runner:
             async for batch in batches:
                 for piece in self._slicer.add(batch):
                     await self._play(piece)
-                last_ns = batch.at_ns[-1]
+                last_ns = batch.last_ns
         for piece in self._slicer.finish():
             await self._play(piece)
         if last_ns is not None:
@@ -71,7 +71,7 @@ class Runner:
         await self.marks.mark(piece.mark_ns, completed, piece.entries())
 
     async def _pass_time(self, until_ns: int) -> None:
-        """Marks up to `until_ns` in which there are no prints, but candles end or time is shown."""
+        """Marks up to `until_ns` in which there is nothing, but candles end or time is shown."""
         while (now_ns := self.marks.now_ns) is not None and now_ns < until_ns:
             moments = [self._candles.next_end_ns()]
             if self._recording.step_ns is not None:

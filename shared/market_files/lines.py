@@ -1,4 +1,4 @@
-"""What a line of a trade file must look like, and the sentence that says why one does not."""
+"""What a line of a market file must look like, and the sentence that says why one does not."""
 
 import csv
 import math
@@ -6,10 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
-#: The columns that count, in the order that this package hands them on.
-COLUMNS: Final = ("timestamp", "symbol", "price", "size")
 #: Years that nanoseconds in 64 bits hold. Polars and `re` read both patterns alike.
 TIMESTAMP_PATTERN: Final = (
     r"^(?:19[7-9][0-9]|20[0-9][0-9]|21[0-9][0-9])-[0-9]{2}-[0-9]{2}"
@@ -24,7 +22,7 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class TradeFileError(ValueError):
+class MarketFileError(ValueError):
     """The file is refused. The message is one sentence: file, line, what is wrong."""
 
     def __init__(self, file: str, line: int | None, problem: str) -> None:
@@ -36,7 +34,30 @@ class TradeFileError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """What the rows of a file are."""
+
+    kind: Literal["trades", "quotes"]
+    #: Of one row, in sentences.
+    noun: str
+    #: Columns next to timestamp and symbol, in the order that this package hands them on.
+    numbers: tuple[str, ...]
+    #: Else every number is above zero.
+    zero_allowed: bool
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return ("timestamp", "symbol", *self.numbers)
+
+
+TRADES: Final = Form("trades", "trade", ("price", "size"), zero_allowed=False)
+#: A row tells of one side, the price of the other being 0, or of both.
+QUOTES: Final = Form("quotes", "quote", ("bid", "ask", "bid_size", "ask_size"), zero_allowed=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
+    form: Form
     width: int
     #: Column name → position in the line.
     index: Mapping[str, int]
@@ -50,41 +71,47 @@ def parse_header(line: bytes, file: str) -> Header:
     try:
         names = [name.strip().strip('"').lower() for name in line.decode("utf-8-sig").split(",")]
     except UnicodeDecodeError:
-        raise TradeFileError(file, 1, "it is not UTF-8 text") from None
-    for name in COLUMNS:
+        raise MarketFileError(file, 1, "it is not UTF-8 text") from None
+    quoted = "price" not in names and ("bid" in names or "ask" in names)
+    form = QUOTES if quoted else TRADES
+    for name in form.columns:
         if names.count(name) > 1:
-            raise TradeFileError(file, 1, f"the column {name!r} is there more than once")
-    missing = [name for name in COLUMNS if name not in names]
+            raise MarketFileError(file, 1, f"the column {name!r} is there more than once")
+    missing = [name for name in form.columns if name not in names]
     if missing:
         what, are = ("columns", "are") if len(missing) > 1 else ("column", "is")
         wanted = ", ".join(repr(name) for name in missing)
-        raise TradeFileError(file, 1, f"the {what} {wanted} {are} missing from the header")
-    return Header(len(names), {name: names.index(name) for name in COLUMNS})
+        raise MarketFileError(file, 1, f"the {what} {wanted} {are} missing from the header")
+    return Header(form, len(names), {name: names.index(name) for name in form.columns})
 
 
-Columns = tuple[list[str], list[int], list[float], list[float]]
+#: Symbols, times, and a column for each number of the form.
+Columns = tuple[list[str], list[int], list[list[float]]]
 
 
 def parse_lines(body: bytes, header: Header, file: str, line: int, last_ns: int) -> Columns:
-    """Columns symbol, at_ns, price, size. `line` is the number of the first one.
+    """`line` is the number of the first one, `last_ns` the time of the row before it.
 
-    `last_ns` is the time of the print before it. Raises TradeFileError.
+    Raises MarketFileError.
     """
-    columns: Columns = ([], [], [], [])
+    symbols: list[str] = []
+    times: list[int] = []
+    rows: list[list[float]] = []
     for number, raw in enumerate(body.split(b"\n"), start=line):
         try:
-            at_ns, symbol, price, size = _parse_line(raw, header)
+            at_ns, symbol, numbers = _parse_line(raw, header)
             if at_ns < last_ns:
                 raise ValueError("its time is before that of the line above")
         except ValueError as error:
-            raise TradeFileError(file, number, str(error)) from None
+            raise MarketFileError(file, number, str(error)) from None
         last_ns = at_ns
-        for column, value in zip(columns, (symbol, at_ns, price, size), strict=True):
-            column.append(value)  # type: ignore[attr-defined]
-    return columns
+        symbols.append(symbol)
+        times.append(at_ns)
+        rows.append(numbers)
+    return symbols, times, [list(column) for column in zip(*rows, strict=True)]
 
 
-def _parse_line(raw: bytes, header: Header) -> tuple[int, str, float, float]:
+def _parse_line(raw: bytes, header: Header) -> tuple[int, str, list[float]]:
     try:
         text = raw.decode()
     except UnicodeDecodeError:
@@ -97,7 +124,8 @@ def _parse_line(raw: bytes, header: Header) -> tuple[int, str, float, float]:
         raise ValueError(f"it is not valid CSV ({error})") from None
     if len(fields) != header.width:
         raise ValueError(f"it has {len(fields)} fields, the header has {header.width}")
-    stamp, symbol, price, size = (fields[header.index[name]] for name in COLUMNS)
+    form = header.form
+    stamp, symbol, *texts = (fields[header.index[name]] for name in form.columns)
     if not symbol:
         raise ValueError("the symbol is empty")
     if not is_symbol(symbol):
@@ -105,7 +133,14 @@ def _parse_line(raw: bytes, header: Header) -> tuple[int, str, float, float]:
             f"the symbol {_shown(symbol)} is not 1 to 32 of A-Z, 0-9 and ._/-,"
             " with a letter or digit first"
         )
-    return parse_time(stamp), symbol, _positive("price", price), _positive("size", size)
+    at_ns = parse_time(stamp)
+    numbers = [
+        _number(name.replace("_", " "), text, zero_allowed=form.zero_allowed)
+        for name, text in zip(form.numbers, texts, strict=True)
+    ]
+    if form is QUOTES and not numbers[0] and not numbers[1]:
+        raise ValueError("it has neither a bid nor an ask")
+    return at_ns, symbol, numbers
 
 
 def parse_time(text: str) -> int:
@@ -127,12 +162,13 @@ def parse_time(text: str) -> int:
     return seconds * 1_000_000_000 + int(digits.ljust(9, "0"))
 
 
-def _positive(what: str, text: str) -> float:
+def _number(what: str, text: str, *, zero_allowed: bool) -> float:
     value = float(text) if _NUMBER.fullmatch(text) else math.nan
     if not math.isfinite(value):
         raise ValueError(f"the {what} {_shown(text)} is not a finite number")
-    if value <= 0:
-        raise ValueError(f"the {what} {_shown(text)} is not above zero")
+    if value < 0 or (value == 0 and not zero_allowed):
+        least = "zero or above" if zero_allowed else "above zero"
+        raise ValueError(f"the {what} {_shown(text)} is not {least}")
     return value
 
 

@@ -1,15 +1,21 @@
-"""Cutting a stream of prints into slices, each of which ends with a time mark. Pure.
+"""Cutting a stream of prints and quotes into slices, each of which ends with a time mark. Pure.
 
-Where a slice ends depends on the prints alone, never on how they came in batches.
+Where a slice ends depends on these alone, never on how they came in batches.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 
 from shared.candles.timeframes import MINUTE_NS
-from shared.market_files.trades import TradeColumns
+from shared.market_files.columns import (
+    NO_QUOTES,
+    NO_TRADES,
+    MarketColumns,
+    QuoteColumns,
+    TradeColumns,
+)
 from shared.models.identifiers import Symbol
 from shared.models.market import Quotes, Trades
 from shared.replays.interleaving import interleaved
@@ -25,11 +31,8 @@ class Slice:
 
     @property
     def first_ns(self) -> int:
-        return self.trades.at_ns[0]
-
-    @property
-    def last_ns(self) -> int:
-        return self.trades.at_ns[-1]
+        firsts = [self.trades.at_ns[:1], [] if self.quotes is None else self.quotes.at_ns[:1]]
+        return min(each[0] for each in firsts if each)
 
     def entries(self) -> Iterator[Trades | Quotes]:
         """As they go on the tape."""
@@ -38,6 +41,8 @@ class Slice:
     def by_symbol(self) -> Iterator[tuple[Symbol, list[int], list[float], list[float]]]:
         """Columns at_ns, price and size of each symbol."""
         trades = self.trades
+        if not trades.symbols:
+            return
         if len(trades.symbols) == 1:
             yield trades.symbols[0], trades.at_ns, trades.price, trades.size
             return
@@ -56,15 +61,16 @@ class Slice:
 class Slicer:
     """A slice ends with its minute, with its step (if that is shorter), or when it is full.
 
-    A full one ends after a print whose successor is later, so it may hold more than
-    `max_trades` when many prints share a time.
+    A full one ends after a row whose successor is later, so it may hold more than `max_rows`
+    when many prints and quotes share a time.
     """
 
-    def __init__(self, max_trades: int, step_ns: int = MINUTE_NS) -> None:
-        self._max_trades = max_trades
+    def __init__(self, max_rows: int, step_ns: int = MINUTE_NS) -> None:
+        self._max_rows = max_rows
         self._step_ns = min(step_ns, MINUTE_NS)
         self._symbols: list[Symbol] = []
-        self._rest = TradeColumns([], [], [], [], [])
+        self._trades = NO_TRADES
+        self._quotes = NO_QUOTES
 
     def boundary_after(self, at_ns: int) -> int:
         """The first end of a minute or step after `at_ns`."""
@@ -75,26 +81,35 @@ class Slicer:
         """The last start of a minute or step at or before `at_ns`."""
         return max(at_ns - at_ns % MINUTE_NS, at_ns - at_ns % self._step_ns)
 
-    def add(self, batch: TradeColumns) -> Iterator[Slice]:
-        """The slices that end within the prints so far."""
-        rest = self._rest
-        index = self._renumbered(batch)
-        columns = TradeColumns(
+    def add(self, batch: MarketColumns) -> Iterator[Slice]:
+        """The slices that end within what has come so far."""
+        trades, index = batch.trades, self._renumbered(batch.trades)
+        self._trades = TradeColumns(
             [],
-            rest.symbol_index + index,
-            rest.at_ns + batch.at_ns,
-            rest.price + batch.price,
-            rest.size + batch.size,
+            self._trades.symbol_index + index,
+            self._trades.at_ns + trades.at_ns,
+            self._trades.price + trades.price,
+            self._trades.size + trades.size,
         )
-        done = yield from self._cut(columns, final=False)
-        self._rest = _part(columns, done, len(columns))
+        if batch.quotes is not None:
+            quotes, index = batch.quotes, self._renumbered(batch.quotes)
+            rest = self._quotes
+            self._quotes = QuoteColumns(
+                [],
+                rest.symbol_index + index,
+                rest.at_ns + quotes.at_ns,
+                rest.bid + quotes.bid,
+                rest.ask + quotes.ask,
+                rest.bid_size + quotes.bid_size,
+                rest.ask_size + quotes.ask_size,
+            )
+        yield from self._cut(final=False)
 
     def finish(self) -> Iterator[Slice]:
-        """The slices of the prints that are left; none come after them."""
-        rest, self._rest = self._rest, TradeColumns([], [], [], [], [])
-        yield from self._cut(rest, final=True)
+        """The slices of what is left; nothing comes after it."""
+        yield from self._cut(final=True)
 
-    def _renumbered(self, batch: TradeColumns) -> list[int]:
+    def _renumbered(self, batch: TradeColumns | QuoteColumns) -> list[int]:
         """The batch's symbol indexes as indexes into the run's symbols."""
         for symbol in batch.symbols:
             if symbol not in self._symbols:
@@ -104,50 +119,96 @@ class Slicer:
             return batch.symbol_index
         return [numbers[number] for number in batch.symbol_index]
 
-    def _cut(self, columns: TradeColumns, *, final: bool) -> Generator[Slice, None, int]:
-        at_ns, count = columns.at_ns, len(columns)
-        begin = 0
+    def _cut(self, *, final: bool) -> Iterator[Slice]:
+        """What is cut off is no longer here."""
+        trades, quotes = self._trades, self._quotes
+        at_ns = sorted(trades.at_ns + quotes.at_ns) if quotes.at_ns else trades.at_ns
+        begin_trades = begin_quotes = 0
+        for mark_ns in self._marks(at_ns, final=final):
+            end_trades = bisect_left(trades.at_ns, mark_ns, begin_trades)
+            end_quotes = bisect_left(quotes.at_ns, mark_ns, begin_quotes)
+            yield Slice(
+                self._cut_trades(begin_trades, end_trades),
+                mark_ns,
+                self._cut_quotes(begin_quotes, end_quotes),
+            )
+            begin_trades, begin_quotes = end_trades, end_quotes
+        if begin_trades or begin_quotes:
+            self._trades = _part_of_trades(trades, begin_trades, len(trades))
+            self._quotes = _part_of_quotes(quotes, begin_quotes, len(quotes))
+
+    def _marks(self, at_ns: list[int], *, final: bool) -> Iterator[int]:
+        """When slices end."""
+        begin, count = 0, len(at_ns)
         while begin < count:
             boundary = self.boundary_after(at_ns[begin])
             end = bisect_left(at_ns, boundary, begin)
-            full = begin + self._max_trades
+            full = begin + self._max_rows
             if full < end:
                 full = bisect_right(at_ns, at_ns[full - 1], full, end)
             if full < end:
-                yield self._slice(columns, begin, full, at_ns[full - 1] + 1)
+                yield at_ns[full - 1] + 1
                 begin = full
             elif end < count or final:
-                yield self._slice(columns, begin, end, boundary)
+                yield boundary
                 begin = end
             else:
                 break  # what is to come may belong to this slice
-        return begin
 
-    def _slice(self, columns: TradeColumns, begin: int, end: int, mark_ns: int) -> Slice:
-        index = columns.symbol_index[begin:end]
+    def _cut_trades(self, begin: int, end: int) -> Trades:
+        part = _part_of_trades(self._trades, begin, end)
+        symbols, index = self._used(part.symbol_index)
+        return Trades(
+            symbols=symbols,
+            symbol_index=index,
+            at_ns=part.at_ns,
+            price=part.price,
+            size=part.size,
+        )
+
+    def _cut_quotes(self, begin: int, end: int) -> Quotes | None:
+        if begin == end:
+            return None
+        part = _part_of_quotes(self._quotes, begin, end)
+        symbols, index = self._used(part.symbol_index)
+        return Quotes(
+            symbols=symbols,
+            symbol_index=index,
+            at_ns=part.at_ns,
+            bid=part.bid,
+            ask=part.ask,
+            bid_size=part.bid_size,
+            ask_size=part.ask_size,
+        )
+
+    def _used(self, index: list[int]) -> tuple[list[Symbol], list[int]]:
+        """The symbols of some rows, and the rows' indexes into these."""
         used = sorted(set(index))
         if len(used) == 1:
             index = [0] * len(index)
         elif used != list(range(len(used))):
             number = {old: new for new, old in enumerate(used)}
             index = [number[old] for old in index]
-        return Slice(
-            Trades(
-                symbols=[self._symbols[old] for old in used],
-                symbol_index=index,
-                at_ns=columns.at_ns[begin:end],
-                price=columns.price[begin:end],
-                size=columns.size[begin:end],
-            ),
-            mark_ns,
-        )
+        return [self._symbols[old] for old in used], index
 
 
-def _part(columns: TradeColumns, begin: int, end: int) -> TradeColumns:
+def _part_of_trades(columns: TradeColumns, begin: int, end: int) -> TradeColumns:
     return TradeColumns(
         [],
         columns.symbol_index[begin:end],
         columns.at_ns[begin:end],
         columns.price[begin:end],
         columns.size[begin:end],
+    )
+
+
+def _part_of_quotes(columns: QuoteColumns, begin: int, end: int) -> QuoteColumns:
+    return QuoteColumns(
+        [],
+        columns.symbol_index[begin:end],
+        columns.at_ns[begin:end],
+        columns.bid[begin:end],
+        columns.ask[begin:end],
+        columns.bid_size[begin:end],
+        columns.ask_size[begin:end],
     )

@@ -10,7 +10,10 @@ from itertools import pairwise
 from shared.candles.calendar import SessionCalendar
 from shared.candles.errors import OutsideCalendarError
 from shared.candles.timeframes import MINUTE_NS
-from shared.market_files.trades import TradeColumns, TradeFileError, read_trades, summarize
+from shared.market_files.columns import MarketColumns, QuoteColumns, TradeColumns
+from shared.market_files.lines import MarketFileError
+from shared.market_files.market import read_market
+from shared.market_files.reading import summarize
 from shared.models.identifiers import Symbol
 from shared.models.market import Candle, TimeMark, Trades
 from shared.replays.candles import RunCandles
@@ -32,12 +35,12 @@ def run_trades(plan: Plan, progress: Progress) -> Outcome:
         symbols = tuple(dict.fromkeys(symbol for one in summaries for symbol in one.symbols))
         run = _TradesRun(plan, Stage(plan, symbols))
         total, done = sum(one.rows for one in summaries), 0
-        for batch in read_trades(plan.files):
+        for batch in read_market(plan.files):
             run.add(_within(batch, plan.timerange))
             done += len(batch)
             progress(done, total)
         return run.finish()
-    except TradeFileError as error:
+    except MarketFileError as error:
         raise BadBacktestError(str(error).removesuffix(".")) from error
     except OutsideCalendarError as error:
         raise BadBacktestError(f"the trades don't fit to {plan.terms.exchange}: {error}") from error
@@ -45,18 +48,35 @@ def run_trades(plan: Plan, progress: Progress) -> Outcome:
         raise BadBacktestError(f"can't read {error.filename}: {error.strerror}") from error
 
 
-def _within(batch: TradeColumns, timerange: TimeRange) -> TradeColumns:
-    begin = bisect_left(batch.at_ns, timerange.start_ns)
-    end = bisect_left(batch.at_ns, timerange.end_ns)
-    if (begin, end) == (0, len(batch)):
+def _within(batch: MarketColumns, timerange: TimeRange) -> MarketColumns:
+    if timerange.start_ns <= batch.first_ns and batch.last_ns < timerange.end_ns:
         return batch
-    return TradeColumns(
-        batch.symbols,
-        batch.symbol_index[begin:end],
-        batch.at_ns[begin:end],
-        batch.price[begin:end],
-        batch.size[begin:end],
-    )
+    trades, quotes = batch.trades, batch.quotes
+    if trades.at_ns:
+        part = _rows_within(trades.at_ns, timerange)
+        trades = TradeColumns(
+            trades.symbols,
+            trades.symbol_index[part],
+            trades.at_ns[part],
+            trades.price[part],
+            trades.size[part],
+        )
+    if quotes is not None:
+        part = _rows_within(quotes.at_ns, timerange)
+        quotes = QuoteColumns(
+            quotes.symbols,
+            quotes.symbol_index[part],
+            quotes.at_ns[part],
+            quotes.bid[part],
+            quotes.ask[part],
+            quotes.bid_size[part],
+            quotes.ask_size[part],
+        )
+    return MarketColumns(trades, quotes)
+
+
+def _rows_within(at_ns: list[int], timerange: TimeRange) -> slice:
+    return slice(bisect_left(at_ns, timerange.start_ns), bisect_left(at_ns, timerange.end_ns))
 
 
 class _TradesRun:
@@ -67,18 +87,23 @@ class _TradesRun:
         self._slicer = Slicer(_SLICE_TRADES)
         self._number = 0
         self._now_ns: int | None = None
+        #: Of the trades.
         self._first_ns: int | None = None
         self._last_ns = 0
+        #: Of the last row, of whichever kind.
+        self._end_ns = 0
         self._rows = 0
         self._closes = {symbol: Closes(array("q"), array("d")) for symbol in stage.symbols}
 
-    def add(self, batch: TradeColumns) -> None:
+    def add(self, batch: MarketColumns) -> None:
         if not len(batch):
             return
-        if self._first_ns is None:
-            self._first_ns = batch.at_ns[0]
-        self._last_ns = batch.at_ns[-1]
-        self._rows += len(batch)
+        if batch.trades.at_ns:
+            if self._first_ns is None:
+                self._first_ns = batch.trades.at_ns[0]
+            self._last_ns = batch.trades.at_ns[-1]
+        self._end_ns = batch.last_ns
+        self._rows += len(batch.trades)
         for piece in self._slicer.add(batch):
             self._play(piece)
 
@@ -87,7 +112,7 @@ class _TradesRun:
             raise BadBacktestError(f"there are no trades in {self._plan.timerange}")
         for piece in self._slicer.finish():
             self._play(piece)
-        self._pass_time(self._last_ns - self._last_ns % MINUTE_NS + MINUTE_NS)
+        self._pass_time(self._end_ns - self._end_ns % MINUTE_NS + MINUTE_NS)
         assert self._now_ns is not None, "there was a slice"
         self._stage.end(self._now_ns, self._price_of)
         gaps = [
@@ -111,7 +136,7 @@ class _TradesRun:
         self._decide(piece.mark_ns, self._candles.add(piece))
 
     def _pass_time(self, until_ns: int) -> None:
-        """Marks up to `until_ns` in which there are no prints, but candles end."""
+        """Marks up to `until_ns` in which there is nothing, but candles end."""
         while self._now_ns is not None and self._now_ns < until_ns:
             at_ns = self._candles.next_end_ns()
             if at_ns is None or at_ns > until_ns:

@@ -2,7 +2,18 @@
 
 from collections.abc import Iterable
 
+from strategy_workers.library.bollinger_breakout import BollingerBreakout
+from strategy_workers.library.buy_and_hold import BuyAndHold
+from strategy_workers.library.dca import CostAveraging
+from strategy_workers.library.grid import Grid
+from strategy_workers.library.macd_trend import MacdTrend
+from strategy_workers.library.momentum_rotation import MomentumRotation
+from strategy_workers.library.opening_range import OpeningRange
+from strategy_workers.library.pairs import Pairs
+from strategy_workers.library.rsi_reversion import RsiReversion
 from strategy_workers.library.sma_crossover import SmaCrossover
+from strategy_workers.library.turtle import Turtle
+from strategy_workers.library.vwap_reversion import VwapReversion
 from strategy_workers.sdk import Strategy
 
 
@@ -22,4 +33,9 @@ class Catalogue:
         return self._by_name.get(name)
 
 
-LIBRARY = Catalogue([SmaCrossover])
+LIBRARY = Catalogue(
+    [
+        SmaCrossover, RsiReversion, BollingerBreakout, MacdTrend, Turtle, OpeningRange,
+        VwapReversion, Pairs, Grid, MomentumRotation, BuyAndHold, CostAveraging,
+    ]
+)  # fmt: skip

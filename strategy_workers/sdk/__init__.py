@@ -23,6 +23,7 @@ from shared.indicators import (
     Stochastic,
     Supertrend,
 )
+from shared.models.identifiers import TIMEFRAMES, Timeframe
 from shared.models.market import Candle
 from strategy_workers.sdk.errors import StrategyError
 from strategy_workers.sdk.indicators import IndicatorSet, crossed_above, crossed_below
@@ -49,6 +50,7 @@ __all__ = [
     "ROC",
     "RSI",
     "SMA",
+    "TIMEFRAMES",
     "VWAP",
     "WMA",
     "BollingerBands",
@@ -71,6 +73,7 @@ __all__ = [
     "Strategy",
     "StrategyError",
     "Supertrend",
+    "Timeframe",
     "TimeframeParameter",
     "crossed_above",
     "crossed_below",

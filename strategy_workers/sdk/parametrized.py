@@ -23,12 +23,12 @@ class Parametrized:
 
     @classmethod
     def declared_parameters(cls) -> dict[str, Parameter[Any]]:
-        """By name, in the order of declaration, inherited ones first."""
+        """By name, in the order of declaration, inherited ones last."""
         return {
             name: value
-            for owner in reversed(cls.__mro__)
-            for name, value in vars(owner).items()
-            if isinstance(value, Parameter)
+            for owner in cls.__mro__
+            for name in vars(owner)
+            if isinstance(value := getattr(cls, name), Parameter)
         }
 
     @classmethod

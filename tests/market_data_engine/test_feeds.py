@@ -4,14 +4,15 @@ import pytest
 
 from market_data_engine.feeds.synthetic import Regime, SyntheticFeed
 from shared.candles.timeframes import MINUTE_NS
-from shared.market_files.trades import TradeColumns
+from shared.market_files.columns import TradeColumns
 
 START_NS = 29_454_000 * MINUTE_NS
 
 
 async def collected(feed: SyntheticFeed) -> TradeColumns:
     whole = TradeColumns(feed.symbols, [], [], [], [])
-    async for batch in feed.batches():
+    async for piece in feed.batches():
+        batch = piece.trades
         assert batch.symbols == feed.symbols
         whole.symbol_index.extend(batch.symbol_index)
         whole.at_ns.extend(batch.at_ns)

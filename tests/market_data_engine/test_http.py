@@ -381,7 +381,7 @@ async def test_an_uploaded_file_is_described_and_its_symbols_become_known(runnin
     answer = await running.http.put("/internal/market-files/new.csv.gz", content=gzipped(GOOD))
     assert answer.status_code == 201
     file = answer.json()
-    assert file["name"] == "new.csv.gz"
+    assert (file["name"], file["kind"]) == ("new.csv.gz", "trades")
     assert file["sha256"] == hashlib.sha256(gzipped(GOOD)).hexdigest()
     assert (file["rows"], file["symbols"]) == (2, ["BRK.B", "BTC/USDT"])
     assert file["first_at"] == "2024-01-08T15:00:05Z"
@@ -389,6 +389,19 @@ async def test_an_uploaded_file_is_described_and_its_symbols_become_known(runnin
     assert (await get(running, "/market-files"))["items"] == [file]
     assert (await get(running, "/instruments/BTC%2FUSDT"))["exchange"] == "XNYS"
     assert (await get(running, "/candles/BTC%2FUSDT"))["items"] == []
+
+
+QUOTES = b"timestamp,symbol,bid,bid_size,ask,ask_size\n2024-01-08T15:00:05Z,Q,10,1,11,2\n"
+
+
+async def test_a_file_of_quotes_is_taken_and_not_replayed_without_trades(running: Engine) -> None:
+    answer = await running.http.put("/internal/market-files/q.csv", content=QUOTES)
+    assert answer.status_code == 201
+    file = answer.json()
+    assert (file["kind"], file["rows"], file["symbols"]) == ("quotes", 1, ["Q"])
+    assert (await get(running, "/market-files"))["items"] == [file]
+    refused = await running.http.post("/internal/replays", json={"files": [file["id"]]})
+    assert (refused.status_code, refused.json()["code"]) == (422, "no_trades")
 
 
 async def test_the_same_content_again_is_the_same_file(running: Engine) -> None:

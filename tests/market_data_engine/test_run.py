@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from market_data_engine.settings import MarketDataSettings
 from shared.models.identifiers import TIMEFRAMES
-from shared.models.market import Candles, RunEnded, RunStarted, TapeEntry, TimeMark, Trades
+from shared.models.market import Candles, Quotes, RunEnded, RunStarted, TapeEntry, TimeMark, Trades
 from shared.redis import tape
 from shared.redis.keys import LAST_PRICES, TAPE
 from shared.redis.streams import read_range
@@ -42,10 +42,32 @@ SMALL: dict[str, Any] = {
 
 def shape(entries: list[tuple[str, TapeEntry]]) -> list[str]:
     """The kinds of entries in order, a letter each."""
-    letters = {Trades: "t", Candles: "c", RunStarted: "<", RunEnded: ">"}
+    letters = {Trades: "t", Quotes: "q", Candles: "c", RunStarted: "<", RunEnded: ">"}
     return [
         letters.get(type(entry)) or ("M" if getattr(entry, "phase", "") == "market" else "S")
         for _, entry in entries
+    ]
+
+
+async def test_a_replay_of_trades_and_quotes_puts_both_on_the_tape_in_the_order_of_time(
+    running: Engine, orders: Participant
+) -> None:
+    quotes = (
+        b"timestamp,symbol,bid,bid_size,ask,ask_size\n"
+        b"2026-01-05T14:30:01Z,SPY,10,100,10.02,200\n2026-01-05T14:30:03Z,SPY,0,0,10.01,50\n"
+        b"2026-01-05T14:31:30Z,SPY,9,100,10.01,50\n"
+    )
+    trades = csv("2026-01-05T14:30:01Z,SPY,10,1", "2026-01-05T14:30:02Z,SPY,10.01,1")
+    files = [await running.upload("q.csv", quotes), await running.upload("t.csv", trades)]
+    replay = await running.ended(await running.start(files=files))
+    assert replay["status"] == "finished", replay["error"]
+    assert replay["ticks"] == replay["total_ticks"] == 2
+    assert shape(orders.entries) == ["<", "q", "t", "q", "c", "M", "S", "q", *"MS", ">"]
+    told = [entry for _, entry in orders.entries if isinstance(entry, Quotes)]
+    assert [(each.bid, each.ask, each.ask_size) for each in told] == [
+        ([10.0], [10.02], [200.0]),
+        ([10.0], [10.01], [50.0]),
+        ([9.0], [10.01], [50.0]),
     ]
 
 

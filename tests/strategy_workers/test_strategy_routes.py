@@ -65,7 +65,9 @@ async def test_the_catalogue_tells_strategies_with_their_schemas(
     assert listed["next_cursor"] is None
     one = (await client.get("/internal/strategies/sma_crossover")).json()
     assert one in listed["items"]
-    assert list(one["parameters"]["properties"]) == ["fast", "slow", "allocation", "buffer"]
+    assert list(one["parameters"]["properties"]) == [
+        "fast", "slow", "confirmation", "confirmation_period", "allocation", "buffer",
+    ]  # fmt: skip
     missing = await client.get("/internal/strategies/nothing")
     assert (missing.status_code, missing.json()["code"]) == (404, "unknown_strategy")
 
@@ -84,7 +86,10 @@ async def test_a_deployment_is_made_run_seen_and_stopped(
     body = made.json()
     assert (body["status"], body["wanted"], body["signals"]) == ("starting", "running", 0)
     # Defaults are filled in, so that a change of the library doesn't change what runs.
-    assert body["parameters"] == {"fast": 2, "slow": 4, "allocation": "95", "buffer": "1.5"}
+    assert body["parameters"] == {
+        "fast": 2, "slow": 4, "confirmation": "none", "confirmation_period": 50,
+        "allocation": "95", "buffer": "1.5",
+    }  # fmt: skip
     path, owner = f"/internal/deployments/{body['id']}", {"account_id": str(account)}
 
     async def has(status: str) -> bool:

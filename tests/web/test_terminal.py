@@ -115,6 +115,7 @@ def test_a_strategy_trades_a_replay_before_the_traders_eyes(page: Page, platform
 
     page.get_by_role("tab", name="Strategies").click()
     page.get_by_role("button", name="Start a strategy").click()
+    page.get_by_label("Strategy", exact=True).select_option("sma_crossover")
     page.get_by_label("Fast").fill("3")
     page.get_by_label("Slow").fill("8")
     page.get_by_role("button", name="Start on paper").click()

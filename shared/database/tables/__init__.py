@@ -2,6 +2,7 @@
 
 from shared.database.tables.accounts import AccountRow
 from shared.database.tables.base import Base, utc_now
+from shared.database.tables.brokers import BrokerConnectionRow
 from shared.database.tables.identity import SessionRow, UserRow
 from shared.database.tables.leases import LeaseRow
 from shared.database.tables.market_data import (
@@ -41,6 +42,7 @@ __all__ = [
     "AuditRow",
     "Base",
     "BooksCheckRow",
+    "BrokerConnectionRow",
     "CandleRow",
     "DeploymentParametersRow",
     "DeploymentRow",

@@ -51,12 +51,14 @@ class CandleRow(Base):
 
 
 class MarketFileRow(Base):
-    """A file of trades that an admin uploaded, checked line by line before it was accepted."""
+    """A file of trades or quotes that an admin uploaded, checked before it was accepted."""
 
     __tablename__ = "market_files"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     name: Mapped[str]
+    #: `trades` or `quotes`.
+    kind: Mapped[str]
     sha256: Mapped[str] = mapped_column(unique=True)
     rows: Mapped[int] = mapped_column(BigInteger)
     symbols: Mapped[list[Any]]

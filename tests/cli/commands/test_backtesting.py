@@ -124,7 +124,7 @@ def test_gaps_are_reported(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--strategy", "no_such"], "there is no strategy no_such; there are sma_crossover"),
+        (["--strategy", "no_such"], "there is no strategy no_such; there are bollinger_breakout"),
         (["--param", "fast=0"], "fast: must be from 2"),
         (["--param", "fast=30", "--param", "slow=10"], "fast: must be below slow"),
         (["--param", "speed=3"], "speed"),

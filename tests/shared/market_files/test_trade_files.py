@@ -7,14 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.market_files.lines import parse_time
-from shared.market_files.trades import (
-    FileSummary,
-    TradeColumns,
-    TradeFileError,
-    read_trades,
-    summarize,
-)
+from shared.market_files.columns import TradeColumns
+from shared.market_files.lines import MarketFileError, parse_time
+from shared.market_files.market import read_market
+from shared.market_files.reading import FileSummary, summarize
 
 HEADER = "timestamp,symbol,price,size"
 GOOD = "2013-10-07T13:30:00.125Z,SPY,167.41,100"
@@ -28,8 +24,10 @@ def write(folder: Path, *lines: str, name: str = "trades.csv") -> Path:
 
 def everything(*paths: Path, piece_bytes: int = 1 << 20) -> TradeColumns:
     whole = TradeColumns([], [], [], [], [])
-    for part in read_trades(paths, piece_bytes=piece_bytes):
-        assert len(part) > 0
+    for piece in read_market(paths, piece_bytes=piece_bytes):
+        assert len(piece) > 0
+        assert piece.quotes is None
+        part = piece.trades
         names = [part.symbols[index] for index in part.symbol_index]
         for name in names:
             if name not in whole.symbols:
@@ -104,21 +102,21 @@ def test_what_is_wrong_is_told_in_one_sentence(
 ) -> None:
     path = tmp_path / "trades.csv"
     path.write_bytes(("\n".join(lines) + "\n").encode() if lines else b"")
-    with pytest.raises(TradeFileError) as refused:
+    with pytest.raises(MarketFileError) as refused:
         summarize(path)
     message = str(refused.value)
     assert sentence in message
     assert "\n" not in message
     assert message.startswith("trades.csv")
-    with pytest.raises(TradeFileError) as again:
-        list(read_trades([path]))
+    with pytest.raises(MarketFileError) as again:
+        list(read_market([path]))
     assert str(again.value) == message
 
 
 def test_text_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "trades.csv"
     path.write_bytes(f"{HEADER}\n{GOOD}\n".encode() + b"2013-10-07T13:30:01Z,SP\xff,1,1\n")
-    with pytest.raises(TradeFileError, match=r"trades.csv, line 3: it is not UTF-8 text\."):
+    with pytest.raises(MarketFileError, match=r"trades.csv, line 3: it is not UTF-8 text\."):
         summarize(path)
 
 
@@ -126,15 +124,15 @@ def test_gzip_must_be_what_its_name_says_and_whole(tmp_path: Path) -> None:
     content = "\n".join([HEADER, *[GOOD] * 1000, ""]).encode()
     path = tmp_path / "trades.csv.gz"
     path.write_bytes(content)
-    with pytest.raises(TradeFileError, match="not gzip data, as its name says"):
+    with pytest.raises(MarketFileError, match="not gzip data, as its name says"):
         summarize(path)
     path.write_bytes(gzip.compress(content)[:-20])
-    with pytest.raises(TradeFileError, match="breaks off before its end"):
+    with pytest.raises(MarketFileError, match="breaks off before its end"):
         summarize(path)
     damaged = bytearray(gzip.compress(content))
     damaged[40] ^= 0xFF
     path.write_bytes(bytes(damaged))
-    with pytest.raises(TradeFileError, match=r"damaged|breaks off"):
+    with pytest.raises(MarketFileError, match=r"damaged|breaks off"):
         summarize(path)
     path.write_bytes(gzip.compress(content))
     assert summarize(path).rows == 1000
@@ -148,7 +146,7 @@ def test_gzip_is_recognised_whatever_the_name(tmp_path: Path) -> None:
 
 def test_a_refusal_names_the_file_as_its_owner_called_it(tmp_path: Path) -> None:
     path = write(tmp_path, HEADER, "x", name="0a1b2c")
-    with pytest.raises(TradeFileError, match=r"^spy\.csv, line 2"):
+    with pytest.raises(MarketFileError, match=r"^spy\.csv, line 2"):
         summarize(path, "spy.csv")
 
 
@@ -166,17 +164,17 @@ def test_a_byte_order_mark_windows_newlines_quotes_and_a_missing_last_newline_do
 def test_a_file_with_too_many_trades_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, HEADER, GOOD, GOOD, GOOD)
     assert summarize(path, max_rows=3).rows == 3
-    with pytest.raises(TradeFileError, match="more than 2 trades"):
+    with pytest.raises(MarketFileError, match="more than 2 trades"):
         summarize(path, max_rows=2)
 
 
 def test_a_line_without_end_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
     path = tmp_path / "trades.csv.gz"
     path.write_bytes(gzip.compress(f"{HEADER}\n{GOOD}\n".encode() + b"0" * (9 << 20)))
-    with pytest.raises(TradeFileError, match=r"line 3: it is longer than 65536 bytes"):
+    with pytest.raises(MarketFileError, match=r"line 3: it is longer than 65536 bytes"):
         summarize(path)
     path.write_bytes(gzip.compress(f"{HEADER}\n{GOOD}".encode() + b"\n" * (9 << 20)))
-    with pytest.raises(TradeFileError, match="line 3: it is empty"):
+    with pytest.raises(MarketFileError, match="line 3: it is empty"):
         summarize(path)
 
 
@@ -250,7 +248,7 @@ def test_how_a_file_is_cut_into_pieces_does_not_show(
     def outcome(piece_bytes: int) -> FileSummary | str:
         try:
             return summarize(path, piece_bytes=piece_bytes)
-        except TradeFileError as error:
+        except MarketFileError as error:
             return str(error)
 
     assert outcome(piece) == outcome(1 << 20)
@@ -274,4 +272,6 @@ def test_a_real_day_is_read_like_a_plain_csv_reader_does(market_data_folder: Pat
     assert whole.price == [float(line["price"]) for line in rows]
     assert whole.size == [float(line["size"]) for line in rows]
     assert whole.at_ns == [parse_time(line["timestamp"]) for line in rows]
-    assert summarize(path) == FileSummary(len(rows), ["IBM"], whole.at_ns[0], whole.at_ns[-1])
+    assert summarize(path) == FileSummary(
+        "trades", len(rows), ["IBM"], whole.at_ns[0], whole.at_ns[-1]
+    )

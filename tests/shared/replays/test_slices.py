@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.candles.timeframes import MINUTE_NS
-from shared.market_files.trades import TradeColumns
+from shared.market_files.columns import MarketColumns, QuoteColumns, TradeColumns
 from shared.replays.slices import Slice, Slicer
 
 SECOND_NS = 1_000_000_000
@@ -30,7 +30,7 @@ def cut(prints: Prints, max_trades: int, step_ns: int, parts: Iterable[int]) -> 
     begin = 0
     for end in [*sorted(part % (len(prints) + 1) for part in parts), len(prints)]:
         if end > begin:
-            slices += slicer.add(batch(prints[begin:end], begin))
+            slices += slicer.add(MarketColumns(batch(prints[begin:end], begin)))
             begin = end
     return slices + list(slicer.finish())
 
@@ -75,6 +75,48 @@ def test_a_slice_names_only_its_own_symbols() -> None:
     ]
 
 
+def quoted(prints: Prints, quotes: Prints) -> MarketColumns:
+    rows = batch(quotes)
+    zeros = [0.0] * len(rows)
+    told = QuoteColumns(
+        rows.symbols, rows.symbol_index, rows.at_ns, rows.price, zeros, rows.size, zeros
+    )
+    return MarketColumns(batch(prints), told)
+
+
+def test_quotes_are_cut_with_the_prints_and_count_towards_a_full_slice() -> None:
+    slicer = Slicer(3)
+    market = quoted([(2, "A"), (4, "A"), (2 * MINUTE_NS, "A")], [(1, "B"), (2, "A"), (3, "B")])
+    slices = [*slicer.add(market), *slicer.finish()]
+    assert [(piece.trades.at_ns, piece.mark_ns) for piece in slices] == [
+        ([2], 3),
+        ([4], MINUTE_NS),
+        ([2 * MINUTE_NS], 3 * MINUTE_NS),
+    ]
+    first, second, third = (piece.quotes for piece in slices)
+    assert first is not None
+    assert second is not None
+    assert (first.symbols, first.symbol_index, first.at_ns) == (["A", "B"], [1, 0], [1, 2])
+    assert (second.symbols, second.at_ns, second.bid) == (["B"], [3], [3.0])
+    assert third is None
+
+
+def test_a_minute_with_quotes_alone_is_a_slice_without_prints() -> None:
+    slicer = Slicer(100)
+    slices = [
+        *slicer.add(quoted([(1, "A")], [(MINUTE_NS + 1, "A")])),
+        *slicer.add(quoted([], [(MINUTE_NS + 2, "A")])),
+        *slicer.finish(),
+    ]
+    assert [(piece.first_ns, piece.mark_ns) for piece in slices] == [
+        (1, MINUTE_NS),
+        (MINUTE_NS + 1, 2 * MINUTE_NS),
+    ]
+    assert slices[1].quotes is not None
+    assert slices[1].quotes.at_ns == [MINUTE_NS + 1, MINUTE_NS + 2]
+    assert list(slices[1].by_symbol()) == []
+
+
 prints_strategy = st.lists(
     st.tuples(st.integers(0, 12).map(lambda n: n * 15 * SECOND_NS), st.sampled_from("ABC")),
     min_size=1,
@@ -103,8 +145,9 @@ def test_slices_hold_every_print_once_in_order_however_they_came(
     assert flat == [(at, symbol, float(n + 1)) for n, (at, symbol) in enumerate(prints)]
     mark_ns = -1
     for piece in slices:
-        assert mark_ns <= piece.first_ns <= piece.last_ns < piece.mark_ns
-        assert piece.last_ns // MINUTE_NS == piece.first_ns // MINUTE_NS
+        last_ns = piece.trades.at_ns[-1]
+        assert mark_ns <= piece.first_ns <= last_ns < piece.mark_ns
+        assert last_ns // MINUTE_NS == piece.first_ns // MINUTE_NS
         mark_ns = piece.mark_ns
         columns = {
             symbol: list(zip(at, price, size, strict=True))

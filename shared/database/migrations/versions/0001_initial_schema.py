@@ -59,6 +59,7 @@ def upgrade() -> None:
         "market_files",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("sha256", sa.Text(), nullable=False),
         sa.Column("rows", sa.BigInteger(), nullable=False),
         sa.Column("symbols", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
@@ -561,6 +562,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account_id", "mode", name=op.f("pk_account_risk")),
     )
     op.create_table(
+        "broker_connections",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("broker", sa.Text(), nullable=False),
+        sa.Column("account_number", sa.Text(), nullable=False),
+        sa.Column("credentials", sa.Text(), nullable=True),
+        sa.Column("connected_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("connected_by", sa.Text(), nullable=False),
+        sa.Column("disconnected_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_broker_connections_account_id")
+        ),
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_broker_connections")),
+    )
+    op.create_table(
         "strategy_positions",
         sa.Column("account_id", sa.Uuid(), nullable=False),
         sa.Column("mode", sa.Text(), nullable=False),
@@ -652,6 +667,7 @@ def downgrade() -> None:
     op.drop_table("lot_closings")
     op.drop_table("lots")
     op.drop_table("strategy_positions")
+    op.drop_table("broker_connections")
     op.drop_table("account_risk")
     op.drop_table("risk_platform")
     op.drop_index(op.f("ix_risk_limits_version"), table_name="risk_limits")
