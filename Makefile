@@ -5,7 +5,7 @@ BIN := .venv/bin
 COMPOSE := deploy/docker/compose.sh
 NODE := web/node.sh
 
-.PHONY: help setup run demo test lint openapi bench web test-web docker-up docker-down compose-test ci lock
+.PHONY: help setup run demo test chaos lint openapi bench web test-web docker-up docker-down compose-test ci lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -22,7 +22,11 @@ demo: setup ## replay a synthetic market to a strategy, end to end
 
 test: setup ## run all tests on servers of their own
 	@tests/influxdb.sh
-	@$(BIN)/python -m pytest -n 2 -m "not web"
+	@$(BIN)/python -m pytest -n 2 -m "not web and not chaos"
+
+chaos: setup ## kill servers and processes under load (CHAOS_SEED=, CHAOS_ROUNDS=)
+	@tests/chaos/faketime.sh
+	@$(BIN)/python -m pytest tests/chaos
 
 lint: setup ## style, types, boundaries between packages
 	@$(BIN)/ruff check .
@@ -73,7 +77,7 @@ compose-test: web ## prove that the containers work, the demo included
 
 # --- for developers ---------------------------------------------------------------------------
 
-ci: lint test test-web compose-test ## everything that must be green
+ci: lint test chaos test-web compose-test ## everything that must be green
 
 LOCK := $(BIN)/uv pip compile --quiet pyproject.toml --generate-hashes --python-version 3.11 --no-header
 

@@ -13,6 +13,7 @@ from api_gateway.callers import Callers
 from api_gateway.cash.actions import Cash
 from api_gateway.identity.actions import Identity
 from api_gateway.identity.passwords import Passwords
+from api_gateway.margin.actions import Margin
 from api_gateway.orders.actions import Orders
 from api_gateway.orders.requests import OrderProcessor
 from api_gateway.risk.actions import Risk
@@ -37,6 +38,7 @@ class Gateway:
     cash: Cash
     orders: Orders
     risk: Risk
+    margin: Margin
     market_data: Upstream
     strategies: Upstream
     analytics: Upstream
@@ -85,6 +87,7 @@ async def wired(settings: GatewaySettings) -> AsyncIterator[Gateway]:
             cash=Cash(sessions, processor),
             orders=Orders(sessions, processor),
             risk=Risk(sessions, processor),
+            margin=Margin(sessions, processor),
             market_data=await upstream("market data engine", settings.market_data_url),
             strategies=await upstream("strategy service", settings.strategy_workers_url),
             analytics=await upstream("analytics service", settings.analytics_url),

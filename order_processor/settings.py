@@ -18,6 +18,10 @@ class OrderProcessorSettings(Settings):
     order_cursor_interval_s: float = Field(default=1.0, gt=0, le=60)
     #: How old limits and the platform's kill switch may be in a process.
     order_risk_refresh_s: float = Field(default=0.25, gt=0, le=10)
+    #: Market time from a margin call to the first order that closes a position.
+    order_margin_grace_s: float = Field(default=300.0, ge=0, le=2_678_400)
+    #: Positions are closed until equity is so much above the maintenance requirement.
+    order_margin_buffer_percent: Decimal = Field(default=Decimal(5), ge=0, le=100)
     #: Least time between two equity marks of an account that no fill asks for.
     order_equity_interval_s: float = Field(default=0.2, gt=0, le=60)
     #: Hour of the day (UTC) from which on the nightly check of the books runs.

@@ -15,12 +15,15 @@ from api_gateway.accounts.paper_terms import PaperTermsChange, PaperTermsView
 from api_gateway.accounts.portfolio import value_portfolio
 from api_gateway.accounts.schemas import AccountOpening, AccountView, Portfolio
 from api_gateway.errors import Refused
+from api_gateway.margin.schemas import MarginFiguresView
 from api_gateway.orders.requests import OrderProcessor
 from api_gateway.paging import Page, parse_time_cursor, time_cursor
 from api_gateway.values import view
 from shared.auth import Principal
 from shared.database.tables import AccountRow, PositionRow
 from shared.models.identifiers import Mode
+from shared.models.margin import MarginTerms, margin_terms_document, parse_margin_terms
+from shared.models.risk import SeeRisk
 from shared.redis.keys import LAST_PRICES, shard_of
 from shared.trading.paper_terms import PaperTerms, paper_terms_document, parse_paper_terms
 
@@ -89,7 +92,13 @@ class Accounts:
         if cash is None:
             cash = await self._open_books(account_id)
         prices = marks | await self._last_prices([row.symbol for row in positions if row.qty != 0])
-        return value_portfolio(account_id, mode, account.base_currency, cash, positions, prices)
+        valued = value_portfolio(account_id, mode, account.base_currency, cash, positions, prices)
+        if account.margin_terms is None:
+            return valued
+        # Working orders count too, and prices as orders are checked against: it alone knows both.
+        reply = await self._processor.risk(SeeRisk, account_id, mode)
+        figures = None if reply.margin is None else view(MarginFiguresView, reply.margin)
+        return valued.model_copy(update={"margin": figures})
 
     async def _open_books(self, account_id: UUID) -> Decimal:
         try:
@@ -114,12 +123,14 @@ class Accounts:
 
     def _add_or_resume(self, owner_id: UUID, opening: AccountOpening) -> AccountRow:
         terms = paper_terms.changed({}, opening.chosen_terms())
+        margin = opening.chosen_margin()
         account = AccountRow(
             owner_id=owner_id,
             name=opening.name,
             base_currency=opening.base_currency,
             paper_capital=opening.paper_capital,
             paper_terms=paper_terms_document(terms),
+            margin_terms=margin_terms_document(margin),
         )
         try:
             with self._sessions.begin() as db:
@@ -130,7 +141,7 @@ class Accounts:
             if unfinished is None:
                 raise
             if unfinished.opened_at is not None or not _in_the_same_words(
-                unfinished, opening, terms
+                unfinished, opening, terms, margin
             ):
                 raise Refused("account_name_taken", "You have an account of this name.") from error
             return unfinished
@@ -156,11 +167,14 @@ class Accounts:
         return account, cash, positions, marks
 
 
-def _in_the_same_words(account: AccountRow, opening: AccountOpening, terms: PaperTerms) -> bool:
+def _in_the_same_words(
+    account: AccountRow, opening: AccountOpening, terms: PaperTerms, margin: MarginTerms | None
+) -> bool:
     return (
         account.base_currency == opening.base_currency
         and account.paper_capital == opening.paper_capital
         and parse_paper_terms(account.paper_terms) == terms
+        and parse_margin_terms(account.margin_terms) == margin
     )
 
 

@@ -11,8 +11,16 @@ from api_gateway.accounts.paper_terms import (
     PercentCommission,
     shown,
 )
+from api_gateway.margin.schemas import (
+    MarginFiguresView,
+    MarginTermsChange,
+    MarginTermsView,
+    changed,
+)
+from api_gateway.margin.schemas import shown as shown_margin
 from api_gateway.values import BasisPoints, Capital, Currency, Exact, Input, Title, UtcTime, View
 from shared.models.identifiers import Mode
+from shared.models.margin import AccountKind, MarginTerms
 
 
 class AccountOpening(Input):
@@ -34,6 +42,13 @@ class AccountOpening(Input):
         Field(description="How paper orders fill and what that costs; 1 bps each by default."),
     ] = None
 
+    kind: Annotated[
+        AccountKind, Field(description="A margin account borrows cash, and sells short.")
+    ] = "cash"
+    margin_terms: Annotated[MarginTermsChange | None, Field(description="Of a margin account.")] = (
+        None
+    )
+
     @model_validator(mode="after")
     def _said_once(self) -> Self:
         terms = self.paper_terms or PaperTermsChange()
@@ -42,6 +57,10 @@ class AccountOpening(Input):
         if self.paper_slippage_bps is not None and terms.slippage is not None:
             raise ValueError("give paper_slippage_bps or a slippage, not both")
         return self
+
+    def chosen_margin(self) -> MarginTerms | None:
+        """Raises Refused."""
+        return changed(None, self.kind, self.margin_terms or MarginTermsChange())
 
     def chosen_terms(self) -> PaperTermsChange:
         fee, slippage = self.paper_fee_bps, self.paper_slippage_bps
@@ -62,6 +81,8 @@ class AccountView(View):
     status: Literal["active", "closed"]
     paper_capital: Exact
     paper_terms: Annotated[PaperTermsView, BeforeValidator(shown)]
+    #: None of a cash account.
+    margin_terms: Annotated[MarginTermsView | None, BeforeValidator(shown_margin)]
     created_at: UtcTime
 
 
@@ -88,4 +109,6 @@ class Portfolio(View):
     #: Of all positions, the flat ones included; fees not deducted.
     realized_pnl: Exact
     fees: Exact
+    #: None of a cash account.
+    margin: MarginFiguresView | None = None
     positions: list[OpenPosition]

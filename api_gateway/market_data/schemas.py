@@ -18,6 +18,10 @@ class InstrumentView(View):
     tick_size: Exact
     lot_size: Exact
     tradable: bool
+    #: It is easy to borrow, and so can be sold short.
+    shortable: bool
+    #: A year, on the value of what was borrowed.
+    borrow_fee_bps: Exact
 
 
 class CandleView(View):

@@ -17,6 +17,10 @@ class Instrument(BaseModel):
     tick_size: ExactText = Decimal("0.01")
     lot_size: ExactText = Decimal(1)
     tradable: bool = True
+    #: It is easy to borrow, and so can be sold short.
+    shortable: bool = True
+    #: A year, on the value of what was borrowed.
+    borrow_fee_bps: ExactText = Decimal(0)
 
 
 class InstrumentList(BaseModel):

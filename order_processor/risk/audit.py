@@ -24,6 +24,7 @@ from shared.models.orders import (
 )
 from shared.models.risk import (
     AcknowledgeLoss,
+    ChangeMargin,
     EngageKillSwitch,
     ReleaseKillSwitch,
     RiskChanged,
@@ -54,6 +55,7 @@ _DETAILS: dict[type[Message], tuple[str, ...]] = {
     EngageKillSwitch: ("reason", "flatten"),
     ReleaseKillSwitch: (),
     AcknowledgeLoss: (),
+    ChangeMargin: ("terms",),
 }
 _COMMANDS: tuple[type[Message], ...] = (SubmitOrder, *_DETAILS)
 _TAGS = {kind: str(kind.__struct_config__.tag) for kind in _COMMANDS}
@@ -100,6 +102,12 @@ def record_of(command: Command, reply: Reply) -> AuditRecord | None:
 def record_of_event(event: RiskChanged, actor: str) -> AuditRecord:
     """Of what the risk ladder did by itself."""
     latch = event.loss if event.event == "loss_limit_latched" else None
+    call = event.margin_call if event.event in ("margin_called", "margin_liquidation") else None
+    limit_value = observed = level = None
+    if latch is not None:
+        limit_value, observed, level = latch.limit, latch.observed, latch.level
+    elif call is not None:
+        limit_value, observed = call.requirement, call.equity
     return AuditRecord(
         account_id=event.account_id,
         mode=event.mode,
@@ -108,9 +116,9 @@ def record_of_event(event: RiskChanged, actor: str) -> AuditRecord:
         command=event.event,
         outcome="accepted",
         detail={"cancelled": event.cancelled, "closing": event.closing},
-        limit_value=None if latch is None else latch.limit,
-        observed=None if latch is None else latch.observed,
-        level=None if latch is None else latch.level,
+        limit_value=limit_value,
+        observed=observed,
+        level=level,
     )
 
 

@@ -12,6 +12,7 @@ from time import monotonic
 import msgspec
 
 from order_processor.risk.audit import record_of_event
+from order_processor.risk.margin_calls import MarginCalls, MarginRules
 from order_processor.risk.records import RiskRecord
 from order_processor.risk.reports import report
 from order_processor.risk.rules import Rules
@@ -26,6 +27,7 @@ from shared.models.orders import (
 )
 from shared.models.risk import (
     AcknowledgeLoss,
+    ChangeMargin,
     EngageKillSwitch,
     Latch,
     ReleaseKillSwitch,
@@ -45,11 +47,25 @@ from shared.trading.terms import Instrument, Refused
 CHECK_INTERVAL_S = 0.05
 _ACTOR = "risk"
 _URGENT: frozenset[RiskEventKind] = frozenset(
-    {"loss_limit_latched", "kill_switch_engaged", "platform_halted"}
+    {
+        "loss_limit_latched",
+        "kill_switch_engaged",
+        "platform_halted",
+        "margin_called",
+        "margin_liquidation",
+    }
 )
 
 #: Not an answer to anybody's command.
-_BY_ITSELF: frozenset[RiskEventKind] = frozenset({"loss_limit_latched", "platform_halted"})
+_BY_ITSELF: frozenset[RiskEventKind] = frozenset(
+    {
+        "loss_limit_latched",
+        "platform_halted",
+        "margin_called",
+        "margin_call_met",
+        "margin_liquidation",
+    }
+)
 
 Record = Callable[[BooksKey, Books, Change], None]
 
@@ -64,6 +80,7 @@ class RiskOfficer:
         batch: Callable[[], Batch],
         tape_id: Callable[[], str],
         halt_done: int,
+        margin_rules: MarginRules,
     ) -> None:
         self._books = books
         self._market = market
@@ -78,6 +95,16 @@ class RiskOfficer:
         self._moved: set[BooksKey] = set()
         self._next_check = 0.0
         self._look_for_instruments = False
+        self._margin_calls = MarginCalls(
+            margin_rules,
+            market,
+            instruments,
+            tape_id,
+            record,
+            self._set_state,
+            self._tell,
+            self._pause,
+        )
 
     # --- rules -------------------------------------------------------------------------------
 
@@ -97,7 +124,8 @@ class RiskOfficer:
         self._watch(key, books)
 
     def _watch(self, key: BooksKey, books: Books) -> None:
-        if books.risk.watches_loss:
+        self._margin_calls.watch(key, books)
+        if books.risk.watches_loss or books.margin.terms is not None:
             self._watched.add(key)
             self._moved.add(key)
         else:
@@ -114,7 +142,9 @@ class RiskOfficer:
         return {
             symbol
             for books in self._books.values()
-            if halting or (books.risk.watches_loss and books.risk.ladder.account.flatten_on_loss)
+            if halting
+            or books.margin.terms is not None
+            or (books.risk.watches_loss and books.risk.ladder.account.flatten_on_loss)
             for symbol in _at_stake(books)
             if symbol not in self._instruments
         }
@@ -143,16 +173,24 @@ class RiskOfficer:
         if self._watched:
             self._moved |= holders & self._watched
 
+    def books_changed(self, key: BooksKey) -> None:
+        """By a fill, an order's end, or cash."""
+        if key in self._watched:
+            self._moved.add(key)
+
     def wait_s(self) -> float | None:
         """Until there is something to check, when nothing else happens; None for never."""
-        return max(0.0, self._next_check - monotonic()) if self._moved else None
+        if self._moved:
+            return max(0.0, self._next_check - monotonic())
+        return self._margin_calls.wait_s()
 
     def check(self) -> None:
-        """Latch the books whose loss has reached its limit.
+        """Latch the books whose loss has reached its limit, and see to margin calls.
 
         In a paced run after each tape entry, so that the same run latches at the same place;
         else at a bounded rate.
         """
+        self._moved |= self._margin_calls.take_due()
         if not self._moved:
             return
         if self._market.time_ns is None:
@@ -167,12 +205,13 @@ class RiskOfficer:
 
     def _check(self, key: BooksKey, books: Books) -> None:
         guard = books.risk
-        if guard.state.baseline is None:
-            self._set_state(key, books, self._reset(guard.state, guard.profit()))
-            return
-        beyond = guard.loss_beyond_limit()
-        if beyond is not None:
-            self._latch_loss(key, books, *beyond)
+        if guard.watches_loss:
+            if guard.state.baseline is None:
+                self._set_state(key, books, self._reset(guard.state, guard.profit()))
+            beyond = guard.loss_beyond_limit()
+            if beyond is not None:
+                self._latch_loss(key, books, *beyond)
+        self._margin_calls.check(key, books)
 
     def _reset(self, state: RiskState, profit: Decimal) -> RiskState:
         return msgspec.structs.replace(
@@ -204,6 +243,8 @@ class RiskOfficer:
                 refused = self._release(key, books)
             case AcknowledgeLoss():
                 refused = self._acknowledge(key, books)
+            case ChangeMargin():
+                refused = self._change_margin(key, books, command)
             case SeeRisk():
                 pass
         if refused is not None:
@@ -235,6 +276,14 @@ class RiskOfficer:
         self._tell(key, books, "loss_limit_acknowledged")
         return None
 
+    def _change_margin(self, key: BooksKey, books: Books, command: ChangeMargin) -> Refused | None:
+        refused = books.change_margin(command.terms, self._market.now())
+        if refused is None:
+            self._batch().risk.margin_terms[key[0]] = command.terms
+            self._look_for_instruments = True
+            self._watch(key, books)
+        return refused
+
     # --- acting ------------------------------------------------------------------------------
 
     def _act(
@@ -258,8 +307,12 @@ class RiskOfficer:
             state = msgspec.structs.replace(state, flattened=state.flattened + 1)
             closing, not_closed = self._flatten(key, books, state.flattened, at)
         self._set_state(key, books, state)
-        self._batch().risk.pauses[key] = why
+        self._pause(key, why)
         self._tell(key, books, event, len(cancelled), closing, not_closed)
+
+    def _pause(self, key: BooksKey, why: str) -> None:
+        """The running strategies."""
+        self._batch().risk.pauses[key] = why
 
     def _flatten(
         self, key: BooksKey, books: Books, number: int, at: datetime
@@ -319,6 +372,7 @@ class RiskOfficer:
             closing=closing,
             not_closed=not_closed,
             tape_id=self._tape_id(),
+            margin_call=state.margin_call,
         )
         self._batch().tell(account_id, key[1], "risk", changed)
         if event in _BY_ITSELF:

@@ -6,6 +6,7 @@ import msgspec
 
 from order_processor.risk.audit import AuditRecord
 from shared.models.identifiers import Mode
+from shared.models.margin import MarginTerms
 from shared.models.risk import RiskState
 
 
@@ -20,9 +21,11 @@ class RiskBatch:
         self.states: dict[tuple[UUID, Mode], RiskRecord] = {}
         #: Accounts and modes whose strategies are to pause, and why.
         self.pauses: dict[tuple[UUID, Mode], str] = {}
+        #: Terms of accounts whose kind was changed.
+        self.margin_terms: dict[UUID, MarginTerms | None] = {}
         self.audit: list[AuditRecord] = []
         #: The kill of the platform that was carried out.
         self.halt_done: int | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.states or self.pauses or self.halt_done is not None)
+        return bool(self.states or self.pauses or self.margin_terms or self.halt_done is not None)

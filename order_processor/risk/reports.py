@@ -25,6 +25,8 @@ def report(request_id: str, books: Books, at: datetime) -> RiskReply:
         open_orders=len(books.working),
         halted=None if guard.halt is None else guard.halt.reason,
         limits=tuple(uses),
+        margin_terms=books.margin.terms,
+        margin=books.margin.figures(at),
     )
 
 

@@ -31,6 +31,11 @@ _PAUSE = text(
                    ORDER BY id FOR UPDATE)
     """
 )
+#: SQL's NULL of a cash account, not JSON's.
+_MARGIN = text(
+    "UPDATE accounts SET margin_terms = nullif(CAST(:terms AS jsonb), 'null')"
+    " WHERE id = :account_id"
+)
 _HALTED = text(
     """
     INSERT INTO order_shard_halts (shard, number) VALUES (:shard, :number)
@@ -45,6 +50,8 @@ def write_risk(connection: Connection, shard: int, batch: RiskBatch) -> None:
         connection.execute(_STATES, {"rows": rows})
     for (account_id, mode), why in sorted(batch.pauses.items()):
         connection.execute(_PAUSE, {"account_id": account_id, "mode": mode, "why": why})
+    for account_id, terms in batch.margin_terms.items():
+        connection.execute(_MARGIN, {"account_id": account_id, "terms": encode(terms).decode()})
     if batch.halt_done is not None:
         connection.execute(_HALTED, {"shard": shard, "number": batch.halt_done})
 

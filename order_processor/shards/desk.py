@@ -9,9 +9,12 @@ from decimal import Decimal
 from time import monotonic
 from uuid import UUID
 
+import msgspec
+
 from order_processor.errors import UnappliableError
 from order_processor.metrics import FILLS
 from order_processor.risk.audit import record_of
+from order_processor.risk.margin_calls import MarginRules
 from order_processor.risk.officer import RiskOfficer
 from order_processor.shards.acknowledgements import MarkDone
 from order_processor.shards.batch import Answer, Batch, MarkRecord, Sealed
@@ -74,6 +77,7 @@ class Desk:
         wall: WallClock,
         limits: Limits,
         sessions: Sessions,
+        margin_rules: MarginRules,
     ) -> None:
         self.shard = shard
         self._shards = shards
@@ -116,6 +120,7 @@ class Desk:
             lambda: self.batch,
             lambda: self._market_entry,
             stored.halt_done,
+            margin_rules,
         )
         for books in stored.books:
             self._take_up(books)
@@ -211,6 +216,7 @@ class Desk:
         self.mark = MarkDone(mark.number if mark.paced else 0, mark.run_id, entry_id)
         for key, books, change in self._market.expire(mark.at_ns):
             self._record(key, books, change)
+        self.risk.check()
 
     # --- the clock ---------------------------------------------------------------------------
 
@@ -295,7 +301,8 @@ class Desk:
             self._currencies[account.id] = account.base_currency
             for key, opened in self._books.items():
                 if key[0] == account.id:
-                    opened.account = account
+                    # Its kind is changed by commands alone, and what the table has may be older.
+                    opened.account = msgspec.structs.replace(account, margin=opened.margin.terms)
         for order in found.orders:
             self._ended.setdefault(order.id, order)
         for name, entry in found.entries.items():
@@ -399,6 +406,7 @@ class Desk:
 
     def _record(self, key: BooksKey, books: Books, change: Change) -> None:
         self.batch.record(books, change, self._market_entry)
+        self.risk.books_changed(key)
         if isinstance(change, CashEntered):
             self.filled.add(key)
             if change.entry.client_entry_id is not None:
@@ -433,4 +441,5 @@ class Desk:
             equity=equity,
             unrealized_pnl=unrealized,
             prices={str(symbol): price for symbol, price in prices.items()},
+            margin=books.margin.figures(self._market.now()),
         )

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from order_processor.errors import LeaseLostError, UnappliableError
 from order_processor.metrics import SHARD_SECONDS
+from order_processor.risk.margin_calls import MarginRules
 from order_processor.risk.rules import RuleBook
 from order_processor.settings import OrderProcessorSettings
 from order_processor.shards.acknowledgements import Acknowledgements, participant
@@ -145,6 +146,9 @@ class ShardOwner:
             wall=self._wall,
             limits=Limits(reserve_buffer_bps=self._settings.order_reserve_buffer_bps),
             sessions=self._sessions,
+            margin_rules=MarginRules(
+                self._settings.order_margin_grace_s, self._settings.order_margin_buffer_percent
+            ),
         )
         self._committer = Committer(
             self._shard,

@@ -21,6 +21,7 @@ from order_processor.shards.state import (
 )
 from shared.models.cash import LedgerEntry
 from shared.models.identifiers import AccountId, OrderId, Symbol
+from shared.models.margin import parse_margin_terms
 from shared.models.orders import Order
 from shared.models.topics import ACCOUNT_TOPIC_KINDS, account_topic
 from shared.redis.keys import shard_of
@@ -213,7 +214,7 @@ def _load_books(
 
 _WORKING_ORDERS = text(
     f"""
-    SELECT o.*, i.tick_size, i.lot_size,
+    SELECT o.*, i.tick_size, i.lot_size, i.shortable,
            (SELECT max(t.seq) FROM order_transitions t WHERE t.order_id = o.id) AS steps,
            e.executions, e.value, e.fees
       FROM orders o JOIN instruments i ON i.symbol = o.symbol
@@ -320,6 +321,7 @@ def _working(row: Row[Any], last_prices: dict[Symbol, LastPrice]) -> tuple[Worki
         tape_id=row.tape_id,
         steps=row.steps or 0,
         executions=row.executions,
+        shortable=row.shortable,
         value=plain(row.value),
         fees=plain(row.fees),
         commission=plain(row.commission),
@@ -335,7 +337,7 @@ def _accounts(connection: Connection, ids: set[UUID]) -> dict[UUID, AccountTerms
         return {}
     rows = connection.execute(
         text(
-            "SELECT id, owner_id, status, base_currency, paper_capital, paper_terms"
+            "SELECT id, owner_id, status, base_currency, paper_capital, paper_terms, margin_terms"
             " FROM accounts WHERE id = ANY(:ids)"
         ),
         {"ids": list(ids)},
@@ -348,6 +350,7 @@ def _accounts(connection: Connection, ids: set[UUID]) -> dict[UUID, AccountTerms
             paper_capital=plain(row.paper_capital),
             paper=parse_paper_terms(row.paper_terms),
             owner_id=row.owner_id,
+            margin=parse_margin_terms(row.margin_terms),
         )
         for row in rows
     }
@@ -369,7 +372,8 @@ def _instruments(connection: Connection, symbols: set[Symbol]) -> list[Instrumen
         return []
     rows = connection.execute(
         text(
-            "SELECT symbol, exchange, currency, tick_size, lot_size, tradable"
+            "SELECT symbol, exchange, currency, tick_size, lot_size, tradable, shortable,"
+            " borrow_fee_bps"
             " FROM instruments WHERE symbol = ANY(:symbols)"
         ),
         {"symbols": list(symbols)},
@@ -382,6 +386,8 @@ def _instruments(connection: Connection, symbols: set[Symbol]) -> list[Instrumen
             tick_size=plain(row.tick_size),
             lot_size=plain(row.lot_size),
             tradable=row.tradable,
+            shortable=row.shortable,
+            borrow_fee_bps=plain(row.borrow_fee_bps),
         )
         for row in rows
     ]

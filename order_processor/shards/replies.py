@@ -115,9 +115,7 @@ def same_protection(order: Order, command: ProtectPosition) -> bool:
 
 def same_replacement(order: Order, old: Order | None, command: ReplaceOrder) -> bool:
     """Whether the command asks for the very replacement that its client order id names."""
-    filled_before = ZERO if old is None else old.filled_qty
     asked = [
-        (command.qty, order.qty + filled_before),
         (command.limit_price, order.limit_price),
         (command.trail_price, order.trail_price),
         (command.trail_percent, order.trail_percent),
@@ -127,8 +125,21 @@ def same_replacement(order: Order, old: Order | None, command: ReplaceOrder) -> 
     return (
         order.replaces == command.order_id
         and order.submitted_by == command.submitted_by
+        and _same_replaced_qty(order, old, command)
         and all(wanted is None or wanted == has for wanted, has in asked)
     )
+
+
+def _same_replaced_qty(order: Order, old: Order | None, command: ReplaceOrder) -> bool:
+    """A replacement takes over what the old order had not filled. When it was rejected, the old
+    one went on filling: then what it had filled at the time is known only within bounds."""
+    if command.qty is None:
+        return True
+    filled_then = command.qty - order.qty
+    filled_now = ZERO if old is None else old.filled_qty
+    if order.status == "rejected":
+        return ZERO <= filled_then <= filled_now
+    return filled_then == filled_now
 
 
 def _same_stop(order: Order, command: SubmitOrder) -> bool:

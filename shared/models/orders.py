@@ -14,6 +14,7 @@ import msgspec
 from shared.models.base import Message
 from shared.models.cash import CashMoved, CashReply, MoveCash
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
+from shared.models.margin import MarginFigures
 from shared.models.risk import Origin, RiskCommand, RiskReply
 
 Side = Literal["buy", "sell"]
@@ -133,7 +134,8 @@ class ReplaceOrder(Message, frozen=True, tag="replace_order"):
 
 
 class ClosePositions(Message, frozen=True, tag="close_positions"):
-    """Sell what is held at the market: of one symbol (also a part of it), or of all.
+    """Sell what is held, or buy back what is short, at the market: of one symbol (also a part of
+    it), or of all.
 
     Of one, the order has this client order id; of all, each has it followed by `.` and its
     symbol. Sent again, it gives the first orders and makes none.
@@ -372,6 +374,8 @@ class EquityMarked(Message, frozen=True, tag="equity"):
     unrealized_pnl: Decimal
     #: symbol → last price.
     prices: dict[str, Decimal]
+    #: Of a margin account; None of a cash account.
+    margin: MarginFigures | None = None
 
 
 AccountEvent = OrderUpdated | OrderExecuted | PositionChanged | CashMoved

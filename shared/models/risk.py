@@ -9,6 +9,7 @@ import msgspec
 
 from shared.models.base import Message
 from shared.models.identifiers import AccountId, Mode
+from shared.models.margin import MarginCall, MarginFigures, MarginTerms
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -41,6 +42,8 @@ class RiskState(msgspec.Struct, frozen=True):
     baseline_at: datetime | None = None
     #: How often the books were flattened: numbers the orders that do it.
     flattened: int = 0
+    #: Of a margin account whose equity is below the maintenance requirement.
+    margin_call: MarginCall | None = None
 
 
 # --- commands ---------------------------------------------------------------------------------
@@ -82,6 +85,18 @@ class AcknowledgeLoss(Message, frozen=True, tag="acknowledge_loss"):
     origin: Origin | None = None
 
 
+class ChangeMargin(Message, frozen=True, tag="change_margin"):
+    """Make it a margin account of these terms, or with None a cash account."""
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    submitted_by: str
+    terms: MarginTerms | None
+    origin: Origin | None = None
+
+
 class SeeRisk(Message, frozen=True, tag="see_risk"):
     """Tell how things stand; changes nothing."""
 
@@ -91,7 +106,7 @@ class SeeRisk(Message, frozen=True, tag="see_risk"):
     mode: Mode
 
 
-RiskCommand = EngageKillSwitch | ReleaseKillSwitch | AcknowledgeLoss | SeeRisk
+RiskCommand = EngageKillSwitch | ReleaseKillSwitch | AcknowledgeLoss | ChangeMargin | SeeRisk
 
 
 # --- what they are told -----------------------------------------------------------------------
@@ -118,6 +133,9 @@ class RiskReply(Message, frozen=True, tag="risk_reply"):
     #: Why the platform's kill switch is engaged; None when it isn't.
     halted: str | None
     limits: tuple[LimitUse, ...]
+    #: Of a margin account; None of a cash account.
+    margin_terms: MarginTerms | None = None
+    margin: MarginFigures | None = None
 
 
 RiskEventKind = Literal[
@@ -126,6 +144,9 @@ RiskEventKind = Literal[
     "kill_switch_engaged",
     "kill_switch_released",
     "platform_halted",
+    "margin_called",
+    "margin_call_met",
+    "margin_liquidation",
 ]
 
 
@@ -144,3 +165,4 @@ class RiskChanged(Message, frozen=True, tag="risk"):
     closing: int
     not_closed: tuple[str, ...]
     tape_id: str
+    margin_call: MarginCall | None = None

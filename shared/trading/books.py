@@ -12,6 +12,7 @@ import msgspec
 
 from shared.models.cash import MoveCash
 from shared.models.identifiers import Mode, OrderId, Symbol
+from shared.models.margin import MarginTerms
 from shared.models.orders import (
     ClosePositions,
     Order,
@@ -23,7 +24,12 @@ from shared.models.risk import RiskState
 from shared.trading.amounts import ZERO, exactly
 from shared.trading.cash import fault_of_entry
 from shared.trading.changes import CashEntered, Change, OrderChanged, WorkingOrder
-from shared.trading.checks import fault_of, obstacle_to, reserve_for
+from shared.trading.checks import (
+    cash_obstacle_to,
+    fault_of,
+    market_obstacle_to,
+    reserve_for,
+)
 from shared.trading.classes import Part, class_fault, exits_fault, of_leg, parts_of
 from shared.trading.commissions import Turnover
 from shared.trading.drafts import closing, new_order, revision, successor
@@ -31,13 +37,14 @@ from shared.trading.groups import Groups
 from shared.trading.ledger import Ledger
 from shared.trading.lifecycle import Lifecycle
 from shared.trading.lots import Lot, Lots
+from shared.trading.margin import Margin, value_at_worst
 from shared.trading.matching import Reach
 from shared.trading.notional import sized
 from shared.trading.paper import PaperMarket, Print
 from shared.trading.positions import Holding
 from shared.trading.protection import exits_of
-from shared.trading.risk_guard import PriceOf, RiskGuard
-from shared.trading.settlement import Settlement
+from shared.trading.risk_guard import RiskGuard
+from shared.trading.settlement import PriceOf, Settlement
 from shared.trading.strategy_positions import Owner, StrategyPositions
 from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
 from shared.trading.working import WorkingOrders, is_exit
@@ -93,12 +100,10 @@ class Books:
         self._orders = WorkingOrders()
         self._lifecycle = Lifecycle(self._orders, self._settlement)
         self._groups = Groups(self._orders, self._lifecycle, self._settlement)
+        turnover = Turnover(state.month, state.month_value)
+        self.margin = Margin(self._orders, self._settlement, turnover, account.margin, price_of)
         self._market = PaperMarket(
-            self._orders,
-            self._settlement,
-            self._lifecycle,
-            self._groups,
-            Turnover(state.month, state.month_value),
+            self._orders, self._settlement, self._lifecycle, self._groups, turnover, self.margin
         )
         self.risk = RiskGuard(self._orders, self._settlement, state.risk, price_of)
         # Entries first, whose exits work for what they have filled.
@@ -170,10 +175,28 @@ class Books:
     @exactly
     def move_cash(self, command: MoveCash, at: datetime) -> Refused | CashEntered:
         """The caller has made sure that the entry's id is new."""
-        fault = fault_of_entry(command, self.account, self._limits, self.cash, self.free_cash)
+        there, free = self.cash, self.free_cash
+        if self.margin.terms is not None:
+            there, free = self.margin.equity(), self.margin.excess(at)
+        fault = fault_of_entry(command, self.account, self._limits, there, free)
         if fault is not None:
             return fault
         return CashEntered(self._settlement.ledger.move(command, at))
+
+    @exactly
+    def change_margin(self, terms: MarginTerms | None, at: datetime) -> Refused | None:
+        """Make it an account of another kind, or other requirements; refused while positions and
+        orders don't allow it."""
+        if self.risk.state.margin_call is not None:
+            return Refused("margin_call_open", "The account has a margin call to meet first.")
+        if terms is None:
+            fault = self.margin.fault_of_cash_account(self.free_cash)
+        else:
+            fault = self.margin.fault_of(terms, at)
+        if fault is None:
+            self.margin.terms = terms
+            self.account = msgspec.structs.replace(self.account, margin=terms)
+        return fault
 
     @exactly
     def submit(
@@ -217,7 +240,7 @@ class Books:
             return fault
         if exits:
             return self._begin_group(parts, instrument, last_price, at, ends, tape_id)
-        reserve, obstacle = self._weigh(command, tick, last_price, at)
+        reserve, obstacle = self._weigh(command, instrument, last_price, at)
         new = self._number(command, at, ends, last_price, tick)
         return [self._begin(new, instrument, reserve, obstacle, tape_id, at)]
 
@@ -233,7 +256,10 @@ class Books:
         """All of them, or all rejected for what forbids one that is to work at once."""
         tick = instrument.tick_size
         guarded = parts[0][0] == "entry"
-        weighed = [self._weigh(part, tick, last_price, at) for _, part in parts]
+        weighed = [
+            self._weigh(part, instrument, last_price, at, must_reduce=role != "entry")
+            for role, part in parts
+        ]
         at_once = weighed[:1] if guarded else weighed
         obstacle = next((why for _, why in at_once if why is not None), None)
         changes: list[OrderChanged] = []
@@ -285,9 +311,12 @@ class Books:
         held = old.status == "held"
         # One exit keeps for the other what it keeps for itself.
         freed = [working, *self._groups.exits_of(old)] if is_exit(old) else [working]
+        must_reduce = is_exit(old) or old.closes_position
         # What an exit can't fill yet isn't held yet.
         asked = msgspec.structs.replace(draft, qty=draft.qty - working.withheld)
-        reserve, obstacle = self._weigh(asked, tick, last_price, at, freed=freed)
+        reserve, obstacle = self._weigh(
+            asked, instrument, last_price, at, freed=freed, must_reduce=must_reduce
+        )
         new = self._number(draft, at, None, None if held else last_price, tick)
         new = successor(new, old, tick)
         if obstacle is not None and not held and not old.protects_position:
@@ -316,7 +345,7 @@ class Books:
         When that is refused or rejected, nothing is cancelled.
         """
         holding = self._settlement.holdings.get(symbol)
-        if holding is None or holding.qty <= 0:
+        if holding is None or not holding.qty:
             return Refused("position_not_open", f"There is no position in {symbol}.")
         lot = Decimal(1) if instrument is None else instrument.lot_size
         draft = closing(holding, command, lot)
@@ -328,7 +357,9 @@ class Books:
         assert instrument is not None, "fault_of refuses an unknown symbol"
         tick = instrument.tick_size
         freed = self._orders.working_in(symbol) if command.cancel_orders else []
-        reserve, obstacle = self._weigh(draft, tick, last_price, at, freed, closes=True)
+        reserve, obstacle = self._weigh(
+            draft, instrument, last_price, at, freed, closes=True, must_reduce=True
+        )
         ended = [] if obstacle else self._cancel_each(freed, at)
         new = self._number(draft, at, None, last_price, tick)
         new = msgspec.structs.replace(new, closes_position=True)
@@ -386,32 +417,36 @@ class Books:
     def _weigh(
         self,
         command: SubmitOrder,
-        tick: Decimal,
+        instrument: Instrument,
         last_price: Decimal | None,
         at: datetime,
         freed: Sequence[WorkingOrder] = (),
         *,
         closes: bool = False,
+        must_reduce: bool = False,
     ) -> tuple[Decimal, Refused | None]:
-        """What the order reserves, and what forbids it, when `freed` no longer work."""
-        reserve = reserve_for(
-            command,
-            self.account.paper,
-            tick,
-            last_price,
-            self._limits,
-            self._market.turnover.at(at),
-        )
+        """What the order reserves, and what forbids it, when `freed` no longer work.
+
+        `must_reduce`: it is to make a position smaller, and never to open one.
+        """
+        paper, tick, limits = self.account.paper, instrument.tick_size, self._limits
+        month_value = self._market.turnover.at(at)
+        reserve = reserve_for(command, paper, tick, last_price, limits, month_value)
+        obstacle = self.risk.obstacle_to(command, last_price, freed, closes=closes)
+        obstacle = obstacle or market_obstacle_to(command, last_price, limits)
+        if self.margin.terms is not None:
+            if command.side == "sell":
+                reserve = value_at_worst(command, paper, tick, last_price, limits)
+            return reserve, obstacle or self.margin.obstacle_to(
+                command, instrument, paper, reserve, at, freed, must_reduce=must_reduce
+            )
         freed_cash, freed_qty = self._orders.freed_without(freed) if freed else (ZERO, ZERO)
-        obstacle = self.risk.obstacle_to(command, last_price, freed, closes=closes) or obstacle_to(
+        return reserve, obstacle or cash_obstacle_to(
             command,
-            last_price=last_price,
             reserve=reserve,
             free_cash=self.free_cash + freed_cash,
             free_qty=self.free_qty(command.symbol) + freed_qty,
-            limits=self._limits,
         )
-        return reserve, obstacle
 
     def _number(
         self,

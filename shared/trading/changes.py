@@ -38,13 +38,16 @@ class WorkingOrder(msgspec.Struct):
     lot: Decimal
     #: Of the account when it was taken.
     terms: PaperTerms
-    #: Cash kept for the whole of it; zero for a sell.
+    #: Cash kept for the whole of it. Of a sell, which keeps none, what it is worth at worst in a
+    #: margin account, and zero in a cash account.
     reserved: Decimal
     #: Tape entry that had been applied when it was taken.
     tape_id: str
     #: Transitions and executions so far.
     steps: int
     executions: int = 0
+    #: The instrument can be sold short.
+    shortable: bool = True
     #: Of an exit: what its entry has not filled yet, and so can't be left either.
     withheld: Decimal = ZERO
     #: Of the executions: quantity times price, the fees, and the exact commission behind them.

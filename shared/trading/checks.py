@@ -39,6 +39,8 @@ each of its parts by the list above, the message naming the part:
 23. notional_too_large       their notional, at the last price
 24. insufficient_buying_power   a buy: reserve at most cash net of working buys
 25. insufficient_position    a sell: at most the position net of working sells
+
+The last two are of cash accounts; those of margin accounts are in `shared/trading/margin.py`.
 """
 
 import re
@@ -140,22 +142,21 @@ def _notional_fault(qty: Decimal, price: Decimal, limits: Limits) -> Refused | N
     )
 
 
-def obstacle_to(
-    order: SubmitOrder,
-    *,
-    last_price: Decimal | None,
-    reserve: Decimal,
-    free_cash: Decimal,
-    free_qty: Decimal,
-    limits: Limits,
+def market_obstacle_to(
+    order: SubmitOrder, last_price: Decimal | None, limits: Limits
 ) -> Refused | None:
-    """What the state of the books forbids. `reserve` is what `reserve_for` says."""
-    if order.order_type in _PRICED_BY_MARKET:
-        if last_price is None:
-            return Refused("no_market_price", f"{order.symbol} has not traded yet.")
-        too_large = _notional_fault(order.qty, last_price, limits)
-        if too_large is not None:
-            return too_large
+    """What the last price forbids, or that there is none."""
+    if order.order_type not in _PRICED_BY_MARKET:
+        return None
+    if last_price is None:
+        return Refused("no_market_price", f"{order.symbol} has not traded yet.")
+    return _notional_fault(order.qty, last_price, limits)
+
+
+def cash_obstacle_to(
+    order: SubmitOrder, *, reserve: Decimal, free_cash: Decimal, free_qty: Decimal
+) -> Refused | None:
+    """What the books of a cash account forbid. `reserve` is what `reserve_for` says."""
     if order.side == "buy" and reserve > free_cash:
         return Refused(
             "insufficient_buying_power",

@@ -143,16 +143,16 @@ def successor(new: Order, old: Order, tick: Decimal) -> Order:
 
 def closing(holding: Holding, command: ClosePositions, lot: Decimal) -> SubmitOrder | Refused:
     """The order that closes the position, or the part of it that the command says."""
-    qty = holding.qty
+    held = qty = abs(holding.qty)
     if command.qty is not None and command.percent is not None:
         return Refused("qty_ambiguous", "Say a quantity or a percent, not both.")
     if command.qty is not None:
         qty = command.qty
-        if qty.is_finite() and qty > holding.qty:
+        if qty.is_finite() and qty > held:
             return Refused(
                 "qty_exceeds_position",
                 "There is less in the position than that.",
-                limit=shown(holding.qty),
+                limit=shown(held),
                 observed=shown(qty),
             )
     if command.percent is not None:
@@ -164,7 +164,7 @@ def closing(holding: Holding, command: ClosePositions, lot: Decimal) -> SubmitOr
                 observed=shown(command.percent),
             )
         if command.percent != 100:
-            qty = (holding.qty * command.percent / 100) // lot * lot
+            qty = (held * command.percent / 100) // lot * lot
         if not qty:
             return Refused(
                 "qty_below_lot", "That part of the position is less than one lot.", shown(lot), "0"
@@ -177,7 +177,7 @@ def closing(holding: Holding, command: ClosePositions, lot: Decimal) -> SubmitOr
         client_order_id=closing_id(command, holding.symbol),
         submitted_by=command.submitted_by,
         symbol=holding.symbol,
-        side="sell",
+        side="sell" if holding.qty > 0 else "buy",
         order_type="market",
         time_in_force="gtc",
         qty=qty,

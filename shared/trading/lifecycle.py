@@ -42,6 +42,7 @@ class Lifecycle:
             reserved=ZERO if obstacle else reserve,
             tape_id=tape_id,
             steps=1,
+            shortable=instrument.shortable,
             withheld=withheld,
         )
         born = Transition(new.id, 1, None, "new", None, at)

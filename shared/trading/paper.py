@@ -13,6 +13,7 @@ from shared.trading.changes import Change, OrderChanged, OrderFilled, StopMoved,
 from shared.trading.commissions import Part, Turnover
 from shared.trading.groups import Groups
 from shared.trading.lifecycle import Lifecycle, step
+from shared.trading.margin import Margin
 from shared.trading.matching import (
     awaits_trigger,
     fill_price,
@@ -48,6 +49,7 @@ class PaperMarket:
         lifecycle: Lifecycle,
         groups: Groups,
         turnover: Turnover,
+        margin: Margin,
     ) -> None:
         self._orders = orders
         self._settlement = settlement
@@ -55,6 +57,7 @@ class PaperMarket:
         self._groups = groups
         #: What tiers of commission by month are counted from.
         self.turnover = turnover
+        self._margin = margin
 
     def meet_print(self, symbol: Symbol, printed: Print) -> list[Change]:
         """A trade was printed: fill what it fills, in order of submission."""
@@ -172,7 +175,8 @@ class PaperMarket:
         part = Part(qty, value, order.filled_qty, working.value, before, maker=maker)
         commission = rounded(working.commission + working.terms.commission.added(part))
         fee = to_cents(commission) - working.fees
-        obstacle = self._settlement.obstacle_to(working, qty, price, fee)
+        account = self._settlement if self._margin.terms is None else self._margin
+        obstacle = account.obstacle_to_fill(working, qty, price, fee)
         if obstacle is not None:
             return self._lifecycle.end(working, "cancel", at, obstacle)
         settled = self._settlement.settle(working, qty, price, fee, at)

@@ -5,38 +5,38 @@ in trouble must be able to get out. While a kill switch is engaged, only closing
 
  1. kill_switch_platform, kill_switch_account   no new orders, but those that close positions
  2. loss_limit_latched     no order that opens or adds to a position
- 3. risk_price_collar      a limit too far beyond the last price
- 4. risk_symbol            the symbol is blocked, or not among those allowed
- 5. risk_order_value       the order's value
- 6. risk_open_orders       orders that work, this one included
- 7. risk_position_value    what is held and ordered in the symbol
- 8. risk_gross_exposure    what is held and ordered in all
+ 3. margin_call            likewise, while equity is below the maintenance requirement
+ 4. risk_price_collar      a limit too far beyond the last price
+ 5. risk_symbol            the symbol is blocked, or not among those allowed
+ 6. risk_order_value       the order's value
+ 7. risk_open_orders       orders that work, this one included
+ 8. risk_position_value    what is held and ordered in the symbol
+ 9. risk_gross_exposure    what is held and ordered in all
 
 They reject an order; `risk_order_rate` refuses the command, before these: nothing is stored, and
 sending it again a moment later is fine.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 from shared.models.identifiers import Symbol
+from shared.models.margin import MarginCall
 from shared.models.orders import SubmitOrder
 from shared.models.risk import Latch, RiskState
 from shared.trading.amounts import ZERO, exactly, shown
 from shared.trading.changes import WorkingOrder
 from shared.trading.risk import NO_LIMITS, Bound, Bounds, CountBound, Halt, Ladder
-from shared.trading.settlement import Settlement
+from shared.trading.settlement import PriceOf, Settlement
 from shared.trading.terms import Refused
 from shared.trading.working import WorkingOrders
 
 _SECOND = timedelta(seconds=1)
 _MINUTE = timedelta(minutes=1)
 _PERCENT = Decimal(100)
-
-PriceOf = Callable[[Symbol], Decimal | None]
 
 
 class RiskGuard:
@@ -95,11 +95,13 @@ class RiskGuard:
             return _halted("kill_switch_platform", "platform", self.halt.reason)
         if state.kill is not None and not closes:
             return _halted("kill_switch_account", "account", state.kill.reason)
-        if state.loss is None and ladder is NO_LIMITS:
+        if state.loss is None and state.margin_call is None and ladder is NO_LIMITS:
             return None
         opens = not (closes or self._reduces(order, freed))
         if opens and state.loss is not None:
             return _loss_latched(state.loss)
+        if opens and state.margin_call is not None:
+            return _margin_called(state.margin_call)
         own = ladder.deployments.get(order.deployment_id) if order.deployment_id else None
         for bounds, deployment_id in (
             (ladder.account, None),
@@ -117,26 +119,8 @@ class RiskGuard:
         held = self._settlement.held(order.symbol)
         if held == 0 or (held > 0) == (order.side == "buy"):
             return False
-        working = self._working_qty(order, freed)
+        working = self._orders.committed_qty(order.symbol, order.side, freed)
         return order.qty + working <= abs(held)
-
-    def _working_qty(self, order: SubmitOrder, freed: Sequence[WorkingOrder]) -> Decimal:
-        """What is still to be filled on the order's side of its symbol."""
-        if order.side == "sell":
-            # Exits of one group deliver the same quantity, once.
-            return self._orders.reserved_qty(order.symbol) - self._orders.freed_without(freed)[1]
-        gone = {each.order.id for each in freed}
-        return sum(
-            (
-                each.order.qty - each.order.filled_qty
-                for each in self._orders.by_id.values()
-                if each.order.symbol == order.symbol
-                and each.order.side == "buy"
-                and each.order.status != "held"
-                and each.order.id not in gone
-            ),
-            ZERO,
-        )
 
     def _opening_obstacle(
         self,
@@ -161,7 +145,8 @@ class RiskGuard:
                     "risk_open_orders", "open orders", limit, str(limit.limit), str(count)
                 )
         if bounds.position_value is not None:
-            qty = abs(self._settlement.held(order.symbol)) + self._working_qty(order, freed)
+            qty = abs(self._settlement.held(order.symbol))
+            qty += self._orders.committed_qty(order.symbol, order.side, freed)
             total = (qty + order.qty) * max(price, last_price or ZERO)
             if total > bounds.position_value.limit:
                 return _too_much(
@@ -186,9 +171,14 @@ class RiskGuard:
 
     @exactly
     def gross_exposure(self) -> Decimal:
-        """Positions without their signs at last prices (at cost without one), and what working
-        buys reserve."""
-        return self._orders.reserved_cash + sum((abs(worth) for worth in self._worths()), ZERO)
+        """Positions without their signs at last prices (at cost without one), what working
+        buys reserve, and what working sells would sell short."""
+        total = self._orders.reserved_cash + sum((abs(worth) for worth in self._worths()), ZERO)
+        for symbol, qty in self._orders.selling():
+            short = qty - max(self._settlement.held(symbol), ZERO)
+            if short > 0:
+                total += short * self._settlement.price_or_cost(symbol, self._price_of)
+        return total
 
     def largest_position(self) -> Decimal:
         """The highest value that the position limit compares, without what works."""
@@ -334,4 +324,14 @@ def _loss_latched(latch: Latch) -> Refused:
         latch.limit,
         latch.observed,
         latch.level,
+    )
+
+
+def _margin_called(call: MarginCall) -> Refused:
+    return Refused(
+        "margin_call",
+        "Equity is below the maintenance requirement: only orders that reduce positions pass.",
+        call.requirement,
+        call.equity,
+        "account",
     )

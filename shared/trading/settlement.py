@@ -1,6 +1,6 @@
 """What executions do to cash and positions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -14,6 +14,8 @@ from shared.trading.lots import LotChanges, Lots
 from shared.trading.positions import Holding, after_fill
 from shared.trading.strategy_positions import StrategyPositions
 from shared.trading.terms import Refused
+
+PriceOf = Callable[[Symbol], Decimal | None]
 
 
 class Settled:
@@ -63,10 +65,29 @@ class Settlement:
         holding = self.holdings.get(symbol)
         return holding.qty if holding is not None else ZERO
 
-    def obstacle_to(
+    def price_or_cost(self, symbol: Symbol, price_of: PriceOf) -> Decimal:
+        """Last price, else the average entry price; zero when there is neither."""
+        price = price_of(symbol)
+        if price is None and (holding := self.holdings.get(symbol)) is not None:
+            return holding.avg_price
+        return price or ZERO
+
+    def worth_of(self, symbol: Symbol, price_of: PriceOf) -> Decimal:
+        """Of the position in `symbol`, below zero when it is short; at its cost without a price."""
+        holding = self.holdings.get(symbol)
+        if holding is None or not holding.qty:
+            return ZERO
+        price = price_of(symbol)
+        return holding.cost if price is None else holding.value(price)
+
+    def worth(self, price_of: PriceOf) -> Decimal:
+        """Equity: cash and positions."""
+        return self.cash + sum((self.worth_of(each, price_of) for each in self.holdings), ZERO)
+
+    def obstacle_to_fill(
         self, working: WorkingOrder, qty: Decimal, price: Decimal, fee: Decimal
     ) -> Refused | None:
-        """Why a fill can't be paid or delivered."""
+        """Why a fill can't be paid or delivered by a cash account."""
         order = working.order
         notional = notional_of(qty, price, order.side)
         flow = -notional if order.side == "buy" else notional

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 
 from shared.models.identifiers import Symbol
+from shared.models.margin import MarginTerms
 from shared.trading.paper_terms import PaperTerms
 
 
@@ -29,6 +30,8 @@ class AccountTerms(msgspec.Struct, frozen=True):
     paper: PaperTerms
     #: Whose limits hold for it; None for one that nobody owns (a backtest's).
     owner_id: UUID | None = None
+    #: None: a cash account.
+    margin: MarginTerms | None = None
 
 
 class Instrument(msgspec.Struct, frozen=True):
@@ -39,6 +42,10 @@ class Instrument(msgspec.Struct, frozen=True):
     tick_size: Decimal
     lot_size: Decimal
     tradable: bool
+    #: It is easy to borrow, and so can be sold short.
+    shortable: bool = True
+    #: A year, on the value of what was borrowed.
+    borrow_fee_bps: Decimal = Decimal(0)
 
 
 class Limits(msgspec.Struct, frozen=True):

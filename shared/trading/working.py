@@ -2,12 +2,12 @@
 from others."""
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
 from shared.models.identifiers import OrderId, Symbol
-from shared.models.orders import Order
+from shared.models.orders import Order, Side
 from shared.trading.amounts import ZERO, rounded_up
 from shared.trading.changes import WorkingOrder
 from shared.trading.matching import NOTHING_WORKS, OrderQueue, Reach
@@ -79,6 +79,32 @@ class WorkingOrders:
     def reserved_qty(self, symbol: Symbol) -> Decimal:
         """What working sells will deliver."""
         return self._reserved_qty.get(symbol, ZERO)
+
+    def selling(self) -> Iterable[tuple[Symbol, Decimal]]:
+        return self._reserved_qty.items()
+
+    def committed_qty(
+        self, symbol: Symbol, side: Side, freed: Sequence[WorkingOrder] = ()
+    ) -> Decimal:
+        """What is still to be filled on one side, but for `freed`. Exits of a group count once,
+        those that follow a position not at all."""
+        if side == "sell":
+            return self.reserved_qty(symbol) - self.freed_without(freed)[1]
+        gone = {each.order.id for each in freed}
+        qty = ZERO
+        exits: dict[OrderId, Decimal] = {}
+        for order_id, each in self.by_id.items():
+            order = each.order
+            if order.symbol != symbol or order.side != side or order_id in gone:
+                continue
+            if order.status == "held" or order.protects_position:
+                continue
+            if is_exit(order):
+                assert order.group_id is not None, "an exit is in a group"
+                exits[order.group_id] = max(exits.get(order.group_id, ZERO), each.open_qty)
+            else:
+                qty += each.open_qty
+        return qty + sum(exits.values(), ZERO)
 
     def freed_without(self, gone: Iterable[WorkingOrder]) -> Kept:
         """What would no longer be kept if these ended."""

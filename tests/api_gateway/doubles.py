@@ -23,6 +23,7 @@ from shared.database.tables import AccountRow, LedgerEntryRow, OrderRow
 from shared.models.base import encode
 from shared.models.cash import CashReply, LedgerEntry, MoveCash
 from shared.models.identifiers import Symbol
+from shared.models.margin import MarginFigures, margin_terms_document, parse_margin_terms
 from shared.models.orders import (
     BooksReply,
     CancelOrder,
@@ -40,7 +41,14 @@ from shared.models.orders import (
     Reply,
     SubmitOrder,
 )
-from shared.models.risk import AcknowledgeLoss, ReleaseKillSwitch, RiskCommand, RiskReply, RiskState
+from shared.models.risk import (
+    AcknowledgeLoss,
+    ChangeMargin,
+    ReleaseKillSwitch,
+    RiskCommand,
+    RiskReply,
+    RiskState,
+)
 from shared.redis.keys import order_commands
 from shared.redis.streams import read_after
 from shared.trading.classes import parts_of
@@ -116,8 +124,22 @@ class ProcessorDouble:
                     return _protect(db, command)
                 case MoveCash():
                     return _move_cash(db, command)
+                case ChangeMargin():
+                    return _change_margin(db, command)
                 case _:
-                    return _risk(command)
+                    return _risk(db, command)
+
+
+_NOTHING = Decimal(0)
+_FREE = MarginFigures(
+    equity=Decimal(100),
+    initial_requirement=_NOTHING,
+    maintenance_requirement=_NOTHING,
+    order_requirement=_NOTHING,
+    excess=Decimal(100),
+    buying_power=Decimal(200),
+    use_percent=_NOTHING,
+)
 
 
 def _open_books(db: Session, command: OpenBooks) -> Reply:
@@ -138,8 +160,25 @@ def _open_books(db: Session, command: OpenBooks) -> Reply:
     return BooksReply(request_id=command.request_id, cash=deposit.balance)
 
 
-def _risk(command: RiskCommand) -> Reply:
+def _change_margin(db: Session, command: ChangeMargin) -> Reply:
+    """Terms of 99 % are more than anybody's equity."""
+    if command.terms is not None and command.terms.initial_percent == 99:
+        return Refusal(
+            request_id=command.request_id,
+            code="requirement_not_met",
+            message="Too much.",
+            limit="1",
+            observed="2",
+        )
+    account = db.get_one(AccountRow, command.account_id)
+    account.margin_terms = margin_terms_document(command.terms)
+    db.flush()
+    return _risk(db, command)
+
+
+def _risk(db: Session, command: RiskCommand) -> Reply:
     """Nothing is at stake, nothing latched."""
+    terms = parse_margin_terms(db.get_one(AccountRow, command.account_id).margin_terms)
     if isinstance(command, AcknowledgeLoss | ReleaseKillSwitch):
         code = (
             "loss_limit_not_latched"
@@ -157,6 +196,8 @@ def _risk(command: RiskCommand) -> Reply:
         open_orders=0,
         halted=None,
         limits=(),
+        margin_terms=terms,
+        margin=None if terms is None else _FREE,
     )
 
 

@@ -29,6 +29,8 @@ PROMISED = {
     "GET /accounts/{account_id}",
     "GET /accounts/{account_id}/paper-terms",
     "PATCH /accounts/{account_id}/paper-terms",
+    "GET /accounts/{account_id}/margin",
+    "PATCH /accounts/{account_id}/margin",
     "GET /accounts/{account_id}/portfolio",
     "PUT /accounts/{account_id}/broker",
     "GET /accounts/{account_id}/broker",

@@ -360,6 +360,8 @@ async def test_instruments_are_found_by_symbol_and_name(running: Engine) -> None
         "tick_size": "0.01",
         "lot_size": "1",
         "tradable": True,
+        "shortable": True,
+        "borrow_fee_bps": "0",
     }
 
 

@@ -137,7 +137,10 @@ async def test_a_command_that_makes_the_code_fail_does_not_cost_the_answers_of_t
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE instruments DROP CONSTRAINT ck_instruments_tick_size"))
         connection.execute(
-            text("INSERT INTO instruments VALUES ('BAD', 'BAD', 'XNYS', 'USD', 0, 1, true, now())")
+            text(
+                "INSERT INTO instruments VALUES ('BAD', 'BAD', 'XNYS', 'USD', 0, 1, true, true, 0,"
+                " now())"
+            )
         )
     async with processor():
         await desk.open_books()

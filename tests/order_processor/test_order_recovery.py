@@ -410,7 +410,10 @@ async def test_a_command_that_makes_the_code_fail_is_refused_and_the_shard_goes_
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE instruments DROP CONSTRAINT ck_instruments_tick_size"))
         connection.execute(
-            text("INSERT INTO instruments VALUES ('BAD', 'BAD', 'XNYS', 'USD', 0, 1, true, now())")
+            text(
+                "INSERT INTO instruments VALUES ('BAD', 'BAD', 'XNYS', 'USD', 0, 1, true, true, 0,"
+                " now())"
+            )
         )
     async with processor():
         bad = await desk.refused("buy", "1", limit="5", symbol="BAD")

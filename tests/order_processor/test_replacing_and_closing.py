@@ -144,6 +144,9 @@ async def test_a_replacement_that_the_books_forbid_is_rejected_and_the_order_wor
         assert desk.value("SELECT replaced_by FROM orders WHERE id = :i", i=old.id) is None
         await feed.print(80.0)
         await until(lambda: desk.status(old.id) == "filled")
+        again = await desk.ask(command)
+        assert isinstance(again, OrderReply), "the old order's fills don't make it another command"
+        assert (again.order.id, again.repeated) == (reply.order.id, True)
 
 
 async def test_all_orders_are_cancelled_or_those_of_one_symbol(

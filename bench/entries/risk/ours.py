@@ -31,7 +31,8 @@ def _prepare(engine: Engine) -> None:
         connection.execute(
             text(
                 "INSERT INTO instruments SELECT s, s, exchange, currency, tick_size, lot_size,"
-                " tradable, created_at FROM instruments, unnest(CAST(:symbols AS text[])) AS s"
+                " tradable, shortable, borrow_fee_bps, created_at"
+                " FROM instruments, unnest(CAST(:symbols AS text[])) AS s"
                 " WHERE symbol = 'SPY'"
             ),
             {"symbols": _SYMBOLS},

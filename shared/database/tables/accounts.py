@@ -1,4 +1,4 @@
-"""Trading accounts. Written by the gateway; read by everyone."""
+"""Trading accounts. Written by the gateway, but for `margin_terms`; read by everyone."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -24,6 +24,9 @@ class AccountRow(Base):
     paper_capital: Mapped[Decimal]
     #: How paper orders fill and what that costs: a document of `shared/trading/paper_terms.py`.
     paper_terms: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    #: Of a margin account, a document of `shared/models/margin.py`; None: a cash account. Changed
+    #: by the order processor alone, which checks it against the books.
+    margin_terms: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     #: When its owner was told that it is open; until then the request may be sent again.
     opened_at: Mapped[datetime | None]

@@ -23,11 +23,16 @@ class InstrumentRow(Base):
     tick_size: Mapped[Decimal]
     lot_size: Mapped[Decimal]
     tradable: Mapped[bool] = mapped_column(default=True)
+    #: It is easy to borrow, and so can be sold short.
+    shortable: Mapped[bool] = mapped_column(default=True)
+    #: A year, on the value of what was borrowed.
+    borrow_fee_bps: Mapped[Decimal] = mapped_column(default=Decimal(0))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     __table_args__ = (
         CheckConstraint("tick_size > 0", name="tick_size"),
         CheckConstraint("lot_size > 0", name="lot_size"),
+        CheckConstraint("borrow_fee_bps >= 0", name="borrow_fee_bps"),
     )
 
 

@@ -76,7 +76,8 @@ class OrderRow(Base):
     seq: Mapped[int] = mapped_column(BigInteger)
     submitted_at: Mapped[datetime]
     updated_at: Mapped[datetime]
-    #: Cash that the order keeps from others for what is left of it; zero for a sell.
+    #: Cash that the order keeps from others for what is left of it. Of a sell, which keeps none,
+    #: what it is worth at worst in a margin account, and zero in a cash account.
     reserved: Mapped[Decimal]
     #: Tape entry that the shard had come to when it took the order: prints after it count.
     tape_id: Mapped[str]

@@ -382,6 +382,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/accounts/{account_id}/margin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Kind of account; requirement, buying power and margin call
+         * @description As the order processor knows it at this moment.
+         */
+        get: operations["getMargin"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Make it a margin account, a cash account, or change its terms
+         * @description What is left out stays as it is. Refused while positions and orders don't allow it: `requirement_not_met`, `margin_in_use`, `margin_call_open`.
+         */
+        patch: operations["changeMargin"];
+        trace?: never;
+    };
     "/api/v1/accounts/{account_id}/orders": {
         parameters: {
             query?: never;
@@ -1223,6 +1247,15 @@ export interface components {
              */
             base_currency?: string;
             /**
+             * Kind
+             * @description A margin account borrows cash, and sells short.
+             * @default cash
+             * @enum {string}
+             */
+            kind?: "cash" | "margin";
+            /** @description Of a margin account. */
+            margin_terms?: components["schemas"]["MarginTermsChange"] | null;
+            /**
              * Name
              * @description Unique among your accounts.
              * @example Swing
@@ -1264,6 +1297,7 @@ export interface components {
              * Format: uuid
              */
             id: string;
+            margin_terms: components["schemas"]["MarginTermsView"] | null;
             /** Name */
             name: string;
             /**
@@ -1930,6 +1964,11 @@ export interface components {
         };
         /** InstrumentView */
         InstrumentView: {
+            /**
+             * Borrow Fee Bps
+             * @example 101.25
+             */
+            borrow_fee_bps: string;
             /** Currency */
             currency: string;
             /** Exchange */
@@ -1941,6 +1980,8 @@ export interface components {
             lot_size: string;
             /** Name */
             name: string;
+            /** Shortable */
+            shortable: boolean;
             /** Symbol */
             symbol: string;
             /**
@@ -2188,6 +2229,160 @@ export interface components {
              * @example 5
              */
             taker_bps: string;
+        };
+        /** MarginCallView */
+        MarginCallView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Due At
+             * Format: date-time
+             */
+            due_at: string;
+            /** Equity */
+            equity: string;
+            /** Liquidations */
+            liquidations: number;
+            /** Requirement */
+            requirement: string;
+        };
+        /** MarginChange */
+        MarginChange: {
+            /**
+             * Initial Percent
+             * @description Of value, to open a position: 10 to 100; 50.
+             * @example 50
+             */
+            initial_percent?: string | number | null;
+            /**
+             * Interest Bps
+             * @description A year on borrowed cash, in 1/10,000; 0.
+             * @example 550
+             */
+            interest_bps?: string | number | null;
+            /**
+             * Kind
+             * @description Left out, it stays.
+             */
+            kind?: ("cash" | "margin") | null;
+            /**
+             * Maintenance Long Percent
+             * @description To keep a long one: 5 to the initial; 25.
+             * @example 25
+             */
+            maintenance_long_percent?: string | number | null;
+            /**
+             * Maintenance Short Percent
+             * @description To keep a short one: 5 to the initial; 30.
+             * @example 30
+             */
+            maintenance_short_percent?: string | number | null;
+            /**
+             * Mode
+             * @default paper
+             * @enum {string}
+             */
+            mode?: "paper" | "live";
+        };
+        /** MarginFiguresView */
+        MarginFiguresView: {
+            /**
+             * Buying Power
+             * @example 101.25
+             */
+            buying_power: string;
+            /**
+             * Equity
+             * @example 101.25
+             */
+            equity: string;
+            /**
+             * Excess
+             * @example 101.25
+             */
+            excess: string;
+            /**
+             * Initial Requirement
+             * @example 101.25
+             */
+            initial_requirement: string;
+            /**
+             * Maintenance Requirement
+             * @example 101.25
+             */
+            maintenance_requirement: string;
+            /**
+             * Order Requirement
+             * @example 101.25
+             */
+            order_requirement: string;
+            /** Use Percent */
+            use_percent: string | null;
+        };
+        /**
+         * MarginTermsChange
+         * @description What is left out stays as it is; of a new margin account, as they begin.
+         */
+        MarginTermsChange: {
+            /**
+             * Initial Percent
+             * @description Of value, to open a position: 10 to 100; 50.
+             * @example 50
+             */
+            initial_percent?: string | number | null;
+            /**
+             * Interest Bps
+             * @description A year on borrowed cash, in 1/10,000; 0.
+             * @example 550
+             */
+            interest_bps?: string | number | null;
+            /**
+             * Maintenance Long Percent
+             * @description To keep a long one: 5 to the initial; 25.
+             * @example 25
+             */
+            maintenance_long_percent?: string | number | null;
+            /**
+             * Maintenance Short Percent
+             * @description To keep a short one: 5 to the initial; 30.
+             * @example 30
+             */
+            maintenance_short_percent?: string | number | null;
+        };
+        /** MarginTermsView */
+        MarginTermsView: {
+            /** Initial Percent */
+            initial_percent: string;
+            /** Interest Bps */
+            interest_bps: string;
+            /** Maintenance Long Percent */
+            maintenance_long_percent: string;
+            /** Maintenance Short Percent */
+            maintenance_short_percent: string;
+        };
+        /** MarginView */
+        MarginView: {
+            /**
+             * Account Id
+             * Format: uuid
+             */
+            account_id: string;
+            call: components["schemas"]["MarginCallView"] | null;
+            figures: components["schemas"]["MarginFiguresView"] | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "cash" | "margin";
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "paper" | "live";
+            terms: components["schemas"]["MarginTermsView"] | null;
         };
         /** MarketFileView */
         MarketFileView: {
@@ -2964,6 +3159,7 @@ export interface components {
              * @example 101.25
              */
             fees: string;
+            margin?: components["schemas"]["MarginFiguresView"] | null;
             /**
              * Mode
              * @enum {string}
@@ -5841,6 +6037,164 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMargin: {
+        parameters: {
+            query?: {
+                mode?: "paper" | "live";
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarginView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeMargin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MarginChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarginView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
