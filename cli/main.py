@@ -19,6 +19,7 @@ from cli.commands import (
     hyperopt_list,
     list_strategies,
     logs,
+    lookahead_analysis,
     status,
     up,
     walk_forward,
@@ -45,6 +46,7 @@ app.command("backtesting-show")(backtesting_show.backtesting_show)
 app.command()(hyperopt.hyperopt)
 app.command("hyperopt-list")(hyperopt_list.hyperopt_list)
 app.command("walk-forward")(walk_forward.walk_forward)
+app.command("lookahead-analysis")(lookahead_analysis.lookahead_analysis)
 app.command("list-strategies")(list_strategies.list_strategies)
 
 
