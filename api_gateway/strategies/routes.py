@@ -10,12 +10,14 @@ from api_gateway.paging import Page
 from api_gateway.strategies.schemas import (
     DeploymentRequest,
     DeploymentView,
+    LogLineView,
     ParametersChange,
     ParametersView,
     PauseRequest,
     SignalView,
     StrategyList,
     StrategyView,
+    VariablesView,
 )
 from api_gateway.values import Name
 
@@ -190,6 +192,41 @@ async def list_parameters(
     return await gateway.strategies.get(
         f"/internal/deployments/{deployment_id}/parameters",
         {"account_id": str(scope.account_id), "cursor": cursor, "limit": limit},
+    )
+
+
+@router.get(
+    _DEPLOYMENTS + "/{deployment_id}/logs",
+    response_model=Page[LogLineView],
+    operation_id="listLogLines",
+    summary="The newest 1,000 lines that a strategy logged, and what happened to it",
+    responses=_READ,
+)
+async def list_log_lines(
+    scope: ReadableAccount,
+    deployment_id: UUID,
+    gateway: GatewayState,
+    cursor: ServiceCursor = None,
+    limit: PageLimit = 100,
+) -> Response:
+    return await gateway.strategies.get(
+        f"/internal/deployments/{deployment_id}/logs",
+        {"account_id": str(scope.account_id), "cursor": cursor, "limit": limit},
+    )
+
+
+@router.get(
+    _DEPLOYMENTS + "/{deployment_id}/variables",
+    response_model=VariablesView,
+    operation_id="getVariables",
+    summary="A strategy's state, indicators, positions, orders and timers",
+    responses=_READ,
+)
+async def get_variables(
+    scope: ReadableAccount, deployment_id: UUID, gateway: GatewayState
+) -> Response:
+    return await gateway.strategies.get(
+        f"/internal/deployments/{deployment_id}/variables", {"account_id": str(scope.account_id)}
     )
 
 

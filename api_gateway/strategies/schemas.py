@@ -108,6 +108,53 @@ class ParametersView(View):
     applied_at: UtcTime | None
 
 
+class LogLineView(View):
+    seq: int
+    level: Literal["debug", "info", "warning", "error"]
+    message: str
+    fields: dict[str, str]
+    #: Market time, if there had been any.
+    at: UtcTime | None
+    stored_at: UtcTime
+
+
+class OwnPositionView(View):
+    symbol: str
+    qty: str
+    avg_price: str
+
+
+class OwnWorkingOrderView(View):
+    client_order_id: str
+    symbol: str
+    side: Side
+    open_qty: str
+    limit_price: str | None
+    stop_price: str | None
+
+
+class TimerView(View):
+    name: str
+    #: Null for one that is due with the next candle.
+    due_at: UtcTime | None
+    every_s: float | None
+
+
+class VariablesView(View):
+    #: Market time of the snapshot that this is read from; null, and all empty, before the first.
+    at: UtcTime | None
+    tape_id: str | None
+    #: What the strategy keeps in `self.state`.
+    state: dict[str, JsonValue]
+    #: By the strategy's own name for it, then by symbol; several outputs are a list.
+    indicators: dict[str, dict[str, JsonValue]]
+    last_prices: dict[str, float]
+    cash: str | None
+    positions: list[OwnPositionView]
+    working_orders: list[OwnWorkingOrderView]
+    timers: list[TimerView]
+
+
 class SignalView(View):
     seq: int
     symbol: str

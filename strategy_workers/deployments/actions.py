@@ -9,18 +9,24 @@ from uuid import UUID
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from shared.database.tables import DeploymentParametersRow, DeploymentRow, SignalRow
+from shared.database.tables import (
+    DeploymentLogRow,
+    DeploymentParametersRow,
+    DeploymentRow,
+    SignalRow,
+)
 from shared.models.identifiers import Mode, Timeframe
 from shared.service.problems import Problem, not_found
 from strategy_workers.deployments import repository
 from strategy_workers.deployments.risk import check_risk
+from strategy_workers.deployments.variables import Variables, variables_of
 from strategy_workers.library import Catalogue
 from strategy_workers.library.routes import unknown_strategy
 from strategy_workers.runtime.deployment import Deployment, HookError
-from strategy_workers.runtime.repository import load
+from strategy_workers.runtime.repository import load, snapshot
 from strategy_workers.sdk import InvalidParametersError, Strategy
 
-#: What becomes of working orders. Entries are buys: accounts sell only what they hold.
+#: What becomes of working orders. Entries are buys: strategies sell only what they hold.
 WorkingOrders = Literal["cancel_entries", "cancel_all", "keep"]
 
 
@@ -154,6 +160,21 @@ class Deployments:
     ) -> list[DeploymentRow]:
         with Session(self._engine) as session:
             return repository.page(session, account_id, before, limit)
+
+    def logs(
+        self, account_id: UUID, deployment_id: UUID, before: int | None, limit: int
+    ) -> list[DeploymentLogRow]:
+        with Session(self._engine) as session:
+            if repository.find(session, deployment_id, account_id) is None:
+                raise not_found("deployment")
+            return repository.logs(session, deployment_id, before, limit)
+
+    def variables(self, account_id: UUID, deployment_id: UUID) -> Variables:
+        with Session(self._engine) as session:
+            if repository.find(session, deployment_id, account_id) is None:
+                raise not_found("deployment")
+            body = snapshot(session.connection(), deployment_id)
+        return variables_of(body)
 
     def signals(
         self, account_id: UUID, deployment_id: UUID, before: int | None, limit: int

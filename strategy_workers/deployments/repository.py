@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, defer
 
 from shared.database.tables import (
     AccountRow,
+    DeploymentLogRow,
     DeploymentParametersRow,
     DeploymentRow,
     InstrumentRow,
@@ -71,6 +72,21 @@ def versions(
     )
     if before is not None:
         wanted = wanted.where(DeploymentParametersRow.version < before)
+    return list(session.execute(wanted).scalars())
+
+
+def logs(
+    session: Session, deployment_id: UUID, before: int | None, limit: int
+) -> list[DeploymentLogRow]:
+    """Newest first."""
+    wanted = (
+        select(DeploymentLogRow)
+        .where(DeploymentLogRow.deployment_id == deployment_id)
+        .order_by(DeploymentLogRow.seq.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        wanted = wanted.where(DeploymentLogRow.seq < before)
     return list(session.execute(wanted).scalars())
 
 

@@ -10,6 +10,8 @@ from strategy_workers.deployments.schemas import (
     DeploymentPage,
     DeploymentRequest,
     DeploymentView,
+    LogLineView,
+    LogPage,
     ParametersChange,
     ParametersPage,
     ParametersView,
@@ -17,6 +19,7 @@ from strategy_workers.deployments.schemas import (
     SignalPage,
     SignalView,
 )
+from strategy_workers.deployments.variables import Variables
 
 router = APIRouter(prefix="/internal/deployments")
 
@@ -108,6 +111,28 @@ def list_parameters(
         items=[ParametersView.of(row) for row in rows[:limit]],
         next_cursor=str(rows[limit - 1].version) if more else None,
     )
+
+
+@router.get("/{deployment_id}/logs")
+def list_logs(
+    deployment_id: UUID,
+    account_id: UUID,
+    deployments: Actions,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> LogPage:
+    """Newest first."""
+    rows = deployments.logs(account_id, deployment_id, _seq(cursor), limit + 1)
+    more = len(rows) > limit
+    return LogPage(
+        items=[LogLineView.of(row) for row in rows[:limit]],
+        next_cursor=str(rows[limit - 1].seq) if more else None,
+    )
+
+
+@router.get("/{deployment_id}/variables")
+def see_variables(deployment_id: UUID, account_id: UUID, deployments: Actions) -> Variables:
+    return deployments.variables(account_id, deployment_id)
 
 
 @router.get("/{deployment_id}/signals")

@@ -4,7 +4,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.database.tables import DeploymentParametersRow, DeploymentRow, SignalRow
+from shared.database.tables import (
+    DeploymentLogRow,
+    DeploymentParametersRow,
+    DeploymentRow,
+    SignalRow,
+)
 from shared.models.identifiers import Mode, Timeframe
 from strategy_workers.deployments.actions import WorkingOrders
 
@@ -80,6 +85,24 @@ class ParametersView(BaseModel):
     @classmethod
     def of(cls, row: DeploymentParametersRow) -> Self:
         return cls.model_validate(row, from_attributes=True)
+
+
+class LogLineView(BaseModel):
+    seq: int
+    level: str
+    message: str
+    fields: dict[str, str]
+    at: datetime | None
+    stored_at: datetime
+
+    @classmethod
+    def of(cls, row: DeploymentLogRow) -> Self:
+        return cls.model_validate(row, from_attributes=True)
+
+
+class LogPage(BaseModel):
+    items: list[LogLineView]
+    next_cursor: str | None
 
 
 class ParametersPage(BaseModel):

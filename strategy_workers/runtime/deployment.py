@@ -13,7 +13,8 @@ from shared.models.market import Candle, TimeMark
 from shared.models.orders import OrderExecuted, OrderStatus, OrderUpdated, Refusal
 from shared.models.topics import account_topic
 from shared.redis.streams import BEGINNING, position
-from strategy_workers.runtime.desk import Desk, Lots, Signal, storable
+from strategy_workers.runtime.desk import Desk, Lots, Signal
+from strategy_workers.runtime.lines import Line, storable
 from strategy_workers.runtime.market import MarketView
 from strategy_workers.runtime.portfolio import FILLS, Portfolio
 from strategy_workers.runtime.snapshot import (
@@ -88,6 +89,7 @@ class Deployment:
         #: What it has heard since that snapshot, to be told again; None when that can't be.
         self.heard: list[Callable[[Deployment], object]] | None = []
         self._signals_stored = 0
+        self._lines_stored = 0
         #: No snapshot has been stored with this version of the parameters.
         self.version_is_new = True
         self._at_ns = 0
@@ -106,6 +108,7 @@ class Deployment:
             self._compares = strategy_class.on_moment is not Strategy.on_moment
             self._strategy.on_start()
             self.market.keep(self._strategy.warmup)
+            self._indicator_names = self.market.names_in(vars(self._strategy))
         except (Exception, SystemExit) as error:
             raise HookError(error_text()) from error
 
@@ -143,6 +146,15 @@ class Deployment:
         return self._signals_stored + len(self._desk.signals)
 
     @property
+    def new_lines(self) -> list[tuple[int, Line]]:
+        """Log lines since the last snapshot, with their numbers."""
+        return list(enumerate(self._desk.lines.waiting, start=self._lines_stored + 1))
+
+    @property
+    def lines(self) -> int:
+        return self._lines_stored + len(self._desk.lines.waiting)
+
+    @property
     def held_back(self) -> int:
         """Orders that it could not send, since it is in our hands."""
         return self._desk.held_back
@@ -166,6 +178,7 @@ class Deployment:
         self.heard = []
         self.version_is_new = False
         self._signals_stored = snapshot.signals
+        self._lines_stored = snapshot.lines
         self.stopping = snapshot.stopping
         self.started = True
 
@@ -185,6 +198,8 @@ class Deployment:
                     timers=self._desk.timers.state(),
                     signals=self.signals,
                     stopping=self.stopping,
+                    lines=self.lines,
+                    indicator_names=self._indicator_names,
                     parameters=self.record.parameters,
                     version=self.record.version,
                 )
@@ -196,6 +211,8 @@ class Deployment:
         """The snapshot of this moment is in the database."""
         self._signals_stored = self.signals
         self._desk.signals = []
+        self._lines_stored = self.lines
+        self._desk.lines.stored()
         self.durable_cursor = self.cursor
         self.unsaved_marks = 0
         self.started = True
@@ -227,6 +244,7 @@ class Deployment:
         self._desk.inherit(old.desk)
         self._strategy.state = old.state
         self._signals_stored = old.signals
+        self._lines_stored = old.lines - len(self._desk.lines.waiting)
         self.started, self.stopping = old.started, old.stopping
         self.heard = None
         paced = old.mark is None or old.mark.paced

@@ -11,6 +11,7 @@ from shared.models.identifiers import Timeframe
 from shared.models.market import Candle
 from shared.models.orders import Side
 from shared.trading.amounts import shown
+from strategy_workers.runtime.lines import Level, Line, Lines, StrategyLog, storable
 from strategy_workers.runtime.market import MarketView
 from strategy_workers.runtime.portfolio import Portfolio, WorkingOrder
 from strategy_workers.runtime.snapshot import (
@@ -60,11 +61,13 @@ class Desk:
         market: MarketView,
         portfolio: Portfolio,
         lots: dict[str, Lots],
-        log: Any,
+        service_log: Any,
     ) -> None:
         self.market = market
         self.portfolio = portfolio
-        self.log = log
+        #: What the strategy logs goes to `service_log` too.
+        self.log = StrategyLog(service_log, self.note)
+        self.lines = Lines()
         self.timers = Timers()
         self.outbox: list[Outgoing] = []
         self.signals: list[Signal] = []
@@ -83,6 +86,9 @@ class Desk:
         """Go on with positions, working orders and timers of before the parameters changed."""
         self.portfolio = old.portfolio
         self.refusals = old.refusals
+        for line in self.lines.waiting:
+            old.lines.add(line)
+        self.lines = old.lines
         self.timers.inherit(old.timers)
 
     def begin(self, label: str | int, at_ns: int) -> None:
@@ -90,6 +96,10 @@ class Desk:
         self._number = 0
         self.at_ns = at_ns
         self.clear()
+
+    def note(self, level: Level, message: str, fields: dict[str, str]) -> None:
+        """A line for the owner to read."""
+        self.lines.add(Line(level, message, fields, self.now if self.at_ns else None))
 
     def clear(self) -> None:
         """Forget the decisions of the last moment: they are stored and sent."""
@@ -297,8 +307,3 @@ def _plainly(ticket: Ticket) -> str:
     told = [f"{word} {shown(price)}" for word, price in prices if price is not None]
     how = " ".join(told) or "at market"
     return f"{ticket.side} {shown(ticket.qty)} {ticket.symbol} {how}"
-
-
-def storable(text: str) -> str:
-    """Without what Postgres' text can't hold: NULs and lone surrogates."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

@@ -1,7 +1,7 @@
 """What a deployment knows of the market: history and indicators of its candles. Pure."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -158,6 +158,14 @@ class MarketView:
             or not set(self.series) <= set(old.series)
             or any(old.like(one) is None for one in self._indicators)
         )
+
+    def names_in(self, attributes: Mapping[str, object]) -> list[str]:
+        """Of the indicators in their order; those without a name are numbered."""
+        known = {id(value): name for name, value in attributes.items()}
+        return [
+            known.get(id(one), f"indicator {place}")
+            for place, one in enumerate(self._indicators, start=1)
+        ]
 
     def state(self) -> MarketState:
         return MarketState(

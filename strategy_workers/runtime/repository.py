@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 
 from shared.database.tables import (
     AccountEventRow,
+    DeploymentLogRow,
     DeploymentRow,
     InstrumentRow,
     LedgerEntryRow,
@@ -22,6 +23,7 @@ from shared.models.topics import account_topic
 from strategy_workers.runtime.deployment import DeploymentRecord
 from strategy_workers.runtime.desk import Lots, Signal
 from strategy_workers.runtime.holdings import NOTHING, Holding, after_own, left_of
+from strategy_workers.runtime.lines import Line
 from strategy_workers.runtime.portfolio import Portfolio, WorkingOrder
 
 
@@ -45,6 +47,8 @@ class Working(NamedTuple):
     side: str
 
 
+#: Log lines of each deployment.
+LINES_KEPT = 1000
 _WORKING = ("new", "held", "accepted", "partially_filled")
 
 
@@ -289,6 +293,34 @@ def store_signals(connection: Connection, signals: Sequence[tuple[UUID, int, Sig
                 "at": signal.at,
             }
             for deployment_id, seq, signal in signals
+        ],
+    )
+
+
+def store_lines(connection: Connection, lines: Mapping[UUID, Sequence[tuple[int, Line]]]) -> None:
+    """Only the newest are kept. A line that is there already came with a commit whose answer was
+    lost."""
+    rows = [
+        {
+            "deployment_id": deployment_id,
+            "seq": seq,
+            "level": line.level,
+            "message": line.message,
+            "fields": line.fields,
+            "at": line.at,
+        }
+        for deployment_id, its in lines.items()
+        for seq, line in its
+    ]
+    if not rows:
+        return
+    connection.execute(insert_or_skip(DeploymentLogRow).on_conflict_do_nothing(), rows)
+    connection.execute(
+        text("DELETE FROM deployment_logs WHERE deployment_id = :id AND seq <= :last"),
+        [
+            {"id": deployment_id, "last": its[-1][0] - LINES_KEPT}
+            for deployment_id, its in lines.items()
+            if its
         ],
     )
 

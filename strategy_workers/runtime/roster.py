@@ -25,7 +25,7 @@ from strategy_workers.runtime.store import Save, Store
 
 log = structlog.get_logger()
 
-#: Sides of the working orders that end. Accounts sell only what they hold: sells are exits.
+#: Sides of the working orders that end. Strategies sell only what they hold: sells are exits.
 _ENTRIES: Container[str] = ("buy",)
 _ALL: Container[str] = ("buy", "sell")
 _ENDED_BY_PAUSE = {"cancel_entries": _ENTRIES, "cancel_all": _ALL, "keep": ()}
@@ -106,6 +106,7 @@ class Roster:
             strategy,
         )
         changed.inherit(deployment)
+        changed.desk.note("info", "parameters_changed", {"version": str(change.version)})
         return changed
 
     async def _start(self, record: DeploymentRecord, deployment: Deployment) -> Deployment | None:
@@ -124,6 +125,7 @@ class Roster:
             deployment.cursor, deployment.mark = last or (BEGINNING, None)
 
         await until_done("join", join)
+        deployment.desk.note("info", "started", {})
         if not await self.save([deployment]):
             return None
         await self._acknowledge_past(deployment)
@@ -137,6 +139,7 @@ class Roster:
             "books", lambda: self._store.read_books(record.account_id, record.mode, record.id)
         )
         deployment.portfolio = books
+        deployment.desk.note("info", "resumed", {})
         change = Change(record.version, record.parameters)
 
         async def join() -> None:
@@ -214,6 +217,7 @@ class Roster:
                     deployment.cursor,
                     deployment.signals,
                     deployment.new_signals,
+                    deployment.new_lines,
                     deployment.record.version,
                     deployment.version_is_new,
                     market_time(deployment.mark.at_ns) if deployment.mark else None,
@@ -239,18 +243,20 @@ class Roster:
         """
         PAUSED.inc()
         log.error("deployment_paused", deployment=str(record.id), error=error)
-        if failed is not None and failed.heard:
-            await self._keep_state(failed, failed.heard)
+        if failed is not None and failed.started and failed.heard is not None:
+            await self._keep_state(failed, failed.heard, error)
         await self._end_orders(record, _ENTRIES)
         await self._end(record, "paused", error)
 
     async def _keep_state(
-        self, failed: Deployment, heard: list[Callable[[Deployment], object]]
+        self, failed: Deployment, heard: list[Callable[[Deployment], object]], error: str
     ) -> None:
         snapshot = await until_done("snapshot", lambda: self._store.snapshot(failed.id))
         try:
             again = self._make(replace(failed.record, snapshot=snapshot))
             if again.hear_again(heard):
+                again.desk.lines = failed.desk.lines  # those of the moment that failed, too
+                again.desk.note("error", error, {})
                 await self.save([again])
                 return
         except HookError:
@@ -270,6 +276,7 @@ class Roster:
         """It is wanted paused: its state is kept. Why is in `last_error` already."""
         PAUSED.inc()
         log.warning("deployment_suspended", deployment=str(record.id))
+        deployment.desk.note("info", "paused", {"working_orders": pause_orders})
         if deployment.started and not await self.save([deployment]):
             return
         await self._end_orders(record, _ENDED_BY_PAUSE[pause_orders])
@@ -305,6 +312,7 @@ class Roster:
                 deployment.stop()
             except HookError as error:
                 return str(error)
+            deployment.desk.note("info", "stopped", {})
             if not await self.save([deployment]):
                 return None
         await self._dispatch.send([deployment])

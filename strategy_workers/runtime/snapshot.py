@@ -62,6 +62,10 @@ class Snapshot(msgspec.Struct):
     signals: int = 0
     #: `on_stop` has been heard.
     stopping: bool = False
+    #: Log lines stored so far.
+    lines: int = 0
+    #: The strategy's own names of `market.indicators`.
+    indicator_names: list[str] = []
     #: Those that decided, and their version.
     parameters: dict[str, Any] = {}
     version: int = 1

@@ -21,6 +21,7 @@ from shared.models.identifiers import Mode
 from strategy_workers.runtime import repository
 from strategy_workers.runtime.deployment import DeploymentRecord
 from strategy_workers.runtime.desk import Signal
+from strategy_workers.runtime.lines import Line
 from strategy_workers.runtime.portfolio import Portfolio
 from strategy_workers.runtime.repository import Change, Wish, Working
 
@@ -36,6 +37,7 @@ class Save:
     cursor: str
     signals: int
     new_signals: Sequence[tuple[int, Signal]]
+    new_lines: Sequence[tuple[int, Line]]
     version: int
     #: The version decides from here on; and the market time there, if there has been any.
     is_first: bool
@@ -144,6 +146,9 @@ class Store:
                             for save in mine
                             for seq, signal in save.new_signals
                         ],
+                    )
+                    repository.store_lines(
+                        connection, {save.deployment_id: save.new_lines for save in mine}
                     )
                 return {UUID(lease.key) for lease in leases} - held
 

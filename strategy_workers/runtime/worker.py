@@ -32,6 +32,8 @@ log = structlog.get_logger()
 
 _ENTRIES_AT_ONCE = 32
 _BLOCK_MS = 1000
+#: Snapshots of a quiet second.
+_SAVES_AT_ONCE = 200
 #: Each may hold a Redis connection.
 _ERRANDS_AT_ONCE = 16
 
@@ -311,7 +313,7 @@ class Worker:
             self._deployments.pop(deployment.id, None)
             await self._roster.pause(deployment.record, error, deployment)
         due = [one for one in due if one.id in self._deployments]
-        await self._store_and_send(due)
+        await self._store_and_send(due, mark)
         await self._acknowledge([one for one in due if one.id in self._deployments], mark)
 
     def _decide(
@@ -372,12 +374,15 @@ class Worker:
             )
         )
 
-    async def _store_and_send(self, due: list[Deployment]) -> None:
-        """State goes to the database with decisions that have effects, else every few marks."""
+    async def _store_and_send(self, due: list[Deployment], mark: TimeMark) -> None:
+        """State goes to the database with decisions that have effects, else every few marks; in a
+        live run also in the quiet seconds between candles, so that its owner sees it."""
         if any(one.unsaved_marks >= self._snapshot_marks for one in due):
             unsaved = [one for one in due if one.unsaved_marks]
         else:
             unsaved = [one for one in due if one.has_decided]
+            if not unsaved and not mark.paced and self._slice.is_empty:
+                unsaved = [one for one in due if one.unsaved_marks][:_SAVES_AT_ONCE]
         if not unsaved:
             return
         deciding = [one for one in unsaved if one.has_decided]

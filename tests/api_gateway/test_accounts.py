@@ -156,6 +156,8 @@ ACCOUNT_PATHS = [
     ("POST", f"/deployments/{uuid4()}/pause"),
     ("POST", f"/deployments/{uuid4()}/resume"),
     ("GET", f"/deployments/{uuid4()}/parameters"),
+    ("GET", f"/deployments/{uuid4()}/logs"),
+    ("GET", f"/deployments/{uuid4()}/variables"),
 ]
 BODIES = {
     "/orders": {"symbol": "SPY", "side": "buy", "type": "market", "qty": "1"},

@@ -175,6 +175,8 @@ async def test_deployments_are_asked_for_with_their_account(
         ("POST", "/resume"),
         ("PATCH", ""),
         ("GET", "/parameters"),
+        ("GET", "/logs"),
+        ("GET", "/variables"),
     ):
         change = {"parameters": {"fast": 6}} if method == "PATCH" else None
         await trader.http.request(method, f"{path}/{deployment}{below}", json=change)

@@ -134,6 +134,7 @@ class Tunable(Strategy):
     def on_candle(self, candle: Candle) -> None:
         count = self.state["candles"] = self.state.get("candles", 0) + 1
         SEEN.append(f"{count}: {self.fixed[candle.symbol]} {self.tuned[candle.symbol]}")
+        self.log.bind(period=self.period).info("heard", count=count, odd="\0\ud800")
         if count == self.fault_at:
             raise RuntimeError("that was too much")
 

@@ -136,6 +136,11 @@ async def test_an_exception_pauses_with_the_state_of_before_the_moment_and_resum
     assert "that was too much" in row.last_error
     # Nothing was ordered, so nothing had been stored since the start.
     assert hand.state() == {"candles": 3}
+    lines = platform.deployments.logs(platform.account, hand.id, None, 10)
+    assert [line.seq for line in lines] == [6, 5, 4, 3, 2, 1]
+    assert [line.message for line in lines[1:]] == ["heard"] * 4 + ["started"]
+    assert (lines[0].level, lines[0].message) == ("error", row.last_error)
+    assert lines[1].fields == {"period": "2", "count": "4", "odd": "?"}
     await hand.resume()
     assert platform.row(hand.id).last_error is None
     await market.slice({"SPY": 5.0})
@@ -163,6 +168,10 @@ async def test_new_parameters_decide_from_the_next_mark_on_and_state_and_indicat
     assert [(row.version, row.parameters["period"]) for row in rows] == [(1, 2), (2, 3)]
     assert rows[1].tape_id == mark
     assert rows[1].applied_at is not None
+    known = platform.deployments.variables(platform.account, hand.id)
+    # As of the snapshot that was stored with the new parameters.
+    assert (known.tape_id, known.state, known.last_prices) == (mark, {"candles": 4}, {"SPY": 4.0})
+    assert known.indicators == {"fixed": {"SPY": 2.5}, "tuned": {"SPY": 3.0}}
 
 
 async def test_parameters_that_the_strategy_can_not_start_with_are_refused_and_it_runs_on(

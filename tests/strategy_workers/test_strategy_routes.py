@@ -200,12 +200,14 @@ async def test_someone_elses_deployment_does_not_exist(
         await client.get(path, params=params),
         await client.get(f"{path}/signals", params=params),
         await client.get(f"{path}/parameters", params=params),
+        await client.get(f"{path}/logs", params=params),
+        await client.get(f"{path}/variables", params=params),
         await client.post(f"{path}/stop", params=params),
         await client.post(f"{path}/pause", params=params),
         await client.post(f"{path}/resume", params=params),
         await client.patch(path, params=params, json={"parameters": {"fast": 3}}),
     ]
-    assert [answer.status_code for answer in answers] == [404] * 7
+    assert [answer.status_code for answer in answers] == [404] * 9
     mine = await client.get(path, params={"account_id": str(account)})
     assert mine.json()["wanted"] == "running"
     assert (await client.get(path)).status_code == 422

@@ -32,7 +32,12 @@ from shared.database.tables.risk import (
     RiskPlatformRow,
     ShardHaltRow,
 )
-from shared.database.tables.strategies import DeploymentParametersRow, DeploymentRow, SignalRow
+from shared.database.tables.strategies import (
+    DeploymentLogRow,
+    DeploymentParametersRow,
+    DeploymentRow,
+    SignalRow,
+)
 from shared.database.tables.studies import StudyRow, StudyTrialRow
 
 __all__ = [
@@ -44,6 +49,7 @@ __all__ = [
     "BooksCheckRow",
     "BrokerConnectionRow",
     "CandleRow",
+    "DeploymentLogRow",
     "DeploymentParametersRow",
     "DeploymentRow",
     "ExecutionRow",

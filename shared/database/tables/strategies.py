@@ -67,6 +67,26 @@ class DeploymentParametersRow(Base):
     applied_at: Mapped[datetime | None]
 
 
+class DeploymentLogRow(Base):
+    """What a strategy logged, and what happened to it. The newest lines are kept."""
+
+    __tablename__ = "deployment_logs"
+
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"), primary_key=True)
+    #: From 1 within the deployment.
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    level: Mapped[str]
+    message: Mapped[str]
+    fields: Mapped[dict[str, Any]]
+    #: Market time, if there had been any.
+    at: Mapped[datetime | None]
+    stored_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    __table_args__ = (
+        CheckConstraint("level IN ('debug', 'info', 'warning', 'error')", name="level"),
+    )
+
+
 class SignalRow(Base):
     """A decision of a strategy, at most once for its (deployment, seq)."""
 

@@ -211,6 +211,23 @@ export interface paths {
         patch: operations["changeParameters"];
         trace?: never;
     };
+    "/api/v1/accounts/{account_id}/deployments/{deployment_id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The newest 1,000 lines that a strategy logged, and what happened to it */
+        get: operations["listLogLines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/accounts/{account_id}/deployments/{deployment_id}/parameters": {
         parameters: {
             query?: never;
@@ -308,6 +325,23 @@ export interface paths {
         put?: never;
         /** Stop a strategy; its working orders are cancelled */
         post: operations["stopDeployment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/deployments/{deployment_id}/variables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A strategy's state, indicators, positions, orders and timers */
+        get: operations["getVariables"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2103,6 +2137,29 @@ export interface components {
             /** Subject */
             subject: string;
         };
+        /** LogLineView */
+        LogLineView: {
+            /** At */
+            at: string | null;
+            /** Fields */
+            fields: {
+                [key: string]: string;
+            };
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "debug" | "info" | "warning" | "error";
+            /** Message */
+            message: string;
+            /** Seq */
+            seq: number;
+            /**
+             * Stored At
+             * Format: date-time
+             */
+            stored_at: string;
+        };
         /**
          * LotClosingView
          * @description What one execution closed of one lot.
@@ -2747,6 +2804,33 @@ export interface components {
              */
             updated_at: string;
         };
+        /** OwnPositionView */
+        OwnPositionView: {
+            /** Avg Price */
+            avg_price: string;
+            /** Qty */
+            qty: string;
+            /** Symbol */
+            symbol: string;
+        };
+        /** OwnWorkingOrderView */
+        OwnWorkingOrderView: {
+            /** Client Order Id */
+            client_order_id: string;
+            /** Limit Price */
+            limit_price: string | null;
+            /** Open Qty */
+            open_qty: string;
+            /**
+             * Side
+             * @enum {string}
+             */
+            side: "buy" | "sell";
+            /** Stop Price */
+            stop_price: string | null;
+            /** Symbol */
+            symbol: string;
+        };
         /** Page[AccountView] */
         Page_AccountView_: {
             /** Items */
@@ -2786,6 +2870,13 @@ export interface components {
         Page_LedgerEntryView_: {
             /** Items */
             items: components["schemas"]["LedgerEntryView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[LogLineView] */
+        Page_LogLineView_: {
+            /** Items */
+            items: components["schemas"]["LogLineView"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -3720,6 +3811,15 @@ export interface components {
              */
             tiers: components["schemas"]["Tier-Output"][];
         };
+        /** TimerView */
+        TimerView: {
+            /** Due At */
+            due_at: string | null;
+            /** Every S */
+            every_s: number | null;
+            /** Name */
+            name: string;
+        };
         /** TokenPair */
         TokenPair: {
             /** Access Token */
@@ -3793,6 +3893,35 @@ export interface components {
             role: "trader" | "investor" | "admin";
             /** Username */
             username: string;
+        };
+        /** VariablesView */
+        VariablesView: {
+            /** At */
+            at: string | null;
+            /** Cash */
+            cash: string | null;
+            /** Indicators */
+            indicators: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["JsonValue"];
+                };
+            };
+            /** Last Prices */
+            last_prices: {
+                [key: string]: number;
+            };
+            /** Positions */
+            positions: components["schemas"]["OwnPositionView"][];
+            /** State */
+            state: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /** Tape Id */
+            tape_id: string | null;
+            /** Timers */
+            timers: components["schemas"]["TimerView"][];
+            /** Working Orders */
+            working_orders: components["schemas"]["OwnWorkingOrderView"][];
         };
     };
     responses: never;
@@ -5200,6 +5329,77 @@ export interface operations {
             };
         };
     };
+    listLogLines: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                deployment_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LogLineView_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listParameters: {
         parameters: {
             query?: {
@@ -5753,6 +5953,74 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getVariables: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VariablesView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -240,6 +240,24 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_deployments_account_id"), "deployments", ["account_id"], unique=False)
     op.create_table(
+        "deployment_logs",
+        sa.Column("deployment_id", sa.Uuid(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("level", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("fields", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stored_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "level IN ('debug', 'info', 'warning', 'error')",
+            name=op.f("ck_deployment_logs_level"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["deployment_id"], ["deployments.id"], name=op.f("fk_deployment_logs_deployment_id")
+        ),
+        sa.PrimaryKeyConstraint("deployment_id", "seq", name=op.f("pk_deployment_logs")),
+    )
+    op.create_table(
         "deployment_parameters",
         sa.Column("deployment_id", sa.Uuid(), nullable=False),
         sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
@@ -699,6 +717,7 @@ def downgrade() -> None:
     )
     op.drop_table("orders")
     op.drop_table("deployment_parameters")
+    op.drop_table("deployment_logs")
     op.drop_index(op.f("ix_deployments_account_id"), table_name="deployments")
     op.drop_table("deployments")
     op.drop_table("study_trials")
