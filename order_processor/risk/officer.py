@@ -12,6 +12,7 @@ from time import monotonic
 import msgspec
 
 from order_processor.risk.audit import record_of_event
+from order_processor.risk.carry import Carry
 from order_processor.risk.margin_calls import MarginCalls, MarginRules
 from order_processor.risk.records import RiskRecord
 from order_processor.risk.reports import report
@@ -81,6 +82,7 @@ class RiskOfficer:
         tape_id: Callable[[], str],
         halt_done: int,
         margin_rules: MarginRules,
+        run_id: Callable[[], str],
     ) -> None:
         self._books = books
         self._market = market
@@ -105,6 +107,7 @@ class RiskOfficer:
             self._tell,
             self._pause,
         )
+        self.carry = Carry(books, market, instruments, run_id, record, self._set_state)
 
     # --- rules -------------------------------------------------------------------------------
 
@@ -121,6 +124,7 @@ class RiskOfficer:
         guard.ladder = self._rules.ladder(account.owner_id, account.id, books.mode)
         guard.halt = self._rules.halt
         self._look_for_instruments = True
+        self.carry.look_again()
         self._watch(key, books)
 
     def _watch(self, key: BooksKey, books: Books) -> None:
@@ -281,6 +285,7 @@ class RiskOfficer:
         if refused is None:
             self._batch().risk.margin_terms[key[0]] = command.terms
             self._look_for_instruments = True
+            self.carry.look_again()
             self._watch(key, books)
         return refused
 

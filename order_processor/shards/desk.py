@@ -121,6 +121,7 @@ class Desk:
             lambda: self._market_entry,
             stored.halt_done,
             margin_rules,
+            lambda: self.mark.run_id,
         )
         for books in stored.books:
             self._take_up(books)
@@ -184,6 +185,7 @@ class Desk:
             return
         if isinstance(body, Prints):
             self._market_entry = entry.id
+            self.risk.carry.come_to(body.trades.at_ns[0])
             for key, books, change in self._market.match(body.trades):
                 self._record(key, books, change)
             self._market.take_prices(entry.id, body)
@@ -214,6 +216,7 @@ class Desk:
         self._market_entry = entry_id
         self._market.take_time(mark)
         self.mark = MarkDone(mark.number if mark.paced else 0, mark.run_id, entry_id)
+        self.risk.carry.come_to(mark.at_ns)
         for key, books, change in self._market.expire(mark.at_ns):
             self._record(key, books, change)
         self.risk.check()

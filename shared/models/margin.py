@@ -1,6 +1,6 @@
 """Margin accounts: what they must keep, and how they stand."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -28,7 +28,7 @@ class MarginTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             within(name, getattr(self, name), 5, 100)
             if getattr(self, name) > self.initial_percent:
                 raise ValueError(f"{name} must not be above initial_percent")
-        within("interest_bps", self.interest_bps, 0, 10_000)
+        within("interest_bps", self.interest_bps, 0, 1000)
 
 
 class BadMarginTermsError(Exception):
@@ -64,6 +64,15 @@ class MarginFigures(msgspec.Struct, frozen=True):
     buying_power: Decimal
     #: Share of equity that positions and orders require; None without equity.
     use_percent: Decimal | None
+
+
+class Carried(msgspec.Struct, frozen=True):
+    """Interest and borrow fees were paid for the days before `until`."""
+
+    #: A UTC day of market time.
+    until: date
+    #: The paced run whose time that was; empty where the wall clock is the time.
+    run_id: str
 
 
 class MarginCall(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ import msgspec
 
 from shared.models.base import Message
 from shared.models.identifiers import AccountId, Mode
-from shared.models.margin import MarginCall, MarginFigures, MarginTerms
+from shared.models.margin import Carried, MarginCall, MarginFigures, MarginTerms
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -44,6 +44,8 @@ class RiskState(msgspec.Struct, frozen=True):
     flattened: int = 0
     #: Of a margin account whose equity is below the maintenance requirement.
     margin_call: MarginCall | None = None
+    #: Of a margin account; None before its first day.
+    carried: Carried | None = None
 
 
 # --- commands ---------------------------------------------------------------------------------

@@ -184,6 +184,17 @@ class Books:
         return CashEntered(self._settlement.ledger.move(command, at))
 
     @exactly
+    def carry(
+        self, days: int, borrow_fees_bps: Mapping[Symbol, Decimal], at: datetime
+    ) -> list[CashEntered]:
+        """Pay interest and borrow fees for so many days, also with cash that isn't there."""
+        ledger = self._settlement.ledger
+        return [
+            CashEntered(ledger.enter("interest", -amount, at, reason=reason))
+            for amount, reason in self.margin.charges(borrow_fees_bps, days)
+        ]
+
+    @exactly
     def change_margin(self, terms: MarginTerms | None, at: datetime) -> Refused | None:
         """Make it an account of another kind, or other requirements; refused while positions and
         orders don't allow it."""

@@ -18,11 +18,27 @@ class Ledger:
         self.seq = seq
 
     def enter(
-        self, kind: EntryKind, amount: Decimal, at: datetime, execution_id: UUID | None = None
+        self,
+        kind: EntryKind,
+        amount: Decimal,
+        at: datetime,
+        execution_id: UUID | None = None,
+        *,
+        reason: str | None = None,
     ) -> LedgerEntry:
         self.seq += 1
         self.balance += amount
-        return LedgerEntry(self.seq, kind, amount, self.currency, self.balance, execution_id, at)
+        return LedgerEntry(
+            self.seq,
+            kind,
+            amount,
+            self.currency,
+            self.balance,
+            execution_id,
+            at,
+            submitted_by=None if reason is None else "platform",
+            reason=reason,
+        )
 
     def move(self, command: MoveCash, at: datetime) -> LedgerEntry:
         """Enter what a command says; it was checked."""

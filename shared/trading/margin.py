@@ -6,7 +6,7 @@ nothing, a sell through zero requires what its short part does, and the exits of
 one can fill, require it once. What opens is valued at the dearest of the orders that could open it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from shared.models.identifiers import OrderId, Symbol
 from shared.models.margin import MarginFigures, MarginTerms
 from shared.models.orders import Side, SubmitOrder
 from shared.trading.amounts import BASIS_POINTS, ZERO, exactly, plain, rounded, rounded_up, shown
+from shared.trading.carry import charges
 from shared.trading.changes import WorkingOrder
 from shared.trading.commissions import Turnover, expected_fee
 from shared.trading.costs import notional_of
@@ -175,6 +176,14 @@ class Margin:
     ) -> Commitment:
         fee = expected_fee(terms.commission, qty, value, self._turnover.at(at)) if qty else ZERO
         return Commitment(qty, value, fee)
+
+    @exactly
+    def charges(
+        self, borrow_fees_bps: Mapping[Symbol, Decimal], days: int
+    ) -> list[tuple[Decimal, str]]:
+        """What is owed for so many days, with the reasons."""
+        assert self.terms is not None, "cash accounts borrow nothing"
+        return list(charges(self._settlement, self.terms, borrow_fees_bps, self._price_of, days))
 
     # --- changing them -----------------------------------------------------------------------
 

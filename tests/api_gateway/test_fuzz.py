@@ -31,7 +31,7 @@ from tests.api_gateway.conftest import ADMIN, PASSWORD, make_settings
 from tests.api_gateway.doubles import HttpDouble, ProcessorDouble, serving
 
 #: Each operation gets this many requests as its document allows, and as many as it forbids.
-EXAMPLES = 15
+EXAMPLES = 10
 
 #: 502 and 503 tell of services behind; the doubles are up, so these would be our fault.
 FAULTS = {500, 501, 502, 503, 504}
@@ -138,7 +138,16 @@ def answer_as_documented(behind: HttpDouble) -> None:
         "created_at": at,
         "updated_at": at,
     }
+    feed = {
+        "name": "alpaca",
+        "symbols": ["SPY"],
+        "state": "lost",
+        "problem": "The connection was lost.",
+        "losses": 1,
+        "silent_s": 1.5,
+    }
     for path, body in (
+        ("feeds", page(feed)),
         ("indicators", page(indicator)),
         ("strategies", page(strategy)),
         ("instruments", page(instrument)),

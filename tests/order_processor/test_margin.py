@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import msgspec
 from redis.asyncio import Redis
+from sqlalchemy import text
 
 from order_processor.verification.repository import BooksReader
 from order_processor.wiring import Wiring
@@ -29,6 +30,7 @@ from tests.order_processor.support import (
 Processor = Callable[[], AbstractAsyncContextManager[Wiring]]
 Processes = Callable[..., ProcessorProcess]
 D = Decimal
+DAY_NS = 86_400 * SECOND_NS
 
 
 async def change(desk: Desk, terms: MarginTerms | None = None) -> Any:
@@ -187,6 +189,47 @@ async def test_without_equity_everything_is_closed_at_once_and_the_debt_stays(
         assert rejected.order.reason_code == "margin_call"
         assert [each.urgent for each in await told(redis, desk)] == [True, True]
     books_are_right(desk)
+
+
+async def test_a_borrowed_position_is_paid_for_each_day_of_a_run_once(
+    processor: Processor, desk: Desk, feed: Feed
+) -> None:
+    with desk.engine.begin() as connection:
+        connection.execute(text("UPDATE instruments SET borrow_fee_bps = 360"))
+    async with processor():
+        await desk.open_books()
+        assert isinstance(await change(desk, MarginTerms()), RiskReply)
+        await feed.start(paced=True)
+        await feed.print(100.0)
+        await feed.mark(paced=True)
+        await hold(desk, feed, "sell", "100")
+        await feed.mark(paced=True)
+        feed.at_ns += DAY_NS
+        await feed.print(110.0)  # the day that ended is paid for at its last price
+        await feed.mark(paced=True)
+        await until(lambda: interest(desk) == [D(-1)])
+    async with processor():
+        await feed.print(110.0)
+        await feed.mark(paced=True)
+        feed.at_ns += 3 * DAY_NS
+        await feed.print(120.0)
+        await until(lambda: interest(desk) == [D(-1), D("-3.30")])
+        await feed.end()
+        await feed.start(paced=True)
+        feed.at_ns += 500 * DAY_NS
+        for _ in range(3):
+            await feed.print(100.0)
+            await feed.mark(paced=True)
+        feed.at_ns += DAY_NS
+        await feed.print(100.0)
+        await until(lambda: len(interest(desk)) == 3)
+        assert interest(desk)[2] == D(-1), "what lies between two runs costs nothing"
+    books_are_right(desk)
+
+
+def interest(desk: Desk) -> list[Decimal]:
+    rows = desk.rows("SELECT amount FROM ledger_entries WHERE kind = 'interest' ORDER BY seq")
+    return [row.amount for row in rows]
 
 
 async def _called(desk: Desk) -> bool:

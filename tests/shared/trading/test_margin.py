@@ -108,7 +108,7 @@ SOMEBODY = transfer_id_of(ACCOUNT, "paper", "another account")
         {"maintenance_long_percent": "4"},
         {"maintenance_short_percent": "50.5"},
         {"interest_bps": "-1"},
-        {"interest_bps": "10001"},
+        {"interest_bps": "1001"},
         {"leverage": "4"},
     ],
 )
@@ -397,6 +397,37 @@ def test_proceeds_of_a_short_sale_are_not_taken_out() -> None:
     account.hold("sell", "200")
     assert account.books.cash == D(30000)
     assert isinstance(account.move("withdrawal", "-0.01"), Refused)
+
+
+# --- what is borrowed ------------------------------------------------------------------------
+
+
+def test_borrowed_cash_and_borrowed_shares_are_paid_for_by_the_day() -> None:
+    account = Account(margin=msgspec.structs.replace(USUAL, interest_bps=D(720)))
+    account.hold("buy", "150")
+    account.hold("sell", "10", symbol="QQQ")
+    account.print("120", "QQQ")
+    fees = {Symbol("QQQ"): D(900), Symbol("SPY"): D(500)}
+    # 4,000 borrowed at 7.2 % and 1,200 at 9 %, a 360th of a year each day.
+    paid = account.books.carry(3, fees, T0)
+    assert [(each.entry.amount, each.entry.kind) for each in paid] == [
+        (D("-2.40"), "interest"),
+        (D("-0.90"), "interest"),
+    ]
+    assert [each.entry.reason for each in paid] == [
+        "Interest on borrowed cash, 3 days",
+        "Fee for borrowed positions, 3 days",
+    ]
+    assert account.books.cash == D("-4003.30")
+
+
+def test_nothing_is_paid_for_what_is_not_borrowed_or_less_than_half_a_cent() -> None:
+    account = Account(margin=msgspec.structs.replace(USUAL, interest_bps=D(720)))
+    account.hold("buy", "50")
+    assert account.books.carry(1, {Symbol("SPY"): D(900)}, T0) == []
+    account.hold("sell", "50")
+    account.hold("sell", "1")
+    assert account.books.carry(1, {Symbol("SPY"): D("1.79")}, T0) == []
 
 
 # --- a plain second opinion -------------------------------------------------------------------

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from shared.models.cash import MoveCash
 from shared.models.identifiers import Symbol
 from shared.models.orders import ClosePositions, ReplaceOrder, SubmitOrder
 from shared.models.risk import Latch
@@ -225,3 +226,31 @@ def test_the_loss_is_realised_and_unrealised_with_fees_since_the_reset() -> None
         assert guard.loss_beyond_limit() is None
     finally:
         PRICES[Symbol("SPY")] = Decimal(100)
+
+
+def test_cash_that_is_paid_in_or_taken_out_is_no_profit_and_no_loss() -> None:
+    books = books_with(("account", limits(max_loss="500")))
+    hold(books)
+    baseline = books.risk.profit()
+    books.risk.state = msgspec.structs.replace(books.risk.state, baseline=baseline)
+    for number, (kind, amount) in enumerate(
+        [("withdrawal", "-90000"), ("deposit", "50000"), ("adjustment", "-1000")]
+    ):
+        moved = books.move_cash(
+            MoveCash(
+                request_id="r",
+                reply_to="c",
+                account_id=ACCOUNT,
+                mode="paper",
+                client_entry_id=f"e{number}",
+                submitted_by="user:1",
+                kind=kind,  # type: ignore[arg-type]
+                amount=Decimal(amount),
+                currency="USD",
+                reason="why",
+            ),
+            T0,
+        )
+        assert not isinstance(moved, Refused)
+    assert books.risk.loss(books.risk.profit()) == 0
+    assert books.risk.loss_beyond_limit() is None
