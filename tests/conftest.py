@@ -20,6 +20,7 @@ from shared.config import Settings
 from shared.database import make_engine
 from shared.database.migrate import upgrade
 from shared.redis import make_redis
+from tests.redis_cluster import ClusterNode, start_cluster
 
 _PASSWORD = "tests-only"
 _TEMPLATE = "template_migrated"
@@ -73,6 +74,24 @@ def settings(postgres: Postgres, valkey: Valkey) -> Iterator[Settings]:
     valkey.flush()
     yield _settings(postgres, valkey, name)
     postgres.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(server_folder: Path) -> Iterator[list[ClusterNode]]:
+    """Three nodes, started when a test first asks for them."""
+    nodes = start_cluster(server_folder / "cluster", _PASSWORD)
+    yield nodes
+    for node in nodes:
+        node.stop()
+
+
+@pytest.fixture
+def cluster_settings(settings: Settings, redis_cluster: list[ClusterNode]) -> Settings:
+    """`settings`, with an empty Redis Cluster in place of the single server."""
+    for node in redis_cluster:
+        node.flush()
+    port = redis_cluster[1].port
+    return settings.model_copy(update={"redis_cluster": True, "redis_port": port})
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from shared.models.base import NOT_DECODABLE
 from shared.models.frames import FrameHead
 from shared.models.topics import AccountTopic, Topic
 from shared.redis.keys import topic_channel
@@ -156,7 +157,7 @@ class Hub:
         metrics.FRAMES_IN.inc()
         try:
             head = _head_decoder.decode(body)
-        except msgspec.MsgspecError as error:
+        except NOT_DECODABLE as error:
             log.error("frame_not_understood", topic=name, error=str(error))
             return
         followed = self._followed[name]

@@ -86,6 +86,8 @@ class Replays:
         self._starting = asyncio.Lock()
         self._current: _Current | None = None
         self._standing: asyncio.Task[None] | None = None
+        #: Tells the tape, when it is back, of the end of a run that it could not be told of.
+        self._telling: asyncio.Task[None] | None = None
 
     # --- what users do ---------------------------------------------------------------------------
 
@@ -168,6 +170,10 @@ class Replays:
             current = self._current
         if current is not None:
             await self._cancel(current, how, why)
+        telling, self._telling = self._telling, None
+        if telling is not None:
+            telling.cancel()
+            await asyncio.wait([telling])
 
     async def _keep_going(self, prepare: Callable[[], AnyRun | Refused]) -> None:
         while True:
@@ -267,13 +273,34 @@ class Replays:
         try:
             if not current.told:
                 await current.carrier.marks.end()
-        except (RedisError, OSError, LeadershipLostError, TapeTakenError) as error:
+        except (RedisError, OSError) as error:
+            log.warning("run_end_not_told", run=str(current.id), error=repr(error))
+            if self._telling is not None:
+                self._telling.cancel()  # the end of a later run says as much
+            self._telling = asyncio.create_task(self._tell_later(current.id), name="run-end")
+        except (LeadershipLostError, TapeTakenError) as error:
             log.warning("run_end_not_told", run=str(current.id), error=repr(error))
         try:
             async with asyncio.timeout(_STORE_ON_STOP_S):
                 await self._writer.settled()
         except TimeoutError:
             log.warning("candles_still_waiting", run=str(current.id))
+
+    async def _tell_later(self, run_id: UUID) -> None:
+        """Market time would stand still for the order processors until another run begins."""
+        while True:
+            await asyncio.sleep(_RETRY_PAUSE_S)
+            async with self._starting:
+                if self._current is not None and self._current.id != run_id:
+                    return  # its begin has told the same
+                if not self._leadership.held:
+                    return
+                try:
+                    await self._assembly.end_run_of_another(str(run_id))
+                except (RedisError, OSError):
+                    continue
+                log.info("run_end_told", run=str(run_id))
+                return
 
     async def _report(self, current: _Current) -> None:
         while True:

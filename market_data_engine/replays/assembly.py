@@ -13,7 +13,7 @@ from market_data_engine.replays.runner import Carrier, Recording, Runner
 from market_data_engine.settings import MarketDataSettings
 from market_data_engine.store.writer import CandleWriter
 from shared.models.market import RunEnded
-from shared.redis.tape import Pacer, Phase
+from shared.redis.tape import Pacer, Phase, leave_shards_beyond
 from shared.redis.tape_writer import TapeWriter
 from shared.replays.candles import RunCandles
 
@@ -41,6 +41,7 @@ class Assembly:
         """From here on the memory shows the run's symbols as the run sees them."""
         settings = self._settings
         await self._numbers.load(prepared.symbols)
+        await leave_shards_beyond(self._redis, settings.order_shards)
         candles = RunCandles(prepared.calendars)
         for symbol in prepared.symbols:
             self._memory.begin(symbol, candles)

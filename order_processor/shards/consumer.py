@@ -10,9 +10,18 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from order_processor.metrics import UNREADABLE
+from shared.models.base import NOT_DECODABLE
 from shared.models.orders import Command
+from shared.redis.cluster import answers_in_order
 from shared.redis.keys import TAPE, order_commands
-from shared.redis.streams import BEGINNING, StreamEntry, newest_of, read_entries
+from shared.redis.streams import (
+    BEGINNING,
+    StreamEntry,
+    newest_id,
+    newest_of,
+    read_after,
+    read_entries,
+)
 
 log = structlog.get_logger()
 
@@ -33,7 +42,7 @@ class CommandEntry(msgspec.Struct, frozen=True):
 def understood(entry_id: str, body: bytes | None, after_tape: str) -> CommandEntry:
     try:
         return CommandEntry(entry_id, _decoder.decode(body or b""), after_tape)
-    except (msgspec.DecodeError, ValueError) as error:
+    except NOT_DECODABLE as error:
         log.error("command_unreadable", entry=entry_id, error=str(error))
         UNREADABLE.labels("commands").inc()
         return CommandEntry(entry_id, None, after_tape)
@@ -73,7 +82,13 @@ class CommandReader:
 
     async def _read(self, cursor: str) -> tuple[list[StreamEntry], str]:
         """Commands after `cursor`, waiting for the first, and the tape's end when they came: the
-        second question waits in Redis until the first is answered."""
+        second question waits in Redis until the first is answered. A cluster's nodes wait for
+        none of the others: there it is asked afterwards."""
+        if not answers_in_order(self._redis):
+            entries = await read_after(
+                self._redis, self._stream, cursor, count=self._batch, block_ms=_BLOCK_MS
+            )
+            return entries, await newest_id(self._redis, TAPE) if entries else BEGINNING
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.xread({self._stream: cursor}, count=self._batch, block=_BLOCK_MS)
         pipeline.xrevrange(TAPE, count=1)

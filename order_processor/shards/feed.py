@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from order_processor.metrics import UNREADABLE
+from shared.models.base import NOT_DECODABLE
 from shared.models.identifiers import Symbol
 from shared.models.market import RunEnded, RunStarted, TimeMark, Trades
 from shared.redis import tape
@@ -46,7 +47,7 @@ def understood(entry: tape.RawEntry) -> FedEntry:
         return FedEntry(entry.id, None)
     try:
         body = entry.decode()
-    except msgspec.DecodeError as error:
+    except NOT_DECODABLE as error:
         log.error("tape_entry_unreadable", entry=entry.id, error=str(error))
         UNREADABLE.labels("tape").inc()
         return FedEntry(entry.id, None)

@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     redis_host: str = "127.0.0.1"
     redis_port: int = Field(default=6379, ge=1, le=65535)
     redis_password: SecretStr | None = None
+    #: The host is a node of a Redis Cluster, which tells of the others.
+    redis_cluster: bool = False
     redis_max_connections: int = Field(default=50, ge=4, le=10_000)
     redis_socket_timeout_s: float = Field(default=5.0, gt=0, le=120)
 

@@ -17,6 +17,9 @@ class Message(msgspec.Struct, frozen=True, tag_field="type", kw_only=True):
     version: int = 1
 
 
+#: What decoding raises: the last two for a body nested too deeply, and one that isn't UTF-8.
+NOT_DECODABLE = (msgspec.DecodeError, RecursionError, ValueError)
+
 _encoder = msgspec.json.Encoder(decimal_format="string", uuid_format="canonical")
 #: A text that ends like a decimal in scientific notation. It begins with a plain letter, which
 #: makes it as fast to look for as a letter.

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from typing import Any, cast
 
 from redis.asyncio import BlockingConnectionPool, Connection, Redis
 from redis.asyncio.retry import Retry
@@ -38,17 +39,25 @@ def make_redis(settings: Settings) -> Redis:
     Commands that may wait (`XREAD BLOCK`) must block for less than `redis_socket_timeout_s`.
     """
     password = settings.redis_password
+    common: dict[str, Any] = {
+        "password": None if password is None else password.get_secret_value(),
+        "socket_timeout": settings.redis_socket_timeout_s,
+        "socket_connect_timeout": settings.redis_socket_timeout_s,
+        "retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=3),
+        "health_check_interval": 15,
+    }
+    if settings.redis_cluster:
+        from shared.redis.cluster import make_cluster
+
+        # The same operations on the same keys: what a cluster can't do is not used.
+        return cast("Redis", make_cluster(settings, CancellableConnection, **common))
     pool = BlockingConnectionPool(
         connection_class=CancellableConnection,
         host=settings.redis_host,
         port=settings.redis_port,
-        password=None if password is None else password.get_secret_value(),
         max_connections=settings.redis_max_connections,
         timeout=settings.redis_socket_timeout_s,
-        socket_timeout=settings.redis_socket_timeout_s,
-        socket_connect_timeout=settings.redis_socket_timeout_s,
-        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=3),
         retry_on_error=[RedisConnectionError],
-        health_check_interval=15,
+        **common,
     )
     return Redis.from_pool(pool)

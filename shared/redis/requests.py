@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from shared.models.base import encode
+from shared.models.base import NOT_DECODABLE, encode
 from shared.models.orders import Command, Reply
 from shared.redis.keys import order_commands, replies, shard_of
 from shared.utils.tasks import end_tasks
@@ -45,14 +45,14 @@ def _understood(message: bytes) -> list[Reply]:
     """One reply that isn't understood doesn't cost the others of its message."""
     try:
         replies: list[Reply] = _replies_decoder.decode(message)
-    except msgspec.DecodeError as error:
+    except NOT_DECODABLE as error:
         log.error("reply_not_understood", error=repr(error))
     else:
         return replies
     understood: list[Reply] = []
-    with contextlib.suppress(msgspec.DecodeError):
+    with contextlib.suppress(*NOT_DECODABLE):
         for body in _bodies_decoder.decode(message):
-            with contextlib.suppress(msgspec.DecodeError):
+            with contextlib.suppress(*NOT_DECODABLE):
                 understood += _replies_decoder.decode(b"[%b]" % bytes(body))
     return understood
 
@@ -176,7 +176,7 @@ class OrderRequests:
             while True:
                 try:
                     await self._receive(pubsub)
-                except RedisError as error:
+                except Exception as error:  # noqa: BLE001 - deaf, all orders would be without answers
                     log.warning("reply_channel_lost", error=repr(error))
                     await pubsub.aclose()  # type: ignore[no-untyped-call]
                     pubsub = await self._subscribe_again()
@@ -187,7 +187,7 @@ class OrderRequests:
         while True:
             try:
                 return await self._subscribe()
-            except RedisError:
+            except (RedisError, OSError):
                 await asyncio.sleep(_RESUBSCRIBE_PAUSE_S)
 
     async def _receive(self, pubsub: PubSub) -> None:

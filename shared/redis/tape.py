@@ -156,6 +156,19 @@ async def leave(redis: Redis, participant: str) -> None:
     await pipeline.execute()
 
 
+async def leave_shards_beyond(redis: Redis, shards: int) -> None:
+    """Order shards that there were once, before `ORDER_SHARDS` was lowered, have no successor:
+    a paced run would wait for them for ever."""
+    gone = [name for name in await _texts(redis, TAPE_PARTICIPANTS) if _is_beyond(name, shards)]
+    for name in gone:
+        await leave(redis, name)
+
+
+def _is_beyond(participant: str, shards: int) -> bool:
+    kind, _, number = participant.partition(":")
+    return kind == "orders" and number.isdecimal() and int(number) >= shards
+
+
 async def acknowledge(
     redis: Redis,
     participants: Sequence[str],

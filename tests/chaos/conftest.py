@@ -54,10 +54,19 @@ def world(
 ) -> MakeWorld:
     """Makes a world in motion: servers, processes, a market and traders."""
 
-    def make(**more: object) -> AbstractAsyncContextManager[World]:
+    def make(
+        *, settings: Settings = settings, environment: dict[str, str] | None = None
+    ) -> AbstractAsyncContextManager[World]:
+        """`environment` is that of the order processors."""
         return running_world(
-            settings, postgres, valkey, chance, calendar_folder, tmp_path, **more  # type: ignore[arg-type]
-        )  # fmt: skip
+            settings,
+            postgres,
+            valkey,
+            chance,
+            calendar_folder,
+            tmp_path,
+            environment=environment or {},
+        )
 
     return make
 

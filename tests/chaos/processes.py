@@ -20,6 +20,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "DB_NAME": settings.db_name,
         "DB_PASSWORD": settings.db_password.get_secret_value(),
         "REDIS_PORT": str(settings.redis_port),
+        "REDIS_CLUSTER": str(settings.redis_cluster),
         "REDIS_PASSWORD": password.get_secret_value() if password else "",
         "LEASE_DURATION_S": str(settings.lease_duration_s),
         "ORDER_SHARDS": str(settings.order_shards),

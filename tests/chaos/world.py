@@ -32,6 +32,7 @@ from tests.chaos.traffic import PATIENCE_S, SYMBOLS, Trader
 from tests.order_processor.support import add_account
 
 _TRADERS = 6
+_PROCESSORS = 2
 #: Answers that each trader must get before and after a disturbance.
 _STEPS = 6
 #: Orders fill in parts, and cost something.
@@ -105,16 +106,17 @@ class World:
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
 
-    async def restart_valkey(self, *, empty: bool) -> None:
-        assert self.valkey.process is not None
-        self.valkey.process.kill()
-        self.valkey.process.wait()
+    async def restart_valkey(self, *, empty: bool, server: Valkey | None = None) -> None:
+        server = server or self.valkey
+        assert server.process is not None
+        server.process.kill()
+        server.process.wait()
         if empty:
-            for file in (self.valkey.folder / "appendonlydir").iterdir():
+            for file in (server.folder / "appendonlydir").iterdir():
                 file.unlink()
         # Here and in no other thread: a server ends with the thread that started it.
-        self.valkey.launch()
-        await until(self.valkey.answers, "Valkey answers")
+        server.launch()
+        await until(server.answers, "Valkey answers")
 
     async def restart_postgres(self) -> None:
         """Immediately, as after a crash: nothing is written first, connections are reset."""
@@ -193,8 +195,7 @@ async def running_world(
     calendar_folder: Path,
     folder: Path,
     *,
-    processors: int = 2,
-    environment: dict[str, str] | None = None,
+    environment: dict[str, str],
 ) -> AsyncIterator[World]:
     """`environment` is that of the order processors."""
     async with contextlib.AsyncExitStack() as stack:
@@ -203,7 +204,8 @@ async def running_world(
         shared = environment_of(settings) | {"CALENDAR_FOLDER": str(calendar_folder)}
         of_processors = shared | {
             "DB_PORT": str(postgres_line.port),
-            "REDIS_PORT": str(redis_line.port),
+            # A cluster's nodes tell of each other: there is no line to all of them.
+            "REDIS_PORT": str(settings.redis_port if settings.redis_cluster else redis_line.port),
             "ORDER_PROCESSOR_MAX_SHARDS": str(settings.order_shards),
         }
         world = World(
@@ -218,9 +220,9 @@ async def running_world(
                     "order_processor",
                     "ORDER_PROCESSOR_PORT",
                     folder / f"orders-{number}.log",
-                    of_processors | (environment or {}),
+                    of_processors | environment,
                 )
-                for number in range(processors)
+                for number in range(_PROCESSORS)
             ],
             market=ServiceProcess(
                 "market_data_engine",

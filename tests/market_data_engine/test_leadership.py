@@ -329,3 +329,38 @@ async def test_the_simulated_market_begins_when_redis_comes_back(
             return bool(await marks_after(redis, "0-0"))
 
         await until(goes_on)
+
+
+async def test_the_end_of_a_run_that_failed_without_redis_is_told_when_redis_is_back(
+    engine_settings: MarketDataSettings, tmp_path: Path
+) -> None:
+    assert engine_settings.redis_password is not None
+    password = engine_settings.redis_password.get_secret_value()
+    valkey = Valkey(tmp_path / "valkey", free_port(), password)
+    own = engine_settings.model_copy(
+        update={"redis_port": valkey.port, "redis_socket_timeout_s": 1.0}
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(valkey.stop)
+        valkey.start()
+        redis = make_redis(own)
+        stack.push_async_callback(redis.aclose)
+        running = await stack.enter_async_context(running_engine(own, redis))
+        await running.leading()
+        run_id = await running.start(synthetic=SHORT)  # it waits for shards that don't come
+
+        async def begun() -> bool:
+            return bool(await marks_after(redis, "0-0"))
+
+        await until(begun)
+        assert valkey.process is not None
+        valkey.process.kill()
+        valkey.process.wait()
+        assert (await running.ended(run_id))["status"] == "failed"
+        valkey.start()
+
+        async def told() -> bool:
+            entries = [entry.decode() for entry in await tape.read(redis, "0-0", block_ms=None)]
+            return RunEnded(run_id=run_id) in entries
+
+        await until(told)

@@ -422,6 +422,14 @@ async def test_a_run_whose_tape_redis_has_lost_fails_instead_of_waiting_for_ever
     assert (replay["status"], replay["error"]) == ("failed", "Redis has lost the run's data.")
 
 
+async def test_a_run_does_not_wait_for_order_shards_that_there_are_no_more(
+    running: Engine, redis: Redis, orders: Participant
+) -> None:
+    await tape.join_all(redis, ["orders:2", "orders:17"], "market")
+    replay = await running.ended(await running.start(synthetic=SMALL))
+    assert replay["status"] == "finished"
+
+
 async def test_an_acknowledgement_of_the_stopped_run_does_not_let_the_next_one_slip(
     running: Engine, redis: Redis
 ) -> None:

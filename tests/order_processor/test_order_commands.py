@@ -163,7 +163,10 @@ async def test_commands_that_can_not_be_read_are_passed_over(
     processor: Processor, desk: Desk, redis: Redis
 ) -> None:
     shard = shard_of(desk.account, 4)
-    for fields in ({b"b": b"{not json"}, {b"b": b'{"type":"nonsense"}'}, {b"x": b""}):
+    too_deep = b'{"type":"submit_order","version":' + b"[" * 100_000
+    for fields in (
+        {b"b": b"{not json"}, {b"b": b'{"type":"nonsense"}'}, {b"x": b""}, {b"b": too_deep}
+    ):  # fmt: skip
         await redis.xadd(order_commands(shard), fields)
     async with processor():
         order = await desk.submit("buy", "1", limit="1")
@@ -175,6 +178,7 @@ async def test_tape_entries_that_can_not_be_used_are_passed_over(
     processor: Processor, desk: Desk, feed: Feed, redis: Redis
 ) -> None:
     await redis.xadd("tape:{0}", {"k": "trades", "b": b'{"type":"trades"'})
+    await redis.xadd("tape:{0}", {"k": "trades", "b": b'{"x":' + b"[" * 100_000})
     broken = feed.trades(("SPY", 100.0))
     broken.price.append(3.0)
     await tape.append(redis, [broken])

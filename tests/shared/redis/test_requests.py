@@ -106,7 +106,10 @@ async def test_answers_arrive_again_after_the_connection_broke(
 async def test_a_reply_that_can_not_be_read_does_not_stop_the_others(redis: Redis) -> None:
     requests = OrderRequests(redis, shards=1)
     async with answering(redis, order_commands(0)), requests.listening():
-        for message in (b'{"type":"something else"}', b"[", b'["', b"\xff", b"[7]"):
+        not_utf_8 = b'[{"type":"refusal","request_id":"\xff"}]'
+        for message in (
+            b'{"type":"something else"}', b"[", b'["', b"\xff", b"[7]", b"[" * 100_000, not_utf_8
+        ):  # fmt: skip
             await redis.publish(requests.reply_to, message)
         assert await requests.ask(open_books(requests), 5)
 
