@@ -112,8 +112,17 @@ class SquareRootSlippage(Input):
     ]
 
 
+class SpreadSlippage(Input):
+    model: Literal["spread"]
+    percent: Annotated[
+        Percent,
+        Field(description="Of the quote's spread; nothing without a quote.", examples=["25"]),
+    ]
+
+
 Slippage = Annotated[
-    NoSlippage | BpsSlippage | TickSlippage | SquareRootSlippage, Field(discriminator="model")
+    NoSlippage | BpsSlippage | TickSlippage | SquareRootSlippage | SpreadSlippage,
+    Field(discriminator="model"),
 ]
 
 

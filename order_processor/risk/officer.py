@@ -301,9 +301,12 @@ class RiskOfficer:
         *,
         flatten: bool,
     ) -> None:
-        """Cancel all orders, close the positions if asked to, pause the strategies."""
+        """Cancel all orders, close the positions if asked to, pause the strategies.
+
+        Orders that are closing positions already go on doing so, unless others take their place.
+        """
         at = self._market.now()
-        cancelled = books.cancel_all(None, at)
+        cancelled = books.cancel_all(None, at, spare_closing=not flatten)
         for each in cancelled:
             self._record(key, books, each)
         closing = 0

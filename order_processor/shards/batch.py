@@ -85,6 +85,27 @@ class MarkRecord(msgspec.Struct, frozen=True):
     tape_id: str
 
 
+class QuoteRecord(msgspec.Struct, frozen=True):
+    """Zeros where no quote stands any more."""
+
+    symbol: Symbol
+    bid: float
+    ask: float
+    bid_size: float
+    ask_size: float
+    at_ns: int
+    tape_id: str
+
+
+class MarketRecords(msgspec.Struct, frozen=True):
+    """Last prices and quotes that have moved."""
+
+    #: Those that are stored belong to an earlier run: they are deleted first.
+    forget_first: bool
+    prices: list[MarkRecord]
+    quotes: list[QuoteRecord]
+
+
 class Answer(msgspec.Struct, frozen=True):
     channel: str
     body: bytes
@@ -235,8 +256,7 @@ class Sealed(msgspec.Struct, frozen=True):
     """A batch to which nothing is added any more, with all that is committed and told with it."""
 
     batch: Batch
-    #: Whether older last prices are to be deleted first, and those that moved.
-    last_prices: tuple[bool, list[MarkRecord]]
+    market: MarketRecords
     #: The shard's row once it is committed.
     cursors: Cursors
     equity: list[EquityMarked]

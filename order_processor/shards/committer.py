@@ -82,9 +82,7 @@ class Committer:
 
     async def _commit(self, sealed: Sealed) -> None:
         batch, began = sealed.batch, perf_counter()
-        await self._journal.commit(
-            self._lease, batch, sealed.last_prices, self.stored, sealed.cursors
-        )
+        await self._journal.commit(self._lease, batch, sealed.market, self.stored, sealed.cursors)
         # Durable. From here on a crash loses answers and frames, which are asked for again.
         self.stored = sealed.cursors
         self.committed_at = monotonic()

@@ -17,8 +17,8 @@ from order_processor.risk.audit import record_of
 from order_processor.risk.margin_calls import MarginRules
 from order_processor.risk.officer import RiskOfficer
 from order_processor.shards.acknowledgements import MarkDone
-from order_processor.shards.batch import Answer, Batch, MarkRecord, Sealed
-from order_processor.shards.clock import WallClock, moment, nanoseconds
+from order_processor.shards.batch import Answer, Batch, Sealed
+from order_processor.shards.clock import WallClock, nanoseconds
 from order_processor.shards.consumer import CommandEntry
 from order_processor.shards.counter import Counter
 from order_processor.shards.feed import FedEntry, Prints
@@ -29,7 +29,7 @@ from order_processor.shards.sessions import Sessions
 from order_processor.shards.state import (
     BooksKey,
     Cursors,
-    LastPrice,
+    LastSeen,
     Lookup,
     StoredBooks,
     StoredShard,
@@ -38,7 +38,7 @@ from order_processor.shards.state import (
 from shared.models.base import encode
 from shared.models.cash import LedgerEntry, MoveCash
 from shared.models.identifiers import AccountId, OrderId, Symbol
-from shared.models.market import RunStarted, TimeMark
+from shared.models.market import Quotes, RunStarted, TimeMark
 from shared.models.orders import (
     CancelOrder,
     ClosePositions,
@@ -97,7 +97,7 @@ class Desk:
         self._ended: Past[OrderId, Order] = Past(_ENDED_KEPT)
         self._entries: Past[tuple[BooksKey, str], LedgerEntry] = Past(_ENTRIES_KEPT)
         self._holders: dict[Symbol, set[BooksKey]] = {}
-        self._market = Market(wall, stored.last_prices, cursors.market_time_ns)
+        self._market = Market(wall, stored.last_seen, cursors.market_time_ns)
         self._currencies: dict[UUID, str] = {}
         self._counter = Counter(
             self._market,
@@ -127,8 +127,8 @@ class Desk:
             self._take_up(books)
 
     @property
-    def last_prices(self) -> dict[Symbol, LastPrice]:
-        return self._market.last_prices
+    def last_seen(self) -> LastSeen:
+        return self._market.last_seen
 
     # --- the commit's side -------------------------------------------------------------------
 
@@ -146,22 +146,11 @@ class Desk:
 
     def seal(self, published_seq: int, equity: list[EquityMarked]) -> Sealed:
         """What happened since the last time, to be committed; the next batch begins."""
-        sealed = Sealed(self.batch, self._last_price_changes(), self.cursors(published_seq), equity)
+        sealed = Sealed(self.batch, self._market.seal(), self.cursors(published_seq), equity)
         self.batch = Batch(self.batch.event_seq, self._topic_seqs)
-        self._market.moved_symbols.clear()
-        self._market.forgotten = False
         self._ended.seal()
         self._entries.seal()
         return sealed
-
-    def _last_price_changes(self) -> tuple[bool, list[MarkRecord]]:
-        rows = []
-        for symbol in self._market.moved_symbols:
-            last = self._market.last_prices[symbol]
-            price = self._market.price_of(symbol)
-            assert price is not None
-            rows.append(MarkRecord(symbol, price, moment(last.at_ns), last.tape_id))
-        return self._market.forgotten, rows
 
     def committed(self) -> None:
         """What was sealed is durable. Not to be called between `unknown_to` and the commands'
@@ -195,6 +184,10 @@ class Desk:
             self.moved |= moved
             self.risk.prices_moved(moved)
             self.risk.check()
+        elif isinstance(body, Quotes):
+            self._market_entry = entry.id
+            for key, books, change in self._market.match_quotes(entry.id, body):
+                self._record(key, books, change)
         elif isinstance(body, TimeMark):
             self._apply_mark(entry.id, body)
         elif isinstance(body, RunStarted):

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from order_processor.metrics import UNREADABLE
 from shared.models.base import NOT_DECODABLE
 from shared.models.identifiers import Symbol
-from shared.models.market import RunEnded, RunStarted, TimeMark, Trades
+from shared.models.market import Quotes, RunEnded, RunStarted, TimeMark, Trades
 from shared.redis import tape
 from shared.redis.streams import position
 
@@ -38,7 +38,7 @@ class Prints(msgspec.Struct, frozen=True):
 class FedEntry(msgspec.Struct, frozen=True):
     id: str
     #: None for what moves neither prices nor time (candles, what can't be read).
-    body: Prints | TimeMark | RunStarted | RunEnded | None
+    body: Prints | Quotes | TimeMark | RunStarted | RunEnded | None
 
 
 def understood(entry: tape.RawEntry) -> FedEntry:
@@ -53,6 +53,8 @@ def understood(entry: tape.RawEntry) -> FedEntry:
         return FedEntry(entry.id, None)
     if isinstance(body, Trades):
         return FedEntry(entry.id, _usable(entry.id, body))
+    if isinstance(body, Quotes):
+        return FedEntry(entry.id, body if _whole(entry.id, body) else None)
     if isinstance(body, TimeMark | RunStarted | RunEnded):
         return FedEntry(entry.id, body)
     return FedEntry(entry.id, None)
@@ -75,8 +77,19 @@ def _usable(entry_id: str, trades: Trades) -> Prints | None:
     return Prints(trades, {trades.symbols[index]: price for index, price in by_index.items()})
 
 
-def _indexes_fit(trades: Trades) -> bool:
-    return min(trades.symbol_index) >= 0 and max(trades.symbol_index) < len(trades.symbols)
+def _whole(entry_id: str, quotes: Quotes) -> bool:
+    """Whether there are quotes, with all of their columns. Prices are looked at one by one."""
+    columns = (quotes.symbol_index, quotes.bid, quotes.ask, quotes.bid_size, quotes.ask_size)
+    count = len(quotes.at_ns)
+    if all(len(column) == count for column in columns) and (not count or _indexes_fit(quotes)):
+        return count > 0
+    log.error("tape_quotes_malformed", entry=entry_id)
+    UNREADABLE.labels("tape").inc()
+    return False
+
+
+def _indexes_fit(rows: Trades | Quotes) -> bool:
+    return min(rows.symbol_index) >= 0 and max(rows.symbol_index) < len(rows.symbols)
 
 
 def _without_bad_prices(entry_id: str, trades: Trades) -> Trades:

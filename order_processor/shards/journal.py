@@ -3,11 +3,10 @@
 from sqlalchemy import Engine
 
 from order_processor.shards import recovery, repository
-from order_processor.shards.batch import Batch, MarkRecord
-from order_processor.shards.state import Cursors, LastPrice, Lookup, StoredShard, Unknowns
+from order_processor.shards.batch import Batch, MarketRecords
+from order_processor.shards.state import Cursors, LastSeen, Lookup, StoredShard, Unknowns
 from shared.database import DatabaseThread
 from shared.database.leases import Lease, acquire, hold, release, renew
-from shared.models.identifiers import Symbol
 
 LEASE_KIND = "order_shard"
 
@@ -65,13 +64,13 @@ class Journal:
 
         return await self._thread.run(work)
 
-    async def look_up(self, unknown: Unknowns, last_prices: dict[Symbol, LastPrice]) -> Lookup:
+    async def look_up(self, unknown: Unknowns, last_seen: LastSeen) -> Lookup:
         def work() -> Lookup:
             # A transaction would take two more round trips, and show nothing else.
             with self._engine.connect().execution_options(
                 isolation_level="AUTOCOMMIT"
             ) as connection:
-                return recovery.look_up(connection, unknown, last_prices)
+                return recovery.look_up(connection, unknown, last_seen)
 
         return await self._reading.run(work)
 
@@ -88,12 +87,11 @@ class Journal:
         self,
         lease: Lease,
         batch: Batch,
-        last_prices: tuple[bool, list[MarkRecord]],
+        market: MarketRecords,
         before: Cursors,
         after: Cursors,
     ) -> None:
         """Everything or nothing. LeaseLostError and CursorMovedError: nothing."""
-        forget_first, marks = last_prices
 
         def work() -> None:
             with self._engine.begin() as connection:
@@ -102,8 +100,7 @@ class Journal:
                     connection,
                     self._shard,
                     batch,
-                    marks,
-                    forget_first=forget_first,
+                    market,
                     before=before,
                     after=after,
                 )

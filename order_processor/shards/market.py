@@ -1,19 +1,21 @@
-"""A shard's market: time, last prices, and the matching of prints against working orders."""
+"""A shard's market: time, last prices and quotes, and the matching of working orders."""
 
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from operator import itemgetter
 
+from order_processor.shards.batch import MarketRecords, MarkRecord, QuoteRecord
 from order_processor.shards.clock import WallClock, moment, nanoseconds
 from order_processor.shards.feed import Prints
-from order_processor.shards.state import BooksKey, LastPrice
+from order_processor.shards.state import BooksKey, LastPrice, LastQuote, LastSeen
 from shared.models.identifiers import Symbol
-from shared.models.market import TimeMark, Trades
+from shared.models.market import Quotes, TimeMark, Trades
 from shared.trading.amounts import measured, measured_size
 from shared.trading.books import Books
 from shared.trading.changes import Change
 from shared.trading.matching import NOTHING_WORKS, Reach
+from shared.trading.quotes import Quote
 
 _NEVER_NS = 1 << 63
 #: The wall clock ends an order so long after its time: a live market's last prints before it, and
@@ -24,15 +26,14 @@ _CLOCK_GRACE_NS = 2_000_000_000
 class Market:
     """Which books have something at stake in which symbol, and what the tape says about it."""
 
-    def __init__(
-        self, wall: WallClock, last_prices: dict[Symbol, LastPrice], market_time_ns: int | None
-    ) -> None:
+    def __init__(self, wall: WallClock, last_seen: LastSeen, market_time_ns: int | None) -> None:
         self._wall = wall
-        self.last_prices = last_prices
-        #: Symbols whose last price is not stored yet.
-        self.moved_symbols: set[Symbol] = set()
-        #: The last prices of an earlier run are to be deleted.
-        self.forgotten = False
+        self.last_seen = last_seen
+        #: Symbols whose last price, or quote, is not stored yet.
+        self._moved_prices: set[Symbol] = set()
+        self._moved_quotes: set[Symbol] = set()
+        #: What is stored of an earlier run is to be deleted.
+        self._forgotten = False
         #: None when the wall clock is the time; 0 in a paced run before its first print.
         self.time_ns = market_time_ns
         self._workers: dict[Symbol, dict[BooksKey, Books]] = {}
@@ -47,14 +48,16 @@ class Market:
         return moment(self.time_ns) if self.time_ns else self._wall()
 
     def price_of(self, symbol: Symbol) -> Decimal | None:
-        last = self.last_prices.get(symbol)
+        last = self.last_seen.prices.get(symbol)
         return None if last is None else measured(last.price)
 
     def begin_run(self, *, paced: bool) -> list[tuple[BooksKey, Books, Change]]:
         self.time_ns = 0 if paced else None
-        self.last_prices.clear()
-        self.moved_symbols.clear()
-        self.forgotten = True
+        self.last_seen.prices.clear()
+        self.last_seen.quotes.clear()
+        self._moved_prices.clear()
+        self._moved_quotes.clear()
+        self._forgotten = True
         affected = {key: books for each in self._workers.values() for key, books in each.items()}
         changes = [
             (key, books, change)
@@ -73,10 +76,29 @@ class Market:
     def take_prices(self, entry_id: str, prints: Prints) -> None:
         at_ns = prints.trades.at_ns[-1]
         for symbol, price in prints.last.items():
-            self.last_prices[symbol] = LastPrice(price, at_ns, entry_id)
-        self.moved_symbols.update(prints.last)
+            self.last_seen.prices[symbol] = LastPrice(price, at_ns, entry_id)
+        self._moved_prices.update(prints.last)
         if self.time_ns is not None:
             self.time_ns = at_ns
+
+    def seal(self) -> MarketRecords:
+        """What is to be stored since the last time."""
+        prices = []
+        for symbol in self._moved_prices:
+            price = self.last_seen.prices[symbol]
+            prices.append(
+                MarkRecord(symbol, measured(price.price), moment(price.at_ns), price.tape_id)
+            )
+        quotes = [
+            QuoteRecord(symbol, *_numbers(last.quote), last.tape_id)
+            for symbol in self._moved_quotes
+            if (last := self.last_seen.quotes[symbol])
+        ]
+        sealed = MarketRecords(self._forgotten, prices, quotes)
+        self._moved_prices.clear()
+        self._moved_quotes.clear()
+        self._forgotten = False
+        return sealed
 
     # --- who waits for what ------------------------------------------------------------------
 
@@ -152,10 +174,61 @@ class Market:
     def _meet(
         self, symbol: Symbol, price: float, at_ns: int, size: float
     ) -> Iterator[tuple[BooksKey, Books, Change]]:
-        at = moment(at_ns) if self.time_ns is not None else self._wall()
+        at = self._moment(at_ns)
         exact, exact_size = measured(price), measured_size(size)
+        last = self.last_seen.quotes.get(symbol)
+        touch = last.quote.touch_at(at_ns) if last is not None and last.quote is not None else None
         for key, books in sorted(self._workers.get(symbol, {}).items(), key=itemgetter(0)):
-            for change in books.meet_print(symbol, exact, at, exact_size):
+            for change in books.meet_print(symbol, exact, at, exact_size, touch):
                 yield key, books, change
         # Orders that had waited for their first print rest from now on.
         self._reach.pop(symbol, None)
+
+    def match_quotes(
+        self, entry_id: str, quotes: Quotes
+    ) -> Iterator[tuple[BooksKey, Books, Change]]:
+        """Take in quotes one after another, and fill what each of them fills.
+
+        The consumer calls `watch` for each change before it takes the next one.
+        """
+        known = self.last_seen.quotes
+        for place, index in enumerate(quotes.symbol_index):
+            at_ns, symbol = quotes.at_ns[place], quotes.symbols[index]
+            if at_ns >= self._next_expiry_ns:
+                yield from self.expire(at_ns)
+            quote = Quote(
+                quotes.bid[place],
+                quotes.ask[place],
+                quotes.bid_size[place],
+                quotes.ask_size[place],
+                at_ns,
+            )
+            if quote.counts:
+                known[symbol] = LastQuote(quote, entry_id)
+                self._moved_quotes.add(symbol)
+                if symbol in self._workers and self._reach_of(symbol).takes_in_quote(
+                    quote.bid, quote.ask
+                ):
+                    yield from self._meet_quote(symbol, quote)
+            elif (last := known.get(symbol)) is not None:
+                known[symbol] = LastQuote(None, last.tape_id)
+                self._moved_quotes.add(symbol)
+        if self.time_ns is not None:
+            self.time_ns = quotes.at_ns[-1]
+
+    def _meet_quote(self, symbol: Symbol, quote: Quote) -> Iterator[tuple[BooksKey, Books, Change]]:
+        touch, at = quote.touch_at(quote.at_ns), self._moment(quote.at_ns)
+        assert touch is not None, "it is new"
+        for key, books in sorted(self._workers.get(symbol, {}).items(), key=itemgetter(0)):
+            for change in books.meet_quote(symbol, touch, at):
+                yield key, books, change
+        self._reach.pop(symbol, None)
+
+    def _moment(self, at_ns: int) -> datetime:
+        return moment(at_ns) if self.time_ns is not None else self._wall()
+
+
+def _numbers(quote: Quote | None) -> tuple[float, float, float, float, int]:
+    if quote is None:
+        return 0.0, 0.0, 0.0, 0.0, 0
+    return quote.bid, quote.ask, quote.bid_size, quote.ask_size, quote.at_ns

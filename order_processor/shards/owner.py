@@ -286,9 +286,9 @@ class ShardOwner:
         desk = self._desk
         unknown = desk.unknown_to(commands)
         if unknown:
-            desk.learn(unknown, await self._journal.look_up(unknown, desk.last_prices))
+            desk.learn(unknown, await self._journal.look_up(unknown, desk.last_seen))
         if unknown.again and (more := desk.unknown_to(commands)):
-            desk.learn(more, await self._journal.look_up(more, desk.last_prices))
+            desk.learn(more, await self._journal.look_up(more, desk.last_seen))
         for exchange in desk.unprepared_exchanges(commands):
             await self._sessions.prepare(exchange)
 
@@ -322,7 +322,7 @@ class ShardOwner:
         missing = risk.missing_instruments()
         if missing:
             unknown = Unknowns(symbols=missing)
-            found = await self._journal.look_up(unknown, self._desk.last_prices)
+            found = await self._journal.look_up(unknown, self._desk.last_seen)
             self._desk.learn(unknown, found)
         risk.carry_out_halt()
 

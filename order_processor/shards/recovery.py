@@ -14,6 +14,8 @@ from order_processor.shards.state import (
     BooksKey,
     Cursors,
     LastPrice,
+    LastQuote,
+    LastSeen,
     Lookup,
     StoredBooks,
     StoredShard,
@@ -33,6 +35,7 @@ from shared.trading.commissions import month_of
 from shared.trading.lots import Lot
 from shared.trading.paper_terms import parse_paper_terms
 from shared.trading.positions import Holding
+from shared.trading.quotes import Quote
 from shared.trading.terms import AccountTerms, Instrument
 
 _WORKING = "status IN ('new', 'held', 'accepted', 'partially_filled')"
@@ -55,7 +58,7 @@ def load_shard(connection: Connection, shard: int, shards: int) -> StoredShard:
         ),
         {"shard": shard},
     ).one()
-    last_prices = _last_prices(connection, shard)
+    last_seen = LastSeen(_last_prices(connection, shard), _last_quotes(connection, shard))
     at_stake = connection.execute(
         text(
             f"SELECT account_id, mode FROM orders WHERE {_WORKING}"  # noqa: S608
@@ -63,13 +66,13 @@ def load_shard(connection: Connection, shard: int, shards: int) -> StoredShard:
         )
     )
     keys = [(key.account_id, key.mode) for key in at_stake if shard_of(key[0], shards) == shard]
-    books = _load_books(connection, keys, last_prices)
+    books = _load_books(connection, keys, last_seen)
     taken_at = [working.tape_id for stored in books for working, _ in stored.state.working]
     newest = max(taken_at, key=position, default=BEGINNING)
     if position(newest) > position(row.tape_cursor):
         _pass_over(connection, shard, newest)
         return load_shard(connection, shard, shards)
-    return StoredShard(Cursors(*row), last_prices, books, halt_done(connection, shard))
+    return StoredShard(Cursors(*row), last_seen, books, halt_done(connection, shard))
 
 
 def _pass_over(connection: Connection, shard: int, entry_id: str) -> None:
@@ -83,7 +86,11 @@ def _pass_over(connection: Connection, shard: int, entry_id: str) -> None:
         ),
         {"shard": shard, "entry_id": entry_id},
     )
-    connection.execute(text("DELETE FROM order_shard_marks WHERE shard = :shard"), {"shard": shard})
+    for table in ("order_shard_marks", "order_shard_quotes"):
+        connection.execute(
+            text(f"DELETE FROM {table} WHERE shard = :shard"),  # noqa: S608
+            {"shard": shard},
+        )
 
 
 def _last_prices(connection: Connection, shard: int) -> dict[Symbol, LastPrice]:
@@ -96,11 +103,24 @@ def _last_prices(connection: Connection, shard: int) -> dict[Symbol, LastPrice]:
     }
 
 
-def look_up(
-    connection: Connection, unknown: Unknowns, last_prices: dict[Symbol, LastPrice]
-) -> Lookup:
+def _last_quotes(connection: Connection, shard: int) -> dict[Symbol, LastQuote]:
+    rows = connection.execute(
+        text(
+            "SELECT symbol, bid, ask, bid_size, ask_size, at_ns, tape_id"
+            " FROM order_shard_quotes WHERE shard = :shard"
+        ),
+        {"shard": shard},
+    )
+    quotes = {}
+    for symbol, bid, ask, bid_size, ask_size, at_ns, tape_id in rows:
+        quote = Quote(bid, ask, bid_size, ask_size, at_ns)
+        quotes[Symbol(symbol)] = LastQuote(quote if quote.counts else None, tape_id)
+    return quotes
+
+
+def look_up(connection: Connection, unknown: Unknowns, last_seen: LastSeen) -> Lookup:
     return Lookup(
-        books=_load_books(connection, unknown.books, last_prices),
+        books=_load_books(connection, unknown.books, last_seen),
         accounts=list(_accounts(connection, unknown.accounts).values()),
         orders=_orders(connection, unknown.orders),
         instruments=_instruments(connection, unknown.symbols),
@@ -170,7 +190,7 @@ def _plain(amount: Decimal | None) -> Decimal | None:
 
 
 def _load_books(
-    connection: Connection, keys: Iterable[BooksKey], last_prices: dict[Symbol, LastPrice]
+    connection: Connection, keys: Iterable[BooksKey], last_seen: LastSeen
 ) -> list[StoredBooks]:
     """Books of the accounts that exist, as stored; empty ones for those never opened."""
     wanted = sorted(keys)
@@ -208,7 +228,7 @@ def _load_books(
     for row in connection.execute(_WORKING_ORDERS, {"ids": ids}):
         stored = loaded.get((row.account_id, row.mode))
         if stored is not None:
-            stored.state.working.append(_working(row, last_prices))
+            stored.state.working.append(_working(row, last_seen))
     return list(loaded.values())
 
 
@@ -307,11 +327,10 @@ def _lot(row: Row[Any]) -> Lot:
     )
 
 
-def _working(row: Row[Any], last_prices: dict[Symbol, LastPrice]) -> tuple[WorkingOrder, bool]:
-    """A working order, and whether it still waits for its first print: no print of the run that
-    is under way came after it was taken."""
-    last = last_prices.get(Symbol(row.symbol))
-    fresh = last is None or position(last.tape_id) <= position(row.tape_id)
+def _working(row: Row[Any], last_seen: LastSeen) -> tuple[WorkingOrder, bool]:
+    """A working order, and whether it still waits for its first print: no print, nor a quote that
+    counts, of the run that is under way came after it was taken."""
+    fresh = not last_seen.since(Symbol(row.symbol), row.tape_id)
     working = WorkingOrder(
         order=order_of(row),
         tick=plain(row.tick_size),

@@ -13,7 +13,7 @@ from sqlalchemy.sql.elements import TextClause
 
 from order_processor.errors import CursorMovedError
 from order_processor.risk.repository import write_risk
-from order_processor.shards.batch import Batch, MarkRecord
+from order_processor.shards.batch import Batch, MarketRecords
 from order_processor.shards.state import Cursors
 from shared.models.base import encode
 
@@ -94,12 +94,22 @@ _AUDIT = _insert(
     " symbol, detail, outcome, code, limit_value, observed, level",
 )
 _FORGET_PRICES = "DELETE FROM order_shard_marks WHERE shard = :shard"
+_FORGET_QUOTES = "DELETE FROM order_shard_quotes WHERE shard = :shard"
 _PRICES = """
     INSERT INTO order_shard_marks (shard, symbol, price, at, tape_id)
     SELECT :shard, r.symbol, r.price, r.at, r.tape_id
       FROM json_populate_recordset(NULL::order_shard_marks, :prices) AS r
     ON CONFLICT (shard, symbol)
     DO UPDATE SET price = excluded.price, at = excluded.at, tape_id = excluded.tape_id
+"""
+_QUOTES = """
+    INSERT INTO order_shard_quotes
+           (shard, symbol, bid, ask, bid_size, ask_size, at_ns, tape_id)
+    SELECT :shard, r.symbol, r.bid, r.ask, r.bid_size, r.ask_size, r.at_ns, r.tape_id
+      FROM json_populate_recordset(NULL::order_shard_quotes, :quotes) AS r
+    ON CONFLICT (shard, symbol)
+    DO UPDATE SET bid = excluded.bid, ask = excluded.ask, bid_size = excluded.bid_size,
+                  ask_size = excluded.ask_size, at_ns = excluded.at_ns, tape_id = excluded.tape_id
 """
 _CURSORS = """
     UPDATE order_shards
@@ -116,9 +126,8 @@ def write(
     connection: Connection,
     shard: int,
     batch: Batch,
-    prices: Sequence[MarkRecord],
+    market: MarketRecords,
     *,
-    forget_first: bool,
     before: Cursors,
     after: Cursors,
 ) -> None:
@@ -135,12 +144,13 @@ def write(
         "lot_closings": (_LOT_CLOSINGS, batch.lot_closings),
         "ledger_entries": (_LEDGER, batch.ledger),
         "events": (_EVENTS, batch.events),
-        "prices": (_PRICES, prices),
+        "prices": (_PRICES, market.prices),
+        "quotes": (_QUOTES, market.quotes),
         "order_audit": (_AUDIT, batch.risk.audit),
     }
     statements = [statement for statement, rows in parts.values() if rows]
-    if forget_first:
-        statements.insert(0, _FORGET_PRICES)
+    if market.forget_first:
+        statements = [_FORGET_PRICES, _FORGET_QUOTES, *statements]
     documents = {name: encode(rows).decode() for name, (_, rows) in parts.items() if rows}
     if batch.risk:
         write_risk(connection, shard, batch.risk)

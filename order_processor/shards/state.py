@@ -7,8 +7,9 @@ import msgspec
 from shared.models.cash import LedgerEntry
 from shared.models.identifiers import Mode, Symbol
 from shared.models.orders import Order
-from shared.redis.streams import BEGINNING
+from shared.redis.streams import BEGINNING, position
 from shared.trading.books import BooksState
+from shared.trading.quotes import Quote
 from shared.trading.terms import AccountTerms, Instrument
 
 #: One set of books.
@@ -20,6 +21,25 @@ class LastPrice(msgspec.Struct, frozen=True):
     at_ns: int
     #: Tape entry that it came in.
     tape_id: str
+
+
+class LastQuote(msgspec.Struct, frozen=True):
+    #: What stands; None when what came after the last quote that counts took it away.
+    quote: Quote | None
+    #: Tape entry that the last quote that counts came in.
+    tape_id: str
+
+
+class LastSeen(msgspec.Struct):
+    """What the run under way has told of each symbol last."""
+
+    prices: dict[Symbol, LastPrice] = msgspec.field(default_factory=dict)
+    quotes: dict[Symbol, LastQuote] = msgspec.field(default_factory=dict)
+
+    def since(self, symbol: Symbol, tape_id: str) -> bool:
+        """Whether there was a print of the symbol, or a quote that counts, after a tape entry."""
+        seen = (self.prices.get(symbol), self.quotes.get(symbol))
+        return any(each and position(each.tape_id) > position(tape_id) for each in seen)
 
 
 class StoredBooks(msgspec.Struct):
@@ -46,7 +66,7 @@ class Cursors(msgspec.Struct, frozen=True):
 
 class StoredShard(msgspec.Struct):
     cursors: Cursors
-    last_prices: dict[Symbol, LastPrice]
+    last_seen: LastSeen
     books: list[StoredBooks]
     #: The last kill of the platform that the shard has carried out.
     halt_done: int = 0

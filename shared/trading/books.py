@@ -40,9 +40,10 @@ from shared.trading.lots import Lot, Lots
 from shared.trading.margin import Margin, value_at_worst
 from shared.trading.matching import Reach
 from shared.trading.notional import sized
-from shared.trading.paper import PaperMarket, Print
+from shared.trading.paper import Moment, PaperMarket
 from shared.trading.positions import Holding
 from shared.trading.protection import exits_of
+from shared.trading.quotes import Touch
 from shared.trading.risk_guard import RiskGuard
 from shared.trading.settlement import PriceOf, Settlement
 from shared.trading.strategy_positions import Owner, StrategyPositions
@@ -501,9 +502,15 @@ class Books:
         return [] if working is None else self._groups.cancel(working, at)
 
     @exactly
-    def cancel_all(self, symbol: Symbol | None, at: datetime) -> list[OrderChanged]:
-        """All working orders, or those in one symbol, in order of submission."""
-        return self._cancel_each(self._orders.working_in(symbol), at)
+    def cancel_all(
+        self, symbol: Symbol | None, at: datetime, *, spare_closing: bool = False
+    ) -> list[OrderChanged]:
+        """All working orders, or those in one symbol, in order of submission; without those that
+        close a position, if they are to be spared."""
+        orders = self._orders.working_in(symbol)
+        if spare_closing:
+            orders = [each for each in orders if not each.order.closes_position]
+        return self._cancel_each(orders, at)
 
     def _cancel_each(self, orders: Sequence[WorkingOrder], at: datetime) -> list[OrderChanged]:
         changes: list[OrderChanged] = []
@@ -516,13 +523,23 @@ class Books:
 
     @exactly
     def meet_print(
-        self, symbol: Symbol, price: Decimal, at: datetime, size: Decimal | None = None
+        self,
+        symbol: Symbol,
+        price: Decimal,
+        at: datetime,
+        size: Decimal | None = None,
+        touch: Touch | None = None,
     ) -> list[Change]:
         """A trade was printed: fill what it fills, in order of submission.
 
-        Without a size, it fills any quantity.
+        Without a size, it fills any quantity. `touch` is the quote that stood, where there is one.
         """
-        return self._market.meet_print(symbol, Print(price, size, at))
+        return self._market.meet(symbol, Moment(at, price, size, touch))
+
+    @exactly
+    def meet_quote(self, symbol: Symbol, touch: Touch, at: datetime) -> list[Change]:
+        """The quote has changed: fill what takes from it, and what rests where it has come to."""
+        return self._market.meet(symbol, Moment(at, None, touch=touch))
 
     @exactly
     def expire(self, now: datetime) -> list[Change]:

@@ -62,7 +62,7 @@ def _plain(amount: Decimal | None) -> Decimal | None:
 def revision(order: Order, command: ReplaceOrder) -> SubmitOrder | Refused:
     """The order that replaces `order`, as if it were submitted good till cancelled: how long it
     works is not revised, and so not checked again. It is for what hasn't filled of `order`."""
-    if order.deployment_id is not None:
+    if order.deployment_id is not None and command.submitted_by != order.submitted_by:
         return Refused(
             "order_of_deployment",
             "The order belongs to a running strategy, which follows it: cancel it instead.",
@@ -110,6 +110,7 @@ def revision(order: Order, command: ReplaceOrder) -> SubmitOrder | Refused:
         mode=order.mode,
         client_order_id=command.client_order_id,
         submitted_by=command.submitted_by,
+        deployment_id=order.deployment_id,
         symbol=order.symbol,
         side=order.side,
         order_type=order.type,

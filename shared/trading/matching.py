@@ -6,6 +6,11 @@ the limit) when that is the first print it sees, else at its limit, because it w
 when the market came to it. Where the account's terms allow only a share of each print, the rest
 of the order goes on working: one without a limit fills at the next prints likewise.
 
+Where a quote stands (`quotes.py`), what takes from the market takes from it: a market order, a
+limit order that is marketable when it comes, a stop that was triggered get the ask or the bid, and
+need no print for it: a quote will do. A limit order that rests fills at prints as without quotes,
+and when the other side of the quote comes to its limit.
+
 A stop is triggered by the first print at or through it, and that print is the first one of the
 order that it then is: a stop fills there like a market order, also when the print is far beyond
 the stop; a stop-limit fills there like a limit order, or rests at its limit from then on. A
@@ -24,7 +29,7 @@ import msgspec
 
 from shared.models.identifiers import OrderId
 from shared.models.orders import Order, OrderType, Side
-from shared.trading.amounts import rounded
+from shared.trading.amounts import ZERO, rounded
 from shared.trading.changes import WorkingOrder
 from shared.trading.costs import to_tick
 from shared.trading.tickets import AT_ONCE
@@ -39,12 +44,13 @@ def fill_price(
     size: Decimal | None,
     *,
     first_print: bool,
+    spread: Decimal = ZERO,
 ) -> Decimal:
-    """The price at which `qty` of the order fills at a print that reaches it."""
+    """The price at which `qty` of the order fills at a price of the market that reaches it."""
     order = working.order
     if order.limit_price is not None and not first_print:
         return order.limit_price
-    slipped = working.terms.slipped(print_price, order.side, working.tick, qty, size)
+    slipped = working.terms.slipped(print_price, order.side, working.tick, qty, size, spread)
     if order.limit_price is None:
         return slipped
     best = min if order.side == "buy" else max
@@ -135,6 +141,9 @@ class Reach(NamedTuple):
             min(self.rising_to, other.rising_to),
         )
 
+    def takes_in_quote(self, bid: float, ask: float) -> bool:
+        return self.fresh or ask <= self.falling_to or bid >= self.rising_to
+
     def takes_in(self, price: float) -> bool:
         return self.fresh or price <= self.falling_to or price >= self.rising_to
 
@@ -205,13 +214,18 @@ class OrderQueue:
         for order_id in [each for each in self._trailing if not self._rests(each)]:
             del self._trailing[order_id]
 
-    def met_by(self, price: float) -> list[tuple[int, OrderId, bool]]:
+    def met_by(
+        self, price: float | None, touch: tuple[float, float] | None = None
+    ) -> list[tuple[int, OrderId, bool]]:
         """Orders that a print may fill or move, as (seq, id, first print), in order of submission.
 
-        It takes them out: `add` those that stay working again. Fresh limit orders that the
-        print doesn't reach begin to rest.
+        `touch` is the bid and ask that stand; without a price, only these have changed. It takes
+        them out: `add` those that stay working again. Fresh limit orders that it doesn't reach
+        begin to rest.
         """
         met = []
+        falling_to, rising_to = _bounds(price, touch)
+        buys_at, sells_at = (touch[1], touch[0]) if touch is not None else (falling_to, rising_to)
         for seq, order in self._fresh:
             if not self._rests(order.id):
                 continue
@@ -219,23 +233,29 @@ class OrderQueue:
             if (
                 limit is None
                 or order.time_in_force in AT_ONCE
-                or (price <= float(limit) if order.side == "buy" else price >= float(limit))
+                or (buys_at <= float(limit) if order.side == "buy" else sells_at >= float(limit))
             ):
                 met.append((seq, order.id, True))
             else:
                 self._rest(order)
         self._fresh.clear()
-        for heap, bound in ((self._falling, -price), (self._rising, price)):
+        for heap, bound in ((self._falling, -falling_to), (self._rising, rising_to)):
             while heap and heap[0][0] <= bound:
                 _, seq, order_id = heapq.heappop(heap)
                 if self._rests(order_id):
                     met.append((seq, order_id, False))
+        if price is not None:
+            met += self._trailing_met_by(price)
+        return sorted(met)
+
+    def _trailing_met_by(self, price: float) -> list[tuple[int, OrderId, bool]]:
+        met = []
         self._drop_trailing_that_left()
         for order_id, (seq, reach) in list(self._trailing.items()):
             if reach.takes_in(price):
                 del self._trailing[order_id]
                 met.append((seq, order_id, False))
-        return sorted(met)
+        return met
 
     def forget_prints(self, orders: list[Order]) -> None:
         """A new run begins: each of `orders` (those that work) waits for its first print again."""
@@ -245,6 +265,15 @@ class OrderQueue:
         self._fresh.clear()
         for order in sorted(orders, key=lambda each: each.seq):
             self.add(order, fresh=True)
+
+
+def _bounds(price: float | None, touch: tuple[float, float] | None) -> tuple[float, float]:
+    """What orders that rest are met at: the print, or the other side of the quote."""
+    if price is not None:
+        return price, price
+    assert touch is not None, "it is a print or a quote"
+    bid, ask = touch
+    return ask, bid
 
 
 def _trailing_reach(order: Order) -> Reach:

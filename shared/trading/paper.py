@@ -1,4 +1,4 @@
-"""The paper market of one set of books: what prints and time do to its working orders."""
+"""The paper market of one set of books: what prints, quotes and time do to its working orders."""
 
 from collections.abc import Sequence, Set
 from datetime import datetime
@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from shared.models.identifiers import OrderId, Symbol
+from shared.models.orders import Order, Side
 from shared.trading.amounts import ZERO, rounded, to_cents
 from shared.trading.changes import Change, OrderChanged, OrderFilled, StopMoved, WorkingOrder
 from shared.trading.commissions import Part, Turnover
@@ -18,27 +19,63 @@ from shared.trading.matching import (
     awaits_trigger,
     fill_price,
     reached,
+    reaches,
     trailed,
     triggers,
     with_mark,
 )
 from shared.trading.notional import BELOW_LOT, lots_for
 from shared.trading.orders import WORKING, Transition
+from shared.trading.quotes import Touch
 from shared.trading.settlement import Settlement
 from shared.trading.terms import Refused
 from shared.trading.tickets import AT_ONCE
 from shared.trading.working import WorkingOrders
 
+_ALL = Decimal("Infinity")
 _MISSED = Refused("not_filled_at_once", "The first print did not fill it all.")
 
 
-class Print(NamedTuple):
-    """A trade that was printed."""
+class Moment(NamedTuple):
+    """A trade was printed, or the quote has changed."""
 
-    price: Decimal
-    #: None while it isn't known.
-    size: Decimal | None
     at: datetime
+    #: Of the print; None when only the quote has changed.
+    price: Decimal | None
+    #: Of the print; None while it isn't known.
+    size: Decimal | None = None
+    #: The best bid and offer that stand; None where there is no quote to take from.
+    touch: Touch | None = None
+
+    def price_for(self, side: Side, *, takes: bool) -> Decimal:
+        """What an order meets. One that takes meets the quote where there is one; one that rests
+        meets the print, or else whoever comes to it."""
+        if self.touch is not None and (takes or self.price is None):
+            return self.touch.offers(side)[0]
+        assert self.price is not None, "it is a print or a quote"
+        return self.price
+
+    def size_for(self, side: Side) -> Decimal | None:
+        """What was traded, or is shown to be had."""
+        if self.price is not None or self.touch is None:
+            return self.size
+        return self.touch.offers(side)[1]
+
+    def ahead_of(self, order: Order) -> Decimal:
+        """What goes before an order that rests where a print comes to its very limit: all that
+        the quote shows there, as if the order were always the last in its queue, and everything
+        where it shows a better price."""
+        limit = order.limit_price
+        if self.touch is None or limit is None or self.price != limit:
+            return ZERO
+        best, shown = self.touch.offers("sell" if order.side == "buy" else "buy")
+        if best == limit:
+            return shown
+        return ZERO if reaches(best, order.side, limit) else _ALL
+
+    @property
+    def spread(self) -> Decimal:
+        return ZERO if self.touch is None else self.touch.spread
 
 
 class PaperMarket:
@@ -59,26 +96,28 @@ class PaperMarket:
         self.turnover = turnover
         self._margin = margin
 
-    def meet_print(self, symbol: Symbol, printed: Print) -> list[Change]:
-        """A trade was printed: fill what it fills, in order of submission."""
+    def meet(self, symbol: Symbol, moment: Moment) -> list[Change]:
+        """Fill what a print or a quote fills, in order of submission."""
         changes: list[Change] = []
         taken = ZERO
-        met = self._orders.met_by(symbol, float(printed.price))
+        price = None if moment.price is None else float(moment.price)
+        touch = moment.touch and (float(moment.touch.bid), float(moment.touch.ask))
+        met = self._orders.met_by(symbol, price, touch)
         # An exit that has nothing to fill yet isn't filled by the print that fills its entry.
         idle = {each.order.id for each, _ in met if each.order.group_id and not each.open_qty}
         for working, first_print in met:
             grouped = working.order.group_id is not None
             if grouped and not self._still_works(working, idle):
                 continue
-            for change in self._meet(working, printed, taken, first_print=first_print):
+            for change in self._meet(working, moment, taken, first_print=first_print):
                 changes.append(change)
                 if isinstance(change, StopMoved):
                     continue
                 if grouped:
-                    changes += self._groups.after(change, printed.at)
+                    changes += self._groups.after(change, moment.at)
                 if isinstance(change, OrderFilled):
                     taken += change.execution.qty
-                    changes += self._groups.follow_position(symbol, printed.at)
+                    changes += self._groups.follow_position(symbol, moment.at)
         return changes
 
     def _still_works(self, working: WorkingOrder, idle: Set[OrderId]) -> bool:
@@ -91,20 +130,20 @@ class PaperMarket:
         return False
 
     def _meet(
-        self, working: WorkingOrder, printed: Print, taken: Decimal, *, first_print: bool
+        self, working: WorkingOrder, moment: Moment, taken: Decimal, *, first_print: bool
     ) -> Sequence[OrderChanged | OrderFilled | StopMoved]:
         """`taken` is what orders before this one have filled of the print."""
         steps: tuple[Transition, ...] = ()
         if awaits_trigger(working.order):
-            if not triggers(working.order, printed.price):
-                return self._wait_on(working, printed.price)
-            steps = (_trigger(working, printed.at),)
+            if moment.price is None or not triggers(working.order, moment.price):
+                return self._wait_on(working, moment.price)
+            steps = (_trigger(working, moment.at),)
             first_print = True
         if working.order.notional is not None and not working.order.filled_qty:
-            steps = self._size(working, printed)
+            steps = self._size(working, moment)
             if working.order.status not in WORKING:
                 return [OrderChanged(working.order, steps, self._settlement.cash)]
-        changes = self._trade(working, printed, taken, first_print=first_print)
+        changes = self._trade(working, moment, taken, first_print=first_print)
         if not changes:
             # Without steps, it only seemed to reach the limit, or the print was too small.
             if not steps:
@@ -115,7 +154,7 @@ class PaperMarket:
             changes[0] = msgspec.structs.replace(first, transitions=(*steps, *first.transitions))
         return changes
 
-    def _size(self, working: WorkingOrder, printed: Print) -> tuple[Transition, ...]:
+    def _size(self, working: WorkingOrder, moment: Moment) -> tuple[Transition, ...]:
         """The quantity that the order's amount comes to at this print; or its end."""
         order = working.order
         assert order.notional is not None, "it is for an amount"
@@ -123,53 +162,54 @@ class PaperMarket:
         # A larger quantity may slip further: what the amount comes to at that price is not more.
         for _ in range(2):
             before = qty
-            price = fill_price(working, printed.price, qty, printed.size, first_print=True)
+            price = _price(working, moment, qty, first_print=True)
             qty = lots_for(order.notional, price, working.lot)
             if qty <= before:
                 break
         if not qty:
-            return self._lifecycle.end(working, "cancel", printed.at, BELOW_LOT).transitions
+            return self._lifecycle.end(working, "cancel", moment.at, BELOW_LOT).transitions
         if qty == order.qty:
             return ()
         self._orders.refit(working, msgspec.structs.replace(order, qty=qty), working.withheld)
-        return (step(working, "resize", printed.at),)
+        return (step(working, "resize", moment.at),)
 
-    def _wait_on(self, working: WorkingOrder, price: Decimal) -> list[StopMoved]:
-        """The print did not reach the stop; it may have moved it."""
-        moved = trailed(working.order, price)
+    def _wait_on(self, working: WorkingOrder, price: Decimal | None) -> list[StopMoved]:
+        """The print did not reach the stop; it may have moved it. A quote does neither."""
+        moved = price is not None and trailed(working.order, price)
         if moved:
             working.order = with_mark(working.order, price, working.tick)
         self._orders.rest(working)
         return [StopMoved(working.order)] if moved else []
 
     def _trade(
-        self, working: WorkingOrder, printed: Print, taken: Decimal, *, first_print: bool
+        self, working: WorkingOrder, moment: Moment, taken: Decimal, *, first_print: bool
     ) -> list[OrderChanged | OrderFilled]:
         """Fill what can be filled; what is left goes on working, or ends when it must not."""
         order, left = working.order, working.open_qty
         qty = ZERO
-        if reached(order, printed.price):
-            qty = _fillable(working, printed, taken)
+        takes = first_print or order.limit_price is None
+        if reached(order, moment.price_for(order.side, takes=takes)):
+            qty = _fillable(working, moment, taken, takes=takes)
         if order.time_in_force in AT_ONCE and qty < left:
             if order.time_in_force == "fok" or not qty:
-                return [self._lifecycle.end(working, "cancel", printed.at, _MISSED)]
-            filled = self._fill_or_cancel(working, qty, printed, first_print=first_print)
+                return [self._lifecycle.end(working, "cancel", moment.at, _MISSED)]
+            filled = self._fill_or_cancel(working, qty, moment, first_print=first_print)
             if isinstance(filled, OrderChanged):
                 return [filled]
-            return [filled, self._lifecycle.end(working, "cancel", printed.at, _MISSED)]
+            return [filled, self._lifecycle.end(working, "cancel", moment.at, _MISSED)]
         if not qty:
             self._orders.rest(working)
             return []
-        change = self._fill_or_cancel(working, qty, printed, first_print=first_print)
+        change = self._fill_or_cancel(working, qty, moment, first_print=first_print)
         if working.order.status == "partially_filled":
             self._orders.rest(working)
         return [change]
 
     def _fill_or_cancel(
-        self, working: WorkingOrder, qty: Decimal, printed: Print, *, first_print: bool
+        self, working: WorkingOrder, qty: Decimal, moment: Moment, *, first_print: bool
     ) -> OrderChanged | OrderFilled:
-        order, at = working.order, printed.at
-        price = fill_price(working, printed.price, qty, printed.size, first_print=first_print)
+        order, at = working.order, moment.at
+        price = _price(working, moment, qty, first_print=first_print)
         maker = order.limit_price is not None and not first_print
         value, before = qty * price, self.turnover.at(at)
         part = Part(qty, value, order.filled_qty, working.value, before, maker=maker)
@@ -236,10 +276,34 @@ class PaperMarket:
         return changes
 
 
-def _fillable(working: WorkingOrder, printed: Print, taken: Decimal) -> Decimal:
-    """What can fill at the print, of which others have taken some."""
-    most = working.terms.fillable(printed.size, working.lot)
-    return working.open_qty if most is None else max(min(most - taken, working.open_qty), ZERO)
+def _price(working: WorkingOrder, moment: Moment, qty: Decimal, *, first_print: bool) -> Decimal:
+    side = working.order.side
+    takes = first_print or working.order.limit_price is None
+    return fill_price(
+        working,
+        moment.price_for(side, takes=takes),
+        qty,
+        moment.size_for(side),
+        first_print=first_print,
+        spread=moment.spread,
+    )
+
+
+def _fillable(working: WorkingOrder, moment: Moment, taken: Decimal, *, takes: bool) -> Decimal:
+    """What can fill now, when others have taken some. What a quote shows is had once: the rest of
+    an order waits for prints."""
+    size = moment.size_for(working.order.side)
+    ahead = ZERO if takes else moment.ahead_of(working.order)
+    if ahead:
+        if size is None or size <= ahead:
+            return ZERO
+        size -= ahead
+    most = working.terms.fillable(size, working.lot)
+    if most is None:
+        return working.open_qty
+    if moment.price is None and working.order.filled_qty:
+        return ZERO
+    return max(min(most - taken, working.open_qty), ZERO)
 
 
 def _trigger(working: WorkingOrder, at: datetime) -> Transition:

@@ -23,17 +23,24 @@ _HUNDRED = Decimal(100)
 class PaperTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     commission: Commission = PercentCommission(Decimal(1))
     slippage: Slippage = BpsSlippage(Decimal(1))
-    #: Share of each print's size that the account's orders can fill together; 0: any quantity.
+    #: Share of each print's or quote's size that the account's orders fill together; 0: any.
     participation_percent: Decimal = ZERO
 
     def __post_init__(self) -> None:
         within("participation_percent", self.participation_percent, 0, 100)
 
     def slipped(
-        self, price: Decimal, side: Side, tick: Decimal, qty: Decimal, size: Decimal | None = None
+        self,
+        price: Decimal,
+        side: Side,
+        tick: Decimal,
+        qty: Decimal,
+        size: Decimal | None = None,
+        spread: Decimal = ZERO,
     ) -> Decimal:
         """What an order pays or gets that takes `qty` from a market at `price`."""
-        return worsened(price, self.slippage.shift(Taking(price, tick, qty, size)), side, tick)
+        taking = Taking(price, tick, qty, size, spread)
+        return worsened(price, self.slippage.shift(taking), side, tick)
 
     def fillable(self, size: Decimal | None, lot: Decimal) -> Decimal | None:
         """Most that can fill at a print of `size`; None for any quantity."""

@@ -17,8 +17,10 @@ class Taking(msgspec.Struct, frozen=True):
     price: Decimal
     tick: Decimal
     qty: Decimal
-    #: Of the print; None while it isn't known.
+    #: Of the print or the quote; None while it isn't known.
     size: Decimal | None = None
+    #: Between bid and ask; zero where there is no quote.
+    spread: Decimal = ZERO
 
 
 class _Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="model"):
@@ -69,4 +71,16 @@ class SquareRootSlippage(_Model, frozen=True, tag="square_root"):
         return full * (taking.qty / taking.size).sqrt()
 
 
-Slippage = NoSlippage | BpsSlippage | TickSlippage | SquareRootSlippage
+class SpreadSlippage(_Model, frozen=True, tag="spread"):
+    """Percent of the quote's spread. Nothing without a quote."""
+
+    percent: Decimal
+
+    def __post_init__(self) -> None:
+        within("percent", self.percent, 0, 100)
+
+    def shift(self, taking: Taking) -> Decimal:
+        return taking.spread * self.percent / 100
+
+
+Slippage = NoSlippage | BpsSlippage | TickSlippage | SquareRootSlippage | SpreadSlippage

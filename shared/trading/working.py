@@ -156,13 +156,16 @@ class WorkingOrders:
         queue = self._queues.get(symbol)
         return NOTHING_WORKS if queue is None else queue.reach()
 
-    def met_by(self, symbol: Symbol, price: float) -> list[tuple[WorkingOrder, bool]]:
-        """Those that a print may fill or move, and whether it is their first. They no longer
-        wait for prices: `rest` those that go on working."""
+    def met_by(
+        self, symbol: Symbol, price: float | None, touch: tuple[float, float] | None = None
+    ) -> list[tuple[WorkingOrder, bool]]:
+        """Those that a print may fill or move, and whether it is their first; without a price,
+        those that the quote may fill. They no longer wait for prices: `rest` those that go on
+        working."""
         queue = self._queues.get(symbol)
         if queue is None:
             return []
-        met = queue.met_by(price)
+        met = queue.met_by(price, touch)
         return [(self.by_id[order_id], first_print) for _, order_id, first_print in met]
 
     def rest(self, working: WorkingOrder) -> None:

@@ -7,20 +7,23 @@ from uuid import UUID
 
 from shared.candles.calendar import SessionCalendar
 from shared.models.identifiers import Symbol
+from shared.models.market import Quotes
 from shared.models.orders import (
     CancelOrder,
     Execution,
     Order,
     OrderReply,
     Refusal,
+    ReplaceOrder,
     Reply,
     SubmitOrder,
 )
 from shared.trading.amounts import exactly, measured, measured_size
 from shared.trading.books import Books, BooksState
-from shared.trading.changes import CashEntered, OrderChanged, OrderFilled, StopMoved
+from shared.trading.changes import CashEntered, Change, OrderChanged, OrderFilled, StopMoved
 from shared.trading.events import executed, updated
 from shared.trading.matching import Reach
+from shared.trading.quotes import Quote, Touch
 from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
 from strategy_workers.backtests.plan import Terms
 from strategy_workers.runtime.commands import cancel_outgoing, commands_of, take_answer
@@ -31,6 +34,7 @@ from strategy_workers.runtime.feed import Feed, Numbered
 #: Ids say nothing here: every backtest has an account of its own.
 ACCOUNT_ID = UUID("6b1d0f0e-0000-4000-8000-000000000001")
 _NEVER_NS = 1 << 63
+_ENDED = Refused("order_not_working", "The order has ended already.")
 
 #: Price that a symbol has at this moment; None before it has traded.
 PriceOf = Callable[[str], float | None]
@@ -69,6 +73,8 @@ class Account:
         self._orders_seq = 0
         self._executions_seq = 0
         self._next_expiry_ns = _NEVER_NS
+        #: What stands.
+        self._quotes: dict[Symbol, Quote] = {}
         self.executions: list[Execution] = []
         self.orders = 0
         self.rejected = 0
@@ -117,16 +123,52 @@ class Account:
                 its = reach[symbol] = books.reach(Symbol(symbol))
             fresh, falling_to, rising_to = its
             if fresh or price <= falling_to or price >= rising_to:
-                changes = books.meet_print(
-                    Symbol(symbol), measured(price), market_time(at_ns), measured_size(size)
+                self._tell_each(
+                    books.meet_print(
+                        Symbol(symbol),
+                        measured(price),
+                        market_time(at_ns),
+                        measured_size(size),
+                        self._touch(symbol, at_ns),
+                    )
                 )
-                for change in changes:
-                    assert not isinstance(change, CashEntered), "a print deposits nothing"
-                    if not isinstance(change, StopMoved):
-                        self._tell(change, 0)
                 if not books.working:
                     return
                 del reach[symbol]
+
+    @exactly
+    def take_quotes(self, quotes: Quotes) -> None:
+        """Remember them, and fill what each of them fills, one after another."""
+        books = self._books
+        for place, index in enumerate(quotes.symbol_index):
+            at_ns, symbol = quotes.at_ns[place], quotes.symbols[index]
+            quote = Quote(
+                quotes.bid[place],
+                quotes.ask[place],
+                quotes.bid_size[place],
+                quotes.ask_size[place],
+                at_ns,
+            )
+            if at_ns >= self._next_expiry_ns:
+                self._expire(at_ns, 0)
+            if not quote.counts:
+                self._quotes.pop(symbol, None)
+                continue
+            self._quotes[symbol] = quote
+            if books.working and books.reach(symbol).takes_in_quote(quote.bid, quote.ask):
+                touch = quote.touch_at(at_ns)
+                assert touch is not None, "it is new"
+                self._tell_each(books.meet_quote(symbol, touch, market_time(at_ns)))
+
+    def _touch(self, symbol: str, at_ns: int) -> Touch | None:
+        quote = self._quotes.get(Symbol(symbol))
+        return None if quote is None else quote.touch_at(at_ns)
+
+    def _tell_each(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            assert not isinstance(change, CashEntered), "the market deposits nothing"
+            if not isinstance(change, StopMoved):
+                self._tell(change, 0)
 
     def expire(self, at_ns: int) -> None:
         if at_ns >= self._next_expiry_ns:
@@ -180,10 +222,16 @@ class Account:
         deployment.saved()
 
     def _answer(
-        self, command: SubmitOrder | CancelOrder, at: datetime, at_ns: int, price_of: PriceOf
+        self,
+        command: SubmitOrder | CancelOrder | ReplaceOrder,
+        at: datetime,
+        at_ns: int,
+        price_of: PriceOf,
     ) -> Reply:
         if isinstance(command, CancelOrder):
             return self._cancel(command, at)
+        if isinstance(command, ReplaceOrder):
+            return self._replace(command, at, price_of)
         price = price_of(command.symbol)
         day = command.time_in_force == "day"
         close_ns = self._calendar.close_after(at_ns) if day else None
@@ -205,10 +253,34 @@ class Account:
         first, *others = (change.order for change in taken)
         return OrderReply(request_id=command.request_id, order=first, legs=tuple(others))
 
+    def _replace(self, command: ReplaceOrder, at: datetime, price_of: PriceOf) -> Reply:
+        working = self._books.working.get(command.order_id)
+        if working is None:
+            self.refused += 1
+            return _refusal(command, _ENDED)
+        symbol = working.order.symbol
+        price = price_of(symbol)
+        taken = self._books.replace(
+            working,
+            command,
+            self._instruments.get(symbol),
+            None if price is None else measured(price),
+            at,
+            "",
+        )
+        if isinstance(taken, Refused):
+            self.refused += 1
+            return _refusal(command, taken)
+        self.orders += 1
+        self.rejected += taken[-1].order.status == "rejected"
+        for change in taken:
+            self._tell(change, 1)
+        return OrderReply(request_id=command.request_id, order=taken[-1].order)
+
     def _cancel(self, command: CancelOrder, at: datetime) -> Reply:
         cancelled = self._books.cancel(command.order_id, at)
         if not cancelled:
-            return _refusal(command, Refused("order_not_working", "The order has ended already."))
+            return _refusal(command, _ENDED)
         for change in cancelled:
             self._tell(change, 1)
         return OrderReply(request_id=command.request_id, order=cancelled[0].order)
@@ -235,7 +307,7 @@ class Account:
         return self._books.valued(prices)[0]
 
 
-def _refusal(command: SubmitOrder | CancelOrder, why: Refused) -> Refusal:
+def _refusal(command: SubmitOrder | CancelOrder | ReplaceOrder, why: Refused) -> Refusal:
     return Refusal(
         request_id=command.request_id,
         code=why.code,

@@ -7,7 +7,7 @@ from strategy_workers.sdk import DecimalParameter, Strategy
 
 
 class Invested(Strategy):
-    """Long with a part of the equity, or flat: a cash account sells nothing short."""
+    """Long with a part of the equity, or flat: a deployment sells only what it has bought."""
 
     allocation = DecimalParameter(
         default=95,

@@ -8,7 +8,7 @@ from shared.models.market import Candle
 from shared.models.orders import Side
 from strategy_workers.sdk import Strategy
 from strategy_workers.sdk.desk import Desk
-from strategy_workers.sdk.orders import Ticket
+from strategy_workers.sdk.orders import Revision, Ticket
 
 
 class Heard(NamedTuple):
@@ -68,6 +68,12 @@ class _Noting:
     def order(self, ticket: Ticket) -> str:
         self._note(_told(ticket))
         name: str = self._desk.order(ticket)
+        return name
+
+    def replace(self, client_order_id: str, revision: Revision) -> str | None:
+        name: str | None = self._desk.replace(client_order_id, revision)
+        if name is not None:
+            self._note(f"replace {client_order_id}: {revision}")
         return name
 
     def cancel(self, symbol: str, side: Side | None, client_order_id: str | None) -> int:

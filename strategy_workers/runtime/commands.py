@@ -3,11 +3,16 @@
 from uuid import UUID
 
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
-from shared.models.orders import CancelOrder, OrderReply, Refusal, Reply, SubmitOrder
+from shared.models.orders import CancelOrder, OrderReply, Refusal, ReplaceOrder, Reply, SubmitOrder
 from strategy_workers.runtime.deployment import Deployment
-from strategy_workers.runtime.snapshot import Outgoing, OutgoingCancel, OutgoingOrder
+from strategy_workers.runtime.snapshot import (
+    Outgoing,
+    OutgoingCancel,
+    OutgoingOrder,
+    OutgoingReplace,
+)
 
-Sending = tuple[Outgoing, SubmitOrder | CancelOrder]
+Sending = tuple[Outgoing, SubmitOrder | CancelOrder | ReplaceOrder]
 
 
 def commands_of(
@@ -22,6 +27,8 @@ def commands_of(
     for outgoing in deployment.outbox:
         if isinstance(outgoing, OutgoingOrder):
             first.append((outgoing, submit_command(deployment, outgoing, reply_to)))
+        elif isinstance(outgoing, OutgoingReplace):
+            first.append((outgoing, replace_command(deployment, outgoing, reply_to)))
         elif command := cancel_outgoing(deployment, outgoing, reply_to):
             first.append((outgoing, command))
         else:
@@ -48,6 +55,23 @@ def submit_command(deployment: Deployment, order: OutgoingOrder, reply_to: str) 
         trail_price=order.trail_price,
         trail_percent=order.trail_percent,
         expires_at=order.expires_at,
+    )
+
+
+def replace_command(deployment: Deployment, order: OutgoingReplace, reply_to: str) -> ReplaceOrder:
+    return ReplaceOrder(
+        request_id=order.client_order_id,
+        reply_to=reply_to,
+        account_id=AccountId(deployment.account_id),
+        mode=deployment.mode,
+        order_id=OrderId(UUID(order.order_id)),
+        client_order_id=order.client_order_id,
+        submitted_by=deployment.participant,
+        qty=order.qty,
+        limit_price=order.limit_price,
+        stop_price=order.stop_price,
+        trail_price=order.trail_price,
+        trail_percent=order.trail_percent,
     )
 
 
@@ -82,11 +106,13 @@ def cancel_command(
 
 
 def take_answer(deployment: Deployment, outgoing: Outgoing, reply: Reply) -> None:
-    if isinstance(outgoing, OutgoingOrder):
+    if isinstance(outgoing, OutgoingOrder | OutgoingReplace):
         if isinstance(reply, OrderReply):
             deployment.portfolio.answered(reply.order)
         elif isinstance(reply, Refusal):
             deployment.refused(outgoing, reply)
+            if isinstance(outgoing, OutgoingReplace):
+                deployment.portfolio.works_on(outgoing.order_id)
     elif isinstance(reply, Refusal):
         # It has ended already, and an event tells how; or it works on and can be asked again.
         order = deployment.portfolio.working.get(outgoing.client_order_id)

@@ -20,6 +20,7 @@ from strategy_workers.runtime.portfolio import FILLS, Portfolio
 from strategy_workers.runtime.snapshot import (
     Outgoing,
     OutgoingOrder,
+    OutgoingReplace,
     RefusedOrder,
     Snapshot,
     check_json,
@@ -374,7 +375,7 @@ class Deployment:
         finally:
             self._desk.end()
 
-    def refused(self, order: OutgoingOrder, refusal: Refusal) -> None:
+    def refused(self, order: OutgoingOrder | OutgoingReplace, refusal: Refusal) -> None:
         """Told to the strategy at the next mark: there is no event of it."""
         self._desk.refusals.append(RefusedOrder(order, refusal.code, refusal.message))
 

@@ -18,12 +18,13 @@ from strategy_workers.runtime.snapshot import (
     Outgoing,
     OutgoingCancel,
     OutgoingOrder,
+    OutgoingReplace,
     RefusedOrder,
 )
 from strategy_workers.runtime.timers import Timer, Timers
 from strategy_workers.sdk.errors import StrategyError
 from strategy_workers.sdk.indicators import Indicator, IndicatorSet
-from strategy_workers.sdk.orders import Ticket, exact
+from strategy_workers.sdk.orders import Revision, Ticket, exact
 
 Output = TypeVar("Output")
 
@@ -213,7 +214,7 @@ class Desk:
             ticket.expires_at,
         )
         if side == "sell" and qty > (free := self.position(symbol) - self.pending(symbol, "sell")):
-            self._refuse(order, free)
+            self._refuse(order, qty, free)
             return client_order_id
         self.outbox.append(order)
         self.portfolio.working[client_order_id] = WorkingOrder(
@@ -223,10 +224,47 @@ class Desk:
         self.signals.append(Signal(symbol, side, why, self.now))
         return client_order_id
 
-    def _refuse(self, order: OutgoingOrder, free: Decimal) -> None:
+    def replace(self, client_order_id: str, revision: Revision) -> str | None:
+        if self.label is None:
+            raise StrategyError("orders can't be replaced from on_start")
+        old = self.portfolio.working.get(client_order_id)
+        if old is None or old.cancelling or old.order_id is None:
+            return None
+        self._number += 1
+        name = f"{self._prefix}-{self.label}-{self._number}"
+        order = OutgoingReplace(
+            name,
+            old.symbol,
+            old.side,
+            client_order_id,
+            old.order_id,
+            revision.qty,
+            revision.limit_price,
+            revision.stop_price,
+            revision.trail_price,
+            revision.trail_percent,
+        )
+        left = old.open_qty if revision.qty is None else revision.qty - old.filled_qty
+        free = self.position(old.symbol) - self.pending(old.symbol, "sell") + old.open_qty
+        if old.side == "sell" and left > free:
+            self._refuse(order, left, free)
+            return name
+        old.cancelling = True
+        self.outbox.append(order)
+        self.portfolio.working[name] = WorkingOrder(
+            old.symbol,
+            old.side,
+            max(left, _ZERO),
+            revision.limit_price or old.limit_price,
+            revision.stop_price or old.stop_price,
+        )
+        why = storable(revision.reason) or f"in place of {client_order_id}"
+        self.signals.append(Signal(old.symbol, old.side, why, self.now))
+        return name
+
+    def _refuse(self, order: OutgoingOrder | OutgoingReplace, qty: Decimal, free: Decimal) -> None:
         message = (
-            f"The deployment can sell {shown(free)} {order.symbol} of its own,"
-            f" not {shown(order.qty)}."
+            f"The deployment can sell {shown(free)} {order.symbol} of its own, not {shown(qty)}."
         )
         self.held_back += 1
         self.refusals.append(RefusedOrder(order, NOT_HELD, message))

@@ -18,7 +18,7 @@ from strategy_workers.runtime.commands import (
     take_answer,
 )
 from strategy_workers.runtime.deployment import Deployment, DeploymentRecord
-from strategy_workers.runtime.snapshot import Outgoing, OutgoingCancel, OutgoingOrder
+from strategy_workers.runtime.snapshot import Outgoing, OutgoingCancel
 
 log = structlog.get_logger()
 
@@ -98,7 +98,7 @@ class Dispatch:
 
 
 def _count_answer(deployment: Deployment, outgoing: Outgoing, reply: Reply) -> None:
-    if not isinstance(outgoing, OutgoingOrder):
+    if isinstance(outgoing, OutgoingCancel):
         return
     if isinstance(reply, OrderReply):
         ORDERS.labels("rejected" if reply.order.status == "rejected" else "taken").inc()

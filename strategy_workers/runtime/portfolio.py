@@ -31,7 +31,9 @@ class WorkingOrder(msgspec.Struct):
     stop_price: Decimal | None = None
     #: None until the order processor's answer.
     order_id: str | None = None
+    #: Its end is asked for, or another order in its place.
     cancelling: bool = False
+    filled_qty: Decimal = _ZERO
 
 
 class Portfolio(msgspec.Struct):
@@ -85,8 +87,17 @@ class Portfolio(msgspec.Struct):
             return
         if order.status in ENDED:
             del self.working[order.client_order_id]
+            if order.status == "rejected" and order.replaces is not None:
+                self.works_on(str(order.replaces))
             return
         if mine.order_id is None:
             mine.order_id = str(order.id)
         # Frames of two topics may cross: an order's open quantity only ever shrinks.
         mine.open_qty = min(mine.open_qty, order.qty - order.filled_qty)
+        mine.filled_qty = max(mine.filled_qty, order.filled_qty)
+
+    def works_on(self, order_id: str) -> None:
+        """Its end, or another order in its place, was refused."""
+        for order in self.working.values():
+            if order.order_id == order_id:
+                order.cancelling = False

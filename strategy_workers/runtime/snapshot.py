@@ -34,13 +34,28 @@ class OutgoingCancel(msgspec.Struct, frozen=True, tag="cancel"):
     client_order_id: str
 
 
-Outgoing = OutgoingOrder | OutgoingCancel
+class OutgoingReplace(msgspec.Struct, frozen=True, tag="replace"):
+    #: Of the new order.
+    client_order_id: str
+    symbol: str
+    side: Side
+    #: The order that it replaces: its client order id, and its id.
+    replaces: str
+    order_id: str
+    qty: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+
+
+Outgoing = OutgoingOrder | OutgoingCancel | OutgoingReplace
 
 
 class RefusedOrder(msgspec.Struct, frozen=True):
     """No order was made of it, and no event tells of it."""
 
-    order: OutgoingOrder
+    order: OutgoingOrder | OutgoingReplace
     code: str
     message: str
 

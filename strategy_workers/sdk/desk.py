@@ -9,7 +9,7 @@ from shared.models.identifiers import Timeframe
 from shared.models.market import Candle
 from shared.models.orders import Side
 from strategy_workers.sdk.indicators import Indicator, IndicatorSet
-from strategy_workers.sdk.orders import Ticket
+from strategy_workers.sdk.orders import Revision, Ticket
 
 Output = TypeVar("Output")
 
@@ -49,6 +49,8 @@ class Desk(Protocol):
     ) -> IndicatorSet[Output]: ...
 
     def order(self, ticket: Ticket) -> str: ...
+
+    def replace(self, client_order_id: str, revision: Revision) -> str | None: ...
 
     def cancel(self, symbol: str, side: Side | None, client_order_id: str | None) -> int: ...
 

@@ -48,6 +48,41 @@ class Ticket:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What is to change of a working order; None stays as it is."""
+
+    qty: Decimal | None
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+    trail_price: Decimal | None
+    trail_percent: Decimal | None
+    reason: str
+
+
+def revision(
+    *,
+    qty: Quantity | None = None,
+    limit_price: Quantity | None = None,
+    stop_price: Quantity | None = None,
+    trail_price: Quantity | None = None,
+    trail_percent: Quantity | None = None,
+    reason: str = "",
+) -> Revision:
+    """Raises StrategyError."""
+    given = [
+        None if number is None else exact(number)
+        for number in (qty, limit_price, stop_price, trail_price, trail_percent)
+    ]
+    if all(number is None for number in given):
+        raise StrategyError("can't replace an order by the same: say what is to change")
+    for number in given:
+        if number is not None and number <= 0:
+            raise StrategyError(f"can't replace an order with {number}: it must be above zero")
+    amount, limit, stop, trail, percent = given
+    return Revision(amount, limit, stop, trail, percent, reason)
+
+
 def ticket(
     symbol: str,
     side: Side,

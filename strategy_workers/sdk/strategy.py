@@ -11,7 +11,7 @@ from shared.models.orders import Side, TimeInForce
 from strategy_workers.sdk.desk import Desk
 from strategy_workers.sdk.errors import StrategyError
 from strategy_workers.sdk.indicators import Indicator, IndicatorSet, close_of, whole
-from strategy_workers.sdk.orders import OrderEvent, Quantity, exact, ticket
+from strategy_workers.sdk.orders import OrderEvent, Quantity, exact, revision, ticket
 from strategy_workers.sdk.parameters import TimeframeParameter
 from strategy_workers.sdk.parametrized import Parametrized
 
@@ -217,6 +217,29 @@ class Strategy(Parametrized):
             trail_price=trail_price, trail_percent=trail_percent,
             time_in_force=time_in_force, expires_at=expires_at, reason=reason,
         )  # fmt: skip
+
+    def replace(
+        self,
+        client_order_id: str,
+        *,
+        qty: Quantity | None = None,
+        limit_price: Quantity | None = None,
+        stop_price: Quantity | None = None,
+        trail_price: Quantity | None = None,
+        trail_percent: Quantity | None = None,
+        reason: str = "",
+    ) -> str | None:
+        """A new order in place of a working one, in one step; its client order id.
+
+        What isn't given stays; `qty` includes what has filled already. None when the order has
+        ended, is about to, or was sent in this very moment. When the new one is refused or
+        rejected the old one works on.
+        """
+        changes = revision(
+            qty=qty, limit_price=limit_price, stop_price=stop_price,
+            trail_price=trail_price, trail_percent=trail_percent, reason=reason,
+        )  # fmt: skip
+        return self._on.replace(client_order_id, changes)
 
     def target_position(self, symbol: str, qty: Quantity, *, reason: str = "") -> str | None:
         """Market order for what is missing, working orders counted; None when nothing is."""

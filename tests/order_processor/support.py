@@ -21,7 +21,7 @@ from order_processor.verification.repository import BooksReader
 from shared.config import Settings
 from shared.database.tables import AccountRow, InstrumentRow, UserRow
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
-from shared.models.market import RunEnded, RunStarted, TimeMark, Trades
+from shared.models.market import Quotes, RunEnded, RunStarted, TimeMark, Trades
 from shared.models.orders import (
     CancelOrder,
     Command,
@@ -254,6 +254,22 @@ class Feed:
         """Prints of one symbol, as one entry; its id."""
         trades = self.trades(*((symbol, price) for price in prices), size=size)
         return (await tape.append(self.redis, [trades]))[0]
+
+    async def quote(self, *quotes: tuple[float, float], size: float = 100.0) -> str:
+        """Quotes of SPY, a second apart, as one entry; its id."""
+        count = len(quotes)
+        times = [self.at_ns + SECOND_NS * (number + 1) for number in range(count)]
+        self.at_ns = times[-1]
+        told = Quotes(
+            symbols=[Symbol("SPY")],
+            symbol_index=[0] * count,
+            at_ns=times,
+            bid=[bid for bid, _ in quotes],
+            ask=[ask for _, ask in quotes],
+            bid_size=[size] * count,
+            ask_size=[size] * count,
+        )
+        return (await tape.append(self.redis, [told]))[0]
 
     async def mark(
         self, *, paced: bool = False, phase: Literal["market", "strategy"] = "market"

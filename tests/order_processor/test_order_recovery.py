@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 
 from order_processor.errors import CursorMovedError
 from order_processor.settings import OrderProcessorSettings
-from order_processor.shards.batch import Batch
+from order_processor.shards.batch import Batch, MarketRecords
 from order_processor.shards.journal import Journal
 from order_processor.wiring import Wiring, wire
 from shared.database.leases import LeaseLostError
@@ -39,6 +39,7 @@ from tests.order_processor.support import (
 )
 
 Processor = Callable[[], AbstractAsyncContextManager[Wiring]]
+_NO_MARKET = MarketRecords(False, [], [])
 Processes = Callable[..., ProcessorProcess]
 
 
@@ -140,11 +141,11 @@ async def test_a_stale_owners_commit_changes_nothing(engine: Engine, desk: Desk)
         after = msgspec.structs.replace(before, tape="9-9")
         fresh = await until(lambda: new.acquire("new"))
         with pytest.raises(LeaseLostError):
-            await old.commit(lease, Batch(0, {}), (False, []), before, after)
+            await old.commit(lease, Batch(0, {}), _NO_MARKET, before, after)
         assert (await new.load(fresh)).cursors == before
-        await new.commit(fresh, Batch(0, {}), (False, []), before, after)
+        await new.commit(fresh, Batch(0, {}), _NO_MARKET, before, after)
         with pytest.raises(CursorMovedError):
-            await new.commit(fresh, Batch(0, {}), (False, []), before, after)
+            await new.commit(fresh, Batch(0, {}), _NO_MARKET, before, after)
     finally:
         old.close()
         new.close()

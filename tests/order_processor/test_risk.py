@@ -381,6 +381,23 @@ async def test_a_kill_switch_that_flattens_closes_what_is_held(
         ledger_adds_up(desk, [desk.account])
 
 
+async def test_a_kill_switch_spares_the_orders_that_are_closing_positions(
+    processor: Processor, desk: Desk, feed: Feed
+) -> None:
+    async with processor():
+        await hold(desk, feed)
+        await risk(desk, EngageKillSwitch, reason="Out", flatten=True)
+        resting = await desk.submit("buy", "1", limit="50")
+        assert resting.reason_code == "kill_switch_account"
+        await risk(desk, ReleaseKillSwitch)
+        resting = await desk.submit("buy", "1", limit="50")
+        switch_platform(desk.engine, on=True)
+        await until(lambda: desk.status(resting.id) == "cancelled")
+        await feed.print(99.0)
+        await until(lambda: _flat(desk))
+        ledger_adds_up(desk, [desk.account])
+
+
 async def test_the_platforms_kill_switch_reaches_every_shard_once(
     processor: Processor, desk: Desk, feed: Feed
 ) -> None:

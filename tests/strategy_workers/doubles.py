@@ -43,6 +43,7 @@ from shared.models.orders import (
     OrderUpdated,
     Position,
     Refusal,
+    ReplaceOrder,
     Reply,
     SubmitOrder,
 )
@@ -79,7 +80,7 @@ class OrderDesk:
         self._redis = redis
         self._engine = engine
         self.orders: dict[str, Order] = {}
-        self.commands: list[SubmitOrder | CancelOrder] = []
+        self.commands: list[SubmitOrder | CancelOrder | ReplaceOrder] = []
         self.answers = 0
         #: Answers to leave out, as if they got lost on the way.
         self.lose_answers = 0
@@ -108,7 +109,7 @@ class OrderDesk:
 
     # --- commands ------------------------------------------------------------------------------
 
-    async def _take(self, command: SubmitOrder | CancelOrder | OpenBooks) -> None:
+    async def _take(self, command: SubmitOrder | CancelOrder | ReplaceOrder | OpenBooks) -> None:
         match command:
             case OpenBooks():
                 reply: Reply = self._open(command)
@@ -118,6 +119,9 @@ class OrderDesk:
             case CancelOrder():
                 self.commands.append(command)
                 reply = self._cancel(command)
+            case ReplaceOrder():
+                self.commands.append(command)
+                reply = self._replace(command)
         await self._publish()
         if self.lose_answers:
             self.lose_answers -= 1
@@ -166,6 +170,26 @@ class OrderDesk:
             )
         self._changed(order)
         return OrderReply(request_id=command.request_id, order=order)
+
+    def _replace(self, command: ReplaceOrder) -> Reply:
+        """Of a working limit order: its price."""
+        known = self.orders.get(command.client_order_id)
+        if known is not None:
+            return OrderReply(request_id=command.request_id, order=known, repeated=True)
+        for old in self.orders.values():
+            if old.id == command.order_id and old.status == "accepted":
+                new = msgspec.structs.replace(
+                    old,
+                    id=uuid5(NAMESPACE_URL, command.client_order_id),
+                    client_order_id=command.client_order_id,
+                    limit_price=command.limit_price,
+                    replaces=old.id,
+                    seq=len(self.orders) + 1,
+                )
+                self._changed(msgspec.structs.replace(old, status="replaced", replaced_by=new.id))
+                self._changed(new)
+                return OrderReply(request_id=command.request_id, order=new)
+        return Refusal(request_id=command.request_id, code="order_not_working", message="Ended.")
 
     def _cancel(self, command: CancelOrder) -> Reply:
         for order in self.orders.values():

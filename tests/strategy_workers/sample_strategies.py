@@ -139,4 +139,22 @@ class Tunable(Strategy):
             raise RuntimeError("that was too much")
 
 
-SAMPLES = Catalogue([Scripted, Faulty, Unstorable, Resting, Flipping, Watching, Guarded, Tunable])
+class Chasing(Strategy):
+    """Rests a limit order one below the price, and moves it with each candle until it fills."""
+
+    name = "chasing"
+
+    def on_candle(self, candle: Candle) -> None:
+        resting = self.state.get("resting")
+        if resting is None:
+            self.state["resting"] = self.buy(candle.symbol, 1, candle.close - 1)
+        elif moved := self.replace(resting, limit_price=candle.close - 1):
+            self.state["resting"] = moved
+
+    def on_order(self, event: OrderEvent) -> None:
+        SEEN.append(f"order {event.kind}")
+
+
+SAMPLES = Catalogue(
+    [Scripted, Faulty, Unstorable, Resting, Flipping, Watching, Guarded, Tunable, Chasing]
+)

@@ -13,7 +13,7 @@ from strategy_workers.runtime.deployment import Deployment, DeploymentRecord
 from strategy_workers.runtime.desk import Lots
 from strategy_workers.runtime.holdings import NOTHING, Holding
 from strategy_workers.runtime.portfolio import Portfolio
-from strategy_workers.runtime.snapshot import OutgoingCancel, OutgoingOrder
+from strategy_workers.runtime.snapshot import OutgoingCancel, OutgoingOrder, OutgoingReplace
 from strategy_workers.sdk import InvalidParametersError, Strategy
 from tests.strategy_workers.doubles import MINUTE_NS, candle
 
@@ -67,6 +67,8 @@ class Trading:
             for order in self.deployment.outbox:
                 if isinstance(order, OutgoingCancel):
                     self.cancelled.append(order.client_order_id)
+                    continue
+                if isinstance(order, OutgoingReplace):
                     continue
                 self.orders.append((self.minute, order.side, order.qty))
                 if self.fills:

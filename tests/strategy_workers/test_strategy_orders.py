@@ -4,13 +4,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from shared.models.orders import SubmitOrder
-from strategy_workers.runtime.commands import commands_of
+from shared.models.orders import Refusal, ReplaceOrder, SubmitOrder
+from strategy_workers.runtime.commands import commands_of, take_answer
 from strategy_workers.runtime.deployment import Deployment, HookError
 from strategy_workers.runtime.holdings import Holding
+from strategy_workers.runtime.portfolio import WorkingOrder
 from strategy_workers.sdk import (
     MACD,
     Candle,
@@ -135,6 +137,83 @@ def test_what_is_cancelled_in_the_same_moment_can_be_sold() -> None:
         strategy.close(symbol)
 
     assert [order.order_type for order in sent(instead, held=2)] == ["stop", "market"]
+
+
+def resting(act: Act, held: int = 10) -> Trading:
+    """A deployment with a stop to sell 4 that works at 95, and half filled; it acts now."""
+    deployment = acting(act, held)
+    deployment.portfolio.working["old"] = WorkingOrder(
+        "SPY", "sell", D(3), None, D(95), str(UUID(int=7)), filled_qty=D(1)
+    )
+    trading = Trading(deployment, fills=False)
+    trading.feed([100.0])
+    return trading
+
+
+def raised_to_six(strategy: Strategy, _symbol: str) -> None:
+    strategy.replace("old", qty=6, stop_price=96)
+
+
+def replacement(trading: Trading) -> ReplaceOrder:
+    [(_, command)], _ = commands_of(trading.deployment, "")
+    assert isinstance(command, ReplaceOrder)
+    return command
+
+
+def test_a_replacement_is_a_command_of_its_own_and_counts_for_the_old_order() -> None:
+    trading = resting(raised_to_six)
+    command = replacement(trading)
+    assert (command.order_id, command.qty, command.stop_price) == (UUID(int=7), 6, 96)
+    assert command.submitted_by == trading.deployment.participant
+    # One of the six has been sold already.
+    assert trading.deployment.portfolio.pending("SPY", "sell") == 5
+
+
+def test_a_replacement_that_is_refused_leaves_the_old_order_working() -> None:
+    trading = resting(raised_to_six)
+    [(outgoing, command)], _ = commands_of(trading.deployment, "")
+    reply = Refusal(request_id=command.request_id, code="order_triggered", message="Too late.")
+    take_answer(trading.deployment, outgoing, reply)
+    trading.deployment._strategy.on_candle = lambda _: None  # type: ignore[method-assign]
+    trading.feed([100.0])
+    assert list(trading.deployment.portfolio.working) == ["old"]
+    assert trading.deployment.portfolio.pending("SPY", "sell") == 3
+    assert trading.deployment._strategy.state["heard"] == [["refused", "order_triggered"]]
+
+
+def test_a_replacement_that_would_sell_what_others_hold_is_not_sent() -> None:
+    trading = resting(raised_to_six, held=4)
+    assert commands_of(trading.deployment, "") == ([], [])
+    assert trading.deployment.portfolio.pending("SPY", "sell") == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "say what is to change"),
+        ({"qty": 0}, "must be above zero"),
+        ({"limit_price": -1}, "must be above zero"),
+        ({"stop_price": float("nan")}, "not a number to trade with"),
+    ],
+)
+def test_a_replacement_that_makes_no_sense_pauses_the_deployment(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(HookError, match=message):
+        resting(lambda strategy, _: strategy.replace("old", **changes))
+
+
+def test_what_does_not_work_is_not_replaced() -> None:
+    answers: list[str | None] = []
+
+    def act(strategy: Strategy, symbol: str) -> None:
+        answers.append(strategy.replace("unknown", qty=1))
+        answers.append(strategy.replace(strategy.buy(symbol, 1, 90), qty=2))
+        strategy.cancel(symbol, "old")
+        answers.append(strategy.replace("old", qty=5))
+
+    resting(act)
+    assert answers == [None, None, None]
 
 
 def test_the_position_is_the_deployments_own_and_the_accounts_is_told_apart() -> None:

@@ -157,6 +157,29 @@ async def test_a_deployment_that_was_never_taken_up_can_be_stopped(
     assert desk.commands == []
 
 
+async def test_an_order_is_moved_by_replacing_it_until_it_fills_also_when_an_answer_is_lost(
+    platform: Platform,
+    worker_settings: StrategyWorkersSettings,
+    desk: OrderDesk,
+    market: TapeEngine,
+) -> None:
+    deployment = platform.deploy("chasing")
+    async with running_worker(worker_settings, SAMPLES):
+        await platform.reaches(deployment, "running")
+        await market.start()
+        for price in (100.0, 102.0, 104.0, 103.0):
+            desk.lose_answers = int(price == 104.0)
+            await market.slice({"SPY": price})
+            await market.wait()
+    assert [(str(order.limit_price), order.status) for order in desk.orders.values()] == [
+        ("99.0", "replaced"), ("101.0", "replaced"), ("103.0", "filled"),
+    ]  # fmt: skip
+    assert {order.deployment_id for order in desk.orders.values()} == {deployment}
+    kinds = [type(command).__name__ for command in desk.commands]
+    assert kinds == ["SubmitOrder", "ReplaceOrder", "ReplaceOrder", "ReplaceOrder"]
+    assert SEEN.count("order filled") == 1
+
+
 async def test_a_lost_answer_is_asked_for_again_under_the_same_order_id(
     platform: Platform,
     worker_settings: StrategyWorkersSettings,

@@ -5,7 +5,16 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -47,6 +56,23 @@ class MarkRow(Base):
     price: Mapped[Decimal]
     at: Mapped[datetime]
     #: The tape entry that the print came in.
+    tape_id: Mapped[str]
+
+
+class OrderShardQuoteRow(Base):
+    """The quote that stands of each symbol, as far as the shard has applied the tape; zeros where
+    what followed took it away."""
+
+    __tablename__ = "order_shard_quotes"
+
+    shard: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    bid: Mapped[float] = mapped_column(Double)
+    ask: Mapped[float] = mapped_column(Double)
+    bid_size: Mapped[float] = mapped_column(Double)
+    ask_size: Mapped[float] = mapped_column(Double)
+    at_ns: Mapped[int] = mapped_column(BigInteger)
+    #: Tape entry of the last quote that counts.
     tape_id: Mapped[str]
 
 

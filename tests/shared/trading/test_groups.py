@@ -9,7 +9,7 @@ import pytest
 from shared.models.orders import ReplaceOrder, Side, StopLoss, SubmitOrder, TakeProfit
 from shared.trading.books import Books, BooksState
 from shared.trading.changes import Change, OrderChanged
-from shared.trading.paper import Print
+from shared.trading.paper import Moment
 from shared.trading.terms import Limits, Refused
 from tests.shared.trading.support import (
     ACCOUNT,
@@ -63,7 +63,7 @@ def fill(books: Books, name: str, qty: str, price: str) -> list[Change]:
     """A part of an order fills, as at a market that has no more."""
     working = next(each for each in books.working.values() if each.order.client_order_id == name)
     assert D(qty) <= working.open_qty
-    printed = Print(D(price), None, at(1))
+    printed = Moment(at(1), D(price))
     filled = books._market._fill_or_cancel(working, D(qty), printed, first_print=True)
     return [filled, *books._groups.after(filled, at(1))]
 

@@ -15,7 +15,11 @@ D = Decimal
 
 
 def revise(
-    books: Books, working: WorkingOrder, last: str | None = "100", **changes: str
+    books: Books,
+    working: WorkingOrder,
+    last: str | None = "100",
+    by: str = "user:1",
+    **changes: str,
 ) -> Refused | list[OrderChanged]:
     order = ReplaceOrder(
         request_id="r",
@@ -24,7 +28,7 @@ def revise(
         mode="paper",
         order_id=working.order.id,
         client_order_id="new",
-        submitted_by="user:1",
+        submitted_by=by,
         **{key: D(value) for key, value in changes.items()},
     )
     return books.replace(working, order, SPY, None if last is None else D(last), at(5), "2-0")
@@ -132,10 +136,20 @@ def test_a_replacement_that_makes_no_sense_is_refused_and_changes_nothing(
 
 def test_an_order_of_a_strategy_is_not_replaced_behind_its_back() -> None:
     books = open_books()
-    submit(books, command("buy", "10", "90", deployment_id=ACCOUNT))
+    by = f"deployment:{ACCOUNT}"
+    submit(books, command("buy", "10", "90", deployment_id=ACCOUNT, submitted_by=by))
     refused = revise(books, only(books), qty="1")
     assert isinstance(refused, Refused)
     assert refused.code == "order_of_deployment"
+
+
+def test_a_strategy_replaces_its_own_order_and_the_new_one_is_its_own_too() -> None:
+    books = open_books()
+    by = f"deployment:{ACCOUNT}"
+    submit(books, command("buy", "10", "90", deployment_id=ACCOUNT, submitted_by=by))
+    _, new = taken(revise(books, only(books), by=by, limit_price="91"))
+    assert (new.order.deployment_id, new.order.submitted_by) == (ACCOUNT, by)
+    assert (new.order.limit_price, new.order.qty) == (D(91), D(10))
 
 
 def test_closing_cancels_working_orders_only_when_it_can_sell() -> None:

@@ -139,6 +139,10 @@ class Busy(Strategy):
                 self.buy(symbol, 1, price, time_in_force="ioc")
             case 16:
                 self.sell(symbol, 1)  # which it may not have
+            case 18 if self.names:
+                self.replace(self.names[-1], limit_price=price - Decimal("0.03"))
+            case 19 if self.names:
+                self.replace(self.names.pop(), qty=1)
             case 17:
                 self.call_at("later", self.now + timedelta(minutes=3, seconds=20))
 

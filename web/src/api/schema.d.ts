@@ -2957,7 +2957,7 @@ export interface components {
              */
             participation_percent?: string | number | null;
             /** Slippage */
-            slippage?: (components["schemas"]["NoSlippage"] | components["schemas"]["BpsSlippage-Input"] | components["schemas"]["TickSlippage"] | components["schemas"]["SquareRootSlippage-Input"]) | null;
+            slippage?: (components["schemas"]["NoSlippage"] | components["schemas"]["BpsSlippage-Input"] | components["schemas"]["TickSlippage"] | components["schemas"]["SquareRootSlippage-Input"] | components["schemas"]["SpreadSlippage-Input"]) | null;
         };
         /** PaperTermsView */
         PaperTermsView: {
@@ -2966,7 +2966,7 @@ export interface components {
             /** Participation Percent */
             participation_percent: string;
             /** Slippage */
-            slippage: components["schemas"]["NoSlippage"] | components["schemas"]["BpsSlippage-Output"] | components["schemas"]["TickSlippage"] | components["schemas"]["SquareRootSlippage-Output"];
+            slippage: components["schemas"]["NoSlippage"] | components["schemas"]["BpsSlippage-Output"] | components["schemas"]["TickSlippage"] | components["schemas"]["SquareRootSlippage-Output"] | components["schemas"]["SpreadSlippage-Output"];
         };
         /** ParametersChange */
         ParametersChange: {
@@ -3571,6 +3571,34 @@ export interface components {
             side: "buy" | "sell";
             /** Symbol */
             symbol: string;
+        };
+        /** SpreadSlippage */
+        "SpreadSlippage-Input": {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "spread";
+            /**
+             * Percent
+             * @description Of the quote's spread; nothing without a quote.
+             * @example 25
+             */
+            percent: string | number;
+        };
+        /** SpreadSlippage */
+        "SpreadSlippage-Output": {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            model: "spread";
+            /**
+             * Percent
+             * @description Of the quote's spread; nothing without a quote.
+             * @example 25
+             */
+            percent: string;
         };
         /** SquareRootSlippage */
         "SquareRootSlippage-Input": {

@@ -82,6 +82,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("shard", "symbol", name=op.f("pk_order_shard_marks")),
     )
     op.create_table(
+        "order_shard_quotes",
+        sa.Column("shard", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("bid", sa.Double(), nullable=False),
+        sa.Column("ask", sa.Double(), nullable=False),
+        sa.Column("bid_size", sa.Double(), nullable=False),
+        sa.Column("ask_size", sa.Double(), nullable=False),
+        sa.Column("at_ns", sa.BigInteger(), nullable=False),
+        sa.Column("tape_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("shard", "symbol", name=op.f("pk_order_shard_quotes")),
+    )
+    op.create_table(
         "order_shards",
         sa.Column("shard", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("command_cursor", sa.Text(), nullable=False),
@@ -732,6 +744,7 @@ def downgrade() -> None:
     op.drop_table("users")
     op.drop_table("replays")
     op.drop_table("order_shards")
+    op.drop_table("order_shard_quotes")
     op.drop_table("order_shard_marks")
     op.drop_table("market_files")
     op.drop_table("leases")

@@ -1,0 +1,262 @@
+"""Quotes on the tape, and the orders that take from them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+
+import pytest
+from sqlalchemy import Engine
+
+from order_processor.risk.margin_calls import MarginRules
+from order_processor.shards.clock import moment
+from order_processor.shards.consumer import CommandEntry
+from order_processor.shards.desk import Desk as ShardDesk
+from order_processor.shards.feed import understood
+from order_processor.shards.recovery import load_shard, look_up
+from order_processor.shards.repository import write
+from order_processor.shards.sessions import Sessions
+from order_processor.shards.state import Cursors
+from order_processor.wiring import Wiring
+from shared.calendars import Calendars
+from shared.market_files.market import read_market
+from shared.models.base import encode
+from shared.models.identifiers import AccountId, Symbol
+from shared.models.market import Quotes, RunStarted, TapeEntry, TimeMark
+from shared.models.orders import Execution, SubmitOrder
+from shared.redis.tape import RawEntry, kind_of
+from shared.replays.slices import Slice, Slicer
+from shared.trading.amounts import exact, measured
+from shared.trading.commissions import PerShareCommission
+from shared.trading.paper_terms import PaperTerms
+from shared.trading.slippage import SpreadSlippage
+from shared.trading.terms import Instrument, Limits, Refused
+from strategy_workers.backtests.account import Account
+from strategy_workers.backtests.plan import Terms
+from tests.order_processor.support import Desk, Feed, add_account, add_instrument, until
+
+Processor = Callable[[], AbstractAsyncContextManager[Wiring]]
+
+
+async def test_an_order_takes_the_quote_that_stood_before_a_restart(
+    processor: Processor, desk: Desk, feed: Feed
+) -> None:
+    async with processor():
+        await feed.start(paced=True)
+        await feed.print(100.0)
+        await feed.quote((99.5, 100.5), (99.0, 0.0), (99.75, 100.25))
+        taken = await desk.submit("buy", "10")
+    async with processor():
+        await feed.print(99.0)
+        await until(lambda: desk.status(taken.id) == "filled")
+        crossed = await desk.submit("buy", "10")
+        await feed.quote((101.0, 100.0))
+        await feed.print(98.0)
+        await until(lambda: desk.status(crossed.id) == "filled")
+        at_quote = await desk.submit("buy", "10")
+        await feed.quote((97.0, 97.5))
+        await until(lambda: desk.status(at_quote.id) == "filled")
+    assert [row.price for row in desk.rows("SELECT price FROM executions ORDER BY seq")] == [
+        Decimal("100.25"),
+        98,
+        Decimal("97.5"),
+    ]
+
+
+async def test_quotes_of_an_earlier_run_are_not_taken_from(
+    processor: Processor, desk: Desk, feed: Feed
+) -> None:
+    async with processor():
+        await feed.start(paced=True)
+        await feed.print(100.0)
+        await feed.quote((99.0, 101.0))
+        await feed.start(paced=True)
+        await feed.print(50.0)
+        order = await desk.submit("buy", "10")
+        await feed.print(51.0)
+        await until(lambda: desk.status(order.id) == "filled")
+    assert desk.value("SELECT price FROM executions") == 51
+    assert desk.rows("SELECT * FROM order_shard_quotes") == []
+
+
+# --- a real day --------------------------------------------------------------------------------
+
+ORDERS = 1000
+TERMS = PaperTerms(
+    PerShareCommission(Decimal("0.005"), Decimal(1)),
+    SpreadSlippage(Decimal(25)),
+    participation_percent=Decimal(50),
+)
+CAPITAL = Decimal(50_000_000)
+IBM = Instrument(Symbol("IBM"), "XNYS", "USD", Decimal("0.01"), Decimal(1), True)
+#: What both paths are compared by: order, time, side, quantity, price, fee.
+Fill = tuple[object, ...]
+
+
+def slices_of(folder: Path) -> list[Slice]:
+    slicer = Slicer(5000)
+    paths = [folder / kind / "IBM_20131007.csv.gz" for kind in ("trades", "quotes")]
+    slices = [piece for batch in read_market(paths) for piece in slicer.add(batch)]
+    return [*slices, *slicer.finish()]
+
+
+def random_orders(account_id: AccountId, slices: list[Slice]) -> dict[int, list[SubmitOrder]]:
+    """By the number of the slice that they come after."""
+    random = Random(20131007)
+    last: dict[int, float] = {}
+    for number, piece in enumerate(slices):
+        price = piece.trades.price[-1] if piece.trades.price else last.get(number - 1)
+        if price is not None:
+            last[number] = price
+    orders: dict[int, list[SubmitOrder]] = {}
+    for number in range(ORDERS):
+        # Enough is bought first for most sells to be possible.
+        after = min(last) if not number else random.choice(list(last))
+        around = Decimal(repr(last[after])) + Decimal(random.randint(-12, 12)) / 100
+        kind = random.choice(("market", "market", "limit", "limit", "stop", "trailing_stop"))
+        side = random.choice(("buy", "sell"))
+        order = SubmitOrder(
+            request_id="r",
+            reply_to="c",
+            account_id=account_id,
+            mode="paper",
+            client_order_id=f"o{number}",
+            submitted_by="user:1",
+            symbol=IBM.symbol,
+            side="buy" if not number else side,
+            order_type="market" if not number else kind,
+            time_in_force="ioc" if kind == "limit" and random.random() < 0.2 else "gtc",
+            qty=Decimal(20_000 if not number else random.randint(1, 120)),
+            limit_price=around if number and kind == "limit" else None,
+            stop_price=around if number and kind == "stop" else None,
+            trail_price=Decimal("0.05") if number and kind == "trailing_stop" else None,
+        )
+        orders.setdefault(after, []).append(order)
+    return orders
+
+
+def fill_of(execution: Execution) -> Fill:
+    return (
+        execution.order_id,
+        execution.at,
+        execution.side,
+        execution.qty,
+        execution.price,
+        execution.fee,
+    )
+
+
+class OnPaper:
+    """A shard's desk that a successor takes over from the tables again and again."""
+
+    def __init__(self, engine: Engine, sessions: Sessions, account_id: AccountId) -> None:
+        self.engine = engine
+        self.sessions = sessions
+        self.account_id = account_id
+        self.fills: list[Fill] = []
+        self.number = 0
+        with engine.begin() as connection:
+            self.stored: Cursors = load_shard(connection, 0, 1).cursors
+        self.take_over()
+
+    def take_over(self) -> None:
+        with self.engine.begin() as connection:
+            stored = load_shard(connection, 0, 1)
+        assert stored.cursors == self.stored
+        self.desk = ShardDesk(
+            0,
+            1,
+            stored,
+            wall=lambda: moment(0),
+            limits=Limits(),
+            sessions=self.sessions,
+            margin_rules=MarginRules(),
+        )
+
+    def commit(self) -> None:
+        sealed = self.desk.seal(0, [])
+        self.fills += [fill_of(execution) for execution in sealed.batch.executions]
+        with self.engine.begin() as connection:
+            write(
+                connection, 0, sealed.batch, sealed.market, before=self.stored, after=sealed.cursors
+            )
+        self.stored = sealed.cursors
+
+    def tape(self, entry: TapeEntry) -> None:
+        self.number += 1
+        # Through the wire format, as the feed reads it.
+        raw = RawEntry(f"{self.number}-0", kind_of(entry), encode(entry))
+        with exact():
+            self.desk.apply_entry(understood(raw))
+
+    def submit(self, commands: list[SubmitOrder]) -> None:
+        entries = [
+            CommandEntry(f"{self.number}-{place}", command, "0-0")
+            for place, command in enumerate(commands, 1)
+        ]
+        unknown = self.desk.unknown_to(entries)
+        with self.engine.connect() as connection:
+            self.desk.learn(unknown, look_up(connection, unknown, self.desk.last_seen))
+        with exact():
+            for entry in entries:
+                self.desk.apply_command(entry)
+
+
+def pure_fills(
+    slices: list[Slice], orders: dict[int, list[SubmitOrder]], account: Account
+) -> list[Fill]:
+    last: float | None = None
+    for number, piece in enumerate(slices):
+        account.begin_moment()
+        for entry in piece.entries():
+            if isinstance(entry, Quotes):
+                account.take_quotes(entry)
+            else:
+                symbols = [IBM.symbol] * len(entry.at_ns)
+                account.meet(zip(entry.at_ns, symbols, entry.price, entry.size, strict=True))
+                last = entry.price[-1]
+        for order in orders.get(number, []):
+            assert last is not None
+            taken = account.books.submit(
+                order, IBM, measured(last), moment(piece.mark_ns), "", None
+            )
+            assert not isinstance(taken, Refused), taken
+    return [fill_of(execution) for execution in account.executions]
+
+
+@pytest.fixture
+def sessions(calendar_folder: Path) -> Iterator[Sessions]:
+    sessions = Sessions(Calendars(calendar_folder))
+    yield sessions
+    sessions.close()
+
+
+def test_a_thousand_orders_in_a_real_day_fill_on_paper_as_in_the_pure_path(
+    engine: Engine, sessions: Sessions, calendar_folder: Path, market_data_folder: Path
+) -> None:
+    account_id = add_account(engine, capital=str(CAPITAL), paper=TERMS)
+    add_instrument(engine, "IBM")
+    slices = slices_of(market_data_folder)
+    orders = random_orders(account_id, slices)
+
+    on_paper = OnPaper(engine, sessions, account_id)
+    on_paper.tape(RunStarted(run_id="r", source="replay", paced=True))
+    for number, piece in enumerate(slices):
+        for entry in piece.entries():
+            on_paper.tape(entry)
+        on_paper.tape(
+            TimeMark(number=number + 1, at_ns=piece.mark_ns, phase="market", paced=True, run_id="r")
+        )
+        on_paper.submit(orders.get(number, []))
+        if number % 100 == 99:
+            on_paper.commit()
+            on_paper.take_over()
+    on_paper.commit()
+
+    terms = Terms(capital=CAPITAL, paper=TERMS)
+    account = Account(terms, [IBM.symbol], Calendars(calendar_folder).of("24/7"))
+    pure = pure_fills(slices, orders, account)
+    assert on_paper.fills == pure
+    assert len(pure) > ORDERS / 2
+    assert len({fill[0] for fill in pure}) > ORDERS / 3
