@@ -139,12 +139,21 @@ class PaperTermsChange(Input):
             examples=["10"],
         ),
     ] = None
+    extended_hours: Annotated[
+        bool | None,
+        Field(
+            strict=True,
+            description="Whether orders that don't say it themselves fill outside of regular "
+            "hours too.",
+        ),
+    ] = None
 
 
 class PaperTermsView(View):
     commission: Commission
     slippage: Slippage
     participation_percent: Percent
+    extended_hours: bool
 
 
 #: For the reference.
@@ -166,6 +175,10 @@ CHANGES: dict[str, Any] = {
             "slippage": {"model": "square_root", "bps": "10"},
             "participation_percent": "10",
         },
+    },
+    "regular_hours": {
+        "summary": "Orders wait for regular hours, unless they say otherwise",
+        "value": {"extended_hours": False},
     },
     "monthly_tiers": {
         "summary": "10 bps for the first 100,000 of a month, 5 beyond",

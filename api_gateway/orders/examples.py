@@ -70,6 +70,20 @@ TICKETS: dict[str, Any] = {
             "expires_at": "2026-12-18T21:00:00Z",
         },
     },
+    "extended_hours": {
+        "summary": "Buy at 501.25 or better today, before and after regular hours too",
+        "value": {
+            **_ORDER,
+            "type": "limit",
+            "limit_price": "501.25",
+            "time_in_force": "day",
+            "extended_hours": True,
+        },
+    },
+    "on_close": {
+        "summary": "Sell in the closing auction",
+        "value": {**_EXIT, "type": "market", "time_in_force": "cls"},
+    },
 }
 
 REPLACEMENTS: dict[str, Any] = {

@@ -97,6 +97,7 @@ class OrderProcessor:
             trail_price=_exact(ticket.trail_price),
             trail_percent=_exact(ticket.trail_percent),
             expires_at=ticket.expires_at,
+            extended_hours=ticket.extended_hours,
             order_class=ticket.order_class,
             take_profit=_take_profit(ticket.take_profit),
             stop_loss=_stop_loss(ticket.stop_loss),

@@ -201,6 +201,14 @@ class OrderTicket(Input):
         MarketTime | None,
         Field(description="Required for `gtd`, forbidden otherwise: a whole second, market time."),
     ] = None
+    extended_hours: Annotated[
+        bool | None,
+        Field(
+            strict=True,
+            description="Whether it fills outside of regular hours too: `true` for simple limit "
+            "orders that are day, gtc or gtd. When absent, as the account's paper terms say.",
+        ),
+    ] = None
     client_order_id: Annotated[
         ClientOrderId | None,
         Field(
@@ -295,8 +303,10 @@ class OrderView(View):
     hwm: Exact | None
     #: When a print reached the stop.
     triggered_at: UtcTime | None
-    #: Market time at which a DAY or GTD order ends.
+    #: Market time at which a DAY, GTD, OPG or CLS order ends.
     expires_at: UtcTime | None
+    #: It fills outside of regular hours too.
+    extended_hours: bool
     #: The order that this one was to replace, and the one that replaced this.
     replaces: UUID | None
     replaced_by: UUID | None

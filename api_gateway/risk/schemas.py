@@ -31,6 +31,10 @@ class DeploymentLimits(Input):
         Symbols | None, Field(description="No others; absent allows all.")
     ] = None
     blocked_symbols: Annotated[Symbols, Field(default_factory=list)]
+    sessions: Annotated[
+        Literal["regular", "extended"] | None,
+        Field(description="`regular`: no orders that fill outside of regular hours too."),
+    ] = None
 
     @model_validator(mode="after")
     def _check_collar(self) -> Self:

@@ -159,6 +159,8 @@ def _ticket(command: SubmitOrder) -> dict[str, Any]:
         "time_in_force": command.time_in_force,
         "qty": _plain(command.qty),
     }
+    if command.extended_hours is not None:
+        detail["extended_hours"] = command.extended_hours
     if command.limit_price is not None:
         detail["limit_price"] = _plain(command.limit_price)
     if command.order_type not in ("market", "limit") or command.order_class != "simple":

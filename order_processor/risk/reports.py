@@ -54,3 +54,5 @@ def _uses(
     for kind, (limit, number) in counted.items():
         if limit is not None:
             yield LimitUse(kind, limit.level, str(limit.limit), str(number))
+    if bounds.regular_hours is not None:
+        yield LimitUse("sessions", bounds.regular_hours, "regular", "0")

@@ -1,10 +1,9 @@
 """Where commands meet the books: each gets its answer, and tells what it changed."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from uuid import UUID
 
-from order_processor.shards.clock import moment, nanoseconds
+from order_processor.shards.clock import nanoseconds
 from order_processor.shards.market import Market
 from order_processor.shards.replies import (
     CONFLICT,
@@ -43,6 +42,7 @@ from shared.trading.books import Books
 from shared.trading.changes import Change, order_id_of
 from shared.trading.classes import leg_ids
 from shared.trading.drafts import closing_id
+from shared.trading.hours import Hours
 from shared.trading.terms import Instrument, Refused
 
 Outcome = tuple[Reply, Sequence[Change]]
@@ -101,14 +101,13 @@ class Counter:
         if not _signed(command.submitted_by):
             return refusal(command, SUBMITTER), ()
         instrument = self._instrument(command.symbol)
-        day = command.time_in_force == "day"
         taken = books.submit(
             command,
             instrument,
             self._market.price_of(command.symbol),
             self._market.now(),
             tape_id,
-            self._session_close(instrument) if day and instrument is not None else None,
+            self._hours(instrument),
             time_known=self._market.time_ns != 0,
         )
         if isinstance(taken, Refused):
@@ -138,6 +137,7 @@ class Counter:
             self._market.price_of(old.symbol),
             self._market.now(),
             tape_id,
+            self._hours(self._instrument(old.symbol)),
         )
         if isinstance(changes, Refused):
             return refusal(command, changes), ()
@@ -264,12 +264,10 @@ class Counter:
     def _instrument(self, symbol: Symbol) -> Instrument | None:
         return self._instruments.get(symbol, (None, 0.0))[0]
 
-    def _session_close(self, instrument: Instrument) -> datetime | None:
-        if self._market.time_ns == 0:
+    def _hours(self, instrument: Instrument | None) -> Hours | None:
+        if instrument is None or self._market.time_ns == 0:
             return None  # the run's first print will tell which day it is
-        at_ns = nanoseconds(self._market.now())
-        close_ns = self._sessions.close_after(instrument.exchange, at_ns)
-        return None if close_ns is None else moment(close_ns)
+        return self._sessions.hours(instrument.exchange, nanoseconds(self._market.now()))
 
 
 def _signed(submitted_by: str) -> bool:

@@ -57,6 +57,7 @@ from shared.trading.books import Books
 from shared.trading.changes import CashEntered, Change, OrderFilled, order_id_of
 from shared.trading.classes import leg_ids
 from shared.trading.drafts import closing_id
+from shared.trading.hours import asks_for_hours
 from shared.trading.terms import Instrument, Limits, Refused
 
 #: An account's terms and an instrument are read again when they are older than this.
@@ -97,7 +98,7 @@ class Desk:
         self._ended: Past[OrderId, Order] = Past(_ENDED_KEPT)
         self._entries: Past[tuple[BooksKey, str], LedgerEntry] = Past(_ENTRIES_KEPT)
         self._holders: dict[Symbol, set[BooksKey]] = {}
-        self._market = Market(wall, stored.last_seen, cursors.market_time_ns)
+        self._market = Market(wall, sessions, stored.last_seen, cursors.market_time_ns)
         self._currencies: dict[UUID, str] = {}
         self._counter = Counter(
             self._market,
@@ -186,8 +187,11 @@ class Desk:
             self.risk.check()
         elif isinstance(body, Quotes):
             self._market_entry = entry.id
+            if body.at_ns:
+                self.risk.carry.come_to(body.at_ns[0])
             for key, books, change in self._market.match_quotes(entry.id, body):
                 self._record(key, books, change)
+            self.risk.check()
         elif isinstance(body, TimeMark):
             self._apply_mark(entry.id, body)
         elif isinstance(body, RunStarted):
@@ -307,16 +311,33 @@ class Desk:
             self._instruments.pop(symbol, None)
         for instrument in found.instruments:
             self._instruments[instrument.symbol] = (instrument, now)
+            self._market.list_symbol(instrument.symbol, instrument.exchange)
 
     def unprepared_exchanges(self, entries: list[CommandEntry]) -> set[str]:
-        """Exchanges whose sessions these commands need, and that must be prepared first."""
-        exchanges = {
-            self._instruments[command.symbol][0].exchange
-            for entry in entries
-            if isinstance(command := entry.command, SubmitOrder)
-            and command.time_in_force == "day"
-            and command.symbol in self._instruments
-        }
+        """Exchanges whose hours these commands need, and that must be prepared first."""
+        exchanges: set[str] = set()
+        for entry in entries:
+            command = entry.command
+            if command is None:
+                continue
+            books = self._books.get((command.account_id, command.mode))
+            if books is not None and (
+                books.risk.looks_at_hours or not books.account.paper.extended_hours
+            ):
+                exchanges |= self._market.exchanges
+            elif isinstance(command, SubmitOrder) and asks_for_hours(command):
+                known = self._instruments.get(command.symbol)
+                exchanges |= set() if known is None else {known[0].exchange}
+        return {exchange for exchange in exchanges if not self._sessions.ready(exchange)}
+
+    def unprepared_for_memory(self) -> set[str]:
+        """The same for the orders that work already, and for those that risk limits may make."""
+        cautious = any(not each.account.paper.extended_hours for each in self._books.values())
+        exchanges = set(self._market.exchanges) if cautious else set()
+        for books in self._books.values():
+            for working in books.working.values():
+                if not working.order.extended_hours:
+                    exchanges |= self._market.exchange_of(working.order.symbol)
         return {exchange for exchange in exchanges if not self._sessions.ready(exchange)}
 
     def apply_command(self, entry: CommandEntry, *, poisoned: bool = False) -> None:
@@ -394,6 +415,8 @@ class Desk:
         self.risk.take_up(key, books)
         self._terms_read[stored.account.id] = monotonic()
         self._topic_seqs.update(stored.topic_seqs)
+        for symbol, exchange in stored.exchanges.items():
+            self._market.list_symbol(symbol, exchange)
         for symbol in {working.order.symbol for working in books.working.values()}:
             self._market.watch(key, books, symbol)
         for holding in books.holdings.values():

@@ -3,17 +3,21 @@
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from operator import itemgetter
 
 from order_processor.shards.batch import MarketRecords, MarkRecord, QuoteRecord
 from order_processor.shards.clock import WallClock, moment, nanoseconds
 from order_processor.shards.feed import Prints
+from order_processor.shards.sessions import Sessions
 from order_processor.shards.state import BooksKey, LastPrice, LastQuote, LastSeen
+from shared.candles.calendar import HoursSpan
 from shared.models.identifiers import Symbol
 from shared.models.market import Quotes, TimeMark, Trades
+from shared.redis.streams import position
 from shared.trading.amounts import measured, measured_size
 from shared.trading.books import Books
-from shared.trading.changes import Change
+from shared.trading.changes import Change, WorkingOrder
 from shared.trading.matching import NOTHING_WORKS, Reach
 from shared.trading.quotes import Quote
 
@@ -26,8 +30,15 @@ _CLOCK_GRACE_NS = 2_000_000_000
 class Market:
     """Which books have something at stake in which symbol, and what the tape says about it."""
 
-    def __init__(self, wall: WallClock, last_seen: LastSeen, market_time_ns: int | None) -> None:
+    def __init__(
+        self,
+        wall: WallClock,
+        sessions: Sessions,
+        last_seen: LastSeen,
+        market_time_ns: int | None,
+    ) -> None:
         self._wall = wall
+        self._sessions = sessions
         self.last_seen = last_seen
         #: Symbols whose last price, or quote, is not stored yet.
         self._moved_prices: set[Symbol] = set()
@@ -38,7 +49,12 @@ class Market:
         self.time_ns = market_time_ns
         self._workers: dict[Symbol, dict[BooksKey, Books]] = {}
         self._reach: dict[Symbol, Reach] = {}
-        #: When the next DAY or GTD order of some books ends.
+        self._exchange_of: dict[Symbol, str] = {}
+        self.exchanges: set[str] = set()
+        #: Of the symbols that orders work in, and when the first of these hours ends.
+        self._hours: dict[Symbol, HoursSpan] = {}
+        self._hours_until_ns = 0
+        #: When the next order of some books ends, of those that have an end.
         self._ends: dict[BooksKey, tuple[int, Books]] = {}
         self._next_expiry_ns = _NEVER_NS
 
@@ -65,6 +81,8 @@ class Market:
             for change in books.forget_prints()
         ]
         self._reach.clear()
+        self._hours.clear()
+        self._hours_until_ns = 0
         return changes
 
     def end_run(self) -> None:
@@ -102,10 +120,22 @@ class Market:
 
     # --- who waits for what ------------------------------------------------------------------
 
+    def exchange_of(self, symbol: Symbol) -> set[str]:
+        """At most one."""
+        exchange = self._exchange_of.get(symbol)
+        return set() if exchange is None else {exchange}
+
+    def list_symbol(self, symbol: Symbol, exchange: str) -> None:
+        """Where it is traded; before orders in it work."""
+        self._exchange_of[symbol] = exchange
+        self.exchanges.add(exchange)
+
     def watch(self, key: BooksKey, books: Books, symbol: Symbol) -> None:
         """Working orders of `books` in `symbol` changed."""
         self._reach.pop(symbol, None)
         self._reckon_expiry(key, books)
+        if symbol not in self._workers:
+            self._hours_until_ns = 0
         workers = self._workers.setdefault(symbol, {})
         if books.reach(symbol) == NOTHING_WORKS:
             workers.pop(key, None)
@@ -118,8 +148,9 @@ class Market:
         reach = self._reach.get(symbol)
         if reach is None:
             reach = NOTHING_WORKS
+            regular = self._hours[symbol].regular
             for books in self._workers.get(symbol, {}).values():
-                reach = reach.combined(books.reach(symbol))
+                reach = reach.combined(books.reach(symbol, regular=regular))
             self._reach[symbol] = reach
         return reach
 
@@ -138,14 +169,59 @@ class Market:
         due_ns = self._next_expiry_ns + _CLOCK_GRACE_NS
         return max(0.0, (due_ns - nanoseconds(self._wall())) / 1e9)
 
+    # --- regular and extended hours ----------------------------------------------------------
+
+    def _take_hours(self, at_ns: int) -> None:
+        """Which prints count for whom, from `at_ns` on."""
+        self._hours_until_ns = _NEVER_NS
+        for symbol, workers in self._workers.items():
+            span = self._sessions.span(self._exchange_of.get(symbol), at_ns)
+            self._hours_until_ns = min(self._hours_until_ns, span.until_ns)
+            if span == self._hours.get(symbol):
+                continue
+            self._hours[symbol] = span
+            self._reach.pop(symbol, None)
+            last = self.last_seen.prices.get(symbol)
+            # Else a process before this one had begun these hours.
+            if span.regular and last is not None and last.at_ns < span.from_ns:
+                for books in workers.values():
+                    books.open_regular_hours(symbol)
+
+    def _closing_price(
+        self, trades: Trades | None, end: int, working: WorkingOrder
+    ) -> Decimal | None:
+        """Of the last print in regular hours since the order was taken, also among the first `end`
+        of `trades`, which are no last prices yet."""
+        symbol, expires_at = working.order.symbol, working.order.expires_at
+        assert expires_at is not None, "it waits for the close"
+        before_ns = nanoseconds(expires_at) - 1
+        since_ns = self._sessions.span(self._exchange_of.get(symbol), before_ns).from_ns
+        if trades is not None and symbol in trades.symbols:
+            index = trades.symbols.index(symbol)
+            for place in range(end - 1, -1, -1):
+                if trades.symbol_index[place] == index:
+                    if trades.at_ns[place] < since_ns:
+                        return None
+                    return measured(trades.price[place])
+        last = self.last_seen.prices.get(symbol)
+        if last is None or last.at_ns < since_ns:
+            return None
+        if position(last.tape_id) <= position(working.tape_id):
+            return None
+        return measured(last.price)
+
     # --- what happens ------------------------------------------------------------------------
 
-    def expire(self, at_ns: int) -> Iterator[tuple[BooksKey, Books, Change]]:
-        """End the DAY and GTD orders whose time has come by `at_ns`."""
+    def expire(
+        self, at_ns: int, trades: Trades | None = None, place: int = 0
+    ) -> Iterator[tuple[BooksKey, Books, Change]]:
+        """End the orders whose time has come by `at_ns`, where all before `place` was met."""
         if self._next_expiry_ns > at_ns:
             return
+        now = moment(at_ns)
+        closing_price = partial(self._closing_price, trades, place)
         for key, (_, books) in sorted(self._ends.items(), key=itemgetter(0)):
-            for change in books.expire(moment(at_ns)):
+            for change in books.expire(now, closing_price):
                 yield key, books, change
 
     def match(self, trades: Trades) -> Iterator[tuple[BooksKey, Books, Change]]:
@@ -162,10 +238,12 @@ class Market:
         price_of, at_ns = trades.price, trades.at_ns
         for place, index in enumerate(trades.symbol_index):
             if ends and at_ns[place] >= self._next_expiry_ns:
-                yield from self.expire(at_ns[place])
+                yield from self.expire(at_ns[place], trades, place)
             symbol = watched.get(index)
             if symbol is None:
                 continue
+            if at_ns[place] >= self._hours_until_ns:
+                self._take_hours(at_ns[place])
             price = price_of[place]
             fresh, falling_to, rising_to = self._reach.get(symbol) or self._reach_of(symbol)
             if fresh or price <= falling_to or price >= rising_to:
@@ -176,10 +254,12 @@ class Market:
     ) -> Iterator[tuple[BooksKey, Books, Change]]:
         at = self._moment(at_ns)
         exact, exact_size = measured(price), measured_size(size)
+        regular = self._hours[symbol].regular
         last = self.last_seen.quotes.get(symbol)
         touch = last.quote.touch_at(at_ns) if last is not None and last.quote is not None else None
         for key, books in sorted(self._workers.get(symbol, {}).items(), key=itemgetter(0)):
-            for change in books.meet_print(symbol, exact, at, exact_size, touch):
+            met = books.meet_print(symbol, exact, at, exact_size, touch, regular=regular)
+            for change in met:
                 yield key, books, change
         # Orders that had waited for their first print rest from now on.
         self._reach.pop(symbol, None)
@@ -206,9 +286,7 @@ class Market:
             if quote.counts:
                 known[symbol] = LastQuote(quote, entry_id)
                 self._moved_quotes.add(symbol)
-                if symbol in self._workers and self._reach_of(symbol).takes_in_quote(
-                    quote.bid, quote.ask
-                ):
+                if symbol in self._workers and self._takes_in(symbol, quote):
                     yield from self._meet_quote(symbol, quote)
             elif (last := known.get(symbol)) is not None:
                 known[symbol] = LastQuote(None, last.tape_id)
@@ -216,11 +294,17 @@ class Market:
         if self.time_ns is not None:
             self.time_ns = quotes.at_ns[-1]
 
+    def _takes_in(self, symbol: Symbol, quote: Quote) -> bool:
+        if quote.at_ns >= self._hours_until_ns:
+            self._take_hours(quote.at_ns)
+        return self._reach_of(symbol).takes_in_quote(quote.bid, quote.ask)
+
     def _meet_quote(self, symbol: Symbol, quote: Quote) -> Iterator[tuple[BooksKey, Books, Change]]:
+        regular = self._hours[symbol].regular
         touch, at = quote.touch_at(quote.at_ns), self._moment(quote.at_ns)
         assert touch is not None, "it is new"
         for key, books in sorted(self._workers.get(symbol, {}).items(), key=itemgetter(0)):
-            for change in books.meet_quote(symbol, touch, at):
+            for change in books.meet_quote(symbol, touch, at, regular=regular):
                 yield key, books, change
         self._reach.pop(symbol, None)
 

@@ -150,6 +150,7 @@ class ShardOwner:
                 self._settings.order_margin_grace_s, self._settings.order_margin_buffer_percent
             ),
         )
+        await self._prepare_sessions(self._desk.unprepared_for_memory())
         self._committer = Committer(
             self._shard,
             self._lease,
@@ -289,7 +290,10 @@ class ShardOwner:
             desk.learn(unknown, await self._journal.look_up(unknown, desk.last_seen))
         if unknown.again and (more := desk.unknown_to(commands)):
             desk.learn(more, await self._journal.look_up(more, desk.last_seen))
-        for exchange in desk.unprepared_exchanges(commands):
+        await self._prepare_sessions(desk.unprepared_exchanges(commands))
+
+    async def _prepare_sessions(self, exchanges: set[str]) -> None:
+        for exchange in exchanges:
             await self._sessions.prepare(exchange)
 
     async def _apply_commands(self, commands: list[CommandEntry]) -> None:
@@ -324,6 +328,7 @@ class ShardOwner:
             unknown = Unknowns(symbols=missing)
             found = await self._journal.look_up(unknown, self._desk.last_seen)
             self._desk.learn(unknown, found)
+            await self._prepare_sessions(self._desk.unprepared_for_memory())
         risk.carry_out_halt()
 
     async def _acknowledge_mark(self) -> None:

@@ -66,7 +66,7 @@ def load_shard(connection: Connection, shard: int, shards: int) -> StoredShard:
         )
     )
     keys = [(key.account_id, key.mode) for key in at_stake if shard_of(key[0], shards) == shard]
-    books = _load_books(connection, keys, last_seen)
+    books = load_books(connection, keys, last_seen)
     taken_at = [working.tape_id for stored in books for working, _ in stored.state.working]
     newest = max(taken_at, key=position, default=BEGINNING)
     if position(newest) > position(row.tape_cursor):
@@ -120,7 +120,7 @@ def _last_quotes(connection: Connection, shard: int) -> dict[Symbol, LastQuote]:
 
 def look_up(connection: Connection, unknown: Unknowns, last_seen: LastSeen) -> Lookup:
     return Lookup(
-        books=_load_books(connection, unknown.books, last_seen),
+        books=load_books(connection, unknown.books, last_seen),
         accounts=list(_accounts(connection, unknown.accounts).values()),
         orders=_orders(connection, unknown.orders),
         instruments=_instruments(connection, unknown.symbols),
@@ -179,6 +179,7 @@ def order_of(row: Row[Any]) -> Order:
         group_role=row.group_role,
         protects_position=row.protects_position,
         notional=_plain(row.notional),
+        extended_hours=row.extended_hours,
     )
 
 
@@ -189,7 +190,7 @@ def _plain(amount: Decimal | None) -> Decimal | None:
 # --- books -------------------------------------------------------------------------------------
 
 
-def _load_books(
+def load_books(
     connection: Connection, keys: Iterable[BooksKey], last_seen: LastSeen
 ) -> list[StoredBooks]:
     """Books of the accounts that exist, as stored; empty ones for those never opened."""
@@ -229,12 +230,13 @@ def _load_books(
         stored = loaded.get((row.account_id, row.mode))
         if stored is not None:
             stored.state.working.append(_working(row, last_seen))
+            stored.exchanges[Symbol(row.symbol)] = row.exchange
     return list(loaded.values())
 
 
 _WORKING_ORDERS = text(
     f"""
-    SELECT o.*, i.tick_size, i.lot_size, i.shortable,
+    SELECT o.*, i.tick_size, i.lot_size, i.shortable, i.exchange,
            (SELECT max(t.seq) FROM order_transitions t WHERE t.order_id = o.id) AS steps,
            e.executions, e.value, e.fees
       FROM orders o JOIN instruments i ON i.symbol = o.symbol

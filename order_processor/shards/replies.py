@@ -84,6 +84,7 @@ def _same_part(order: Order, command: SubmitOrder) -> bool:
         and order.limit_price == command.limit_price
         and _same_stop(order, command)
         and (command.time_in_force != "gtd" or order.expires_at == command.expires_at)
+        and command.extended_hours in (None, order.extended_hours)
         and order.deployment_id == command.deployment_id
         and order.submitted_by == command.submitted_by
     )

@@ -31,7 +31,7 @@ _OPENED = _insert(
     " time_in_force, qty, limit_price, status, filled_qty, avg_fill_price, reason_code, reason,"
     " seq, submitted_at, updated_at, reserved, tape_id, stop_price, trail_price, trail_percent,"
     " hwm, triggered_at, expires_at, replaces, replaced_by, closes_position, order_class,"
-    " group_id, group_role, protects_position, notional, paper_terms, commission",
+    " group_id, group_role, protects_position, notional, extended_hours, paper_terms, commission",
 )
 _CHANGED = """
     UPDATE orders AS o

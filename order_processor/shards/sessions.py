@@ -1,4 +1,4 @@
-"""When a DAY order ends: at the close of the session that it was accepted in."""
+"""When exchanges trade: their regular and extended hours, and where sessions end."""
 
 import subprocess
 from time import monotonic
@@ -6,8 +6,9 @@ from time import monotonic
 import structlog
 
 from shared.calendars import Calendars, UnknownExchangeError
-from shared.candles.calendar import SessionCalendar
+from shared.candles.calendar import NEVER_NS, HoursSpan, SessionCalendar
 from shared.database import DatabaseThread
+from shared.trading.hours import Hours, hours_from
 
 log = structlog.get_logger()
 
@@ -54,10 +55,15 @@ class Sessions:
             age_s = _PAUSE_AFTER_FAULT_S
         self._known[exchange] = (calendar, monotonic() + age_s)
 
-    def close_after(self, exchange: str, at_ns: int) -> int | None:
-        """The close (ns) of the session that `at_ns` is in; between sessions, of the next one.
+    def hours(self, exchange: str, at_ns: int) -> Hours | None:
+        """None when they aren't known: without a calendar, or outside of it."""
+        calendar = self._calendar(exchange)
+        return None if calendar is None else hours_from(calendar, at_ns)
 
-        None when it isn't known: without a calendar, or outside of it.
-        """
-        calendar, _ = self._known.get(exchange, (None, 0.0))
-        return None if calendar is None else calendar.close_after(at_ns)
+    def span(self, exchange: str | None, at_ns: int) -> HoursSpan:
+        """Of hours that aren't known, all count as regular."""
+        calendar = self._calendar(exchange)
+        return HoursSpan(True, 0, NEVER_NS) if calendar is None else calendar.hours_at(at_ns)
+
+    def _calendar(self, exchange: str | None) -> SessionCalendar | None:
+        return self._known[exchange][0] if exchange in self._known else None

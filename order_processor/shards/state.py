@@ -48,6 +48,8 @@ class StoredBooks(msgspec.Struct):
     state: BooksState
     #: Topic → number of its last event.
     topic_seqs: dict[str, int]
+    #: Where the symbols of its working orders are traded.
+    exchanges: dict[Symbol, str] = {}
 
 
 class Cursors(msgspec.Struct, frozen=True):

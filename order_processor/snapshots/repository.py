@@ -1,5 +1,7 @@
 """What a subscriber of an account topic sees first, with the number of the last frame in it."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -8,14 +10,18 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from order_processor.risk.repository import risk_states
 from order_processor.shards.clock import wall_clock
-from order_processor.shards.recovery import ledger_entry_of, order_of
+from order_processor.shards.recovery import ledger_entry_of, load_books, order_of
+from order_processor.shards.state import BooksKey, LastSeen
 from shared.models.cash import LedgerEntry
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
+from shared.models.margin import MarginFigures
 from shared.models.orders import EquityMarked, Execution, Order, Position
 from shared.models.risk import RiskState
 from shared.models.topics import AccountTopicKind, account_topic
 from shared.redis.keys import shard_of
 from shared.trading.amounts import ZERO, plain, rounded
+from shared.trading.books import Books
+from shared.trading.terms import Limits
 
 #: Ended orders and executions that a snapshot holds, the newest; the rest is a list to page.
 RECENT = 200
@@ -37,6 +43,7 @@ _NEWEST_EXECUTIONS = text(
      ORDER BY seq DESC LIMIT :recent
     """
 )
+_IS_MARGIN = text("SELECT margin_terms IS NOT NULL FROM accounts WHERE id = :id")
 _NEWEST_CASH = text(
     """
     SELECT * FROM ledger_entries
@@ -122,15 +129,28 @@ class Snapshots:
             unrealized += worth - row.cost
             if price is not None and row.qty:
                 held[row.symbol] = price
+        at = wall_clock()
         return EquityMarked(
             account_id=AccountId(account_id),
             mode=mode,
-            at=wall_clock(),
+            at=at,
             cash=cash,
             equity=plain(cash + value),
             unrealized_pnl=plain(unrealized),
             prices=held,
+            margin=_margin(connection, (account_id, mode), prices, at),
         )
+
+
+def _margin(
+    connection: Connection, key: BooksKey, prices: Mapping[Symbol, Decimal], at: datetime
+) -> MarginFigures | None:
+    """None of a cash account, whose books needn't be loaded for it."""
+    if not connection.execute(_IS_MARGIN, {"id": key[0]}).scalar():
+        return None
+    [stored] = load_books(connection, [key], LastSeen())
+    books = Books(stored.account, stored.mode, Limits(), stored.state, prices.get)
+    return books.margin.figures(at)
 
 
 def _execution(row: Row[Any]) -> Execution:

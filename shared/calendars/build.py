@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from shared.calendars.errors import UnknownExchangeError
+from shared.candles.calendar import SessionCalendar
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Names that other markets go by: NSE trades the Bombay exchange's sessions, and Nasdaq New York's.
@@ -24,6 +25,17 @@ class SessionTable(msgspec.Struct, frozen=True):
     opens_ns: list[int]
     closes_ns: list[int]
     dates: list[date]
+    regular_opens_ns: list[int]
+    regular_closes_ns: list[int]
+
+    def calendar(self) -> SessionCalendar:
+        return SessionCalendar(
+            self.opens_ns,
+            self.closes_ns,
+            self.dates,
+            self.regular_opens_ns,
+            self.regular_closes_ns,
+        )
 
 
 def _ns(moment: datetime) -> int:
@@ -57,15 +69,14 @@ def build(exchange: str, first: date, last: date) -> SessionTable:
     end = last if latest is None else min(last, latest.date())
     calendar = known.get_calendar(name, start=start.isoformat(), end=end.isoformat())
     dates = [stamp.date() for stamp in calendar.opens.index]
+    opens = [stamp.value for stamp in calendar.opens]
+    closes = [stamp.value for stamp in calendar.closes]
     if hours := _EXTENDED.get(name):
         early = {stamp.date() for stamp in calendar.early_closes}
         spans = [hours(day, day in early) for day in dates]
-        return SessionTable([span[0] for span in spans], [span[1] for span in spans], dates)
-    return SessionTable(
-        [stamp.value for stamp in calendar.opens],
-        [stamp.value for stamp in calendar.closes],
-        dates,
-    )
+        extended_opens, extended_closes = ([span[end] for span in spans] for end in (0, 1))
+        return SessionTable(extended_opens, extended_closes, dates, opens, closes)
+    return SessionTable(opens, closes, dates, opens, closes)
 
 
 def main(arguments: list[str]) -> int:

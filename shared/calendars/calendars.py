@@ -27,6 +27,8 @@ log = structlog.get_logger()
 ALWAYS_OPEN = "24/7"
 #: A Monday: weeks must be whole.
 FIRST_DATE = date(1997, 12, 29)
+#: Of the tables on disk. Raise it with `SessionTable`: older files are not read then.
+_LAYOUT = "v2"
 _BUILD_TIMEOUT_S = 60.0
 _UNKNOWN = 3
 
@@ -67,12 +69,12 @@ class Calendars:
         if not exchange.isalnum():  # it becomes a file name
             raise UnknownExchangeError(exchange)
         path = self._folder / (
-            f"{exchange}-{version('exchange_calendars')}-{FIRST_DATE}-{last}.json"
+            f"{exchange}-{_LAYOUT}-{version('exchange_calendars')}-{FIRST_DATE}-{last}.json"
         )
         calendar = _read(path)
         if calendar is None:
             table = _build_elsewhere(exchange, last)
-            calendar = SessionCalendar(table.opens_ns, table.closes_ns, table.dates)
+            calendar = table.calendar()
             _keep(path, table)
         return calendar
 
@@ -85,7 +87,7 @@ def _read(path: Path) -> SessionCalendar | None:
             if os.fstat(file.fileno()).st_uid not in (0, os.geteuid()):
                 raise PermissionError("it belongs to somebody else")
             table = msgspec.json.decode(file.read(), type=SessionTable)
-        return SessionCalendar(table.opens_ns, table.closes_ns, table.dates)
+        return table.calendar()
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError, ValueError) as error:

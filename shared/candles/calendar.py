@@ -1,9 +1,10 @@
-"""Trading sessions as plain values: which one a moment belongs to, and which week."""
+"""Trading sessions as plain values: which one a moment belongs to, its regular hours, its week."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import NamedTuple
 
 from shared.candles.errors import OutsideCalendarError
 from shared.candles.timeframes import DAY_NS, LENGTH_NS
@@ -12,6 +13,8 @@ from shared.models.identifiers import Timeframe
 # 1970-01-01 was a Thursday: the first Monday came four days later.
 _FIRST_MONDAY_NS = 4 * DAY_NS
 _WEEK_NS = 7 * DAY_NS
+#: Beyond all times.
+NEVER_NS = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,9 @@ class Session:
     date: date
     week_open_ns: int
     week_close_ns: int
+    #: Within the session: what comes before and after are extended hours.
+    regular_open_ns: int
+    regular_close_ns: int
 
     def interval(self, timeframe: Timeframe, at_ns: int) -> tuple[int, int]:
         """Start and end (exclusive) of the interval around `at_ns`, a time this session owns.
@@ -49,6 +55,15 @@ class Session:
         return start, min(start + length, limit)
 
 
+class HoursSpan(NamedTuple):
+    """A stretch of time that is all in regular hours, or all outside of them."""
+
+    regular: bool
+    from_ns: int
+    #: Exclusive.
+    until_ns: int
+
+
 class SessionCalendar:
     """The sessions of one exchange, in order. A value: it never changes.
 
@@ -57,11 +72,17 @@ class SessionCalendar:
     """
 
     def __init__(
-        self, opens_ns: Sequence[int], closes_ns: Sequence[int], dates: Sequence[date]
+        self,
+        opens_ns: Sequence[int],
+        closes_ns: Sequence[int],
+        dates: Sequence[date],
+        regular_opens_ns: Sequence[int] | None = None,
+        regular_closes_ns: Sequence[int] | None = None,
     ) -> None:
         """Columns of equal length, ascending, sessions not overlapping; ValueError otherwise.
 
-        A session may open at the very moment the one before closes.
+        A session may open at the very moment the one before closes. Regular hours lie within
+        their session; without them the whole session is regular.
         """
         if not len(opens_ns) == len(closes_ns) == len(dates):
             raise ValueError(
@@ -80,6 +101,21 @@ class SessionCalendar:
         self._closes_ns = tuple(closes_ns)
         self._dates = tuple(dates)
         self._weeks = _week_spans(self._opens_ns, self._closes_ns, self._dates)
+        self._regular_opens_ns = tuple(regular_opens_ns or opens_ns)
+        self._regular_closes_ns = tuple(regular_closes_ns or closes_ns)
+        self._check_regular_hours()
+
+    def _check_regular_hours(self) -> None:
+        for opens, regular_open, regular_close, closes, day in zip(
+            self._opens_ns,
+            self._regular_opens_ns,
+            self._regular_closes_ns,
+            self._closes_ns,
+            self._dates,
+            strict=True,
+        ):
+            if not opens <= regular_open < regular_close <= closes:
+                raise ValueError(f"the regular hours of session {day} do not lie within it")
 
     @classmethod
     def continuous(cls) -> "SessionCalendar":
@@ -112,7 +148,48 @@ class SessionCalendar:
             date=self._dates[index],
             week_open_ns=week_open_ns,
             week_close_ns=week_close_ns,
+            regular_open_ns=self._regular_opens_ns[index],
+            regular_close_ns=self._regular_closes_ns[index],
         )
+
+    def next_session(self, at_ns: int) -> Session:
+        """The session that `at_ns` is in; between sessions, the next one. OutsideCalendarError."""
+        session = self.session_at(at_ns)
+        return session if at_ns < session.close_ns else self.session_at(session.next_open_ns)
+
+    def hours_at(self, at_ns: int) -> HoursSpan:
+        """Whether `at_ns` is in regular hours, and how long that was and will be so.
+
+        What is outside of the calendar counts as regular: nothing is known of it.
+        """
+        try:
+            session = self.session_at(at_ns)
+        except OutsideCalendarError:
+            if at_ns < self._opens_ns[0]:
+                return HoursSpan(True, 0, self._opens_ns[0])
+            return HoursSpan(True, self._closes_ns[-1] + DAY_NS, NEVER_NS)
+        opens_ns, closes_ns = session.regular_open_ns, session.regular_close_ns
+        if at_ns < opens_ns:
+            return HoursSpan(False, session.open_ns, opens_ns)
+        if at_ns < closes_ns:
+            return HoursSpan(True, opens_ns, closes_ns)
+        return HoursSpan(False, closes_ns, session.next_open_ns)
+
+    def auctions_after(self, at_ns: int) -> tuple[int, int] | None:
+        """The next regular open and the next regular close after `at_ns`.
+
+        None where the market never closes, and when one of them is outside of the calendar.
+        """
+        try:
+            session = self.next_session(at_ns)
+            while at_ns >= session.regular_close_ns:
+                session = self.session_at(session.next_open_ns)
+            closes_ns = session.regular_close_ns
+            while at_ns >= session.regular_open_ns:
+                session = self.session_at(session.next_open_ns)
+        except OutsideCalendarError:
+            return None
+        return session.regular_open_ns, closes_ns
 
     def close_after(self, at_ns: int) -> int | None:
         """The close of the session that `at_ns` is in; between sessions, of the next one.
@@ -120,12 +197,9 @@ class SessionCalendar:
         None outside of the calendar.
         """
         try:
-            session = self.session_at(at_ns)
-            if at_ns >= session.close_ns:
-                session = self.session_at(session.next_open_ns)
+            return self.next_session(at_ns).close_ns
         except OutsideCalendarError:
             return None
-        return session.close_ns
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SessionCalendar) and self._key() == other._key()
@@ -134,7 +208,13 @@ class SessionCalendar:
         return hash(self._key())
 
     def _key(self) -> tuple[object, ...]:
-        return self._opens_ns, self._closes_ns, self._dates
+        return (
+            self._opens_ns,
+            self._closes_ns,
+            self._dates,
+            self._regular_opens_ns,
+            self._regular_closes_ns,
+        )
 
 
 class _Continuous(SessionCalendar):
@@ -153,7 +233,15 @@ class _Continuous(SessionCalendar):
             date=datetime.fromtimestamp(open_ns // 1_000_000_000, UTC).date(),
             week_open_ns=week_open_ns,
             week_close_ns=week_open_ns + _WEEK_NS,
+            regular_open_ns=open_ns,
+            regular_close_ns=open_ns + DAY_NS,
         )
+
+    def hours_at(self, at_ns: int) -> HoursSpan:  # noqa: ARG002 - it never changes
+        return HoursSpan(True, 0, NEVER_NS)
+
+    def auctions_after(self, at_ns: int) -> tuple[int, int] | None:  # noqa: ARG002
+        return None
 
     def _key(self) -> tuple[object, ...]:
         return ("continuous",)

@@ -19,7 +19,8 @@ from shared.models.risk import Origin, RiskCommand, RiskReply
 
 Side = Literal["buy", "sell"]
 OrderType = Literal["market", "limit", "stop", "stop_limit", "trailing_stop"]
-TimeInForce = Literal["day", "gtc", "gtd", "ioc", "fok"]
+#: OPG and CLS wait for the opening and the closing auction.
+TimeInForce = Literal["day", "gtc", "gtd", "ioc", "fok", "opg", "cls"]
 #: Bracket: an entry with two exits; OTO: with one. OCO: two exits of what is held already.
 OrderClass = Literal["simple", "bracket", "oco", "oto"]
 GroupRole = Literal["entry", "take_profit", "stop_loss"]
@@ -87,6 +88,8 @@ class SubmitOrder(Message, frozen=True, tag="submit_order"):
     origin: Origin | None = None
     #: An amount of money in the place of a quantity, which is zero then. For market orders.
     notional: Decimal | None = None
+    #: Whether it fills outside of regular hours too; None: as the account's paper terms say.
+    extended_hours: bool | None = None
 
 
 class CancelOrder(Message, frozen=True, tag="cancel_order"):
@@ -243,7 +246,7 @@ class Order(msgspec.Struct, frozen=True):
     hwm: Decimal | None = None
     #: When a print reached the stop.
     triggered_at: datetime | None = None
-    #: Market time at which a DAY or GTD order ends.
+    #: Market time at which a DAY, GTD, OPG or CLS order ends.
     expires_at: datetime | None = None
     #: The order that this one was to replace, and the one that replaced this.
     replaces: OrderId | None = None
@@ -259,6 +262,8 @@ class Order(msgspec.Struct, frozen=True):
     #: The amount of money that it is for: until its first fill `qty` is what that was at the last
     #: price when it was taken.
     notional: Decimal | None = None
+    #: It fills outside of regular hours too.
+    extended_hours: bool = True
 
 
 class Execution(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from shared.models.base import NOT_DECODABLE, encode
@@ -176,6 +177,7 @@ class OrderRequests:
             while True:
                 try:
                     await self._receive(pubsub)
+                    raise RedisConnectionError("the subscription has ended")
                 except Exception as error:  # noqa: BLE001 - deaf, all orders would be without answers
                     log.warning("reply_channel_lost", error=repr(error))
                     await pubsub.aclose()  # type: ignore[no-untyped-call]

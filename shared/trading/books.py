@@ -34,13 +34,14 @@ from shared.trading.classes import Part, class_fault, exits_fault, of_leg, parts
 from shared.trading.commissions import Turnover
 from shared.trading.drafts import closing, new_order, revision, successor
 from shared.trading.groups import Groups
+from shared.trading.hours import Hours, auction_fault, in_extended_hours, may_leave_regular_hours
 from shared.trading.ledger import Ledger
 from shared.trading.lifecycle import Lifecycle
 from shared.trading.lots import Lot, Lots
 from shared.trading.margin import Margin, value_at_worst
 from shared.trading.matching import Reach
 from shared.trading.notional import sized
-from shared.trading.paper import Moment, PaperMarket
+from shared.trading.paper import ClosingPrice, Moment, PaperMarket
 from shared.trading.positions import Holding
 from shared.trading.protection import exits_of
 from shared.trading.quotes import Touch
@@ -73,6 +74,10 @@ class BooksState(msgspec.Struct):
 
 
 def _no_price(_: Symbol) -> Decimal | None:
+    return None
+
+
+def _no_closing(_: WorkingOrder) -> Decimal | None:
     return None
 
 
@@ -149,12 +154,12 @@ class Books:
         """Position net of working sells."""
         return self._settlement.held(symbol) - self._orders.reserved_qty(symbol)
 
-    def reach(self, symbol: Symbol) -> Reach:
-        """Which prints of `symbol` can matter here."""
-        return self._orders.reach(symbol)
+    def reach(self, symbol: Symbol, *, regular: bool = True) -> Reach:
+        """Which prints of `symbol` can matter here, in regular hours or outside of them."""
+        return self._orders.reach(symbol, regular=regular)
 
     def next_expiry(self) -> datetime | None:
-        """When the next working DAY or GTD order ends."""
+        """When the next working order ends, of those that have an end."""
         due = self._orders.next_to_end()
         return None if due is None else due.order.expires_at
 
@@ -218,14 +223,15 @@ class Books:
         last_price: Decimal | None,
         at: datetime,
         tape_id: str,
-        session_close: datetime | None,
+        hours: Hours | None,
         *,
         time_known: bool = True,
     ) -> Refused | list[OrderChanged]:
         """Take the order with its exits, or store them as rejected; refused when the command
         itself is wrong. The order that the command names comes first.
 
-        The caller has made sure that the client order ids are new. `time_known` is False in a
+        The caller has made sure that the client order ids are new. `hours` are the exchange's, None
+        when they aren't known. `time_known` is False in a
         paced run before its first print: `at` is not market time then.
         """
         fault = class_fault(command)
@@ -239,20 +245,22 @@ class Books:
         parts = parts_of(command)
         now = at if time_known else None
         for role, part in parts:
-            fault = fault_of(part, self.account, instrument, self._limits, session_close, now)
+            fault = fault_of(part, self.account, instrument, self._limits, hours, now)
             if fault is not None:
                 return of_leg(fault, role)
         assert instrument is not None, "fault_of refuses an unknown symbol"
         tick = instrument.tick_size
-        ends = session_close if command.time_in_force == "day" else command.expires_at
-        ends = None if ends is None else ends.astimezone(UTC)
+        ends = self._end_of(command, hours)
         exits = {role: part for role, part in parts if role is not None}
         fault = (exits_fault(exits) if exits else None) or self.risk.rate_fault(command, at)
         if fault is not None:
             return fault
+        extended = may_leave_regular_hours(self._extended(command), hours)
         if exits:
-            return self._begin_group(parts, instrument, last_price, at, ends, tape_id)
-        reserve, obstacle = self._weigh(command, instrument, last_price, at)
+            return self._begin_group(
+                parts, instrument, last_price, at, ends, tape_id, extended=extended
+            )
+        reserve, obstacle = self._weigh(command, instrument, last_price, at, extended=extended)
         new = self._number(command, at, ends, last_price, tick)
         return [self._begin(new, instrument, reserve, obstacle, tape_id, at)]
 
@@ -264,12 +272,16 @@ class Books:
         at: datetime,
         ends: datetime | None,
         tape_id: str,
+        *,
+        extended: bool,
     ) -> list[OrderChanged]:
         """All of them, or all rejected for what forbids one that is to work at once."""
         tick = instrument.tick_size
         guarded = parts[0][0] == "entry"
         weighed = [
-            self._weigh(part, instrument, last_price, at, must_reduce=role != "entry")
+            self._weigh(
+                part, instrument, last_price, at, must_reduce=role != "entry", extended=extended
+            )
             for role, part in parts
         ]
         at_once = weighed[:1] if guarded else weighed
@@ -301,6 +313,7 @@ class Books:
         last_price: Decimal | None,
         at: datetime,
         tape_id: str,
+        hours: Hours | None = None,
     ) -> Refused | list[OrderChanged]:
         """Both orders, the new one last; when it is rejected, that one alone.
 
@@ -312,6 +325,7 @@ class Books:
         if isinstance(draft, Refused):
             return draft
         fault = fault_of(draft, self.account, instrument, self._limits, None, at)
+        fault = fault or auction_fault(old.time_in_force, hours, at)
         fault = fault or self.risk.rate_fault(draft, at)
         if fault is not None:
             return fault
@@ -326,8 +340,15 @@ class Books:
         must_reduce = is_exit(old) or old.closes_position
         # What an exit can't fill yet isn't held yet.
         asked = msgspec.structs.replace(draft, qty=draft.qty - working.withheld)
+        extended = may_leave_regular_hours(old.extended_hours, hours)
         reserve, obstacle = self._weigh(
-            asked, instrument, last_price, at, freed=freed, must_reduce=must_reduce
+            asked,
+            instrument,
+            last_price,
+            at,
+            freed=freed,
+            must_reduce=must_reduce,
+            extended=extended,
         )
         new = self._number(draft, at, None, None if held else last_price, tick)
         new = successor(new, old, tick)
@@ -436,15 +457,19 @@ class Books:
         *,
         closes: bool = False,
         must_reduce: bool = False,
+        extended: bool = False,
     ) -> tuple[Decimal, Refused | None]:
         """What the order reserves, and what forbids it, when `freed` no longer work.
 
-        `must_reduce`: it is to make a position smaller, and never to open one.
+        `must_reduce`: it is to make a position smaller, and never to open one. `extended`: it may
+        fill outside of regular hours.
         """
         paper, tick, limits = self.account.paper, instrument.tick_size, self._limits
         month_value = self._market.turnover.at(at)
         reserve = reserve_for(command, paper, tick, last_price, limits, month_value)
-        obstacle = self.risk.obstacle_to(command, last_price, freed, closes=closes)
+        obstacle = self.risk.obstacle_to(
+            command, last_price, freed, closes=closes, extended=extended
+        )
         obstacle = obstacle or market_obstacle_to(command, last_price, limits)
         if self.margin.terms is not None:
             if command.side == "sell":
@@ -469,7 +494,25 @@ class Books:
         tick: Decimal,
     ) -> Order:
         self._order_seq += 1
-        return new_order(command, self._order_seq, at, ends, last_price, tick)
+        extended = self._extended(command)
+        return new_order(
+            command, self._order_seq, at, ends, last_price, tick, extended_hours=extended
+        )
+
+    def _extended(self, command: SubmitOrder) -> bool:
+        """Whether it fills outside of regular hours too."""
+        return in_extended_hours(command, by_default=self.account.paper.extended_hours)
+
+    def _end_of(self, command: SubmitOrder, hours: Hours | None) -> datetime | None:
+        if command.expires_at is not None:
+            return command.expires_at.astimezone(UTC)
+        if hours is None:
+            return None
+        if command.time_in_force in ("opg", "cls"):
+            return hours.closing
+        if command.time_in_force == "day":
+            return hours.day_end(extended=self._extended(command))
+        return None
 
     def _begin(
         self,
@@ -529,22 +572,30 @@ class Books:
         at: datetime,
         size: Decimal | None = None,
         touch: Touch | None = None,
+        *,
+        regular: bool = True,
     ) -> list[Change]:
-        """A trade was printed: fill what it fills, in order of submission.
+        """A trade was printed, in regular hours or not: fill what it fills, in order of submission.
 
         Without a size, it fills any quantity. `touch` is the quote that stood, where there is one.
         """
-        return self._market.meet(symbol, Moment(at, price, size, touch))
+        return self._market.meet(symbol, Moment(at, price, size, touch), regular=regular)
+
+    def open_regular_hours(self, symbol: Symbol) -> None:
+        """Regular hours begin: orders that fill in them alone meet their first print in them."""
+        self._orders.open_regular_hours(symbol)
 
     @exactly
-    def meet_quote(self, symbol: Symbol, touch: Touch, at: datetime) -> list[Change]:
+    def meet_quote(
+        self, symbol: Symbol, touch: Touch, at: datetime, *, regular: bool = True
+    ) -> list[Change]:
         """The quote has changed: fill what takes from it, and what rests where it has come to."""
-        return self._market.meet(symbol, Moment(at, None, touch=touch))
+        return self._market.meet(symbol, Moment(at, None, touch=touch), regular=regular)
 
     @exactly
-    def expire(self, now: datetime) -> list[Change]:
-        """End the DAY and GTD orders whose time has come by `now`."""
-        return self._market.expire(now)
+    def expire(self, now: datetime, closing_price: ClosingPrice = _no_closing) -> list[Change]:
+        """End the orders whose time has come by `now`; CLS orders fill at the closing price."""
+        return self._market.expire(now, closing_price)
 
     def forget_prints(self) -> list[Change]:
         """A new run begins: what was printed before it has no meaning for it."""

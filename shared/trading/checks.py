@@ -20,11 +20,14 @@
     trail_percent_not_in_steps (of 0.01)
 16. notional_too_large       the notional at the limit, else the stop, is at most
                              `Limits.max_notional`
-17. time_in_force_not_allowed     IOC and FOK are for market and limit orders
+17. time_in_force_not_allowed     IOC, FOK, OPG and CLS are for market and limit orders
 18. expires_at_missing, expires_at_not_allowed   exactly GTD orders carry one
 19. invalid_expires_at       a whole second with its UTC offset
-20. time_in_force_not_available   a DAY order needs a session that ends, a GTD order a market time
+20. time_in_force_not_available   a DAY order needs a session that ends, a GTD order a market time,
+    OPG and CLS a market that opens and closes
 21. expires_at_passed        a GTD order must end after now
+    extended_hours_not_allowed   only simple limit orders ask for extended hours themselves
+    auction_closed           OPG and CLS orders come some minutes before their auction
 
 Before these, of an order of another class than simple (`shared/trading/classes.py`), and then
 each of its parts by the list above, the message naming the part:
@@ -51,6 +54,7 @@ from shared.models.orders import SubmitOrder
 from shared.trading.amounts import BASIS_POINTS, ZERO, rounded_up, shown
 from shared.trading.commissions import expected_fee
 from shared.trading.costs import notional_of
+from shared.trading.hours import Hours
 from shared.trading.matching import trailed_stop
 from shared.trading.paper_terms import PaperTerms
 from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
@@ -66,12 +70,12 @@ def fault_of(
     account: AccountTerms,
     instrument: Instrument | None,
     limits: Limits,
-    session_close: datetime | None,
+    hours: Hours | None,
     market_time: datetime | None,
 ) -> Refused | None:
     """What is wrong with the command itself.
 
-    `session_close` is where a DAY order would end; `market_time` None while it isn't known.
+    `hours` are the exchange's as they are now, if known; `market_time` None while it isn't known.
     """
     if account.status != "active":
         return Refused("account_closed", "The account is closed.", observed=account.status)
@@ -89,7 +93,7 @@ def fault_of(
         or _qty_fault(order.qty, instrument, limits)
         or price_fault(order, instrument, limits)
         or _notional_fault(order.qty, order.limit_price or order.stop_price or ZERO, limits)
-        or time_in_force_fault(order, instrument, session_close, market_time)
+        or time_in_force_fault(order, instrument, hours, market_time)
     )
 
 

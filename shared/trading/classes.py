@@ -7,7 +7,7 @@ import msgspec
 from shared.models.orders import GroupRole, Order, OrderClass, Side, SubmitOrder
 from shared.trading.amounts import shown
 from shared.trading.terms import Refused
-from shared.trading.tickets import AT_ONCE
+from shared.trading.tickets import ONE_PRINT
 
 #: A client order id with the name of a leg behind it is one too.
 _LONGEST_ID = 128 - len(".take_profit")
@@ -109,10 +109,10 @@ def class_fault(order: SubmitOrder) -> Refused | None:
     fault = _legs_fault(order, kind)
     if fault is not None:
         return fault
-    if order.time_in_force in AT_ONCE:
+    if order.time_in_force in ONE_PRINT:
         return Refused(
             "time_in_force_not_allowed",
-            "Exits wait for their price: the orders of a group can't end at once.",
+            "Exits wait for their price: the orders of a group can't end with one print.",
             limit="day, gtc, gtd",
             observed=order.time_in_force,
         )

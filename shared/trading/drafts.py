@@ -21,6 +21,8 @@ def new_order(
     expires_at: datetime | None,
     last_price: Decimal | None,
     tick: Decimal,
+    *,
+    extended_hours: bool,
 ) -> Order:
     """A trailing stop begins at the last price."""
     order = Order(
@@ -49,6 +51,7 @@ def new_order(
         trail_percent=_plain(command.trail_percent),
         expires_at=expires_at,
         notional=_plain(command.notional),
+        extended_hours=extended_hours,
     )
     if order.type == "trailing_stop" and last_price is not None:
         return with_mark(order, last_price, tick)
@@ -136,6 +139,7 @@ def successor(new: Order, old: Order, tick: Decimal) -> Order:
         group_id=old.group_id,
         group_role=old.group_role,
         protects_position=old.protects_position,
+        extended_hours=old.extended_hours,
     )
     if kept.type == "trailing_stop" and awaits_trigger(old):
         return with_mark(kept, old.hwm, tick)

@@ -16,6 +16,8 @@ order that it then is: a stop fills there like a market order, also when the pri
 the stop; a stop-limit fills there like a limit order, or rests at its limit from then on. A
 trailing stop's mark is the best price since it was taken (the last price then, and every print
 since); its stop keeps the distance from the mark.
+
+An order for an auction fills at the auction's print, at its very price, or ends with it.
 """
 
 import heapq
@@ -32,7 +34,8 @@ from shared.models.orders import Order, OrderType, Side
 from shared.trading.amounts import ZERO, rounded
 from shared.trading.changes import WorkingOrder
 from shared.trading.costs import to_tick
-from shared.trading.tickets import AT_ONCE
+from shared.trading.hours import AUCTIONS
+from shared.trading.tickets import ONE_PRINT
 
 _STOPS: frozenset[OrderType] = frozenset({"stop", "stop_limit", "trailing_stop"})
 
@@ -48,6 +51,8 @@ def fill_price(
 ) -> Decimal:
     """The price at which `qty` of the order fills at a price of the market that reaches it."""
     order = working.order
+    if order.time_in_force in AUCTIONS:
+        return print_price  # everybody's price
     if order.limit_price is not None and not first_print:
         return order.limit_price
     slipped = working.terms.slipped(print_price, order.side, working.tick, qty, size, spread)
@@ -232,7 +237,7 @@ class OrderQueue:
             limit = order.limit_price
             if (
                 limit is None
-                or order.time_in_force in AT_ONCE
+                or order.time_in_force in ONE_PRINT
                 or (buys_at <= float(limit) if order.side == "buy" else sells_at >= float(limit))
             ):
                 met.append((seq, order.id, True))

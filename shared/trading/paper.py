@@ -1,6 +1,6 @@
 """The paper market of one set of books: what prints, quotes and time do to its working orders."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from shared.trading.amounts import ZERO, rounded, to_cents
 from shared.trading.changes import Change, OrderChanged, OrderFilled, StopMoved, WorkingOrder
 from shared.trading.commissions import Part, Turnover
 from shared.trading.groups import Groups
+from shared.trading.hours import AUCTIONS
 from shared.trading.lifecycle import Lifecycle, step
 from shared.trading.margin import Margin
 from shared.trading.matching import (
@@ -29,11 +30,12 @@ from shared.trading.orders import WORKING, Transition
 from shared.trading.quotes import Touch
 from shared.trading.settlement import Settlement
 from shared.trading.terms import Refused
-from shared.trading.tickets import AT_ONCE
+from shared.trading.tickets import ONE_PRINT
 from shared.trading.working import WorkingOrders
 
 _ALL = Decimal("Infinity")
 _MISSED = Refused("not_filled_at_once", "The first print did not fill it all.")
+_MISSED_AUCTION = Refused("not_filled_in_auction", "The auction's price did not reach the limit.")
 
 
 class Moment(NamedTuple):
@@ -54,6 +56,12 @@ class Moment(NamedTuple):
             return self.touch.offers(side)[0]
         assert self.price is not None, "it is a print or a quote"
         return self.price
+
+    def price_of(self, order: Order, *, takes: bool) -> Decimal:
+        """The same for an order; in an auction the print's price is everybody's."""
+        if order.time_in_force in AUCTIONS and self.price is not None:
+            return self.price
+        return self.price_for(order.side, takes=takes)
 
     def size_for(self, side: Side) -> Decimal | None:
         """What was traded, or is shown to be had."""
@@ -78,6 +86,11 @@ class Moment(NamedTuple):
         return ZERO if self.touch is None else self.touch.spread
 
 
+#: Price of the last print in regular hours after an order was taken and before it ends; None
+#: without one.
+ClosingPrice = Callable[[WorkingOrder], Decimal | None]
+
+
 class PaperMarket:
     def __init__(
         self,
@@ -96,13 +109,16 @@ class PaperMarket:
         self.turnover = turnover
         self._margin = margin
 
-    def meet(self, symbol: Symbol, moment: Moment) -> list[Change]:
+    def meet(self, symbol: Symbol, moment: Moment, *, regular: bool) -> list[Change]:
         """Fill what a print or a quote fills, in order of submission."""
-        changes: list[Change] = []
-        taken = ZERO
         price = None if moment.price is None else float(moment.price)
         touch = moment.touch and (float(moment.touch.bid), float(moment.touch.ask))
-        met = self._orders.met_by(symbol, price, touch)
+        met = self._orders.met_by(symbol, price, touch, regular=regular)
+        return self._meet_each(met, moment)
+
+    def _meet_each(self, met: Sequence[tuple[WorkingOrder, bool]], moment: Moment) -> list[Change]:
+        changes: list[Change] = []
+        taken = ZERO
         # An exit that has nothing to fill yet isn't filled by the print that fills its entry.
         idle = {each.order.id for each, _ in met if each.order.group_id and not each.open_qty}
         for working, first_print in met:
@@ -116,8 +132,9 @@ class PaperMarket:
                 if grouped:
                     changes += self._groups.after(change, moment.at)
                 if isinstance(change, OrderFilled):
-                    taken += change.execution.qty
-                    changes += self._groups.follow_position(symbol, moment.at)
+                    if change.order.time_in_force not in AUCTIONS:
+                        taken += change.execution.qty
+                    changes += self._groups.follow_position(change.order.symbol, moment.at)
         return changes
 
     def _still_works(self, working: WorkingOrder, idle: Set[OrderId]) -> bool:
@@ -134,6 +151,9 @@ class PaperMarket:
     ) -> Sequence[OrderChanged | OrderFilled | StopMoved]:
         """`taken` is what orders before this one have filled of the print."""
         steps: tuple[Transition, ...] = ()
+        if moment.price is None and working.order.time_in_force in AUCTIONS:
+            self._orders.rest(working)  # its auction is a print
+            return []
         if awaits_trigger(working.order):
             if moment.price is None or not triggers(working.order, moment.price):
                 return self._wait_on(working, moment.price)
@@ -188,11 +208,12 @@ class PaperMarket:
         order, left = working.order, working.open_qty
         qty = ZERO
         takes = first_print or order.limit_price is None
-        if reached(order, moment.price_for(order.side, takes=takes)):
+        if reached(order, moment.price_of(order, takes=takes)):
             qty = _fillable(working, moment, taken, takes=takes)
-        if order.time_in_force in AT_ONCE and qty < left:
+        if order.time_in_force in ONE_PRINT and qty < left:
             if order.time_in_force == "fok" or not qty:
-                return [self._lifecycle.end(working, "cancel", moment.at, _MISSED)]
+                why = _MISSED_AUCTION if order.time_in_force in AUCTIONS else _MISSED
+                return [self._lifecycle.end(working, "cancel", moment.at, why)]
             filled = self._fill_or_cancel(working, qty, moment, first_print=first_print)
             if isinstance(filled, OrderChanged):
                 return [filled]
@@ -251,13 +272,17 @@ class PaperMarket:
         self._orders.refit(working, after, working.withheld)
         return step(working, "fill_part", at)
 
-    def expire(self, now: datetime) -> list[Change]:
-        """End the DAY and GTD orders whose time has come by `now`."""
+    def expire(self, now: datetime, closing_price: ClosingPrice) -> list[Change]:
+        """End the orders whose time has come by `now`; CLS orders fill, or end unfilled."""
         changes: list[Change] = []
         while (due := self._orders.next_to_end()) is not None:
             assert due.order.expires_at is not None, "it has an end"
             if due.order.expires_at > now:
                 break
+            last = closing_price(due) if due.order.time_in_force == "cls" else None
+            if last is not None:
+                changes += self._meet_each([(due, True)], Moment(now, last))
+                continue
             change = self._lifecycle.end(due, "expire", now)
             changes.append(change)
             if change.order.group_id is not None:
@@ -281,7 +306,7 @@ def _price(working: WorkingOrder, moment: Moment, qty: Decimal, *, first_print: 
     takes = first_print or working.order.limit_price is None
     return fill_price(
         working,
-        moment.price_for(side, takes=takes),
+        moment.price_of(working.order, takes=takes),
         qty,
         moment.size_for(side),
         first_print=first_print,
@@ -291,7 +316,9 @@ def _price(working: WorkingOrder, moment: Moment, qty: Decimal, *, first_print: 
 
 def _fillable(working: WorkingOrder, moment: Moment, taken: Decimal, *, takes: bool) -> Decimal:
     """What can fill now, when others have taken some. What a quote shows is had once: the rest of
-    an order waits for prints."""
+    an order waits for prints. In an auction there is more than its print."""
+    if working.order.time_in_force in AUCTIONS:
+        return working.open_qty
     size = moment.size_for(working.order.side)
     ahead = ZERO if takes else moment.ahead_of(working.order)
     if ahead:

@@ -25,6 +25,8 @@ class PaperTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     slippage: Slippage = BpsSlippage(Decimal(1))
     #: Share of each print's or quote's size that the account's orders fill together; 0: any.
     participation_percent: Decimal = ZERO
+    #: Whether orders that don't say it themselves fill outside of regular hours too.
+    extended_hours: bool = True
 
     def __post_init__(self) -> None:
         within("participation_percent", self.participation_percent, 0, 100)

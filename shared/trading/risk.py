@@ -36,6 +36,8 @@ class RiskLimits(msgspec.Struct, frozen=True, omit_defaults=True):
     #: None allows all.
     allowed_symbols: frozenset[Symbol] | None = None
     blocked_symbols: frozenset[Symbol] = frozenset()
+    #: `regular`: no orders that fill outside of regular hours too.
+    sessions: Literal["regular", "extended"] | None = None
     #: Realised and unrealised, fees included, since the account was last reset.
     max_loss: Decimal | None = None
     #: At the loss limit close the positions too.
@@ -54,6 +56,7 @@ OF_DEPLOYMENTS = frozenset(
         "price_collar_percent",
         "allowed_symbols",
         "blocked_symbols",
+        "sessions",
     }
 )
 
@@ -87,6 +90,8 @@ class Bounds(msgspec.Struct, frozen=True):
     loss: Bound | None = None
     symbols: tuple[SymbolRule, ...] = ()
     flatten_on_loss: bool = False
+    #: The level that allows regular hours alone.
+    regular_hours: Level | None = None
 
 
 UNBOUNDED = Bounds()
@@ -134,6 +139,9 @@ def tightest(levels: Iterable[tuple[Level, RiskLimits]]) -> Bounds:
             if limits.allowed_symbols is not None or limits.blocked_symbols
         ),
         flatten_on_loss=any(limits.flatten_on_loss for _, limits in given),
+        regular_hours=next(
+            (level for level, limits in given if limits.sessions == "regular"), None
+        ),
     )
 
 

@@ -7,11 +7,12 @@ in trouble must be able to get out. While a kill switch is engaged, only closing
  2. loss_limit_latched     no order that opens or adds to a position
  3. margin_call            likewise, while equity is below the maintenance requirement
  4. risk_price_collar      a limit too far beyond the last price
- 5. risk_symbol            the symbol is blocked, or not among those allowed
- 6. risk_order_value       the order's value
- 7. risk_open_orders       orders that work, this one included
- 8. risk_position_value    what is held and ordered in the symbol
- 9. risk_gross_exposure    what is held and ordered in all
+ 5. risk_session           it may fill outside of regular hours
+ 6. risk_symbol            the symbol is blocked, or not among those allowed
+ 7. risk_order_value       the order's value
+ 8. risk_open_orders       orders that work, this one included
+ 9. risk_position_value    what is held and ordered in the symbol
+10. risk_gross_exposure    what is held and ordered in all
 
 They reject an order; `risk_order_rate` refuses the command, before these: nothing is stored, and
 sending it again a moment later is fine.
@@ -87,9 +88,11 @@ class RiskGuard:
         freed: Sequence[WorkingOrder] = (),
         *,
         closes: bool = False,
+        extended: bool = False,
     ) -> Refused | None:
         """Why the order can't be, when `freed` no longer work. `closes`: it was made to close the
-        position. A price that isn't known is left to the checks of the books."""
+        position; `extended`: it may fill outside of regular hours. A price that isn't known is left
+        to the checks of the books."""
         ladder, state = self.ladder, self.state
         if self.halt is not None and not closes:
             return _halted("kill_switch_platform", "platform", self.halt.reason)
@@ -108,6 +111,8 @@ class RiskGuard:
             *(((own, order.deployment_id),) if own is not None else ()),
         ):
             obstacle = None if closes else _collar_obstacle(bounds, order, last_price)
+            if obstacle is None and opens and extended:
+                obstacle = _session_obstacle(bounds)
             if obstacle is None and opens:
                 obstacle = self._opening_obstacle(bounds, deployment_id, order, last_price, freed)
             if obstacle is not None:
@@ -166,6 +171,15 @@ class RiskGuard:
         return sum(
             each.order.deployment_id == deployment_id for each in self._orders.by_id.values()
         )
+
+    @property
+    def looks_at_hours(self) -> bool:
+        """Whether a limit asks when orders can fill."""
+        ladder = self.ladder
+        if ladder is NO_LIMITS:
+            return False
+        every = (ladder.account, *ladder.deployments.values())
+        return any(bounds.regular_hours is not None for bounds in every)
 
     # --- figures -----------------------------------------------------------------------------
 
@@ -278,6 +292,19 @@ def _symbol_obstacle(bounds: Bounds, symbol: Symbol) -> Refused | None:
                 level=rule.level,
             )
     return None
+
+
+def _session_obstacle(bounds: Bounds) -> Refused | None:
+    level = bounds.regular_hours
+    if level is None:
+        return None
+    return Refused(
+        "risk_session",
+        f"The {level} allows regular hours only: send the order without extended hours.",
+        limit="regular",
+        observed="extended",
+        level=level,
+    )
 
 
 def _collar_obstacle(

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from shared.models.orders import OrderType, SubmitOrder, TimeInForce
 from shared.trading.amounts import shown
+from shared.trading.hours import AUCTIONS, Hours, auction_fault, extended_hours_fault
 from shared.trading.terms import Instrument, Limits, Refused
 
 #: Types with a limit price, and types with a stop price of their own.
@@ -12,7 +13,9 @@ _LIMITED: frozenset[OrderType] = frozenset({"limit", "stop_limit"})
 _STOPPED: frozenset[OrderType] = frozenset({"stop", "stop_limit"})
 #: Those that fill at their first print or end with it: a stop has nothing to do at once.
 AT_ONCE: frozenset[TimeInForce] = frozenset({"ioc", "fok"})
-_AT_ONCE_TYPES: frozenset[OrderType] = frozenset({"market", "limit"})
+#: Those that end with the first print that they meet, filled or not.
+ONE_PRINT = AT_ONCE | AUCTIONS
+_ONE_PRINT_TYPES: frozenset[OrderType] = frozenset({"market", "limit"})
 _PERCENT_STEP = Decimal("0.01")
 
 
@@ -93,15 +96,15 @@ def _trail_fault(order: SubmitOrder, instrument: Instrument, limits: Limits) -> 
 def time_in_force_fault(
     order: SubmitOrder,
     instrument: Instrument,
-    session_close: datetime | None,
+    hours: Hours | None,
     market_time: datetime | None,
 ) -> Refused | None:
-    """`session_close` is where a DAY order would end; `market_time` None while it isn't known."""
+    """`hours` as they are now, if known; `market_time` None while it isn't known."""
     force = order.time_in_force
-    if force in AT_ONCE and order.order_type not in _AT_ONCE_TYPES:
+    if force in ONE_PRINT and order.order_type not in _ONE_PRINT_TYPES:
         return Refused(
             "time_in_force_not_allowed",
-            "A stop waits for its price: it can't be filled or ended at once.",
+            "A stop waits for its price: it can't be filled or ended by one print.",
             limit="day, gtc, gtd",
             observed=force,
         )
@@ -109,7 +112,7 @@ def time_in_force_fault(
         return _presence_of_end_fault(force)
     if order.expires_at is not None:
         return _end_fault(order.expires_at, market_time)
-    if force == "day" and session_close is None:
+    if force == "day" and hours is None:
         return Refused(
             "time_in_force_not_available",
             f"It is not known when the session of {instrument.exchange} ends: "
@@ -117,7 +120,7 @@ def time_in_force_fault(
             limit="gtc",
             observed=force,
         )
-    return None
+    return extended_hours_fault(order) or auction_fault(force, hours, market_time)
 
 
 def _presence_of_end_fault(force: TimeInForce) -> Refused:

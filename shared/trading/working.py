@@ -25,10 +25,11 @@ class WorkingOrders:
         self._reserved_qty: dict[Symbol, Decimal] = {}
         #: The exits of a group keep things together: only one of them can take what is there.
         self._exits: dict[OrderId, dict[OrderId, WorkingOrder]] = {}
-        self._queues: dict[Symbol, OrderQueue] = {}
+        #: By whether they fill outside of regular hours too, and symbol.
+        self._queues: dict[tuple[bool, Symbol], OrderQueue] = {}
         #: Exits in no queue, because nothing of them can fill for now.
         self._parked: set[OrderId] = set()
-        #: DAY and GTD orders by their end; those that don't work any more are dropped when they
+        #: Orders with an end, by it; those that don't work any more are dropped when they
         #: come up.
         self._ends: list[tuple[datetime, int, OrderId]] = []
 
@@ -152,20 +153,32 @@ class WorkingOrders:
 
     # --- prices ------------------------------------------------------------------------------
 
-    def reach(self, symbol: Symbol) -> Reach:
-        queue = self._queues.get(symbol)
-        return NOTHING_WORKS if queue is None else queue.reach()
+    def reach(self, symbol: Symbol, *, regular: bool) -> Reach:
+        reach = NOTHING_WORKS
+        for queue in self._queues_in(symbol, regular=regular):
+            reach = reach.combined(queue.reach())
+        return reach
+
+    def _queues_in(self, symbol: Symbol, *, regular: bool) -> list[OrderQueue]:
+        """Of the orders that can fill in regular hours, or outside of them."""
+        kinds = (True, False) if regular else (True,)
+        return [queue for kind in kinds if (queue := self._queues.get((kind, symbol))) is not None]
 
     def met_by(
-        self, symbol: Symbol, price: float | None, touch: tuple[float, float] | None = None
+        self,
+        symbol: Symbol,
+        price: float | None,
+        touch: tuple[float, float] | None = None,
+        *,
+        regular: bool,
     ) -> list[tuple[WorkingOrder, bool]]:
         """Those that a print may fill or move, and whether it is their first; without a price,
         those that the quote may fill. They no longer wait for prices: `rest` those that go on
         working."""
-        queue = self._queues.get(symbol)
-        if queue is None:
-            return []
-        met = queue.met_by(price, touch)
+        queues = self._queues_in(symbol, regular=regular)
+        met = [each for queue in queues for each in queue.met_by(price, touch)]
+        if len(queues) > 1:
+            met.sort()
         return [(self.by_id[order_id], first_print) for _, order_id, first_print in met]
 
     def rest(self, working: WorkingOrder) -> None:
@@ -173,24 +186,43 @@ class WorkingOrders:
 
     def _enqueue(self, working: WorkingOrder, *, fresh: bool) -> None:
         order = working.order
+        if order.time_in_force == "cls":
+            return  # it meets one print, at its end
         if not working.open_qty:
             self._parked.add(order.id)
             return
-        queue = self._queues.get(order.symbol)
+        key = (order.extended_hours, order.symbol)
+        queue = self._queues.get(key)
         if queue is None:
-            queue = self._queues[order.symbol] = OrderQueue(self.by_id.__contains__)
-        queue.add(order, fresh=fresh)
+            queue = self._queues[key] = OrderQueue(self.by_id.__contains__)
+        # An OPG order meets one print, whatever quotes came before it.
+        queue.add(order, fresh=fresh or order.time_in_force == "opg")
 
     def forget_prints(self) -> None:
-        for symbol, queue in self._queues.items():
-            active = [each for each in self.working_in(symbol) if each.order.status != "held"]
-            self._parked |= {each.order.id for each in active if not each.open_qty}
-            queue.forget_prints([each.order for each in active if each.open_qty])
+        for extended_hours, symbol in self._queues:
+            self._wait_again(symbol, extended_hours=extended_hours)
+
+    def open_regular_hours(self, symbol: Symbol) -> None:
+        """For the orders that fill in regular hours alone, the next print is the first again."""
+        if (False, symbol) in self._queues:
+            self._wait_again(symbol, extended_hours=False)
+
+    def _wait_again(self, symbol: Symbol, *, extended_hours: bool) -> None:
+        active = [
+            each
+            for each in self.working_in(symbol)
+            if each.order.extended_hours == extended_hours
+            and each.order.status != "held"
+            and each.order.time_in_force != "cls"
+        ]
+        self._parked |= {each.order.id for each in active if not each.open_qty}
+        queue = self._queues[extended_hours, symbol]
+        queue.forget_prints([each.order for each in active if each.open_qty])
 
     # --- time --------------------------------------------------------------------------------
 
     def next_to_end(self) -> WorkingOrder | None:
-        """The DAY or GTD order that ends first."""
+        """The order that ends first, of those that have an end."""
         while self._ends and self._ends[0][2] not in self.by_id:
             heapq.heappop(self._ends)
         return self.by_id[self._ends[0][2]] if self._ends else None

@@ -5,8 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from shared.candles.calendar import SessionCalendar
-from shared.models.identifiers import Symbol
+from shared.candles.calendar import NEVER_NS, HoursSpan, SessionCalendar
+from shared.models.identifiers import OrderId, Symbol
 from shared.models.market import Quotes
 from shared.models.orders import (
     CancelOrder,
@@ -20,8 +20,16 @@ from shared.models.orders import (
 )
 from shared.trading.amounts import exactly, measured, measured_size
 from shared.trading.books import Books, BooksState
-from shared.trading.changes import CashEntered, Change, OrderChanged, OrderFilled, StopMoved
+from shared.trading.changes import (
+    CashEntered,
+    Change,
+    OrderChanged,
+    OrderFilled,
+    StopMoved,
+    WorkingOrder,
+)
 from shared.trading.events import executed, updated
+from shared.trading.hours import hours_from
 from shared.trading.matching import Reach
 from shared.trading.quotes import Quote, Touch
 from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
@@ -33,7 +41,6 @@ from strategy_workers.runtime.feed import Feed, Numbered
 
 #: Ids say nothing here: every backtest has an account of its own.
 ACCOUNT_ID = UUID("6b1d0f0e-0000-4000-8000-000000000001")
-_NEVER_NS = 1 << 63
 _ENDED = Refused("order_not_working", "The order has ended already.")
 
 #: Price that a symbol has at this moment; None before it has traded.
@@ -72,7 +79,12 @@ class Account:
         self._number = 0
         self._orders_seq = 0
         self._executions_seq = 0
-        self._next_expiry_ns = _NEVER_NS
+        self._next_expiry_ns = NEVER_NS
+        self._hours = HoursSpan(True, 0, 0)
+        #: CLS orders that work, by the moment in which they were taken; and while there are such,
+        #: the last print of each symbol: moment, time, price.
+        self._until_close: dict[OrderId, int] = {}
+        self._last: dict[str, tuple[int, int, float]] = {}
         #: What stands.
         self._quotes: dict[Symbol, Quote] = {}
         self.executions: list[Execution] = []
@@ -88,7 +100,7 @@ class Account:
 
     @property
     def next_expiry_ns(self) -> int:
-        """When the next working DAY or GTD order ends."""
+        """When the next working order ends, of those that have an end."""
         return self._next_expiry_ns
 
     @property
@@ -109,18 +121,31 @@ class Account:
         self._number += 1
 
     @exactly
-    def meet(self, prints: Iterable[tuple[int, str, float, float]]) -> None:
+    def meet(
+        self, prints: Iterable[tuple[int, str, float, float]], hours: HoursSpan | None = None
+    ) -> None:
         """Fill, trigger and move what (time in ns, symbol, price, size) reach, one after
-        another."""
+        another. With `hours`, all of them belong to these, and a symbol's last print is the
+        closing one of orders that wait for a close in between."""
         reach: dict[str, Reach] = {}
         books = self._books
+        until_ns = self._hours.until_ns if hours is None else NEVER_NS
+        if hours is not None:
+            self._take_hours(hours)
+            prints = self._noted(prints)
+        noting = hours is None and bool(self._until_close)
         for at_ns, symbol, price, size in prints:
             if at_ns >= self._next_expiry_ns:
                 self._expire(at_ns, 0)
                 reach.clear()
+            if at_ns >= until_ns:
+                until_ns = self._take_hours(self._calendar.hours_at(at_ns))
+                reach.clear()
+            if noting:
+                self._last[symbol] = (self._number, at_ns, price)
             its = reach.get(symbol)
             if its is None:
-                its = reach[symbol] = books.reach(Symbol(symbol))
+                its = reach[symbol] = books.reach(Symbol(symbol), regular=self._hours.regular)
             fresh, falling_to, rising_to = its
             if fresh or price <= falling_to or price >= rising_to:
                 self._tell_each(
@@ -130,11 +155,41 @@ class Account:
                         market_time(at_ns),
                         measured_size(size),
                         self._touch(symbol, at_ns),
+                        regular=self._hours.regular,
                     )
                 )
                 if not books.working:
                     return
                 del reach[symbol]
+
+    def _take_hours(self, hours: HoursSpan) -> int:
+        """These hours have begun; until when they last."""
+        if hours != self._hours:
+            self._hours = hours
+            if hours.regular:
+                for symbol in self._instruments:
+                    self._books.open_regular_hours(Symbol(symbol))
+        return hours.until_ns
+
+    def _noted(
+        self, prints: Iterable[tuple[int, str, float, float]]
+    ) -> Iterable[tuple[int, str, float, float]]:
+        if not self._until_close:
+            return prints
+        kept = list(prints)
+        for at_ns, symbol, price, _ in kept:
+            self._last[symbol] = (self._number, at_ns, price)
+        return kept
+
+    def _closing_price(self, working: WorkingOrder) -> Decimal | None:
+        order = working.order
+        assert order.expires_at is not None, "it waits for the close"
+        end_ns = _nanoseconds(order.expires_at)
+        moment, at_ns, price = self._last.get(order.symbol, (0, 0, 0.0))
+        since_ns = self._calendar.hours_at(end_ns - 1).from_ns
+        if moment <= self._until_close[order.id] or at_ns < since_ns:
+            return None
+        return measured(price)
 
     @exactly
     def take_quotes(self, quotes: Quotes) -> None:
@@ -155,10 +210,18 @@ class Account:
                 self._quotes.pop(symbol, None)
                 continue
             self._quotes[symbol] = quote
-            if books.working and books.reach(symbol).takes_in_quote(quote.bid, quote.ask):
+            if not books.working:
+                continue
+            if at_ns >= self._hours.until_ns:
+                self._take_hours(self._calendar.hours_at(at_ns))
+            regular = self._hours.regular
+            reach = books.reach(symbol, regular=regular)
+            if reach.takes_in_quote(quote.bid, quote.ask):
                 touch = quote.touch_at(at_ns)
                 assert touch is not None, "it is new"
-                self._tell_each(books.meet_quote(symbol, touch, market_time(at_ns)))
+                self._tell_each(
+                    books.meet_quote(symbol, touch, market_time(at_ns), regular=regular)
+                )
 
     def _touch(self, symbol: str, at_ns: int) -> Touch | None:
         quote = self._quotes.get(Symbol(symbol))
@@ -175,8 +238,8 @@ class Account:
             self._expire(at_ns, 1)
 
     def _expire(self, at_ns: int, step: int) -> None:
-        for change in self._books.expire(market_time(at_ns)):
-            assert isinstance(change, OrderChanged), "nothing else expires"
+        for change in self._books.expire(market_time(at_ns), self._closing_price):
+            assert isinstance(change, OrderChanged | OrderFilled), "an order ends"
             self._tell(change, step)
 
     def _tell(self, change: OrderChanged | OrderFilled, step: int) -> None:
@@ -190,9 +253,11 @@ class Account:
         else:
             self._orders_seq += 1
             self._feed.orders.append((self._orders_seq, updated(change, stamp)))
+        if change.order.id not in self._books.working:
+            self._until_close.pop(change.order.id, None)
         if change.order.expires_at is not None:
             end = self._books.next_expiry()
-            self._next_expiry_ns = _NEVER_NS if end is None else _nanoseconds(end)
+            self._next_expiry_ns = NEVER_NS if end is None else _nanoseconds(end)
 
     # --- the strategy phase --------------------------------------------------------------------
 
@@ -233,15 +298,14 @@ class Account:
         if isinstance(command, ReplaceOrder):
             return self._replace(command, at, price_of)
         price = price_of(command.symbol)
-        day = command.time_in_force == "day"
-        close_ns = self._calendar.close_after(at_ns) if day else None
+        timed = command.time_in_force in ("day", "opg", "cls")
         taken = self._books.submit(
             command,
             self._instruments.get(command.symbol),
             None if price is None else measured(price),
             at,
             "",
-            None if close_ns is None else market_time(close_ns),
+            hours_from(self._calendar, at_ns) if timed else None,
         )
         if isinstance(taken, Refused):
             self.refused += 1
@@ -249,6 +313,8 @@ class Account:
         for change in taken:
             self.orders += 1
             self.rejected += change.order.status == "rejected"
+            if change.opened is not None and change.order.time_in_force == "cls":
+                self._until_close[change.order.id] = self._number
             self._tell(change, 1)
         first, *others = (change.order for change in taken)
         return OrderReply(request_id=command.request_id, order=first, legs=tuple(others))
@@ -267,6 +333,7 @@ class Account:
             None if price is None else measured(price),
             at,
             "",
+            hours_from(self._calendar, _nanoseconds(at)),
         )
         if isinstance(taken, Refused):
             self.refused += 1

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from operator import itemgetter
 
+from shared.candles.calendar import HoursSpan
 from shared.models.identifiers import Timeframe
 from shared.models.market import TimeMark
 from strategy_workers.backtests.candle_market import CandleMarket, Moment, index_from, load_market
@@ -151,7 +152,16 @@ class CandlesRun:
             self._bar += 1
         prints = chain.from_iterable(map(self._prints, range(first, self._bar)))
         together = self._bar - first > 1
-        self._stage.account.meet(sorted(prints, key=itemgetter(0)) if together else prints)
+        hours = self._hours(start_ns, max(bars.end_ns[first : self._bar]))
+        self._stage.account.meet(sorted(prints, key=itemgetter(0)) if together else prints, hours)
+
+    def _hours(self, start_ns: int, end_ns: int) -> HoursSpan:
+        """A candle that reaches into regular hours counts as one of them."""
+        calendar = self._plan.calendar
+        hours = calendar.hours_at(start_ns)
+        while not hours.regular and hours.until_ns < end_ns:
+            hours = calendar.hours_at(hours.until_ns)
+        return hours
 
     def _prints(self, place: int) -> Iterator[tuple[int, str, float, float]]:
         bars = self._market.bars

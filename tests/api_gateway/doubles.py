@@ -251,6 +251,7 @@ def _new_order(db: Session, command: SubmitOrder, order_id: UUID) -> OrderRow:
         time_in_force=command.time_in_force,
         qty=command.qty or Decimal(2),
         notional=command.notional,
+        extended_hours=command.extended_hours is not False,
         limit_price=command.limit_price,
         stop_price=command.stop_price,
         trail_price=command.trail_price,

@@ -47,6 +47,7 @@ async def test_an_account_is_open_when_its_books_are(
         "commission": {"model": "percent", "bps": "2.5"},
         "slippage": {"model": "bps", "bps": "0"},
         "participation_percent": "0",
+        "extended_hours": True,
     }
     with Session(engine) as db:
         assert db.get_one(LedgerEntryRow, (UUID(account["id"]), "paper", 1)).balance == Decimal(

@@ -11,6 +11,7 @@ AT_FIRST = {
     "commission": {"model": "percent", "bps": "1"},
     "slippage": {"model": "bps", "bps": "1"},
     "participation_percent": "0",
+    "extended_hours": True,
 }
 PER_SHARE = {"model": "per_share", "amount": "0.005", "minimum": "1", "maximum_percent": "0.5"}
 TIERED = {
@@ -52,7 +53,7 @@ async def test_what_is_changed_stays_and_what_is_left_out_too(
 
 @pytest.mark.usefixtures("processor")
 async def test_an_account_begins_with_the_terms_that_it_is_opened_with(trader: Person) -> None:
-    terms = {"commission": PER_SHARE, "participation_percent": "5"}
+    terms = {"commission": PER_SHARE, "participation_percent": "5", "extended_hours": False}
     opened = await trader.http.post(
         "/accounts", json={"name": "Mine", "paper_terms": terms, "paper_slippage_bps": "3"}
     )
@@ -82,6 +83,8 @@ async def test_terms_that_make_no_sense_are_refused_and_change_nothing(
         {"slippage": {"model": "ticks", "ticks": "2"}},
         {"participation_percent": "100.5"},
         {"participation_percent": True},
+        {"extended_hours": "yes"},
+        {"extended_hours": 0},
     ]
     for change in wrong:
         answer = await trader.http.patch(path, json=change)

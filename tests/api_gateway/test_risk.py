@@ -63,6 +63,7 @@ async def test_an_owner_sets_limits_of_the_account_and_of_its_strategies(
         {"max_orders_per_second": 0},
         {"max_open_orders": 2.5},
         {"price_collar_percent": "101"},
+        {"sessions": "night"},
         {"blocked_symbols": ["../x"]},
         {"max_los": "5"},
     ],

@@ -10,8 +10,10 @@ import msgspec
 from redis.asyncio import Redis
 from sqlalchemy import text
 
+from order_processor.snapshots.repository import Snapshots
 from order_processor.verification.repository import BooksReader
 from order_processor.wiring import Wiring
+from shared.config import Settings
 from shared.models.margin import MarginFigures, MarginTerms
 from shared.models.orders import OrderReply, Refusal
 from shared.models.risk import ChangeMargin, RiskChanged, RiskReply, SeeRisk
@@ -89,7 +91,7 @@ def books_are_right(desk: Desk) -> None:
 
 
 async def test_kind_figures_and_reservations_are_the_same_after_a_restart(
-    processor: Processor, desk: Desk, feed: Feed
+    processor: Processor, desk: Desk, feed: Feed, settings: Settings
 ) -> None:
     add_instrument(desk.engine, "QQQ")
     async with processor():
@@ -113,6 +115,10 @@ async def test_kind_figures_and_reservations_are_the_same_after_a_restart(
     async with processor():
         assert (await stand(desk)).margin_terms == MarginTerms()
         assert await figures(desk) == before
+        _, equity = Snapshots(desk.engine, settings.order_shards).take(
+            desk.account, "paper", "equity"
+        )
+        assert equity.margin == before
         most = int(before.buying_power // 100)
         rejected = await desk.submit("buy", str(most + 1), limit="100", symbol="QQQ")
         assert rejected.reason_code == "insufficient_buying_power"

@@ -107,7 +107,9 @@ class OrderRow(Base):
     reserved: Mapped[Decimal]
     #: Tape entry that the shard had come to when it took the order: prints after it count.
     tape_id: Mapped[str]
-    #: Market time at which a DAY or GTD order ends; None for the others.
+    #: It fills outside of regular hours too.
+    extended_hours: Mapped[bool] = mapped_column(server_default=text("true"))
+    #: Market time at which a DAY, GTD, OPG or CLS order ends; None for the others.
     expires_at: Mapped[datetime | None]
     #: A trailing stop's follows its mark; it is stored as it was at the shard's `tape_cursor`.
     stop_price: Mapped[Decimal | None]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.calendars import Calendars, UnknownExchangeError
+from shared.calendars import ALWAYS_OPEN, Calendars, UnknownExchangeError
 from shared.calendars.calendars import default_folder, last_date
 from shared.candles.errors import OutsideCalendarError
 
@@ -46,6 +46,80 @@ def test_sessions(
 ) -> None:
     session = calendars.of(exchange).session_at(ns(moment))
     assert (session.open_ns, session.close_ns) == (ns(opens), ns(closes))
+
+
+@pytest.mark.parametrize(
+    ("exchange", "moment", "regular", "since", "until"),
+    [
+        (
+            "XNYS",
+            "2024-07-02T09:29:59-04:00",
+            False,
+            "2024-07-02T04:00-04:00",
+            "2024-07-02T09:30-04:00",
+        ),
+        (
+            "XNYS",
+            "2024-07-02T09:30-04:00",
+            True,
+            "2024-07-02T09:30-04:00",
+            "2024-07-02T16:00-04:00",
+        ),
+        # After hours last until the next session opens, here behind a holiday.
+        (
+            "XNYS",
+            "2024-07-03T14:00-04:00",
+            False,
+            "2024-07-03T13:00-04:00",
+            "2024-07-05T04:00-04:00",
+        ),
+        (
+            "XNYS",
+            "2024-11-29T12:59-05:00",
+            True,
+            "2024-11-29T09:30-05:00",
+            "2024-11-29T13:00-05:00",
+        ),
+        (
+            "XNSE",
+            "2024-06-03T15:00+05:30",
+            True,
+            "2024-06-03T09:15+05:30",
+            "2024-06-03T15:30+05:30",
+        ),
+        (
+            "XNSE",
+            "2024-06-03T15:30+05:30",
+            False,
+            "2024-06-03T15:30+05:30",
+            "2024-06-04T09:15+05:30",
+        ),
+    ],
+)
+def test_regular_hours(
+    calendars: Calendars, exchange: str, moment: str, regular: bool, since: str, until: str
+) -> None:
+    span = calendars.of(exchange).hours_at(ns(moment))
+    assert span == (regular, ns(since), ns(until))
+
+
+def test_a_market_that_never_closes_has_regular_hours_only() -> None:
+    always = Calendars(None).of(ALWAYS_OPEN)
+    assert always.hours_at(ns("2024-06-02T05:00Z")).regular
+    assert always.auctions_after(ns("2024-06-02T05:00Z")) is None
+
+
+@pytest.mark.parametrize(
+    ("moment", "opening", "closing"),
+    [
+        ("2024-07-03T08:00-04:00", "2024-07-03T09:30-04:00", "2024-07-03T13:00-04:00"),
+        ("2024-07-03T09:30-04:00", "2024-07-05T09:30-04:00", "2024-07-03T13:00-04:00"),
+        ("2024-07-03T13:00-04:00", "2024-07-05T09:30-04:00", "2024-07-05T16:00-04:00"),
+        ("2024-07-04T12:00-04:00", "2024-07-05T09:30-04:00", "2024-07-05T16:00-04:00"),
+    ],
+)
+def test_the_next_auctions(calendars: Calendars, moment: str, opening: str, closing: str) -> None:
+    assert calendars.of("XNYS").auctions_after(ns(moment)) == (ns(opening), ns(closing))
 
 
 def test_the_calendar_reaches_from_1998_to_the_end_of_next_year(calendars: Calendars) -> None:

@@ -28,6 +28,23 @@ def test_a_table_that_is_no_calendar_is_refused(
         SessionCalendar(opens, closes, dates)
 
 
+@pytest.mark.parametrize(("regular_open", "regular_close"), [(-1, 10), (0, 11), (5, 5), (20, 30)])
+def test_regular_hours_outside_of_their_session_are_refused(
+    regular_open: int, regular_close: int
+) -> None:
+    with pytest.raises(ValueError, match="regular hours of session 2024-01-02"):
+        SessionCalendar([0], [10], [_D1], [regular_open], [regular_close])
+
+
+def test_outside_of_the_calendar_all_hours_count_as_regular() -> None:
+    calendar = SessionCalendar([1000], [2000], [_D1], [1200], [1800])
+    assert calendar.hours_at(999) == (True, 0, 1000)
+    assert calendar.hours_at(1100) == (False, 1000, 1200)
+    assert calendar.hours_at(1799) == (True, 1200, 1800)
+    assert calendar.hours_at(2000 + DAY).regular
+    assert calendar.auctions_after(999) is None
+
+
 def test_a_moment_belongs_to_the_last_session_that_opened() -> None:
     calendar = new_york("2024-01-02", "2024-01-05")
     opens = ns("2024-01-03T04:00", "America/New_York")

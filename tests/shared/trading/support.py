@@ -9,6 +9,7 @@ from shared.models.identifiers import AccountId, Symbol
 from shared.models.orders import Side, SubmitOrder
 from shared.trading.books import Books, BooksState
 from shared.trading.changes import OrderChanged
+from shared.trading.hours import Hours
 from shared.trading.paper_terms import PaperTerms, basis_points
 from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
 
@@ -93,6 +94,7 @@ def submit_all(
 ) -> list[OrderChanged]:
     """The order and its legs."""
     price = None if last is None else Decimal(last)
-    taken = books.submit(order, instrument, price, T0, "1-0", close)
+    hours = None if close is None else Hours(close)
+    taken = books.submit(order, instrument, price, T0, "1-0", hours)
     assert not isinstance(taken, Refused), taken
     return taken

@@ -14,6 +14,7 @@ from shared.models.margin import MarginFigures, MarginTerms
 from shared.models.orders import ClosePositions, ReplaceOrder, StopLoss, TakeProfit
 from shared.trading.books import Books, BooksState
 from shared.trading.changes import CashEntered
+from shared.trading.liquidation import closings
 from shared.trading.orders import WORKING
 from shared.trading.terms import Limits, Refused
 from tests.shared.trading.support import ACCOUNT, SPY, T0, command, submit_all, terms
@@ -397,6 +398,64 @@ def test_proceeds_of_a_short_sale_are_not_taken_out() -> None:
     account.hold("sell", "200")
     assert account.books.cash == D(30000)
     assert isinstance(account.move("withdrawal", "-0.01"), Refused)
+
+
+# --- liquidation -----------------------------------------------------------------------------
+
+
+def _two_positions(spy: str = "70", qqq: str = "100") -> Account:
+    """10,000; 100 SPY and 90 short QQQ from 100 on, then at these prices."""
+    account = Account()
+    account.hold("buy", "100")
+    account.hold("sell", "90", symbol="QQQ")
+    account.print(spy)
+    account.print(qqq, "QQQ")
+    return account
+
+
+def _chosen(account: Account, buffer: str = "0", **lots: str) -> list[tuple[str, Decimal]]:
+    sizes = {Symbol(symbol): D(lot) for symbol, lot in lots.items()}
+    books = account.books
+    return [
+        (str(symbol), qty)
+        for symbol, qty in closings(books.margin, books.holdings, sizes, D(buffer))
+    ]
+
+
+def test_the_larger_requirement_is_closed_first_and_no_more_than_it_takes() -> None:
+    account = _two_positions(qqq="130")
+    figures = account.figures
+    assert (figures.equity, figures.maintenance_requirement) == (D(4300), D(5260))
+    # 960 at 39 a share; with the buffer 5,260 − 4,300 ÷ 1.1 = 1,350.91.
+    assert _chosen(account, SPY="1", QQQ="1") == [("QQQ", 25)]
+    assert _chosen(account, "10", SPY="1", QQQ="1") == [("QQQ", 35)]
+    assert _chosen(account, SPY="1", QQQ="10") == [("QQQ", 30)]
+    assert _chosen(account, SPY="1", QQQ="1000") == [("QQQ", 90)], "never more than is held"
+
+
+def test_what_has_no_price_is_left_out_and_the_next_is_closed() -> None:
+    account = _two_positions(qqq="130")
+    assert _chosen(account, SPY="1") == [("SPY", 55)]
+    assert _chosen(account) == []
+
+
+def test_without_equity_everything_is_closed() -> None:
+    account = _two_positions(spy="10", qqq="120")
+    assert account.figures.equity < 0
+    assert _chosen(account, SPY="1", QQQ="1") == [("QQQ", 90), ("SPY", 100)]
+
+
+def test_what_is_chosen_meets_the_requirement_at_the_same_prices() -> None:
+    for spy, qqq in (("60", "120"), ("55", "125"), ("70", "135"), ("100", "160"), ("41", "100")):
+        account = _two_positions(spy, qqq)
+        if account.figures.equity <= 0:
+            continue
+        for symbol, qty in _chosen(account, "5", SPY="1", QQQ="1"):
+            side = "buy" if account.books.holdings[Symbol(symbol)].qty < 0 else "sell"
+            assert account.order(side, str(qty), symbol=symbol) == "accepted"
+            account.print(str(account.prices[Symbol(symbol)]), symbol)
+        figures = account.figures
+        assert figures.equity >= figures.maintenance_requirement * D("1.05")
 
 
 # --- what is borrowed ------------------------------------------------------------------------

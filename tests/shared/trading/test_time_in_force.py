@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared.trading.changes import OrderChanged, OrderFilled
+from shared.trading.hours import Hours
 from shared.trading.terms import Refused
 from tests.shared.trading.support import SPY, T0, at, command, open_books, submit
 
@@ -78,7 +79,7 @@ def test_stops_end_with_their_day_or_date_too() -> None:
 )
 def test_a_time_in_force_that_makes_no_sense_is_refused(more: dict[str, Any], code: str) -> None:
     books = open_books()
-    refused = books.submit(command("buy", "1", **more), SPY, D(100), T0, "1-0", at(99))
+    refused = books.submit(command("buy", "1", **more), SPY, D(100), T0, "1-0", Hours(at(99)))
     assert isinstance(refused, Refused)
     assert refused.code == code
     assert not books.working

@@ -1271,6 +1271,11 @@ export interface components {
              * @example 5
              */
             price_collar_percent?: string | number | null;
+            /**
+             * Sessions
+             * @description `regular`: no orders that fill outside of regular hours too.
+             */
+            sessions?: ("regular" | "extended") | null;
         };
         /** AccountOpening */
         AccountOpening: {
@@ -1743,6 +1748,11 @@ export interface components {
              * @example 5
              */
             price_collar_percent?: string | number | null;
+            /**
+             * Sessions
+             * @description `regular`: no orders that fill outside of regular hours too.
+             */
+            sessions?: ("regular" | "extended") | null;
         };
         /** DeploymentRequest */
         DeploymentRequest: {
@@ -2625,6 +2635,11 @@ export interface components {
              */
             expires_at?: string | null;
             /**
+             * Extended Hours
+             * @description Whether it fills outside of regular hours too: `true` for simple limit orders that are day, gtc or gtd. When absent, as the account's paper terms say.
+             */
+            extended_hours?: boolean | null;
+            /**
              * Limit Price
              * @description Required for limit and stop-limit orders, forbidden for others.
              * @example 501.25
@@ -2675,7 +2690,7 @@ export interface components {
              * @default gtc
              * @enum {string}
              */
-            time_in_force?: "day" | "gtc" | "gtd" | "ioc" | "fok";
+            time_in_force?: "day" | "gtc" | "gtd" | "ioc" | "fok" | "opg" | "cls";
             /**
              * Trail Percent
              * @description A trailing stop's distance in percent, in steps of 0.01, below 100. A trailing stop has one of the two.
@@ -2709,6 +2724,8 @@ export interface components {
             deployment_id: string | null;
             /** Expires At */
             expires_at: string | null;
+            /** Extended Hours */
+            extended_hours: boolean;
             /**
              * Filled Qty
              * @example 101.25
@@ -2786,7 +2803,7 @@ export interface components {
              * Time In Force
              * @enum {string}
              */
-            time_in_force: "day" | "gtc" | "gtd" | "ioc" | "fok";
+            time_in_force: "day" | "gtc" | "gtd" | "ioc" | "fok" | "opg" | "cls";
             /** Trail Percent */
             trail_percent: string | null;
             /** Trail Price */
@@ -2951,6 +2968,11 @@ export interface components {
             /** Commission */
             commission?: (components["schemas"]["NoCommission"] | components["schemas"]["PercentCommission-Input"] | components["schemas"]["PerShareCommission-Input"] | components["schemas"]["PerOrderCommission-Input"] | components["schemas"]["TieredCommission-Input"] | components["schemas"]["MakerTakerCommission-Input"]) | null;
             /**
+             * Extended Hours
+             * @description Whether orders that don't say it themselves fill outside of regular hours too.
+             */
+            extended_hours?: boolean | null;
+            /**
              * Participation Percent
              * @description Share of each print's size that the account's orders fill together; 0: any quantity.
              * @example 10
@@ -2963,6 +2985,8 @@ export interface components {
         PaperTermsView: {
             /** Commission */
             commission: components["schemas"]["NoCommission"] | components["schemas"]["PercentCommission-Output"] | components["schemas"]["PerShareCommission-Output"] | components["schemas"]["PerOrderCommission-Output"] | components["schemas"]["TieredCommission-Output"] | components["schemas"]["MakerTakerCommission-Output"];
+            /** Extended Hours */
+            extended_hours: boolean;
             /** Participation Percent */
             participation_percent: string;
             /** Slippage */

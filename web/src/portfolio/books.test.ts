@@ -48,6 +48,7 @@ const order = (seq: number, status: Order["status"], id = "o1"): Order => ({
   group_role: null,
   protects_position: false,
   notional: null,
+  extended_hours: true,
 });
 
 const position = (qty: string, second: number, realized = "0"): Position => ({

@@ -308,6 +308,7 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("reserved", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("tape_id", sa.Text(), nullable=False),
+        sa.Column("extended_hours", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("stop_price", sa.Numeric(precision=38, scale=12), nullable=True),
         sa.Column("trail_price", sa.Numeric(precision=38, scale=12), nullable=True),
