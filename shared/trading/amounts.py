@@ -14,6 +14,7 @@ from decimal import (
     Context,
     Decimal,
     getcontext,
+    setcontext,
 )
 from decimal import localcontext as _localcontext
 from functools import wraps
@@ -44,10 +45,14 @@ def exactly(function: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        if getcontext().prec == _DIGITS:  # within another exact calculation
+        callers = getcontext()
+        if callers.prec == _DIGITS:  # within another exact calculation
             return function(*args, **kwargs)
-        with exact():
+        setcontext(_CONTEXT)
+        try:
             return function(*args, **kwargs)
+        finally:
+            setcontext(callers)
 
     return run
 
@@ -66,6 +71,10 @@ def rounded(amount: Decimal) -> Decimal:
 
 def _at_scale(amount: Decimal, rounding: str) -> Decimal:
     """At most 12 decimals; an amount that has no more stays as short as it is."""
+    text = str(amount)  # a third of the time that `as_tuple` takes
+    point = text.find(".")
+    if 0 < point >= len(text) - 1 - _DECIMALS and "E" not in text:
+        return amount
     exponent = amount.as_tuple().exponent
     assert isinstance(exponent, int), "an amount is finite"
     return amount if exponent >= -_DECIMALS else amount.quantize(_SCALE, rounding)
@@ -75,9 +84,16 @@ def to_cents(amount: Decimal) -> Decimal:
     return amount.quantize(CENT, ROUND_HALF_UP)
 
 
-@exactly
 def plain(amount: Decimal) -> Decimal:
     """The same number without trailing zeros and without an exponent: what people read."""
+    text = str(amount)
+    if text.isdigit() or ("." in text and text[-1] != "0" and "E" not in text):
+        return amount
+    return _normal(amount)
+
+
+@exactly
+def _normal(amount: Decimal) -> Decimal:
     normal = amount.normalize()
     exponent = normal.as_tuple().exponent
     assert isinstance(exponent, int)

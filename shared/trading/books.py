@@ -242,7 +242,8 @@ class Books:
             if isinstance(order, Refused):
                 return order
             command = order
-        parts = parts_of(command)
+        simple = command.order_class == "simple"
+        parts: Sequence[Part] = [(None, command)] if simple else parts_of(command)
         now = at if time_known else None
         for role, part in parts:
             fault = fault_of(part, self.account, instrument, self._limits, hours, now)
@@ -251,12 +252,14 @@ class Books:
         assert instrument is not None, "fault_of refuses an unknown symbol"
         tick = instrument.tick_size
         ends = self._end_of(command, hours)
-        exits = {role: part for role, part in parts if role is not None}
-        fault = (exits_fault(exits) if exits else None) or self.risk.rate_fault(command, at)
+        fault = None
+        if not simple:
+            fault = exits_fault({role: part for role, part in parts if role is not None})
+        fault = fault or self.risk.rate_fault(command, at)
         if fault is not None:
             return fault
         extended = may_leave_regular_hours(self._extended(command), hours)
-        if exits:
+        if not simple:
             return self._begin_group(
                 parts, instrument, last_price, at, ends, tape_id, extended=extended
             )

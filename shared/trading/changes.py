@@ -10,7 +10,7 @@ from shared.models.cash import LedgerEntry
 from shared.models.identifiers import Mode, OrderId
 from shared.models.orders import Execution, Order
 from shared.trading.amounts import ZERO
-from shared.trading.ids import named_id
+from shared.trading.ids import named_id, numbered_id
 from shared.trading.lots import LotChanges
 from shared.trading.orders import Transition
 from shared.trading.paper_terms import PaperTerms
@@ -23,12 +23,17 @@ _ORDERS = UUID("6f1c2c5e-3a0b-4f57-9d1e-0b8f6f0c9a11")
 @lru_cache(maxsize=4096)
 def order_id_of(account_id: UUID, mode: Mode, client_order_id: str) -> OrderId:
     """The same for the same command, so that one applied again after a crash is recognised."""
-    return OrderId(named_id(_ORDERS, f"{account_id}/{mode}/{client_order_id}"))
+    return OrderId(named_id(_ORDERS, _books_name(account_id, mode) + client_order_id))
+
+
+@lru_cache(maxsize=4096)
+def _books_name(account_id: UUID, mode: Mode) -> str:
+    return f"{account_id}/{mode}/"
 
 
 def execution_id_of(order_id: OrderId, number: int) -> UUID:
     """Of the order's `number`-th execution, from 1."""
-    return named_id(order_id, str(number))
+    return numbered_id(order_id, number)
 
 
 class WorkingOrder(msgspec.Struct):

@@ -183,10 +183,12 @@ class Turnover:
         return self._value if month_of(at) == self._month else ZERO
 
     def add(self, at: datetime, value: Decimal) -> None:
-        self._value = self.at(at) + value
-        self._month = month_of(at)
+        month = month_of(at)
+        if month != self._month:
+            self._month, self._value = month, ZERO
+        self._value += value
 
 
 def month_of(at: datetime) -> int:
-    utc = at.astimezone(UTC)
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
     return utc.year * 12 + utc.month

@@ -22,6 +22,11 @@ def to_tick(price: Decimal, tick: Decimal, rounding: str) -> Decimal:
     return (price / tick).quantize(Decimal(1), rounding) * tick
 
 
+def flow_of(side: Side, value: Decimal) -> Decimal:
+    """Cash that comes (a buy's goes: it is below zero) when what is worth `value` is traded."""
+    return -rounded_up(value) if side == "buy" else rounded_down(value)
+
+
 def notional_of(qty: Decimal, price: Decimal, side: Side) -> Decimal:
     """What a buy pays or a sell brings, before the fee."""
     return rounded_up(qty * price) if side == "buy" else rounded_down(qty * price)

@@ -24,7 +24,7 @@ def new_order(
     *,
     extended_hours: bool,
 ) -> Order:
-    """A trailing stop begins at the last price."""
+    """A trailing stop begins at the last price. No price or amount is zero: they are checked."""
     order = Order(
         id=order_id_of(command.account_id, command.mode, command.client_order_id),
         account_id=command.account_id,
@@ -37,7 +37,7 @@ def new_order(
         type=command.order_type,
         time_in_force=command.time_in_force,
         qty=plain(command.qty),
-        limit_price=_plain(command.limit_price),
+        limit_price=command.limit_price and plain(command.limit_price),
         status="new",
         filled_qty=ZERO,
         avg_fill_price=None,
@@ -46,20 +46,16 @@ def new_order(
         seq=seq,
         submitted_at=at,
         updated_at=at,
-        stop_price=_plain(command.stop_price),
-        trail_price=_plain(command.trail_price),
-        trail_percent=_plain(command.trail_percent),
+        stop_price=command.stop_price and plain(command.stop_price),
+        trail_price=command.trail_price and plain(command.trail_price),
+        trail_percent=command.trail_percent and plain(command.trail_percent),
         expires_at=expires_at,
-        notional=_plain(command.notional),
+        notional=command.notional and plain(command.notional),
         extended_hours=extended_hours,
     )
     if order.type == "trailing_stop" and last_price is not None:
         return with_mark(order, last_price, tick)
     return order
-
-
-def _plain(amount: Decimal | None) -> Decimal | None:
-    return None if amount is None else plain(amount)
 
 
 def revision(order: Order, command: ReplaceOrder) -> SubmitOrder | Refused:

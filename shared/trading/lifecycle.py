@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -62,9 +63,13 @@ class Lifecycle:
 
 
 def step(
-    working: WorkingOrder, trigger: Trigger, at: datetime, why: Refused | None = None
+    working: WorkingOrder,
+    trigger: Trigger,
+    at: datetime,
+    why: Refused | None = None,
+    **changed: Any,
 ) -> Transition:
-    """Take the order to its next status."""
+    """Take the order to its next status, with what has `changed` of it."""
     working.steps += 1
     taken = transition(working.order, trigger, working.steps, at, why.code if why else None)
     working.order = msgspec.structs.replace(
@@ -73,6 +78,7 @@ def step(
         reason_code=why.code if why else None,
         reason=_sentence(why) if why else None,
         updated_at=at,
+        **changed,
     )
     return taken
 

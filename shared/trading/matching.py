@@ -210,9 +210,10 @@ class OrderQueue:
             -self._falling[0][0] if self._falling else -math.inf,
             self._rising[0][0] if self._rising else math.inf,
         )
-        self._drop_trailing_that_left()
-        for _, each in self._trailing.values():
-            reach = reach.combined(each)
+        if self._trailing:
+            self._drop_trailing_that_left()
+            for _, each in self._trailing.values():
+                reach = reach.combined(each)
         return reach
 
     def _drop_trailing_that_left(self) -> None:
@@ -249,9 +250,9 @@ class OrderQueue:
                 _, seq, order_id = heapq.heappop(heap)
                 if self._rests(order_id):
                     met.append((seq, order_id, False))
-        if price is not None:
+        if self._trailing and price is not None:
             met += self._trailing_met_by(price)
-        return sorted(met)
+        return sorted(met) if len(met) > 1 else met
 
     def _trailing_met_by(self, price: float) -> list[tuple[int, OrderId, bool]]:
         met = []

@@ -12,6 +12,7 @@ from shared.models.orders import Order, Side
 from shared.trading.amounts import ZERO, rounded, to_cents
 from shared.trading.changes import Change, OrderChanged, OrderFilled, StopMoved, WorkingOrder
 from shared.trading.commissions import Part, Turnover
+from shared.trading.costs import flow_of
 from shared.trading.groups import Groups
 from shared.trading.hours import AUCTIONS
 from shared.trading.lifecycle import Lifecycle, step
@@ -120,16 +121,17 @@ class PaperMarket:
         changes: list[Change] = []
         taken = ZERO
         # An exit that has nothing to fill yet isn't filled by the print that fills its entry.
-        idle = {each.order.id for each, _ in met if each.order.group_id and not each.open_qty}
+        grouped = [each for each, _ in met if each.order.group_id is not None]
+        idle = {each.order.id for each in grouped if not each.open_qty}
         for working, first_print in met:
-            grouped = working.order.group_id is not None
-            if grouped and not self._still_works(working, idle):
+            in_group = working.order.group_id is not None
+            if in_group and not self._still_works(working, idle):
                 continue
             for change in self._meet(working, moment, taken, first_print=first_print):
                 changes.append(change)
                 if isinstance(change, StopMoved):
                     continue
-                if grouped:
+                if in_group:
                     changes += self._groups.after(change, moment.at)
                 if isinstance(change, OrderFilled):
                     if change.order.time_in_force not in AUCTIONS:
@@ -236,11 +238,14 @@ class PaperMarket:
         part = Part(qty, value, order.filled_qty, working.value, before, maker=maker)
         commission = rounded(working.commission + working.terms.commission.added(part))
         fee = to_cents(commission) - working.fees
-        account = self._settlement if self._margin.terms is None else self._margin
-        obstacle = account.obstacle_to_fill(working, qty, price, fee)
+        flow = flow_of(order.side, value)
+        if self._margin.terms is None:
+            obstacle = self._settlement.obstacle_to_fill(working, qty, flow, fee)
+        else:
+            obstacle = self._margin.obstacle_to_fill(working, qty, price, fee)
         if obstacle is not None:
             return self._lifecycle.end(working, "cancel", at, obstacle)
-        settled = self._settlement.settle(working, qty, price, fee, at)
+        settled = self._settlement.settle(working, qty, price, flow, fee, at)
         self.turnover.add(at, value)
         working.value += value
         working.fees += fee
@@ -264,11 +269,10 @@ class PaperMarket:
         """The order with what has filled of it: done, or at work for the rest."""
         order, filled_qty = working.order, working.order.filled_qty + qty
         average = rounded(working.value / filled_qty) if order.filled_qty else price
-        after = msgspec.structs.replace(order, filled_qty=filled_qty, avg_fill_price=average)
         if filled_qty == order.qty:
             self._orders.stop(working)
-            working.order = after
-            return step(working, "fill", at)
+            return step(working, "fill", at, filled_qty=filled_qty, avg_fill_price=average)
+        after = msgspec.structs.replace(order, filled_qty=filled_qty, avg_fill_price=average)
         self._orders.refit(working, after, working.withheld)
         return step(working, "fill_part", at)
 
@@ -334,6 +338,4 @@ def _fillable(working: WorkingOrder, moment: Moment, taken: Decimal, *, takes: b
 
 
 def _trigger(working: WorkingOrder, at: datetime) -> Transition:
-    triggered = step(working, "trigger", at)
-    working.order = msgspec.structs.replace(working.order, triggered_at=at)
-    return triggered
+    return step(working, "trigger", at, triggered_at=at)

@@ -42,9 +42,12 @@ def after_fill(
     `traded` is signed (a sell is negative), and so is `cash_flow` (a buy pays: negative). A fill
     through zero closes what is open and opens the rest on the other side.
     """
-    closing = min(abs(traded), abs(holding.qty)) if holding.qty * traded < 0 else ZERO
-    flow_of_closing = rounded(cash_flow * closing / abs(traded))
-    cost_removed = rounded(holding.cost * closing / abs(holding.qty)) if closing else ZERO
+    if holding.qty * traded < 0:
+        closing = min(abs(traded), abs(holding.qty))
+        flow_of_closing = rounded(cash_flow * closing / abs(traded))
+        cost_removed = rounded(holding.cost * closing / abs(holding.qty))
+    else:
+        flow_of_closing = cost_removed = ZERO
     realized = flow_of_closing - cost_removed
     after = Holding(
         symbol=holding.symbol,

@@ -8,7 +8,6 @@ from shared.models.identifiers import Symbol
 from shared.models.orders import Execution
 from shared.trading.amounts import ZERO, shown
 from shared.trading.changes import WorkingOrder, execution_id_of
-from shared.trading.costs import notional_of
 from shared.trading.ledger import Ledger, LedgerEntry
 from shared.trading.lots import LotChanges, Lots
 from shared.trading.positions import Holding, after_fill
@@ -85,12 +84,11 @@ class Settlement:
         return self.cash + sum((self.worth_of(each, price_of) for each in self.holdings), ZERO)
 
     def obstacle_to_fill(
-        self, working: WorkingOrder, qty: Decimal, price: Decimal, fee: Decimal
+        self, working: WorkingOrder, qty: Decimal, flow: Decimal, fee: Decimal
     ) -> Refused | None:
-        """Why a fill can't be paid or delivered by a cash account."""
+        """Why a fill can't be paid or delivered by a cash account. `flow` is the cash that it
+        brings."""
         order = working.order
-        notional = notional_of(qty, price, order.side)
-        flow = -notional if order.side == "buy" else notional
         if self.cash + flow - fee < 0:
             return Refused(
                 "insufficient_cash",
@@ -109,12 +107,16 @@ class Settlement:
         return None
 
     def settle(
-        self, working: WorkingOrder, qty: Decimal, price: Decimal, fee: Decimal, at: datetime
+        self,
+        working: WorkingOrder,
+        qty: Decimal,
+        price: Decimal,
+        flow: Decimal,
+        fee: Decimal,
+        at: datetime,
     ) -> Settled:
         """Pay, deliver and number one execution. The caller takes the order to its next status."""
         order = working.order
-        notional = notional_of(qty, price, order.side)
-        flow = -notional if order.side == "buy" else notional
         traded = qty if order.side == "buy" else -qty
         holding = self.holdings.get(order.symbol) or Holding(order.symbol)
         after, realized = after_fill(holding, traded, flow, fee, at)

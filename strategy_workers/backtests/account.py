@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from operator import itemgetter
 from uuid import UUID
 
 from shared.candles.calendar import NEVER_NS, HoursSpan, SessionCalendar
@@ -37,11 +38,17 @@ from strategy_workers.backtests.plan import Terms
 from strategy_workers.runtime.commands import cancel_outgoing, commands_of, take_answer
 from strategy_workers.runtime.deployment import Deployment
 from strategy_workers.runtime.desk import market_time
-from strategy_workers.runtime.feed import Feed, Numbered
+from strategy_workers.runtime.feed import Numbered
 
 #: Ids say nothing here: every backtest has an account of its own.
 ACCOUNT_ID = UUID("6b1d0f0e-0000-4000-8000-000000000001")
 _ENDED = Refused("order_not_working", "The order has ended already.")
+
+#: Of events with the same stamp: an order is accepted before it fills, and fills before it ends.
+_BEGINS, _FILLS, _ENDS = range(3)
+#: Moment, step of it, place in the step, event.
+_Stamped = tuple[int, int, int, Numbered]
+_BY_STAMP = itemgetter(0, 1, 2)
 
 #: Price that a symbol has at this moment; None before it has traded.
 PriceOf = Callable[[str], float | None]
@@ -75,7 +82,7 @@ class Account:
             for symbol in symbols
         }
         self._calendar = calendar
-        self._feed = Feed()
+        self._news: list[_Stamped] = []
         self._number = 0
         self._orders_seq = 0
         self._executions_seq = 0
@@ -106,7 +113,7 @@ class Account:
     @property
     def has_news(self) -> bool:
         """Something has happened that the deployment hasn't heard of."""
-        return bool(self._feed.orders or self._feed.executions)
+        return bool(self._news)
 
     @property
     def works(self) -> bool:
@@ -243,16 +250,20 @@ class Account:
             self._tell(change, step)
 
     def _tell(self, change: OrderChanged | OrderFilled, step: int) -> None:
-        """Events carry a tape entry, as on a tape: prints are step 0 of a moment, its mark 1."""
-        stamp = f"{self._number}-{step}"
+        """Prints are step 0 of a moment, its mark 1: what is a tape entry on a tape."""
         if isinstance(change, OrderFilled):
             # That the order is filled is told with its execution, and not once more.
             self._executions_seq += 1
-            self._feed.executions.append((self._executions_seq, executed(change, stamp)))
+            news: Numbered = (self._executions_seq, executed(change, ""))
+            self._news.append((self._number, step, _FILLS, news))
             self.executions.append(change.execution)
         else:
             self._orders_seq += 1
-            self._feed.orders.append((self._orders_seq, updated(change, stamp)))
+            place = _BEGINS if change.order.status == "accepted" else _ENDS
+            self._news.append((self._number, step, place, (self._orders_seq, updated(change, ""))))
+        self._note_expiry(change)
+
+    def _note_expiry(self, change: OrderChanged | OrderFilled) -> None:
         if change.order.id not in self._books.working:
             self._until_close.pop(change.order.id, None)
         if change.order.expires_at is not None:
@@ -261,17 +272,19 @@ class Account:
 
     # --- the strategy phase --------------------------------------------------------------------
 
-    def news(self, deployment: Deployment) -> list[Numbered]:
-        """What the deployment is to hear in this moment, as a worker would pick it."""
-        return self._feed.until(deployment.portfolio, f"{self._number}-1")
-
-    def forget_told(self, deployment: Deployment) -> None:
-        feed, portfolio = self._feed, deployment.portfolio
-        if feed.orders:
-            feed.orders = [each for each in feed.orders if each[0] > portfolio.orders_seq]
-        if feed.executions:
-            told = portfolio.executions_seq
-            feed.executions = [each for each in feed.executions if each[0] > told]
+    def news(self) -> list[Numbered]:
+        """What the deployment is to hear in this moment; once. It is what a worker would pick
+        (`runtime/feed.py`): what the moment's own mark did is told in the next one."""
+        if not self._news:
+            return []
+        mark = (self._number, 1)
+        if len(self._news) == 1 and self._news[0][:2] < mark:
+            (_, _, _, news), self._news = self._news[0], []
+            return [news]
+        now = [each for each in self._news if each[:2] < mark]
+        self._news = [each for each in self._news if each[:2] >= mark]
+        now.sort(key=_BY_STAMP)
+        return [news for _, _, _, news in now]
 
     @exactly
     def send(self, deployment: Deployment, at_ns: int, price_of: PriceOf) -> None:
@@ -279,7 +292,8 @@ class Account:
         at = market_time(at_ns)
         ready, waiting = commands_of(deployment, "")
         for outgoing, command in ready:
-            take_answer(deployment, outgoing, self._answer(command, at, at_ns, price_of))
+            answer = self._answer(command, at, at_ns, price_of, tells_accepted=deployment.listens)
+            take_answer(deployment, outgoing, answer)
         for cancel in waiting:
             late = cancel_outgoing(deployment, cancel, "")
             if late is not None:
@@ -292,7 +306,11 @@ class Account:
         at: datetime,
         at_ns: int,
         price_of: PriceOf,
+        *,
+        tells_accepted: bool,
     ) -> Reply:
+        """That an order was accepted says nothing that the answer doesn't, but to a strategy that
+        listens."""
         if isinstance(command, CancelOrder):
             return self._cancel(command, at)
         if isinstance(command, ReplaceOrder):
@@ -312,11 +330,14 @@ class Account:
             return _refusal(command, taken)
         for change in taken:
             self.orders += 1
-            self.rejected += change.order.status == "rejected"
             if change.opened is not None and change.order.time_in_force == "cls":
                 self._until_close[change.order.id] = self._number
-            self._tell(change, 1)
-        first, *others = (change.order for change in taken)
+            if change.order.status != "accepted" or tells_accepted:
+                self.rejected += change.order.status == "rejected"
+                self._tell(change, 1)
+            else:
+                self._note_expiry(change)
+        first, *others = [change.order for change in taken]
         return OrderReply(request_id=command.request_id, order=first, legs=tuple(others))
 
     def _replace(self, command: ReplaceOrder, at: datetime, price_of: PriceOf) -> Reply:

@@ -65,6 +65,7 @@ class CandleMarket:
         #: Ends of the moments at which candles are complete; ascending.
         self.moment_ends = _column("q", heard["end_ns"].unique(maintain_order=True))
         self._kept: list[Moment] | None = None
+        self._known: dict[tuple[str, Timeframe], Closes] = {}
 
     def price_at(self, symbol: str, at_ns: int) -> float | None:
         """The last close known at `at_ns`."""
@@ -74,7 +75,7 @@ class CandleMarket:
 
     def closes(self, symbol: str, timeframe: Timeframe) -> Iterable[float]:
         """Of the candles that the strategy hears."""
-        return self._series(symbol, timeframe)["close"].to_list()
+        return self.known_closes(symbol, timeframe).close
 
     def history(self, symbol: str, timeframe: Timeframe, most: int) -> list[Candle]:
         """The last ones that were heard before the run."""
@@ -83,10 +84,11 @@ class CandleMarket:
         return list(map(Candle, repeat(Symbol(symbol)), repeat(timeframe), *columns))
 
     def known_closes(self, symbol: str, timeframe: Timeframe) -> Closes:
-        return _closes(self._series(symbol, timeframe))
-
-    def _series(self, symbol: str, timeframe: Timeframe) -> pl.DataFrame:
-        return self._of_series(self._heard, symbol, timeframe)
+        known = self._known.get((symbol, timeframe))
+        if known is None:
+            rows = self._of_series(self._heard, symbol, timeframe)
+            known = self._known[symbol, timeframe] = _closes(rows)
+        return known
 
     def _of_series(self, rows: pl.DataFrame, symbol: str, timeframe: Timeframe) -> pl.DataFrame:
         number, level = self.symbols.index(symbol), TIMEFRAMES.index(timeframe)

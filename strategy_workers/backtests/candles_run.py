@@ -115,7 +115,7 @@ class CandlesRun:
 
     def _follow(self, moments: int) -> None:
         stage, ends = self._stage, self._market.moment_ends
-        raising(lambda: stage.deployment.follow(islice(self._moments, moments)))
+        raising(stage.deployment.follow, islice(self._moments, moments))
         self._now_ns = stage.deployment.at_ns
         self._moment = bisect_right(ends, self._now_ns, self._moment, self._moment + moments)
         self._bar = index_from(self._market.bars.start_ns, self._now_ns, self._bar)
@@ -150,10 +150,12 @@ class CandlesRun:
         first, start_ns = self._bar, bars.start_ns[self._bar]
         while self._bar < len(bars) and bars.start_ns[self._bar] == start_ns:
             self._bar += 1
-        prints = chain.from_iterable(map(self._prints, range(first, self._bar)))
-        together = self._bar - first > 1
         hours = self._hours(start_ns, max(bars.end_ns[first : self._bar]))
-        self._stage.account.meet(sorted(prints, key=itemgetter(0)) if together else prints, hours)
+        if self._bar - first == 1:
+            self._stage.account.meet(self._prints(first), hours)
+        else:
+            prints = chain.from_iterable(map(self._prints, range(first, self._bar)))
+            self._stage.account.meet(sorted(prints, key=itemgetter(0)), hours)
 
     def _hours(self, start_ns: int, end_ns: int) -> HoursSpan:
         """A candle that reaches into regular hours counts as one of them."""
@@ -178,11 +180,10 @@ class CandlesRun:
 
     def _decide(self, at_ns: int, candles: Moment) -> None:
         account, deployment = self._stage.account, self._stage.deployment
-        events = account.news(deployment)
+        events = account.news()
         if not events and not candles and not deployment.has_news:
             return
         self._number += 1
         mark = TimeMark(number=self._number, at_ns=at_ns, phase="strategy", paced=True)
-        raising(lambda: deployment.decide(str(at_ns), mark, events, candles))
-        account.forget_told(deployment)
+        raising(deployment.decide, str(at_ns), mark, events, candles)
         self._stage.send(at_ns, self._price_of)

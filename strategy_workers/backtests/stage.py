@@ -1,7 +1,7 @@
 """The actors of a run: a deployment as on a worker, an account as in an order processor."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 from uuid import UUID
 
 from shared.trading.amounts import ZERO, measured
@@ -13,6 +13,7 @@ from strategy_workers.runtime.deployment import Deployment, DeploymentRecord, Ho
 from strategy_workers.runtime.desk import Lots
 from strategy_workers.runtime.portfolio import Portfolio
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 DEPLOYMENT_ID = UUID("6b1d0f0e-0000-4000-8000-000000000002")
@@ -37,7 +38,7 @@ class Stage:
             snapshot=None,
             lots={symbol: Lots(terms.lot_size, terms.tick_size) for symbol in symbols},
         )
-        self.deployment = raising(lambda: Deployment(record, plan.strategy))
+        self.deployment = raising(Deployment, record, plan.strategy)
         self.deployment.portfolio = Portfolio(cash=self.account.books.cash)
         self.deployment.market.warm = True
         self.candles = 0
@@ -88,9 +89,9 @@ class Stage:
         )
 
 
-def raising(call: Callable[[], T]) -> T:
+def raising(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What the strategy raises is told in the words of backtests."""
     try:
-        return call()
+        return call(*args, **kwargs)
     except HookError as error:
         raise StrategyRaisedError(str(error)) from error

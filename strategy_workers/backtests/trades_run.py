@@ -155,15 +155,14 @@ class _TradesRun:
         tape_slice = TapeSlice()
         tape_slice.add(completed)
         candles = tape_slice.candles(deployment.market.series)
-        events = account.news(deployment)
+        events = account.news()
         mark = TimeMark(number=self._number, at_ns=at_ns, phase="strategy", paced=True)
         entry_id = f"{self._number}-2"
         if not events and not candles and not deployment.has_news:
             deployment.pass_mark(entry_id, mark)
             return
         self._note(candles)
-        raising(lambda: deployment.decide(entry_id, mark, events, candles))
-        account.forget_told(deployment)
+        raising(deployment.decide, entry_id, mark, events, candles)
         self._stage.send(at_ns, self._price_of)
 
     def _note(self, candles: Sequence[Candle]) -> None:

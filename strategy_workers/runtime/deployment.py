@@ -105,7 +105,7 @@ class Deployment:
             self._desk = Desk(record.id.hex, self.market, Portfolio(), record.lots, log)
             self._strategy.attach(self._desk)
             #: Otherwise nobody needs order events.
-            self._listens = strategy_class.on_order is not Strategy.on_order
+            self.listens = strategy_class.on_order is not Strategy.on_order
             self._compares = strategy_class.on_moment is not Strategy.on_moment
             self._strategy.on_start()
             self.market.keep(self._strategy.warmup)
@@ -140,11 +140,11 @@ class Deployment:
     @property
     def new_signals(self) -> list[tuple[int, Signal]]:
         """Those since the last snapshot, with their numbers."""
-        return list(enumerate(self._desk.signals, start=self._signals_stored + 1))
+        return list(enumerate(self._desk.signals(), start=self._signals_stored + 1))
 
     @property
     def signals(self) -> int:
-        return self._signals_stored + len(self._desk.signals)
+        return self._signals_stored + self._desk.signal_count
 
     @property
     def new_lines(self) -> list[tuple[int, Line]]:
@@ -211,9 +211,8 @@ class Deployment:
     def saved(self) -> None:
         """The snapshot of this moment is in the database."""
         self._signals_stored = self.signals
-        self._desk.signals = []
         self._lines_stored = self.lines
-        self._desk.lines.stored()
+        self._desk.saved()
         self.durable_cursor = self.cursor
         self.unsaved_marks = 0
         self.started = True
@@ -401,7 +400,7 @@ class Deployment:
             kind, execution = event.event, None
             if kind in FILLS:
                 return  # told with its execution
-        if order.deployment_id != self.id or not self._listens:
+        if order.deployment_id != self.id or not self.listens:
             return
         self._strategy.on_order(
             OrderEvent(

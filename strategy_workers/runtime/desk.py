@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -49,6 +50,10 @@ class Signal(msgspec.Struct, frozen=True):
     at: datetime
 
 
+#: Symbol, side, the reason or what stands for it, and when. In a backtest nobody reads them.
+_Decision = tuple[str, Side, str | Ticket, int]
+
+
 class Desk:
     """Implements `sdk.desk.Desk`.
 
@@ -71,7 +76,7 @@ class Desk:
         self.lines = Lines()
         self.timers = Timers()
         self.outbox: list[Outgoing] = []
-        self.signals: list[Signal] = []
+        self._decided: list[_Decision] = []
         #: Orders that can't be sent, to be told like those that are refused to us.
         self.refusals: list[RefusedOrder] = []
         #: How many there have been of them.
@@ -105,7 +110,7 @@ class Desk:
     def clear(self) -> None:
         """Forget the decisions of the last moment: they are stored and sent."""
         self.outbox = []
-        self.signals = []
+        self._decided = []
 
     def end(self) -> None:
         """No orders until the next moment."""
@@ -153,7 +158,7 @@ class Desk:
 
     def position(self, symbol: str) -> Decimal:
         own = self.portfolio.own.get(symbol)
-        return own.qty if own else _ZERO
+        return _ZERO if own is None else own.qty
 
     def entry_price(self, symbol: str) -> Decimal | None:
         own = self.portfolio.own.get(symbol)
@@ -200,19 +205,7 @@ class Desk:
         self._known(symbol)
         self._number += 1
         client_order_id = f"{self._prefix}-{self.label}-{self._number}"
-        order = OutgoingOrder(
-            client_order_id,
-            symbol,
-            side,
-            qty,
-            ticket.type,
-            ticket.limit_price,
-            ticket.stop_price,
-            ticket.trail_price,
-            ticket.trail_percent,
-            ticket.time_in_force,
-            ticket.expires_at,
-        )
+        order = OutgoingOrder(client_order_id, *ticket[:-1])
         if side == "sell" and qty > (free := self.position(symbol) - self.pending(symbol, "sell")):
             self._refuse(order, qty, free)
             return client_order_id
@@ -220,9 +213,27 @@ class Desk:
         self.portfolio.working[client_order_id] = WorkingOrder(
             symbol, side, qty, ticket.limit_price, self._first_stop(ticket)
         )
-        why = storable(ticket.reason) or _plainly(ticket)
-        self.signals.append(Signal(symbol, side, why, self.now))
+        reason = storable(ticket.reason) if ticket.reason else ""
+        self._decided.append((symbol, side, reason or ticket, self.at_ns))
         return client_order_id
+
+    @property
+    def signal_count(self) -> int:
+        """How many signals there are of the moment, without their words."""
+        return len(self._decided)
+
+    def signals(self) -> list[Signal]:
+        return [
+            Signal(
+                symbol, side, said if isinstance(said, str) else _plainly(said), market_time(at_ns)
+            )
+            for symbol, side, said, at_ns in self._decided
+        ]
+
+    def saved(self) -> None:
+        """Its signals and lines are stored."""
+        self._decided = []
+        self.lines.stored()
 
     def replace(self, client_order_id: str, revision: Revision) -> str | None:
         if self.label is None:
@@ -259,7 +270,7 @@ class Desk:
             revision.stop_price or old.stop_price,
         )
         why = storable(revision.reason) or f"in place of {client_order_id}"
-        self.signals.append(Signal(old.symbol, old.side, why, self.now))
+        self._decided.append((old.symbol, old.side, why, self.at_ns))
         return name
 
     def _refuse(self, order: OutgoingOrder | OutgoingReplace, qty: Decimal, free: Decimal) -> None:
@@ -271,8 +282,8 @@ class Desk:
 
     def _first_stop(self, ticket: Ticket) -> Decimal | None:
         """Where a stop to buy is, or begins: it tells what the order may cost."""
-        last = self.last_price(ticket.symbol)
-        if last is None or ticket.type != "trailing_stop":
+        last = self.last_price(ticket.symbol) if ticket.type == "trailing_stop" else None
+        if last is None:
             return ticket.stop_price
         return last + (ticket.trail_price or last * (ticket.trail_percent or _ZERO) / 100)
 
@@ -319,6 +330,8 @@ class Desk:
         return lots
 
 
+# A moment's time is asked for again and again.
+@lru_cache(maxsize=256)
 def market_time(at_ns: int) -> datetime:
     """Cut to microseconds, which is what a `datetime` can hold."""
     return _EPOCH + timedelta(microseconds=at_ns // 1000)

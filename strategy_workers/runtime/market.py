@@ -84,7 +84,7 @@ class MarketView:
     def take(self, candle: Candle) -> bool:
         """Feed one completed candle; False when it isn't newer than the last of its series."""
         symbol = candle.symbol
-        history, updates, ahead = self._inlets[symbol, candle.timeframe]
+        history, updates, ahead = self._inlets[symbol][candle.timeframe]
         if history and candle.start_ns <= history[-1].start_ns:
             return False
         history.append(candle)
@@ -106,10 +106,10 @@ class MarketView:
 
     def _connect(self) -> None:
         """Note for each series what its candles go into, so that it needn't be looked for."""
-        self._inlets: dict[Series, Inlet] = {}
+        self._inlets: dict[str, dict[Timeframe, Inlet]] = {symbol: {} for symbol in self.symbols}
         for symbol, timeframe in self.series:
             hearing = [one for one in self._indicators if one.timeframe == timeframe]
-            self._inlets[symbol, timeframe] = Inlet(
+            self._inlets[symbol][timeframe] = Inlet(
                 self._history[symbol, timeframe],
                 [one.update for one in hearing if not one.is_ahead],
                 [one.ahead_of(symbol) for one in hearing if one.is_ahead],

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 from shared.models.orders import Execution, Order, OrderStatus, OrderType, Side, TimeInForce
 from strategy_workers.sdk.errors import StrategyError
@@ -31,8 +31,7 @@ class OrderEvent:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """An order as a strategy fills it in: numbers checked for sense, not against the market."""
 
     symbol: str
@@ -101,14 +100,10 @@ def ticket(
     what = f"can't {side} {amount} {symbol}"
     if amount <= 0:
         raise StrategyError(f"{what}: the quantity must be above zero")
-    prices = [
-        None if price is None else exact(price)
+    limit, stop, trail, percent = (
+        None if price is None else _price(what, price)
         for price in (limit_price, stop_price, trail_price, trail_percent)
-    ]
-    for price in prices:
-        if price is not None and price <= 0:
-            raise StrategyError(f"{what} at {price}: a price must be above zero")
-    limit, stop, trail, percent = prices
+    )
     trailing = trail is not None or percent is not None
     if trailing and (limit is not None or stop is not None):
         raise StrategyError(f"{what}: a trailing stop has no other price")
@@ -129,6 +124,13 @@ def ticket(
         expires_at=expires_at,
         reason=reason,
     )
+
+
+def _price(what: str, price: Quantity) -> Decimal:
+    value = exact(price)
+    if value <= 0:
+        raise StrategyError(f"{what} at {value}: a price must be above zero")
+    return value
 
 
 def _type_of(limit: Decimal | None, stop: Decimal | None, *, trailing: bool) -> OrderType:

@@ -223,14 +223,17 @@ def test_what_is_no_origin_is_refused_at_start(settings: Settings, origin: str) 
 async def test_other_origins_are_let_in_by_name_only(
     settings: Settings, behind: HttpDouble
 ) -> None:
-    def preflight(origin: str) -> dict[str, str]:
-        return {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    def preflight(origin: str, method: str = "POST") -> dict[str, str]:
+        return {"Origin": origin, "Access-Control-Request-Method": method}
 
     friend = "https://desk.example"
     open_to_friend = make_settings(settings, behind.url, cors_allowed_origins=f"{friend}, ")
     async with running(open_to_friend) as api:
         answer = await api.http.options("/accounts", headers=preflight(friend))
         assert answer.headers["access-control-allow-origin"] == friend
+        for method in ("GET", "PUT", "PATCH", "DELETE"):
+            asked = preflight(friend, method)
+            assert (await api.http.options("/accounts", headers=asked)).status_code == 200
         answer = await api.http.options("/accounts", headers=preflight("https://evil.example"))
         assert "access-control-allow-origin" not in answer.headers
     async with running(make_settings(settings, behind.url)) as api:

@@ -285,6 +285,8 @@ class NaiveBooks:
             if each.state in ENDED or each.role == "entry":
                 continue
             if order.role == "entry":
+                # One that had nothing to fill is at its price before the next print comes.
+                each.seen = each.seen or not each.open
                 each.withheld = order.left
                 each.state = "accepted" if each.state == "held" else each.state
             elif each.left == qty:
