@@ -43,6 +43,11 @@ class Upstream:
     ) -> Response:
         return await self._pass_on("POST", path, json=body, params=_given(query or {}))
 
+    async def patch(
+        self, path: str, body: object, query: Mapping[str, QueryValue | None]
+    ) -> Response:
+        return await self._pass_on("PATCH", path, json=body, params=_given(query))
+
     async def put_stream(self, path: str, request: Request, timeout_s: float) -> Response:
         """Pass the request's body on piece by piece, as it arrives."""
         headers = {

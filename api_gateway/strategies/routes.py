@@ -10,9 +10,14 @@ from api_gateway.paging import Page
 from api_gateway.strategies.schemas import (
     DeploymentRequest,
     DeploymentView,
+    LogLineView,
+    ParametersChange,
+    ParametersView,
+    PauseRequest,
     SignalView,
     StrategyList,
     StrategyView,
+    VariablesView,
 )
 from api_gateway.values import Name
 
@@ -20,6 +25,7 @@ router = APIRouter(tags=["strategies"])
 
 _DEPLOYMENTS = "/accounts/{account_id}/deployments"
 _READ = problems(401, 404, 422, 502, 503)
+_CHANGE = problems(400, 401, 403, 404, 409, 413, 422, 502, 503)
 #: The strategy service's own cursor; it checks what it means.
 ServiceCursor = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._:=/-]{1,200}$")]
 PageLimit = Annotated[int, Query(ge=1, le=1000)]
@@ -113,6 +119,114 @@ async def stop_deployment(
     return await gateway.strategies.post(
         f"/internal/deployments/{deployment_id}/stop",
         query={"account_id": str(scope.account_id)},
+    )
+
+
+@router.post(
+    _DEPLOYMENTS + "/{deployment_id}/pause",
+    response_model=DeploymentView,
+    operation_id="pauseDeployment",
+    summary="Pause a strategy; its state is kept",
+    responses=_CHANGE,
+)
+async def pause_deployment(
+    scope: TradableAccount,
+    deployment_id: UUID,
+    gateway: GatewayState,
+    body: PauseRequest | None = None,
+) -> Response:
+    return await gateway.strategies.post(
+        f"/internal/deployments/{deployment_id}/pause",
+        (body or PauseRequest()).model_dump(mode="json"),
+        query={"account_id": str(scope.account_id)},
+    )
+
+
+@router.post(
+    _DEPLOYMENTS + "/{deployment_id}/resume",
+    response_model=DeploymentView,
+    operation_id="resumeDeployment",
+    summary="Go on with a paused strategy; refused while the risk ladder forbids a start",
+    responses=_CHANGE,
+)
+async def resume_deployment(
+    scope: TradableAccount, deployment_id: UUID, gateway: GatewayState
+) -> Response:
+    return await gateway.strategies.post(
+        f"/internal/deployments/{deployment_id}/resume",
+        query={"account_id": str(scope.account_id)},
+    )
+
+
+@router.patch(
+    _DEPLOYMENTS + "/{deployment_id}",
+    response_model=DeploymentView,
+    operation_id="changeParameters",
+    summary="Change parameters; the next mark of time is the first that they decide",
+    responses=_CHANGE,
+)
+async def change_parameters(
+    scope: TradableAccount, deployment_id: UUID, body: ParametersChange, gateway: GatewayState
+) -> Response:
+    return await gateway.strategies.patch(
+        f"/internal/deployments/{deployment_id}",
+        body.model_dump(mode="json"),
+        query={"account_id": str(scope.account_id)},
+    )
+
+
+@router.get(
+    _DEPLOYMENTS + "/{deployment_id}/parameters",
+    response_model=Page[ParametersView],
+    operation_id="listParameters",
+    summary="Versions of the parameters, and since when they decide",
+    responses=_READ,
+)
+async def list_parameters(
+    scope: ReadableAccount,
+    deployment_id: UUID,
+    gateway: GatewayState,
+    cursor: ServiceCursor = None,
+    limit: PageLimit = 100,
+) -> Response:
+    return await gateway.strategies.get(
+        f"/internal/deployments/{deployment_id}/parameters",
+        {"account_id": str(scope.account_id), "cursor": cursor, "limit": limit},
+    )
+
+
+@router.get(
+    _DEPLOYMENTS + "/{deployment_id}/logs",
+    response_model=Page[LogLineView],
+    operation_id="listLogLines",
+    summary="The newest 1,000 lines that a strategy logged, and what happened to it",
+    responses=_READ,
+)
+async def list_log_lines(
+    scope: ReadableAccount,
+    deployment_id: UUID,
+    gateway: GatewayState,
+    cursor: ServiceCursor = None,
+    limit: PageLimit = 100,
+) -> Response:
+    return await gateway.strategies.get(
+        f"/internal/deployments/{deployment_id}/logs",
+        {"account_id": str(scope.account_id), "cursor": cursor, "limit": limit},
+    )
+
+
+@router.get(
+    _DEPLOYMENTS + "/{deployment_id}/variables",
+    response_model=VariablesView,
+    operation_id="getVariables",
+    summary="A strategy's state, indicators, positions, orders and timers",
+    responses=_READ,
+)
+async def get_variables(
+    scope: ReadableAccount, deployment_id: UUID, gateway: GatewayState
+) -> Response:
+    return await gateway.strategies.get(
+        f"/internal/deployments/{deployment_id}/variables", {"account_id": str(scope.account_id)}
     )
 
 

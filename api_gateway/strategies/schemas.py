@@ -49,22 +49,110 @@ class DeploymentRequest(Input):
     mode: Mode = "paper"
 
 
+class PauseRequest(Input):
+    working_orders: Annotated[
+        Literal["cancel_entries", "cancel_all", "keep"],
+        Field(description="What becomes of working orders. Entries are buys; sells are exits."),
+    ] = "cancel_entries"
+
+
+class ParametersChange(Input):
+    parameters: Annotated[
+        dict[str, JsonValue],
+        AfterValidator(_encodable),
+        Field(
+            min_length=1,
+            max_length=100,
+            description="Those that change, by the strategy's schema.",
+            examples=[{"fast": 12}],
+        ),
+    ]
+    version: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=2**31 - 1,
+            description="Of the parameters that are to be changed; others are refused.",
+            examples=[1],
+        ),
+    ] = None
+
+
 class DeploymentView(View):
     id: UUID
     account_id: UUID
     mode: Mode
     strategy: str
     parameters: dict[str, JsonValue]
+    parameters_version: int
+    #: The version that decides; behind until the next mark. 0 before the start.
+    applied_version: int
     symbols: list[str]
     timeframe: Timeframe
     wanted: Literal["running", "paused", "stopped"]
     status: Literal["starting", "running", "paused", "stopped"]
-    #: Traceback of the exception that paused it.
+    #: Why it is paused: the traceback of the exception, or what the risk ladder said.
     last_error: str | None
     #: Signals so far.
     signals: int
     created_at: UtcTime
     updated_at: UtcTime
+
+
+class ParametersView(View):
+    version: int
+    parameters: dict[str, JsonValue]
+    requested_at: UtcTime
+    #: The last entry of the tape before its first mark, and market time there; null before.
+    tape_id: str | None
+    applied_at: UtcTime | None
+
+
+class LogLineView(View):
+    seq: int
+    level: Literal["debug", "info", "warning", "error"]
+    message: str
+    fields: dict[str, str]
+    #: Market time, if there had been any.
+    at: UtcTime | None
+    stored_at: UtcTime
+
+
+class OwnPositionView(View):
+    symbol: str
+    qty: str
+    avg_price: str
+
+
+class OwnWorkingOrderView(View):
+    client_order_id: str
+    symbol: str
+    side: Side
+    open_qty: str
+    limit_price: str | None
+    stop_price: str | None
+
+
+class TimerView(View):
+    name: str
+    #: Null for one that is due with the next candle.
+    due_at: UtcTime | None
+    every_s: float | None
+
+
+class VariablesView(View):
+    #: Market time of the snapshot that this is read from; null, and all empty, before the first.
+    at: UtcTime | None
+    tape_id: str | None
+    #: What the strategy keeps in `self.state`.
+    state: dict[str, JsonValue]
+    #: By the strategy's own name for it, then by symbol; several outputs are a list.
+    indicators: dict[str, dict[str, JsonValue]]
+    last_prices: dict[str, float]
+    cash: str | None
+    positions: list[OwnPositionView]
+    working_orders: list[OwnWorkingOrderView]
+    timers: list[TimerView]
 
 
 class SignalView(View):

@@ -1,21 +1,33 @@
 """What can be asked of deployments. A worker carries out what the rows say."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from shared.database.tables import DeploymentRow, SignalRow
+from shared.database.tables import (
+    DeploymentLogRow,
+    DeploymentParametersRow,
+    DeploymentRow,
+    SignalRow,
+)
 from shared.models.identifiers import Mode, Timeframe
 from shared.service.problems import Problem, not_found
 from strategy_workers.deployments import repository
 from strategy_workers.deployments.risk import check_risk
+from strategy_workers.deployments.variables import Variables, variables_of
 from strategy_workers.library import Catalogue
 from strategy_workers.library.routes import unknown_strategy
+from strategy_workers.runtime.deployment import Deployment, HookError
+from strategy_workers.runtime.repository import load, snapshot
 from strategy_workers.sdk import InvalidParametersError, Strategy
+
+#: What becomes of working orders. Entries are buys: strategies sell only what they hold.
+WorkingOrders = Literal["cancel_entries", "cancel_all", "keep"]
 
 
 class Deployments:
@@ -54,8 +66,76 @@ class Deployments:
             _check_symbols(session, symbols)
             check_risk(session, account_id, mode)
             session.add(row)
+            session.flush()
+            session.add(_version(row))
         self._tell_workers()
         return row
+
+    def pause(
+        self, account_id: UUID, deployment_id: UUID, working_orders: WorkingOrders
+    ) -> DeploymentRow:
+        """Asking twice changes nothing."""
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            row = _to_change(session, account_id, deployment_id)
+            if row.wanted == "running" and row.status != "paused":
+                row.wanted = "paused"
+                row.pause_orders = working_orders
+        self._tell_workers()
+        return row
+
+    def resume(self, account_id: UUID, deployment_id: UUID) -> DeploymentRow:
+        """Under the same conditions as a start. Of one that runs: changes nothing."""
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            _check_account(session, account_id)
+            row = repository.find(session, deployment_id, account_id)
+            # The user's row before the deployment's, in the order that a start locks them.
+            if row is not None:
+                check_risk(session, account_id, _mode(row), resumed=deployment_id)
+            row = _to_change(session, account_id, deployment_id)
+            if row.wanted == "paused" or row.status == "paused":
+                _check_symbols(session, row.symbols)
+                row.wanted = "running"
+                row.last_error = None
+                if row.status == "paused":
+                    row.status = "starting"
+        self._tell_workers()
+        return row
+
+    def change_parameters(
+        self,
+        account_id: UUID,
+        deployment_id: UUID,
+        given: dict[str, Any],
+        version: int | None,
+    ) -> DeploymentRow:
+        """What is given, besides what is; checked whole before anything changes."""
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            row = _to_change(session, account_id, deployment_id)
+            if version is not None and version != row.parameters_version:
+                raise Problem(
+                    409,
+                    "parameters_changed",
+                    f"The parameters have version {row.parameters_version}, not {version}.",
+                )
+            known = self._catalogue.find(row.strategy)
+            if known is None:
+                raise unknown_strategy(row.strategy)
+            complete = _complete(known, {**row.parameters, **given})
+            if complete != row.parameters:
+                _check_start(session, row.id, known, complete)
+                row.parameters = complete
+                row.parameters_version += 1
+                session.add(_version(row))
+        self._tell_workers()
+        return row
+
+    def versions(
+        self, account_id: UUID, deployment_id: UUID, before: int | None, limit: int
+    ) -> list[DeploymentParametersRow]:
+        with Session(self._engine) as session:
+            if repository.find(session, deployment_id, account_id) is None:
+                raise not_found("deployment")
+            return repository.versions(session, deployment_id, before, limit)
 
     def stop(self, account_id: UUID, deployment_id: UUID) -> DeploymentRow:
         """Asking twice changes nothing."""
@@ -81,6 +161,21 @@ class Deployments:
         with Session(self._engine) as session:
             return repository.page(session, account_id, before, limit)
 
+    def logs(
+        self, account_id: UUID, deployment_id: UUID, before: int | None, limit: int
+    ) -> list[DeploymentLogRow]:
+        with Session(self._engine) as session:
+            if repository.find(session, deployment_id, account_id) is None:
+                raise not_found("deployment")
+            return repository.logs(session, deployment_id, before, limit)
+
+    def variables(self, account_id: UUID, deployment_id: UUID) -> Variables:
+        with Session(self._engine) as session:
+            if repository.find(session, deployment_id, account_id) is None:
+                raise not_found("deployment")
+            body = snapshot(session.connection(), deployment_id)
+        return variables_of(body)
+
     def signals(
         self, account_id: UUID, deployment_id: UUID, before: int | None, limit: int
     ) -> list[SignalRow]:
@@ -88,6 +183,39 @@ class Deployments:
             if repository.find(session, deployment_id, account_id) is None:
                 raise not_found("deployment")
             return repository.signals(session, deployment_id, before, limit)
+
+
+def _to_change(session: Session, account_id: UUID, deployment_id: UUID) -> DeploymentRow:
+    """Raises Problem for one that is stopped: that is its end."""
+    row = repository.find(session, deployment_id, account_id, for_update=True)
+    if row is None:
+        raise not_found("deployment")
+    if row.wanted == "stopped":
+        raise Problem(409, "deployment_stopped", "The deployment was stopped: start a new one.")
+    return row
+
+
+def _mode(row: DeploymentRow) -> Mode:
+    return "live" if row.mode == "live" else "paper"
+
+
+def _version(row: DeploymentRow) -> DeploymentParametersRow:
+    return DeploymentParametersRow(
+        deployment_id=row.id, version=row.parameters_version, parameters=row.parameters
+    )
+
+
+def _check_start(
+    session: Session, deployment_id: UUID, known: type[Strategy], parameters: dict[str, Any]
+) -> None:
+    """That `on_start` takes them: a running strategy must not end by a change."""
+    record = load(session.connection(), deployment_id)
+    try:
+        Deployment(replace(record, parameters=parameters), known)
+    except HookError as error:
+        raise Problem(
+            422, "invalid_parameters", f"The strategy can't start with them: {error}"
+        ) from error
 
 
 def _complete(strategy: type[Strategy], given: dict[str, Any]) -> dict[str, object]:

@@ -7,7 +7,14 @@ from uuid import UUID
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session, defer
 
-from shared.database.tables import AccountRow, DeploymentRow, InstrumentRow, SignalRow
+from shared.database.tables import (
+    AccountRow,
+    DeploymentLogRow,
+    DeploymentParametersRow,
+    DeploymentRow,
+    InstrumentRow,
+    SignalRow,
+)
 
 
 def account_status(session: Session, account_id: UUID) -> str | None:
@@ -50,6 +57,36 @@ def page(
     )
     if before is not None:
         wanted = wanted.where(tuple_(DeploymentRow.created_at, DeploymentRow.id) < before)
+    return list(session.execute(wanted).scalars())
+
+
+def versions(
+    session: Session, deployment_id: UUID, before: int | None, limit: int
+) -> list[DeploymentParametersRow]:
+    """Newest first."""
+    wanted = (
+        select(DeploymentParametersRow)
+        .where(DeploymentParametersRow.deployment_id == deployment_id)
+        .order_by(DeploymentParametersRow.version.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        wanted = wanted.where(DeploymentParametersRow.version < before)
+    return list(session.execute(wanted).scalars())
+
+
+def logs(
+    session: Session, deployment_id: UUID, before: int | None, limit: int
+) -> list[DeploymentLogRow]:
+    """Newest first."""
+    wanted = (
+        select(DeploymentLogRow)
+        .where(DeploymentLogRow.deployment_id == deployment_id)
+        .order_by(DeploymentLogRow.seq.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        wanted = wanted.where(DeploymentLogRow.seq < before)
     return list(session.execute(wanted).scalars())
 
 

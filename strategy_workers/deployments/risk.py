@@ -17,6 +17,7 @@ _RUNNING = text(
       FROM deployments d JOIN accounts a ON a.id = d.account_id
      WHERE a.owner_id = :owner_id AND d.mode = :mode
        AND d.wanted = 'running' AND d.status IN ('starting', 'running')
+       AND d.id IS DISTINCT FROM CAST(:resumed AS uuid)
     """
 )
 _LIMITS = text(
@@ -30,14 +31,16 @@ _LIMITS = text(
 )
 
 
-def check_risk(session: Session, account_id: UUID, mode: Mode) -> None:
-    """Raises Problem. Waits for the user's other deployments that are being made: their number
-    can't pass the limit together."""
+def check_risk(session: Session, account_id: UUID, mode: Mode, resumed: UUID | None = None) -> None:
+    """Raises Problem. `resumed` is the one that is asked for, and doesn't count twice.
+
+    Waits for the user's other deployments that are being made: their number can't pass the limit
+    together."""
     owner_id = session.scalars(select(AccountRow.owner_id).where(AccountRow.id == account_id)).one()
     session.execute(select(UserRow.id).where(UserRow.id == owner_id).with_for_update())
     _check_latches(session, account_id, mode)
     running = session.execute(
-        _RUNNING, {"owner_id": owner_id, "account_id": account_id, "mode": mode}
+        _RUNNING, {"owner_id": owner_id, "account_id": account_id, "mode": mode, "resumed": resumed}
     ).one()
     named = {"owner_id": str(owner_id), "account_id": str(account_id), "mode": mode}
     for level, allowed in session.execute(_LIMITS, named):

@@ -4,8 +4,14 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.database.tables import DeploymentRow, SignalRow
+from shared.database.tables import (
+    DeploymentLogRow,
+    DeploymentParametersRow,
+    DeploymentRow,
+    SignalRow,
+)
 from shared.models.identifiers import Mode, Timeframe
+from strategy_workers.deployments.actions import WorkingOrders
 
 Symbol = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:-]{0,31}$")]
 
@@ -21,12 +27,28 @@ class DeploymentRequest(BaseModel):
     timeframe: Timeframe = "1m"
 
 
+class PauseRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    working_orders: WorkingOrders = "cancel_entries"
+
+
+class ParametersChange(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    parameters: Annotated[dict[str, Any], Field(max_length=100)]
+    #: The one that the change is made to; left out, whichever it is.
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+
+
 class DeploymentView(BaseModel):
     id: UUID
     account_id: UUID
     mode: str
     strategy: str
     parameters: dict[str, Any]
+    parameters_version: int
+    applied_version: int
     symbols: list[str]
     timeframe: str
     wanted: str
@@ -51,6 +73,41 @@ class SignalView(BaseModel):
     @classmethod
     def of(cls, row: SignalRow) -> Self:
         return cls.model_validate(row, from_attributes=True)
+
+
+class ParametersView(BaseModel):
+    version: int
+    parameters: dict[str, Any]
+    requested_at: datetime
+    tape_id: str | None
+    applied_at: datetime | None
+
+    @classmethod
+    def of(cls, row: DeploymentParametersRow) -> Self:
+        return cls.model_validate(row, from_attributes=True)
+
+
+class LogLineView(BaseModel):
+    seq: int
+    level: str
+    message: str
+    fields: dict[str, str]
+    at: datetime | None
+    stored_at: datetime
+
+    @classmethod
+    def of(cls, row: DeploymentLogRow) -> Self:
+        return cls.model_validate(row, from_attributes=True)
+
+
+class LogPage(BaseModel):
+    items: list[LogLineView]
+    next_cursor: str | None
+
+
+class ParametersPage(BaseModel):
+    items: list[ParametersView]
+    next_cursor: str | None
 
 
 class DeploymentPage(BaseModel):

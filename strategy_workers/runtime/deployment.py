@@ -1,7 +1,7 @@
 """One deployment in the hands of a worker: what it has seen, and what it decides. Pure."""
 
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,8 @@ from shared.models.market import Candle, TimeMark
 from shared.models.orders import OrderExecuted, OrderStatus, OrderUpdated, Refusal
 from shared.models.topics import account_topic
 from shared.redis.streams import BEGINNING, position
-from strategy_workers.runtime.desk import Desk, Lots, Signal, storable
+from strategy_workers.runtime.desk import Desk, Lots, Signal
+from strategy_workers.runtime.lines import Line, storable
 from strategy_workers.runtime.market import MarketView
 from strategy_workers.runtime.portfolio import FILLS, Portfolio
 from strategy_workers.runtime.snapshot import (
@@ -52,6 +53,10 @@ class DeploymentRecord:
     status: str
     snapshot: bytes | None
     lots: dict[str, Lots]
+    #: Of the parameters.
+    version: int = 1
+    #: What becomes of its working orders when it pauses.
+    pause_orders: str = "cancel_entries"
 
     @property
     def participant(self) -> str:
@@ -82,7 +87,12 @@ class Deployment:
         self.stopping = False
         #: It has a snapshot in the database.
         self.started = False
+        #: What it has heard since that snapshot, to be told again; None when that can't be.
+        self.heard: list[Callable[[Deployment], object]] | None = []
         self._signals_stored = 0
+        self._lines_stored = 0
+        #: No snapshot has been stored with this version of the parameters.
+        self.version_is_new = True
         self._at_ns = 0
         log = structlog.get_logger().bind(
             deployment=str(record.id), account=str(record.account_id), strategy=record.strategy
@@ -99,8 +109,18 @@ class Deployment:
             self._compares = strategy_class.on_moment is not Strategy.on_moment
             self._strategy.on_start()
             self.market.keep(self._strategy.warmup)
+            self._indicator_names = self.market.names_in(vars(self._strategy))
         except (Exception, SystemExit) as error:
             raise HookError(error_text()) from error
+
+    @property
+    def desk(self) -> Desk:
+        return self._desk
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the strategy keeps."""
+        return self._strategy.state
 
     # --- snapshots -----------------------------------------------------------------------------
 
@@ -111,6 +131,7 @@ class Deployment:
     @portfolio.setter
     def portfolio(self, portfolio: Portfolio) -> None:
         self._desk.portfolio = portfolio
+        self.heard = None
 
     @property
     def outbox(self) -> list[Outgoing]:
@@ -124,6 +145,15 @@ class Deployment:
     @property
     def signals(self) -> int:
         return self._signals_stored + self._desk.signal_count
+
+    @property
+    def new_lines(self) -> list[tuple[int, Line]]:
+        """Log lines since the last snapshot, with their numbers."""
+        return list(enumerate(self._desk.lines.waiting, start=self._lines_stored + 1))
+
+    @property
+    def lines(self) -> int:
+        return self._lines_stored + len(self._desk.lines.waiting)
 
     @property
     def held_back(self) -> int:
@@ -146,7 +176,10 @@ class Deployment:
         self._desk.refusals = snapshot.refusals
         self._desk.timers.restore(snapshot.timers)
         self._strategy.state = snapshot.state
+        self.heard = []
+        self.version_is_new = False
         self._signals_stored = snapshot.signals
+        self._lines_stored = snapshot.lines
         self.stopping = snapshot.stopping
         self.started = True
 
@@ -166,6 +199,10 @@ class Deployment:
                     timers=self._desk.timers.state(),
                     signals=self.signals,
                     stopping=self.stopping,
+                    lines=self.lines,
+                    indicator_names=self._indicator_names,
+                    parameters=self.record.parameters,
+                    version=self.record.version,
                 )
             )
         except Exception as error:
@@ -174,10 +211,57 @@ class Deployment:
     def saved(self) -> None:
         """The snapshot of this moment is in the database."""
         self._signals_stored = self.signals
+        self._lines_stored = self.lines
         self._desk.saved()
         self.durable_cursor = self.cursor
         self.unsaved_marks = 0
         self.started = True
+        self.heard = []
+        self.version_is_new = False
+
+    def hear(self, news: "Callable[[Deployment], object]") -> None:
+        """Note what was heard, should it have to be told again."""
+        if self.heard is not None:
+            self.heard.append(news)
+
+    def hear_again(self, heard: "Iterable[Callable[[Deployment], object]]") -> bool:
+        """After `restore`: what the one before has heard and did not order on. False when it
+        comes out differently. Raises HookError."""
+        for news in heard:
+            before = self.outbox
+            news(self)
+            if self.outbox and self.outbox is not before:
+                return False
+        return True
+
+    def inherit(self, old: "Deployment") -> None:
+        """Go on from where `old` is, between two marks, with other parameters.
+
+        State, positions, orders and timers stay. Raises HookError.
+        """
+        self.cursor, self.durable_cursor = old.cursor, old.durable_cursor
+        self.mark, self._at_ns = old.mark, old.at_ns
+        self._desk.inherit(old.desk)
+        self._strategy.state = old.state
+        self._signals_stored = old.signals
+        self._lines_stored = old.lines - len(self._desk.lines.waiting)
+        self.started, self.stopping = old.started, old.stopping
+        self.heard = None
+        paced = old.mark is None or old.mark.paced
+        try:
+            if paced or not self.market.needs_more_than(old.market):
+                self.market.inherit(old.market)
+        except Exception as error:
+            raise HookError(error_text()) from error
+
+    def skip_to(self, entry_id: str, mark: TimeMark) -> None:
+        """Leave out what was on the tape while it was paused: candles are missing from now on."""
+        if self.is_behind(entry_id):
+            if self.mark is None or self.mark.run_id != mark.run_id:
+                self._desk.timers.run_started()
+            self.market.reset()
+        self._desk.clear()
+        self.cursor, self.mark, self._at_ns = entry_id, mark, mark.at_ns
 
     # --- the tape ------------------------------------------------------------------------------
 

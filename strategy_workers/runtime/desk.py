@@ -12,6 +12,7 @@ from shared.models.identifiers import Timeframe
 from shared.models.market import Candle
 from shared.models.orders import Side
 from shared.trading.amounts import shown
+from strategy_workers.runtime.lines import Level, Line, Lines, StrategyLog, storable
 from strategy_workers.runtime.market import MarketView
 from strategy_workers.runtime.portfolio import Portfolio, WorkingOrder
 from strategy_workers.runtime.snapshot import (
@@ -66,11 +67,13 @@ class Desk:
         market: MarketView,
         portfolio: Portfolio,
         lots: dict[str, Lots],
-        log: Any,
+        service_log: Any,
     ) -> None:
         self.market = market
         self.portfolio = portfolio
-        self.log = log
+        #: What the strategy logs goes to `service_log` too.
+        self.log = StrategyLog(service_log, self.note)
+        self.lines = Lines()
         self.timers = Timers()
         self.outbox: list[Outgoing] = []
         self._decided: list[_Decision] = []
@@ -85,11 +88,24 @@ class Desk:
         self._number = 0
         self.at_ns = 0
 
+    def inherit(self, old: "Desk") -> None:
+        """Go on with positions, working orders and timers of before the parameters changed."""
+        self.portfolio = old.portfolio
+        self.refusals = old.refusals
+        for line in self.lines.waiting:
+            old.lines.add(line)
+        self.lines = old.lines
+        self.timers.inherit(old.timers)
+
     def begin(self, label: str | int, at_ns: int) -> None:
         self.label = label
         self._number = 0
         self.at_ns = at_ns
         self.clear()
+
+    def note(self, level: Level, message: str, fields: dict[str, str]) -> None:
+        """A line for the owner to read."""
+        self.lines.add(Line(level, message, fields, self.now if self.at_ns else None))
 
     def clear(self) -> None:
         """Forget the decisions of the last moment: they are stored and sent."""
@@ -173,10 +189,12 @@ class Desk:
         make: Callable[[], Indicator[Output]],
         of: Callable[[Candle], Any],
         timeframe: Timeframe | None,
+        *,
+        key: object = None,
     ) -> IndicatorSet[Output]:
         if self.label is not None:
             raise StrategyError("indicators are declared in on_start")
-        return self.market.add_indicator(make, of, timeframe)
+        return self.market.add_indicator(make, of, timeframe, key)
 
     # --- what it takes -------------------------------------------------------------------------
 
@@ -213,8 +231,9 @@ class Desk:
         ]
 
     def saved(self) -> None:
-        """Its signals are stored."""
+        """Its signals and lines are stored."""
         self._decided = []
+        self.lines.stored()
 
     def replace(self, client_order_id: str, revision: Revision) -> str | None:
         if self.label is None:
@@ -339,8 +358,3 @@ def _plainly(ticket: Ticket) -> str:
     told = [f"{word} {shown(price)}" for word, price in prices if price is not None]
     how = " ".join(told) or "at market"
     return f"{ticket.side} {shown(ticket.qty)} {ticket.symbol} {how}"
-
-
-def storable(text: str) -> str:
-    """Without what Postgres' text can't hold: NULs and lone surrogates."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

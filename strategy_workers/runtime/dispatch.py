@@ -90,11 +90,14 @@ class Dispatch:
             return
         replies = await self.ask_all([command for _, _, command in items])
         for deployment, outgoing, command in items:
-            _take_answer(deployment, outgoing, replies[command.request_id])
+            reply = replies[command.request_id]
+            _count_answer(deployment, outgoing, reply)
+            news = partial(take_answer, outgoing=outgoing, reply=reply)
+            news(deployment)
+            deployment.hear(news)
 
 
-def _take_answer(deployment: Deployment, outgoing: Outgoing, reply: Reply) -> None:
-    take_answer(deployment, outgoing, reply)
+def _count_answer(deployment: Deployment, outgoing: Outgoing, reply: Reply) -> None:
     if isinstance(outgoing, OutgoingCancel):
         return
     if isinstance(reply, OrderReply):

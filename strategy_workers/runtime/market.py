@@ -1,7 +1,7 @@
 """What a deployment knows of the market: history and indicators of its candles. Pure."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -66,12 +66,13 @@ class MarketView:
         make: Callable[[], Indicator[Output]],
         of: Callable[[Candle], Any],
         timeframe: Timeframe | None,
+        key: object = None,
     ) -> IndicatorSet[Output]:
         """Raises ValueError for a timeframe that the deployment doesn't hear."""
         chosen = timeframe or self.timeframe
         if chosen not in self.timeframes:
             raise ValueError(f"the strategy doesn't declare the timeframe {chosen}")
-        made = IndicatorSet(make, self.symbols, chosen, of)
+        made = IndicatorSet(make, self.symbols, chosen, of, key)
         self._indicators.append(made)
         self._connect()
         return made
@@ -123,6 +124,48 @@ class MarketView:
         self.last_prices.clear()
         self.warm = False
         self._connect()
+
+    def inherit(self, old: "MarketView") -> None:
+        """Go on from what was seen with other parameters.
+
+        Indicators that both have keep their values; new ones are fed the candles that were kept.
+        """
+        self.warm = old.warm
+        self.last_prices = dict(old.last_prices)
+        both = [series for series in self.series if series in old.series]
+        for indicator in self._indicators:
+            same = old.like(indicator)
+            if same is not None:
+                indicator.restore(same.state())
+                continue
+            for symbol, timeframe in both:
+                if timeframe == indicator.timeframe:
+                    for candle in old.history(symbol, timeframe):
+                        indicator.update(candle)
+        for series in both:
+            self._history[series].extend(old.history(*series))
+
+    def like(self, indicator: IndicatorSet[Any]) -> IndicatorSet[Any] | None:
+        """One of its own that works out the same."""
+        if indicator.key is None:
+            return None
+        return next((one for one in self._indicators if one.key == indicator.key), None)
+
+    def needs_more_than(self, old: "MarketView") -> bool:
+        """It has indicators or series that `old` hasn't, or keeps more candles."""
+        return (
+            self.kept > old.kept
+            or not set(self.series) <= set(old.series)
+            or any(old.like(one) is None for one in self._indicators)
+        )
+
+    def names_in(self, attributes: Mapping[str, object]) -> list[str]:
+        """Of the indicators in their order; those without a name are numbered."""
+        known = {id(value): name for name, value in attributes.items()}
+        return [
+            known.get(id(one), f"indicator {place}")
+            for place, one in enumerate(self._indicators, start=1)
+        ]
 
     def state(self) -> MarketState:
         return MarketState(

@@ -1,14 +1,15 @@
 """SQL of the runtime. Nothing here commits."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy import Connection, case, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 
 from shared.database.tables import (
     AccountEventRow,
+    DeploymentLogRow,
     DeploymentRow,
     InstrumentRow,
     LedgerEntryRow,
@@ -22,8 +23,32 @@ from shared.models.topics import account_topic
 from strategy_workers.runtime.deployment import DeploymentRecord
 from strategy_workers.runtime.desk import Lots, Signal
 from strategy_workers.runtime.holdings import NOTHING, Holding, after_own, left_of
+from strategy_workers.runtime.lines import Line
 from strategy_workers.runtime.portfolio import Portfolio, WorkingOrder
 
+
+class Wish(NamedTuple):
+    """What becomes of a deployment that should not run."""
+
+    wanted: str
+    pause_orders: str
+
+
+class Change(NamedTuple):
+    """Parameters that wait for their first mark."""
+
+    version: int
+    parameters: dict[str, Any]
+
+
+class Working(NamedTuple):
+    id: UUID
+    client_order_id: str
+    side: str
+
+
+#: Log lines of each deployment.
+LINES_KEPT = 1000
 _WORKING = ("new", "held", "accepted", "partially_filled")
 
 
@@ -47,12 +72,30 @@ def unowned(connection: Connection, limit: int) -> list[UUID]:
     )
 
 
-def unwanted(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:
+def unwanted(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Wish]:
     """Those that should not run: `stopped` or `paused`."""
-    rows = select(DeploymentRow.id, DeploymentRow.wanted).where(
+    rows = select(DeploymentRow.id, DeploymentRow.wanted, DeploymentRow.pause_orders).where(
         DeploymentRow.id.in_(ids), DeploymentRow.wanted != "running"
     )
-    return {row.id: row.wanted for row in connection.execute(rows)}
+    return {row.id: Wish(row.wanted, row.pause_orders) for row in connection.execute(rows)}
+
+
+def changed(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Change]:
+    rows = select(
+        DeploymentRow.id, DeploymentRow.parameters_version, DeploymentRow.parameters
+    ).where(
+        DeploymentRow.id.in_(ids),
+        DeploymentRow.parameters_version != DeploymentRow.applied_version,
+    )
+    return {
+        row.id: Change(row.parameters_version, row.parameters) for row in connection.execute(rows)
+    }
+
+
+def snapshot(connection: Connection, deployment_id: UUID) -> bytes | None:
+    return connection.execute(
+        select(DeploymentRow.snapshot).where(DeploymentRow.id == deployment_id)
+    ).scalar_one()
 
 
 def load(connection: Connection, deployment_id: UUID) -> DeploymentRecord:
@@ -79,6 +122,8 @@ def load(connection: Connection, deployment_id: UUID) -> DeploymentRecord:
         status=row["status"],
         snapshot=row["snapshot"],
         lots={symbol: Lots(lot, tick) for symbol, lot, tick in known},
+        version=row["parameters_version"],
+        pause_orders=row["pause_orders"],
     )
 
 
@@ -193,28 +238,43 @@ def account_frames(
     return frames
 
 
-def working_orders(connection: Connection, deployment_id: UUID) -> list[tuple[UUID, str]]:
-    """Ids and client order ids, in the order of submission."""
+def working_orders(connection: Connection, deployment_id: UUID) -> list[Working]:
+    """In the order of submission."""
     rows = connection.execute(
-        select(OrderRow.id, OrderRow.client_order_id)
+        select(OrderRow.id, OrderRow.client_order_id, OrderRow.side)
         .where(OrderRow.deployment_id == deployment_id, OrderRow.status.in_(_WORKING))
         .order_by(OrderRow.seq)
     )
-    return [(order_id, name) for order_id, name in rows]
+    return [Working(*row) for row in rows]
 
 
 def store_snapshots(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Rows of id, snapshot, cursor and signals; those deployments are `running`."""
+    """Rows of id, snapshot, cursor, signals and version; those deployments are `running`."""
     connection.execute(
         text(
             """
             UPDATE deployments SET snapshot = :snapshot, tape_cursor = :cursor,
-                   signals = :signals, status = 'running', updated_at = now()
+                   signals = :signals, applied_version = :version, status = 'running',
+                   updated_at = now()
              WHERE id = :id
             """
         ),
         list(rows),
     )
+
+
+def store_first_marks(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rows of id, version, cursor and market time, of versions that decide from there on."""
+    if rows:
+        connection.execute(
+            text(
+                """
+                UPDATE deployment_parameters SET tape_id = :cursor, applied_at = :applied_at
+                 WHERE deployment_id = :id AND version = :version AND tape_id IS NULL
+                """
+            ),
+            list(rows),
+        )
 
 
 def store_signals(connection: Connection, signals: Sequence[tuple[UUID, int, Signal]]) -> None:
@@ -237,11 +297,42 @@ def store_signals(connection: Connection, signals: Sequence[tuple[UUID, int, Sig
     )
 
 
+def store_lines(connection: Connection, lines: Mapping[UUID, Sequence[tuple[int, Line]]]) -> None:
+    """Only the newest are kept. A line that is there already came with a commit whose answer was
+    lost."""
+    rows = [
+        {
+            "deployment_id": deployment_id,
+            "seq": seq,
+            "level": line.level,
+            "message": line.message,
+            "fields": line.fields,
+            "at": line.at,
+        }
+        for deployment_id, its in lines.items()
+        for seq, line in its
+    ]
+    if not rows:
+        return
+    connection.execute(insert_or_skip(DeploymentLogRow).on_conflict_do_nothing(), rows)
+    connection.execute(
+        text("DELETE FROM deployment_logs WHERE deployment_id = :id AND seq <= :last"),
+        [
+            {"id": deployment_id, "last": its[-1][0] - LINES_KEPT}
+            for deployment_id, its in lines.items()
+            if its
+        ],
+    )
+
+
 def set_status(
     connection: Connection, deployment_id: UUID, status: str, last_error: str | None
 ) -> None:
-    """`last_error` None keeps the one that is there."""
+    """`last_error` None keeps the one that is there. What was resumed while it was being suspended
+    begins again."""
     values: dict[str, Any] = {"status": status, "updated_at": utc_now()}
+    if status == "paused" and last_error is None:
+        values["status"] = case((DeploymentRow.wanted == "running", "starting"), else_="paused")
     if last_error is not None:
         values["last_error"] = last_error
     connection.execute(

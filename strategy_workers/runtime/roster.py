@@ -1,5 +1,7 @@
 """How deployments come into this worker's hands, and how they leave them."""
 
+from collections.abc import Callable, Container
+from dataclasses import replace
 from typing import cast
 
 import structlog
@@ -14,11 +16,19 @@ from strategy_workers.errors import until_done
 from strategy_workers.library import Catalogue
 from strategy_workers.metrics import PAUSED, TAKE_OVERS
 from strategy_workers.runtime.deployment import Deployment, DeploymentRecord, HookError
+from strategy_workers.runtime.desk import market_time
 from strategy_workers.runtime.dispatch import Dispatch
 from strategy_workers.runtime.ownership import Ownership
+from strategy_workers.runtime.repository import Change, Wish
+from strategy_workers.runtime.snapshot import decode_decided
 from strategy_workers.runtime.store import Save, Store
 
 log = structlog.get_logger()
+
+#: Sides of the working orders that end. Strategies sell only what they hold: sells are exits.
+_ENTRIES: Container[str] = ("buy",)
+_ALL: Container[str] = ("buy", "sell")
+_ENDED_BY_PAUSE = {"cancel_entries": _ENTRIES, "cancel_all": _ALL, "keep": ()}
 
 
 class Roster:
@@ -47,25 +57,57 @@ class Roster:
         except HookError as error:
             await self.pause(record, str(error))
             return None
-        if deployment.started:
+        was_paused = deployment.started and record.status == "starting"
+        if deployment.started and not was_paused:
             TAKE_OVERS.inc()
-            await self._resume(deployment)
-        if record.wanted == "stopped":
-            await self.stop(record, deployment)
+            await self._take_over(deployment)
+        if record.wanted != "running":
+            await self.end_as_wanted(deployment, Wish(record.wanted, record.pause_orders))
             return None
-        if record.wanted == "paused":
-            await self.suspend(record, deployment)
-            return None
+        if was_paused:
+            return await self._resume(record, deployment)
         return deployment if deployment.started else await self._start(record, deployment)
 
     def _make(self, record: DeploymentRecord) -> Deployment:
+        """As it was when it was stored, with the parameters of then."""
         strategy = self._catalogue.find(record.strategy)
         if strategy is None:
             raise HookError(f"The library has no strategy named {record.strategy} any more.")
-        deployment = Deployment(record, strategy)
-        if record.snapshot is not None:
-            deployment.restore(record.snapshot)
+        if record.snapshot is None:
+            return Deployment(record, strategy)
+        stored = decode_decided(record.snapshot)
+        deployment = Deployment(
+            replace(record, parameters=stored.parameters, version=stored.version), strategy
+        )
+        deployment.restore(record.snapshot)
         return deployment
+
+    async def change(self, deployment: Deployment, change: Change) -> Deployment | None:
+        """The same deployment with other parameters, stored. None when it had to be paused."""
+        try:
+            changed = self._changed(deployment, change)
+        except HookError as error:
+            await self.pause(deployment.record, str(error), deployment)
+            return None
+        if not await self.save([changed]):
+            return None
+        log.info("parameters_changed", deployment=str(changed.id), version=change.version)
+        return changed
+
+    def _changed(self, deployment: Deployment, change: Change) -> Deployment:
+        strategy = self._catalogue.find(deployment.record.strategy)
+        assert strategy is not None
+        changed = Deployment(
+            replace(
+                deployment.record,
+                parameters=change.parameters,
+                version=change.version,
+            ),
+            strategy,
+        )
+        changed.inherit(deployment)
+        changed.desk.note("info", "parameters_changed", {"version": str(change.version)})
+        return changed
 
     async def _start(self, record: DeploymentRecord, deployment: Deployment) -> Deployment | None:
         reply = await self._dispatch.open_books(record.account_id, record.mode, record.id)
@@ -83,13 +125,41 @@ class Roster:
             deployment.cursor, deployment.mark = last or (BEGINNING, None)
 
         await until_done("join", join)
+        deployment.desk.note("info", "started", {})
         if not await self.save([deployment]):
             return None
         await self._acknowledge_past(deployment)
         log.info("deployment_started", deployment=str(record.id), tape=deployment.cursor)
         return deployment
 
-    async def _resume(self, deployment: Deployment) -> None:
+    async def _resume(self, record: DeploymentRecord, deployment: Deployment) -> Deployment | None:
+        """After a pause: from the next mark on, with what the books say now. All that it had
+        decided before was sent, and nothing of it is sent again."""
+        books = await until_done(
+            "books", lambda: self._store.read_books(record.account_id, record.mode, record.id)
+        )
+        deployment.portfolio = books
+        deployment.desk.note("info", "resumed", {})
+        change = Change(record.version, record.parameters)
+
+        async def join() -> None:
+            await tape.join(self._redis, record.participant, "strategy")
+            if last := await tape.newest_mark(self._redis, "strategy"):
+                deployment.skip_to(*last)
+
+        await until_done("join", join)
+        if change.version != deployment.record.version:
+            changed = await self.change(deployment, change)
+            if changed is None:
+                return None
+            deployment = changed
+        elif not await self.save([deployment]):
+            return None
+        await self._acknowledge_past(deployment)
+        log.info("deployment_resumed", deployment=str(record.id), tape=deployment.cursor)
+        return deployment
+
+    async def _take_over(self, deployment: Deployment) -> None:
         await until_done("join", lambda: tape.join(self._redis, deployment.participant, "strategy"))
         # The predecessor may have died before it sent them, or before it acknowledged.
         await self._dispatch.send([deployment])
@@ -147,6 +217,10 @@ class Roster:
                     deployment.cursor,
                     deployment.signals,
                     deployment.new_signals,
+                    deployment.new_lines,
+                    deployment.record.version,
+                    deployment.version_is_new,
+                    market_time(deployment.mark.at_ns) if deployment.mark else None,
                 )
             )
             good.append(deployment)
@@ -160,19 +234,65 @@ class Roster:
             deployment.saved()
         return saved
 
-    async def pause(self, record: DeploymentRecord, error: str) -> None:
-        """It alone: the run and the others go on without it."""
+    async def pause(
+        self, record: DeploymentRecord, error: str, failed: Deployment | None = None
+    ) -> None:
+        """It alone: the run and the others go on without it.
+
+        What is kept of `failed` is its state before the moment that failed.
+        """
         PAUSED.inc()
         log.error("deployment_paused", deployment=str(record.id), error=error)
+        if failed is not None and failed.started and failed.heard is not None:
+            await self._keep_state(failed, failed.heard, error)
+        await self._end_orders(record, _ENTRIES)
         await self._end(record, "paused", error)
 
-    async def suspend(self, record: DeploymentRecord, deployment: Deployment) -> None:
+    async def _keep_state(
+        self, failed: Deployment, heard: list[Callable[[Deployment], object]], error: str
+    ) -> None:
+        snapshot = await until_done("snapshot", lambda: self._store.snapshot(failed.id))
+        try:
+            again = self._make(replace(failed.record, snapshot=snapshot))
+            if again.hear_again(heard):
+                again.desk.lines = failed.desk.lines  # those of the moment that failed, too
+                again.desk.note("error", error, {})
+                await self.save([again])
+                return
+        except HookError:
+            pass
+        # It came out differently this time; the stored snapshot stands, which is a little older.
+        log.warning("state_not_repeatable", deployment=str(failed.id))
+
+    async def end_as_wanted(self, deployment: Deployment, wish: Wish) -> None:
+        if wish.wanted == "stopped":
+            await self.stop(deployment.record, deployment)
+        else:
+            await self._suspend(deployment.record, deployment, wish.pause_orders)
+
+    async def _suspend(
+        self, record: DeploymentRecord, deployment: Deployment, pause_orders: str
+    ) -> None:
         """It is wanted paused: its state is kept. Why is in `last_error` already."""
         PAUSED.inc()
         log.warning("deployment_suspended", deployment=str(record.id))
+        deployment.desk.note("info", "paused", {"working_orders": pause_orders})
         if deployment.started and not await self.save([deployment]):
             return
+        await self._end_orders(record, _ENDED_BY_PAUSE[pause_orders])
         await self._end(record, "paused", None)
+
+    async def _end_orders(self, record: DeploymentRecord, sides: Container[str]) -> None:
+        """Cancel the deployment's working orders of these sides, but for its last words."""
+        working = await until_done("orders", lambda: self._store.working_orders(record.id))
+        await self._dispatch.cancel(
+            record,
+            [
+                (order.id, order.client_order_id)
+                for order in working
+                if order.side in sides and not record.is_last_word(order.client_order_id)
+            ],
+        )
 
     async def stop(self, record: DeploymentRecord, deployment: Deployment | None) -> None:
         """Last words, then its working orders end, then it. None for a paused one: it is mute."""
@@ -181,10 +301,7 @@ class Roster:
             error = await self._hear_last_words(deployment)
             if not self._ownership.owns(record.id):
                 return
-        working = await until_done("orders", lambda: self._store.working_orders(record.id))
-        await self._dispatch.cancel(
-            record, [order for order in working if not record.is_last_word(order[1])]
-        )
+        await self._end_orders(record, _ALL)
         await self._end(record, "stopped", error)
         log.info("deployment_stopped", deployment=str(record.id))
 
@@ -195,6 +312,7 @@ class Roster:
                 deployment.stop()
             except HookError as error:
                 return str(error)
+            deployment.desk.note("info", "stopped", {})
             if not await self.save([deployment]):
                 return None
         await self._dispatch.send([deployment])

@@ -20,6 +20,10 @@ class Slice:
             self._candles[candle.symbol, candle.timeframe].append((self._count, candle))
             self._count += 1
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._count
+
     def candles(self, series: Sequence[Series]) -> list[Candle]:
         """Those of `series`, in the order of the tape."""
         if not self._candles:

@@ -77,12 +77,33 @@ class Snapshot(msgspec.Struct):
     signals: int = 0
     #: `on_stop` has been heard.
     stopping: bool = False
+    #: Log lines stored so far.
+    lines: int = 0
+    #: The strategy's own names of `market.indicators`.
+    indicator_names: list[str] = []
+    #: Those that decided, and their version.
+    parameters: dict[str, Any] = {}
+    version: int = 1
 
 
 #: Larger whole numbers come back from JSON as floats.
 _INT_BITS = 63
 
 _decoder = msgspec.json.Decoder(Snapshot)
+
+
+class Decided(msgspec.Struct):
+    """The part of a snapshot that says by which parameters it came about."""
+
+    parameters: dict[str, Any]
+    version: int
+
+
+_decided_decoder = msgspec.json.Decoder(Decided)
+
+
+def decode_decided(body: bytes) -> Decided:
+    return _decided_decoder.decode(body)
 
 
 def encode_snapshot(snapshot: Snapshot) -> bytes:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Engine
@@ -20,7 +21,9 @@ from shared.models.identifiers import Mode
 from strategy_workers.runtime import repository
 from strategy_workers.runtime.deployment import DeploymentRecord
 from strategy_workers.runtime.desk import Signal
+from strategy_workers.runtime.lines import Line
 from strategy_workers.runtime.portfolio import Portfolio
+from strategy_workers.runtime.repository import Change, Wish, Working
 
 LEASE_KIND = "deployment"
 
@@ -34,6 +37,11 @@ class Save:
     cursor: str
     signals: int
     new_signals: Sequence[tuple[int, Signal]]
+    new_lines: Sequence[tuple[int, Line]]
+    version: int
+    #: The version decides from here on; and the market time there, if there has been any.
+    is_first: bool
+    applied_at: datetime | None
 
 
 class Store:
@@ -52,12 +60,26 @@ class Store:
 
         return await self._thread.run(work)
 
-    async def unwanted(self, ids: Sequence[UUID]) -> dict[UUID, str]:
-        def work() -> dict[UUID, str]:
+    async def unwanted(self, ids: Sequence[UUID]) -> dict[UUID, Wish]:
+        def work() -> dict[UUID, Wish]:
             with self._engine.connect() as connection:
                 return repository.unwanted(connection, ids)
 
         return await self._thread.run(work) if ids else {}
+
+    async def changed(self, ids: Sequence[UUID]) -> dict[UUID, Change]:
+        def work() -> dict[UUID, Change]:
+            with self._engine.connect() as connection:
+                return repository.changed(connection, ids)
+
+        return await self._thread.run(work) if ids else {}
+
+    async def snapshot(self, deployment_id: UUID) -> bytes | None:
+        def work() -> bytes | None:
+            with self._engine.connect() as connection:
+                return repository.snapshot(connection, deployment_id)
+
+        return await self._thread.run(work)
 
     async def take(self, deployment_id: UUID) -> tuple[Lease, DeploymentRecord] | None:
         """None when another worker was faster."""
@@ -93,8 +115,8 @@ class Store:
 
         return await self._thread.run(work) if after else {}
 
-    async def working_orders(self, deployment_id: UUID) -> list[tuple[UUID, str]]:
-        def work() -> list[tuple[UUID, str]]:
+    async def working_orders(self, deployment_id: UUID) -> list[Working]:
+        def work() -> list[Working]:
             with self._engine.connect() as connection:
                 return repository.working_orders(connection, deployment_id)
 
@@ -109,6 +131,14 @@ class Store:
                 mine = [save for save in saves if save.deployment_id in held]
                 if mine:
                     repository.store_snapshots(connection, [_row(save) for save in mine])
+                    repository.store_first_marks(
+                        connection,
+                        [
+                            {**_row(save), "applied_at": save.applied_at}
+                            for save in mine
+                            if save.is_first
+                        ],
+                    )
                     repository.store_signals(
                         connection,
                         [
@@ -116,6 +146,9 @@ class Store:
                             for save in mine
                             for seq, signal in save.new_signals
                         ],
+                    )
+                    repository.store_lines(
+                        connection, {save.deployment_id: save.new_lines for save in mine}
                     )
                 return {UUID(lease.key) for lease in leases} - held
 
@@ -153,4 +186,5 @@ def _row(save: Save) -> dict[str, object]:
         "snapshot": save.snapshot,
         "cursor": save.cursor,
         "signals": save.signals,
+        "version": save.version,
     }

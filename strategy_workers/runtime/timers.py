@@ -66,5 +66,13 @@ class Timers:
         self._by_name = state
         self._look()
 
+    def inherit(self, old: "Timers") -> None:
+        """Those of before the parameters changed go on, but for spans that were set anew."""
+        for name, timer in old.state().items():
+            mine = self._by_name.get(name)
+            if mine is None or mine.every_ns == timer.every_ns:
+                self._by_name[name] = timer
+        self._look()
+
     def _look(self) -> None:
         self.next_ns = min((timer.due_ns for timer in self._by_name.values()), default=NEVER_NS)

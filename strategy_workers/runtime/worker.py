@@ -32,6 +32,8 @@ log = structlog.get_logger()
 
 _ENTRIES_AT_ONCE = 32
 _BLOCK_MS = 1000
+#: Snapshots of a quiet second.
+_SAVES_AT_ONCE = 200
 #: Each may hold a Redis connection.
 _ERRANDS_AT_ONCE = 16
 
@@ -161,6 +163,7 @@ class Worker:
                     del self._errands[deployment_id]
                     errand.result()  # a fault of ours is one of the whole worker
             await self._end_unwanted()
+            await self._change_parameters()
             await self._take_unowned()
             self._count()
             with contextlib.suppress(TimeoutError):
@@ -169,12 +172,28 @@ class Worker:
     async def _end_unwanted(self) -> None:
         held = list(self._deployments)
         unwanted = await until_done("look", lambda: self._store.unwanted(held))
-        for deployment_id, wanted in unwanted.items():
+        for deployment_id, wish in unwanted.items():
             async with self._lock:
                 deployment = self._deployments.pop(deployment_id, None)
             if deployment is not None and self._ownership.owns(deployment_id):
-                end = self._roster.stop if wanted == "stopped" else self._roster.suspend
-                self._run_errand(deployment_id, partial(end, deployment.record, deployment))
+                end = partial(self._roster.end_as_wanted, deployment, wish)
+                self._run_errand(deployment_id, end)
+
+    async def _change_parameters(self) -> None:
+        """Between two slices: the next mark is the first of the new ones."""
+        held = list(self._deployments)
+        for deployment_id, change in (
+            await until_done("look", lambda: self._store.changed(held))
+        ).items():
+            async with self._lock:
+                deployment = self._deployments.get(deployment_id)
+                if deployment is None or deployment.record.version == change.version:
+                    continue
+                changed = await self._roster.change(deployment, change)
+                if changed is None:
+                    del self._deployments[deployment_id]
+                else:
+                    self._deployments[deployment_id] = changed
 
     async def _take_unowned(self) -> None:
         room = self._max_deployments - len(self._deployments) - len(self._errands)
@@ -273,7 +292,9 @@ class Worker:
                 self._slice.clear()
                 for deployment in self._deployments.values():
                     if deployment.is_behind(entry.id):
-                        deployment.run_started(entry.id)
+                        news = partial(Deployment.run_started, entry_id=entry.id)
+                        news(deployment)
+                        deployment.hear(news)
             case RunEnded():
                 await self._save_unsaved()
 
@@ -290,9 +311,9 @@ class Worker:
         failed = self._decide(entry_id, mark, due, feeds, market_mark)
         for deployment, error in failed:
             self._deployments.pop(deployment.id, None)
-            await self._roster.pause(deployment.record, error)
+            await self._roster.pause(deployment.record, error, deployment)
         due = [one for one in due if one.id in self._deployments]
-        await self._store_and_send(due)
+        await self._store_and_send(due, mark)
         await self._acknowledge([one for one in due if one.id in self._deployments], mark)
 
     def _decide(
@@ -313,10 +334,15 @@ class Worker:
             if not events and not candles and not deployment.has_news:
                 deployment.pass_mark(entry_id, mark)
                 continue
+            news = partial(
+                Deployment.decide, entry_id=entry_id, mark=mark, events=events, candles=candles
+            )
             try:
-                handled += deployment.decide(entry_id, mark, events, candles)
+                handled += news(deployment)
             except HookError as error:
                 failed.append((deployment, str(error)))
+            else:
+                deployment.hear(news)
         if handled:
             CANDLES.inc(handled)
             DECISION.observe(time.perf_counter() - began)
@@ -348,12 +374,15 @@ class Worker:
             )
         )
 
-    async def _store_and_send(self, due: list[Deployment]) -> None:
-        """State goes to the database with decisions that have effects, else every few marks."""
+    async def _store_and_send(self, due: list[Deployment], mark: TimeMark) -> None:
+        """State goes to the database with decisions that have effects, else every few marks; in a
+        live run also in the quiet seconds between candles, so that its owner sees it."""
         if any(one.unsaved_marks >= self._snapshot_marks for one in due):
             unsaved = [one for one in due if one.unsaved_marks]
         else:
             unsaved = [one for one in due if one.has_decided]
+            if not unsaved and not mark.paced and self._slice.is_empty:
+                unsaved = [one for one in due if one.unsaved_marks][:_SAVES_AT_ONCE]
         if not unsaved:
             return
         deciding = [one for one in unsaved if one.has_decided]

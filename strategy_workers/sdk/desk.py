@@ -44,6 +44,8 @@ class Desk(Protocol):
         make: Callable[[], Indicator[Output]],
         of: Callable[[Candle], Any],
         timeframe: Timeframe | None,
+        *,
+        key: object = None,
     ) -> IndicatorSet[Output]: ...
 
     def order(self, ticket: Ticket) -> str: ...

@@ -46,8 +46,11 @@ class IndicatorSet(Generic[Output]):
         symbols: Sequence[str],
         timeframe: Timeframe,
         of: Callable[[Candle], Any],
+        key: object = None,
     ) -> None:
         self.timeframe = timeframe
+        #: Sets with equal keys work the same out; None is like no other.
+        self.key = key
         self._make = make
         self._symbols = tuple(symbols)
         self._of = of

@@ -108,7 +108,8 @@ class Strategy(Parametrized):
         feed: Callable[[Candle], Any] | None = of
         if feed is None:
             feed = whole if getattr(kind, "takes", "value") == "candle" else close_of
-        return self._on.indicator(lambda: kind(*arguments), feed, timeframe)
+        key = (kind, arguments, feed, timeframe) if of is None else None
+        return self._on.indicator(lambda: kind(*arguments), feed, timeframe, key=key)
 
     # --- the account ---------------------------------------------------------------------------
 

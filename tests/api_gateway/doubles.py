@@ -454,7 +454,7 @@ class HttpDouble:
     def app(self) -> FastAPI:
         app = FastAPI(openapi_url=None)
 
-        @app.api_route("/{path:path}", methods=["GET", "POST", "PUT", "DELETE"])
+        @app.api_route("/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
         async def anything(path: str, request: Request) -> Response:
             body = await request.body()
             self.seen.append(

@@ -154,6 +154,11 @@ ACCOUNT_PATHS = [
     ("GET", f"/deployments/{uuid4()}"),
     ("POST", f"/deployments/{uuid4()}/stop"),
     ("GET", f"/deployments/{uuid4()}/signals"),
+    ("POST", f"/deployments/{uuid4()}/pause"),
+    ("POST", f"/deployments/{uuid4()}/resume"),
+    ("GET", f"/deployments/{uuid4()}/parameters"),
+    ("GET", f"/deployments/{uuid4()}/logs"),
+    ("GET", f"/deployments/{uuid4()}/variables"),
 ]
 BODIES = {
     "/orders": {"symbol": "SPY", "side": "buy", "type": "market", "qty": "1"},

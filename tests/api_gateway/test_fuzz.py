@@ -127,6 +127,8 @@ def answer_as_documented(behind: HttpDouble) -> None:
         "mode": "paper",
         "strategy": "s",
         "parameters": {},
+        "parameters_version": 1,
+        "applied_version": 1,
         "symbols": ["SPY"],
         "timeframe": "1m",
         "wanted": "running",

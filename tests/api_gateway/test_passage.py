@@ -167,10 +167,31 @@ async def test_deployments_are_asked_for_with_their_account(
     body = {"strategy": "sma_crossover", "symbols": ["SPY"], "parameters": {"fast": 5}}
     assert (await trader.http.post(path, json=body)).status_code == 201
     assert b'"account_id":"' + account["id"].encode() + b'"' in behind.seen[-1].body
-    for method, below in (("GET", ""), ("POST", "/stop"), ("GET", "/signals")):
-        await trader.http.request(method, f"{path}/{deployment}{below}")
+    for method, below in (
+        ("GET", ""),
+        ("POST", "/stop"),
+        ("GET", "/signals"),
+        ("POST", "/pause"),
+        ("POST", "/resume"),
+        ("PATCH", ""),
+        ("GET", "/parameters"),
+        ("GET", "/logs"),
+        ("GET", "/variables"),
+    ):
+        change = {"parameters": {"fast": 6}} if method == "PATCH" else None
+        await trader.http.request(method, f"{path}/{deployment}{below}", json=change)
         assert behind.seen[-1].path == f"/internal/deployments/{deployment}{below}"
         assert behind.seen[-1].query["account_id"] == account["id"]
+        if below == "/pause":
+            assert behind.seen[-1].body == b'{"working_orders":"cancel_entries"}'
+    seen = len(behind.seen)
+    for url, wrong in (
+        (f"{path}/{deployment}/pause", {"working_orders": "sell"}),
+        (f"{path}/{deployment}", {"parameters": {}}),
+    ):
+        method = "POST" if url.endswith("pause") else "PATCH"
+        assert code(await trader.http.request(method, url, json=wrong)) == (422, "invalid_request")
+    assert len(behind.seen) == seen
     await trader.http.get(path, params={"cursor": "2026-03-19T13:30:00Z=x", "limit": 5})
     assert behind.seen[-1].query == {
         "account_id": account["id"],

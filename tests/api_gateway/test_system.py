@@ -95,7 +95,13 @@ PROMISED = {
     "POST /accounts/{account_id}/deployments",
     "GET /accounts/{account_id}/deployments",
     "GET /accounts/{account_id}/deployments/{deployment_id}",
+    "PATCH /accounts/{account_id}/deployments/{deployment_id}",
     "POST /accounts/{account_id}/deployments/{deployment_id}/stop",
+    "POST /accounts/{account_id}/deployments/{deployment_id}/pause",
+    "POST /accounts/{account_id}/deployments/{deployment_id}/resume",
+    "GET /accounts/{account_id}/deployments/{deployment_id}/parameters",
+    "GET /accounts/{account_id}/deployments/{deployment_id}/logs",
+    "GET /accounts/{account_id}/deployments/{deployment_id}/variables",
     "GET /accounts/{account_id}/deployments/{deployment_id}/signals",
     "GET /config",
 }

@@ -100,6 +100,45 @@ class Watching(Strategy):
         SEEN.append(f"{len(self.candles(candle.symbol))} candles, average {shown}")
 
 
+class Guarded(Strategy):
+    """Buys, then leaves an entry and an exit far away; counts candles."""
+
+    name = "guarded"
+
+    def on_candle(self, candle: Candle) -> None:
+        count = self.state["candles"] = self.state.get("candles", 0) + 1
+        if count == 1:
+            self.buy(candle.symbol, 2)
+        elif count == 2:
+            self.buy(candle.symbol, 1, limit_price=1)
+            self.sell(candle.symbol, 1, limit_price=1000)
+        elif count == 3:
+            position, pending = self.position(candle.symbol), self.pending(candle.symbol)
+            SEEN.append(f"has {position:.0f}, pending {pending:.0f}")
+
+
+class Tunable(Strategy):
+    """Notes its averages; one of them depends on a parameter. Can't start with some of them."""
+
+    name = "tunable"
+    period = IntParameter(default=2, low=1, high=100)
+    fault_at = IntParameter(default=1000, low=1, high=1000)
+
+    def on_start(self) -> None:
+        if self.period == 13:
+            raise RuntimeError("not with 13")
+        self.warmup = 5
+        self.fixed = self.indicator(SMA, 4)
+        self.tuned = self.indicator(SMA, self.period)
+
+    def on_candle(self, candle: Candle) -> None:
+        count = self.state["candles"] = self.state.get("candles", 0) + 1
+        SEEN.append(f"{count}: {self.fixed[candle.symbol]} {self.tuned[candle.symbol]}")
+        self.log.bind(period=self.period).info("heard", count=count, odd="\0\ud800")
+        if count == self.fault_at:
+            raise RuntimeError("that was too much")
+
+
 class Chasing(Strategy):
     """Rests a limit order one below the price, and moves it with each candle until it fills."""
 
@@ -116,4 +155,6 @@ class Chasing(Strategy):
         SEEN.append(f"order {event.kind}")
 
 
-SAMPLES = Catalogue([Scripted, Faulty, Unstorable, Resting, Flipping, Watching, Chasing])
+SAMPLES = Catalogue(
+    [Scripted, Faulty, Unstorable, Resting, Flipping, Watching, Guarded, Tunable, Chasing]
+)

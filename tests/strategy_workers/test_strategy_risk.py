@@ -142,6 +142,40 @@ def test_a_start_waits_for_a_latch_that_is_being_stored(
         assert start.result(30) == "loss_limit_latched"
 
 
+def test_what_a_latch_has_paused_resumes_only_when_it_is_acknowledged(
+    engine: Engine, account: UUID, deployments: Deployments
+) -> None:
+    deployment = deployments.deploy(account, "paper", "scripted", {}, ["SPY"], "1m").id
+    with Session(engine) as db, db.begin():
+        db.add(AccountRiskRow(account_id=account, mode="paper", state={"loss": {"reason": "x"}}))
+        row = db.get_one(DeploymentRow, deployment)
+        row.wanted = row.status = "paused"
+    with pytest.raises(Problem) as refused:
+        deployments.resume(account, deployment)
+    assert refused.value.code == "loss_limit_latched"
+    assert deployments.find(account, deployment).wanted == "paused"
+    with engine.begin() as connection:
+        connection.execute(update(AccountRiskRow).values(state={}))
+    limit(engine, "account", account, 1)
+    resumed = deployments.resume(account, deployment)
+    assert (resumed.wanted, resumed.status, resumed.last_error) == ("running", "starting", None)
+    assert deployments.resume(account, deployment).status == "starting"  # it counts itself not
+
+
+def test_a_paused_strategy_resumes_only_within_the_number_that_may_run(
+    engine: Engine, account: UUID, deployments: Deployments
+) -> None:
+    paused = deployments.deploy(account, "paper", "scripted", {}, ["SPY"], "1m").id
+    with engine.begin() as connection:
+        connection.execute(update(DeploymentRow).values(wanted="paused", status="paused"))
+    deploy(deployments, account)
+    limit(engine, "account", account, 1)
+    with pytest.raises(Problem) as refused:
+        deployments.resume(account, paused)
+    assert refused.value.code == "strategy_limit_reached"
+    assert deployments.find(account, paused).status == "paused"
+
+
 def test_nothing_starts_while_the_platform_is_halted(
     engine: Engine, account: UUID, deployments: Deployments
 ) -> None:

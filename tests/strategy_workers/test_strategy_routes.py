@@ -158,6 +158,38 @@ async def test_invalid_parameters_name_their_fields(
     }
 
 
+async def test_parameters_change_by_version_and_bad_ones_change_nothing(
+    client: httpx.AsyncClient, account: UUID
+) -> None:
+    made = (await client.post("/internal/deployments", json=request(account))).json()
+    path, owner = f"/internal/deployments/{made['id']}", {"account_id": str(account)}
+
+    async def change(**body: object) -> tuple[int, str]:
+        answer = await client.patch(path, params=owner, json=body)
+        return answer.status_code, answer.json().get("code", answer.json().get("parameters"))
+
+    for given in ({"fast": 9}, {"slow": None}, {"speed": 1}, {"fast": -1}, {"fast": 1e300}):
+        assert await change(parameters=given) == (422, "invalid_parameters"), given
+    for body in ({}, {"parameters": 7}, {"parameters": {"fast": 3}, "version": 0}):
+        assert await change(**body) == (422, "invalid_request")
+    assert await change(parameters={"fast": 3}, version=2) == (409, "parameters_changed")
+    assert (await change(parameters={"fast": 2}, version=1))[0] == 200  # as it is already
+    status, parameters = await change(parameters={"fast": 3}, version=1)
+    assert (status, parameters) == (200, {**made["parameters"], "fast": 3})
+    assert await change(parameters={"fast": 2}, version=1) == (409, "parameters_changed")
+    listed = (await client.get(f"{path}/parameters", params={**owner, "limit": "1"})).json()
+    assert [item["parameters"]["fast"] for item in listed["items"]] == [3]
+    rest = (
+        await client.get(f"{path}/parameters", params={**owner, "cursor": listed["next_cursor"]})
+    ).json()
+    assert [(item["version"], item["parameters"]["fast"]) for item in rest["items"]] == [(1, 2)]
+    await client.post(f"{path}/stop", params=owner)
+    assert await change(parameters={"fast": 2}) == (409, "deployment_stopped")
+    for verb in ("pause", "resume"):
+        answer = await client.post(f"{path}/{verb}", params=owner)
+        assert (answer.status_code, answer.json()["code"]) == (409, "deployment_stopped")
+
+
 async def test_someone_elses_deployment_does_not_exist(
     client: httpx.AsyncClient, account: UUID, engine: Engine
 ) -> None:
@@ -167,9 +199,15 @@ async def test_someone_elses_deployment_does_not_exist(
     answers = [
         await client.get(path, params=params),
         await client.get(f"{path}/signals", params=params),
+        await client.get(f"{path}/parameters", params=params),
+        await client.get(f"{path}/logs", params=params),
+        await client.get(f"{path}/variables", params=params),
         await client.post(f"{path}/stop", params=params),
+        await client.post(f"{path}/pause", params=params),
+        await client.post(f"{path}/resume", params=params),
+        await client.patch(path, params=params, json={"parameters": {"fast": 3}}),
     ]
-    assert [answer.status_code for answer in answers] == [404, 404, 404]
+    assert [answer.status_code for answer in answers] == [404] * 9
     mine = await client.get(path, params={"account_id": str(account)})
     assert mine.json()["wanted"] == "running"
     assert (await client.get(path)).status_code == 422

@@ -36,7 +36,12 @@ from shared.database.tables.risk import (
     RiskPlatformRow,
     ShardHaltRow,
 )
-from shared.database.tables.strategies import DeploymentRow, SignalRow
+from shared.database.tables.strategies import (
+    DeploymentLogRow,
+    DeploymentParametersRow,
+    DeploymentRow,
+    SignalRow,
+)
 from shared.database.tables.studies import StudyRow, StudyTrialRow
 
 __all__ = [
@@ -50,6 +55,8 @@ __all__ = [
     "BrokerDifferenceRow",
     "BrokerOrderRow",
     "CandleRow",
+    "DeploymentLogRow",
+    "DeploymentParametersRow",
     "DeploymentRow",
     "ExecutionRow",
     "InstrumentRow",

@@ -19,12 +19,19 @@ class DeploymentRow(Base):
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
     mode: Mapped[str]
     strategy: Mapped[str]
+    #: Of the newest version; `applied_version` is the one that decides.
     parameters: Mapped[dict[str, Any]]
+    parameters_version: Mapped[int] = mapped_column(default=1, server_default="1")
+    applied_version: Mapped[int] = mapped_column(default=0, server_default="0")
     symbols: Mapped[list[Any]]
     timeframe: Mapped[str]
     wanted: Mapped[str] = mapped_column(default="running")
     status: Mapped[str] = mapped_column(default="starting")
-    #: Traceback of the exception that paused it.
+    #: What becomes of its working orders when it pauses.
+    pause_orders: Mapped[str] = mapped_column(
+        default="cancel_entries", server_default="cancel_entries"
+    )
+    #: Why it is paused: the traceback of the exception, or what the risk ladder said.
     last_error: Mapped[str | None]
     #: State as of `tape_cursor`: strategy state, history, indicators, position view, and the
     #: orders decided there. JSON, as bytes: JSONB would lose the order of keys. None before
@@ -39,6 +46,44 @@ class DeploymentRow(Base):
         CheckConstraint("mode IN ('paper', 'live')", name="mode"),
         CheckConstraint("wanted IN ('running', 'paused', 'stopped')", name="wanted"),
         CheckConstraint("status IN ('starting', 'running', 'paused', 'stopped')", name="status"),
+        CheckConstraint(
+            "pause_orders IN ('cancel_entries', 'cancel_all', 'keep')", name="pause_orders"
+        ),
+    )
+
+
+class DeploymentParametersRow(Base):
+    """A version of a deployment's parameters, and from which mark on it decided."""
+
+    __tablename__ = "deployment_parameters"
+
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"), primary_key=True)
+    #: From 1 within the deployment.
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    parameters: Mapped[dict[str, Any]]
+    requested_at: Mapped[datetime] = mapped_column(default=utc_now)
+    #: The tape entry after which it decided, and the market time there; None while it hasn't.
+    tape_id: Mapped[str | None]
+    applied_at: Mapped[datetime | None]
+
+
+class DeploymentLogRow(Base):
+    """What a strategy logged, and what happened to it. The newest lines are kept."""
+
+    __tablename__ = "deployment_logs"
+
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"), primary_key=True)
+    #: From 1 within the deployment.
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    level: Mapped[str]
+    message: Mapped[str]
+    fields: Mapped[dict[str, Any]]
+    #: Market time, if there had been any.
+    at: Mapped[datetime | None]
+    stored_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    __table_args__ = (
+        CheckConstraint("level IN ('debug', 'info', 'warning', 'error')", name="level"),
     )
 
 

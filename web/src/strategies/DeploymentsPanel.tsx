@@ -13,6 +13,10 @@ import { StartStrategyForm } from "./StartStrategyForm";
 
 const REFRESH_MS = 3_000;
 
+type Verb = "pause" | "resume" | "stop";
+const LABEL = { pause: "Pause", resume: "Resume", stop: "Stop" };
+const DOING = { pause: "is pausing", resume: "goes on", stop: "is stopping" };
+
 type Props = {
   accountId: string;
   mode: Mode;
@@ -31,10 +35,10 @@ export function DeploymentsPanel({ accountId, mode, symbol, timeframe, canTrade 
   );
   const { data, error, reload } = useLoaded(load, REFRESH_MS);
 
-  const stop = async (deployment: Deployment) => {
+  const act = async (deployment: Deployment, verb: Verb) => {
     try {
-      await api.post(`/accounts/${accountId}/deployments/${deployment.id}/stop`);
-      toast(`${deployment.strategy} is stopping.`);
+      await api.post(`/accounts/${accountId}/deployments/${deployment.id}/${verb}`);
+      toast(`${deployment.strategy} ${DOING[verb]}.`);
     } catch (failure) {
       toast(sentence(failure), true);
     }
@@ -58,7 +62,7 @@ export function DeploymentsPanel({ accountId, mode, symbol, timeframe, canTrade 
           <div className="table-tools">{start}</div>
           <DeploymentsTable
             deployments={data.items}
-            onStop={canTrade ? (deployment) => void stop(deployment) : undefined}
+            onAct={canTrade ? (deployment, verb) => void act(deployment, verb) : undefined}
           />
         </>
       ) : null}
@@ -83,10 +87,16 @@ export function DeploymentsPanel({ accountId, mode, symbol, timeframe, canTrade 
 
 type TableProps = {
   deployments: readonly Deployment[];
-  onStop: ((deployment: Deployment) => void) | undefined;
+  onAct: ((deployment: Deployment, verb: Verb) => void) | undefined;
 };
 
-function DeploymentsTable({ deployments, onStop }: TableProps) {
+/** What can be asked of a strategy as it is now. */
+function verbsFor({ wanted, status }: Deployment): Verb[] {
+  if (wanted === "stopped") return [];
+  return wanted === "paused" || status === "paused" ? ["resume", "stop"] : ["pause", "stop"];
+}
+
+function DeploymentsTable({ deployments, onAct }: TableProps) {
   return (
     <table>
       <thead>
@@ -142,11 +152,17 @@ function DeploymentsTable({ deployments, onStop }: TableProps) {
             <td className="number">{formatCount(one.signals)}</td>
             <td className="wide-only">{formatDateTime(one.created_at)}</td>
             <td className="actions">
-              {onStop && one.wanted === "running" ? (
-                <button type="button" className="small" onClick={() => onStop(one)}>
-                  Stop<span className="visually-hidden"> {one.strategy}</span>
+              {(onAct ? verbsFor(one) : []).map((verb) => (
+                <button
+                  key={verb}
+                  type="button"
+                  className="small"
+                  onClick={() => onAct?.(one, verb)}
+                >
+                  {LABEL[verb]}
+                  <span className="visually-hidden"> {one.strategy}</span>
                 </button>
-              ) : null}
+              ))}
             </td>
           </tr>
         ))}

@@ -220,10 +220,13 @@ def upgrade() -> None:
         sa.Column("mode", sa.Text(), nullable=False),
         sa.Column("strategy", sa.Text(), nullable=False),
         sa.Column("parameters", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("parameters_version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("applied_version", sa.Integer(), server_default="0", nullable=False),
         sa.Column("symbols", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("timeframe", sa.Text(), nullable=False),
         sa.Column("wanted", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("pause_orders", sa.Text(), server_default="cancel_entries", nullable=False),
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("snapshot", sa.LargeBinary(), nullable=True),
         sa.Column("tape_cursor", sa.Text(), nullable=False),
@@ -231,6 +234,10 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("mode IN ('paper', 'live')", name=op.f("ck_deployments_mode")),
+        sa.CheckConstraint(
+            "pause_orders IN ('cancel_entries', 'cancel_all', 'keep')",
+            name=op.f("ck_deployments_pause_orders"),
+        ),
         sa.CheckConstraint(
             "status IN ('starting', 'running', 'paused', 'stopped')",
             name=op.f("ck_deployments_status"),
@@ -244,6 +251,39 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deployments")),
     )
     op.create_index(op.f("ix_deployments_account_id"), "deployments", ["account_id"], unique=False)
+    op.create_table(
+        "deployment_logs",
+        sa.Column("deployment_id", sa.Uuid(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("level", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("fields", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stored_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "level IN ('debug', 'info', 'warning', 'error')",
+            name=op.f("ck_deployment_logs_level"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["deployment_id"], ["deployments.id"], name=op.f("fk_deployment_logs_deployment_id")
+        ),
+        sa.PrimaryKeyConstraint("deployment_id", "seq", name=op.f("pk_deployment_logs")),
+    )
+    op.create_table(
+        "deployment_parameters",
+        sa.Column("deployment_id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("parameters", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("tape_id", sa.Text(), nullable=True),
+        sa.Column("applied_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["deployment_id"],
+            ["deployments.id"],
+            name=op.f("fk_deployment_parameters_deployment_id"),
+        ),
+        sa.PrimaryKeyConstraint("deployment_id", "version", name=op.f("pk_deployment_parameters")),
+    )
     op.create_table(
         "orders",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -726,6 +766,8 @@ def downgrade() -> None:
         postgresql_where=sa.text("status IN ('new', 'held', 'accepted', 'partially_filled')"),
     )
     op.drop_table("orders")
+    op.drop_table("deployment_parameters")
+    op.drop_table("deployment_logs")
     op.drop_index(op.f("ix_deployments_account_id"), table_name="deployments")
     op.drop_table("deployments")
     op.drop_table("study_trials")
