@@ -98,10 +98,13 @@ def answer_as_documented(behind: HttpDouble) -> None:
         "tick_size": "0.01",
         "lot_size": "1",
         "tradable": True,
+        "shortable": True,
+        "borrow_fee_bps": "0",
     }
     file = {
         "id": one,
         "name": "spy.csv",
+        "kind": "trades",
         "sha256": "0" * 64,
         "rows": 1,
         "symbols": ["SPY"],
