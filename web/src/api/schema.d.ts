@@ -279,6 +279,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/accounts/{account_id}/deployments/{deployment_id}/risk/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a strategy's orders pass again after its own loss limit was reached
+         * @description Its loss counts anew from here. It stays paused. 409 `loss_limit_not_latched` when there is nothing to acknowledge.
+         */
+        post: operations["acknowledgeDeploymentLoss"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/accounts/{account_id}/deployments/{deployment_id}/risk/limits": {
         parameters: {
             query?: never;
@@ -696,7 +716,7 @@ export interface paths {
         get: operations["getAccountLimits"];
         /**
          * Set the account's own limits, all at once
-         * @description Of all levels the tightest limit holds, so none can be loosened here that was set above.
+         * @description Of all levels the tightest limit holds, so none can be loosened here that was set above. They hold when it answers; 503 `limits_not_confirmed` when they are stored and not all order processors have said so in time.
          */
         put: operations["setAccountLimits"];
         post?: never;
@@ -1105,12 +1125,12 @@ export interface paths {
         put?: never;
         /**
          * Cancel all orders of everybody and take no more (admins)
-         * @description Stored when it answers; each order processor acts within ORDER_RISK_REFRESH_S.
+         * @description Every order processor has carried it out when it answers; 503 `limits_not_confirmed` when it is stored and some have not said so in time.
          */
         post: operations["engagePlatformKillSwitch"];
         /**
          * Take orders again (admins)
-         * @description Strategies stay paused.
+         * @description Strategies stay paused. Order processors follow within ORDER_RISK_REFRESH_S.
          */
         delete: operations["releasePlatformKillSwitch"];
         options?: never;
@@ -1226,7 +1246,7 @@ export interface components {
             blocked_symbols?: string[];
             /**
              * Flatten On Loss
-             * @description At the loss limit close the positions too.
+             * @description At a loss limit of this level close the positions too.
              * @default false
              */
             flatten_on_loss?: boolean;
@@ -1238,7 +1258,7 @@ export interface components {
             max_gross_exposure?: string | number | null;
             /**
              * Max Loss
-             * @description Realised and unrealised, since it was first limited or last acknowledged.
+             * @description Realised and unrealised, of an account since it was first limited, of a strategy since its start; of both since the last acknowledgement.
              * @example 2500
              */
             max_loss?: string | number | null;
@@ -1260,6 +1280,12 @@ export interface components {
              * @example 50000
              */
             max_position_value?: string | number | null;
+            /**
+             * Max Session Loss
+             * @description Realised and unrealised, since the session began or the last acknowledgement in it.
+             * @example 1000
+             */
+            max_session_loss?: string | number | null;
             /**
              * Max Strategies
              * @description That may run at once.
@@ -1757,6 +1783,18 @@ export interface components {
             allowed_symbols?: string[] | null;
             /** Blocked Symbols */
             blocked_symbols?: string[];
+            /**
+             * Flatten On Loss
+             * @description At a loss limit of this level close the positions too.
+             * @default false
+             */
+            flatten_on_loss?: boolean;
+            /**
+             * Max Loss
+             * @description Realised and unrealised, of an account since it was first limited, of a strategy since its start; of both since the last acknowledgement.
+             * @example 2500
+             */
+            max_loss?: string | number | null;
             /** Max Open Orders */
             max_open_orders?: number | null;
             /**
@@ -1780,6 +1818,22 @@ export interface components {
              * @description `regular`: no orders that fill outside of regular hours too.
              */
             sessions?: ("regular" | "extended") | null;
+        };
+        /** DeploymentLossView */
+        DeploymentLossView: {
+            /**
+             * Deployment Id
+             * Format: uuid
+             */
+            deployment_id: string;
+            latch: components["schemas"]["LatchView"] | null;
+            /** Limit */
+            limit: string | null;
+            /**
+             * Loss
+             * @example 101.25
+             */
+            loss: string;
         };
         /** DeploymentRequest */
         DeploymentRequest: {
@@ -2089,6 +2143,8 @@ export interface components {
             by: string;
             /** Flatten */
             flatten: boolean;
+            /** Kind */
+            kind: ("max_loss" | "max_session_loss") | null;
             /** Level */
             level: ("platform" | "user" | "account" | "deployment") | null;
             /** Limit */
@@ -3572,6 +3628,8 @@ export interface components {
              * Format: date-time
              */
             at: string;
+            /** Deployments */
+            deployments: components["schemas"]["DeploymentLossView"][];
             /**
              * Gross Exposure
              * @example 101.25
@@ -3602,6 +3660,10 @@ export interface components {
             open_orders: number;
             /** Platform Halted */
             platform_halted: string | null;
+            /** Session Day */
+            session_day: string | null;
+            /** Session Loss */
+            session_loss: string | null;
             strategies: components["schemas"]["StrategiesUse"];
         };
         /** SignalView */
@@ -5744,6 +5806,83 @@ export interface operations {
             };
             /** @description Bad Gateway */
             502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    acknowledgeDeploymentLoss: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RiskView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
