@@ -301,6 +301,8 @@ class OrderView(View):
     trail_percent: Exact | None
     #: A trailing stop's mark: the best price since it was taken.
     hwm: Exact | None
+    #: What stands before a resting paper order, with the queue model `displayed`.
+    queue_ahead: Exact | None
     #: When a print reached the stop.
     triggered_at: UtcTime | None
     #: Market time at which a DAY, GTD, OPG or CLS order ends.

@@ -109,7 +109,7 @@ class Market:
                 MarkRecord(symbol, measured(price.price), moment(price.at_ns), price.tape_id)
             )
         quotes = [
-            QuoteRecord(symbol, *_numbers(last.quote), last.tape_id)
+            QuoteRecord(symbol, *_numbers(last.quote), last.at_ns, last.tape_id)
             for symbol in self._moved_quotes
             if (last := self.last_seen.quotes[symbol])
         ]
@@ -285,12 +285,12 @@ class Market:
                 at_ns,
             )
             if quote.counts:
-                known[symbol] = LastQuote(quote, entry_id)
+                known[symbol] = LastQuote(quote, entry_id, at_ns)
                 self._moved_quotes.add(symbol)
                 if symbol in self._workers and self._takes_in(symbol, quote):
                     yield from self._meet_quote(symbol, quote)
             elif (last := known.get(symbol)) is not None:
-                known[symbol] = LastQuote(None, last.tape_id)
+                known[symbol] = LastQuote(None, last.tape_id, last.at_ns)
                 self._moved_quotes.add(symbol)
         if self.time_ns is not None:
             self.time_ns = quotes.at_ns[-1]
@@ -313,7 +313,7 @@ class Market:
         return moment(at_ns) if self.time_ns is not None else self._wall()
 
 
-def _numbers(quote: Quote | None) -> tuple[float, float, float, float, int]:
+def _numbers(quote: Quote | None) -> tuple[float, float, float, float]:
     if quote is None:
-        return 0.0, 0.0, 0.0, 0.0, 0
-    return quote.bid, quote.ask, quote.bid_size, quote.ask_size, quote.at_ns
+        return 0.0, 0.0, 0.0, 0.0
+    return quote.bid, quote.ask, quote.bid_size, quote.ask_size

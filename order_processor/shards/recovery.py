@@ -114,7 +114,7 @@ def _last_quotes(connection: Connection, shard: int) -> dict[Symbol, LastQuote]:
     quotes = {}
     for symbol, bid, ask, bid_size, ask_size, at_ns, tape_id in rows:
         quote = Quote(bid, ask, bid_size, ask_size, at_ns)
-        quotes[Symbol(symbol)] = LastQuote(quote if quote.counts else None, tape_id)
+        quotes[Symbol(symbol)] = LastQuote(quote if quote.counts else None, tape_id, at_ns)
     return quotes
 
 
@@ -169,6 +169,7 @@ def order_of(row: Row[Any]) -> Order:
         trail_price=_plain(row.trail_price),
         trail_percent=_plain(row.trail_percent),
         hwm=_plain(row.hwm),
+        queue_ahead=_plain(row.queue_ahead),
         triggered_at=row.triggered_at,
         expires_at=row.expires_at,
         replaces=row.replaces,
@@ -332,8 +333,7 @@ def _lot(row: Row[Any]) -> Lot:
 
 def _working(row: Row[Any], last_seen: LastSeen) -> tuple[WorkingOrder, bool]:
     """A working order, and whether it still waits for its first print: no print, nor a quote that
-    counts, of the run that is under way came after it was taken."""
-    fresh = not last_seen.since(Symbol(row.symbol), row.tape_id)
+    counts, of the run that is under way came after it reached the market."""
     working = WorkingOrder(
         order=order_of(row),
         tick=plain(row.tick_size),
@@ -350,7 +350,7 @@ def _working(row: Row[Any], last_seen: LastSeen) -> tuple[WorkingOrder, bool]:
         broker_order_id=row.broker_order_id,
         cancel_wanted=bool(row.cancel_wanted),
     )
-    return working, fresh
+    return working, not last_seen.met_by(working)
 
 
 # --- what commands name ------------------------------------------------------------------------

@@ -168,7 +168,8 @@ class WorkingOrders:
         self,
         symbol: Symbol,
         price: float | None,
-        touch: tuple[float, float] | None = None,
+        touch: tuple[float, float] | None,
+        at: datetime,
         *,
         regular: bool,
     ) -> list[tuple[WorkingOrder, bool]]:
@@ -176,7 +177,7 @@ class WorkingOrders:
         those that the quote may fill. They no longer wait for prices: `rest` those that go on
         working."""
         queues = self._queues_in(symbol, regular=regular)
-        met = [each for queue in queues for each in queue.met_by(price, touch)]
+        met = [each for queue in queues for each in queue.met_by(price, touch, at)]
         if len(queues) > 1:
             met.sort()
         return [(self.by_id[order_id], first_print) for _, order_id, first_print in met]
@@ -196,7 +197,7 @@ class WorkingOrders:
         if queue is None:
             queue = self._queues[key] = OrderQueue(self.by_id.__contains__)
         # An OPG order meets one print, whatever quotes came before it.
-        queue.add(order, fresh=fresh or order.time_in_force == "opg")
+        queue.add(working, fresh=fresh or order.time_in_force == "opg")
 
     def forget_prints(self) -> None:
         for extended_hours, symbol in self._queues:
@@ -217,7 +218,7 @@ class WorkingOrders:
         ]
         self._parked |= {each.order.id for each in active if not each.open_qty}
         queue = self._queues[extended_hours, symbol]
-        queue.forget_prints([each.order for each in active if each.open_qty])
+        queue.forget_prints([each for each in active if each.open_qty])
 
     # --- time --------------------------------------------------------------------------------
 

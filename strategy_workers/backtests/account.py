@@ -26,7 +26,7 @@ from shared.trading.changes import (
     Change,
     OrderChanged,
     OrderFilled,
-    StopMoved,
+    OrderMoved,
     WorkingOrder,
 )
 from shared.trading.events import executed, updated
@@ -237,7 +237,7 @@ class Account:
     def _tell_each(self, changes: Iterable[Change]) -> None:
         for change in changes:
             assert not isinstance(change, CashEntered), "the market deposits nothing"
-            if not isinstance(change, StopMoved):
+            if not isinstance(change, OrderMoved):
                 self._tell(change, 0)
 
     def expire(self, at_ns: int) -> None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 from sqlalchemy import Engine
 
@@ -88,6 +89,8 @@ TERMS = PaperTerms(
     SpreadSlippage(Decimal(25)),
     participation_percent=Decimal(50),
 )
+#: The same at a distance from the market, with a place in the queue.
+DISTANT = msgspec.structs.replace(TERMS, queue="displayed", latency_ms=350, latency_jitter_ms=5000)
 CAPITAL = Decimal(50_000_000)
 IBM = Instrument(Symbol("IBM"), "XNYS", "USD", Decimal("0.01"), Decimal(1), True)
 #: What both paths are compared by: order, time, side, quantity, price, fee.
@@ -232,10 +235,15 @@ def sessions(calendar_folder: Path) -> Iterator[Sessions]:
     sessions.close()
 
 
+@pytest.mark.parametrize("paper", [TERMS, DISTANT])
 def test_a_thousand_orders_in_a_real_day_fill_on_paper_as_in_the_pure_path(
-    engine: Engine, sessions: Sessions, calendar_folder: Path, market_data_folder: Path
+    engine: Engine,
+    sessions: Sessions,
+    calendar_folder: Path,
+    market_data_folder: Path,
+    paper: PaperTerms,
 ) -> None:
-    account_id = add_account(engine, capital=str(CAPITAL), paper=TERMS)
+    account_id = add_account(engine, capital=str(CAPITAL), paper=paper)
     add_instrument(engine, "IBM")
     slices = slices_of(market_data_folder)
     orders = random_orders(account_id, slices)
@@ -254,7 +262,7 @@ def test_a_thousand_orders_in_a_real_day_fill_on_paper_as_in_the_pure_path(
             on_paper.take_over()
     on_paper.commit()
 
-    terms = Terms(capital=CAPITAL, paper=TERMS)
+    terms = Terms(capital=CAPITAL, paper=paper)
     account = Account(terms, [IBM.symbol], Calendars(calendar_folder).of("24/7"))
     pure = pure_fills(slices, orders, account)
     assert on_paper.fills == pure
