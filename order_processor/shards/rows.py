@@ -43,7 +43,7 @@ def order_of(row: Row[Any]) -> Order:
         trail_price=plain_or_none(row.trail_price),
         trail_percent=plain_or_none(row.trail_percent),
         hwm=plain_or_none(row.hwm),
-        queue_ahead=_plain(row.queue_ahead),
+        queue_ahead=plain_or_none(row.queue_ahead),
         triggered_at=row.triggered_at,
         expires_at=row.expires_at,
         replaces=row.replaces,
