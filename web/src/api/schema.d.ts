@@ -6166,12 +6166,6 @@ export interface operations {
         parameters: {
             query?: {
                 mode?: "paper" | "live";
-                /** @description What comes first. */
-                order?: "newest" | "oldest";
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-                /** @description Items a page. */
-                limit?: number;
                 /** @description Of this order only. */
                 order_id?: string | null;
                 symbol?: string | null;
@@ -6180,6 +6174,12 @@ export interface operations {
                 start?: string | null;
                 /** @description Before this time. */
                 end?: string | null;
+                /** @description What comes first. */
+                order?: "newest" | "oldest";
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items a page. */
+                limit?: number;
             };
             header?: never;
             path: {
@@ -6240,17 +6240,17 @@ export interface operations {
         parameters: {
             query?: {
                 mode?: "paper" | "live";
+                kind?: ("deposit" | "withdrawal" | "interest" | "adjustment" | "transfer" | "fill" | "fee") | null;
+                /** @description At or after this time. */
+                start?: string | null;
+                /** @description Before this time. */
+                end?: string | null;
                 /** @description What comes first. */
                 order?: "newest" | "oldest";
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
                 /** @description Items a page. */
                 limit?: number;
-                kind?: ("deposit" | "withdrawal" | "interest" | "adjustment" | "transfer" | "fill" | "fee") | null;
-                /** @description At or after this time. */
-                start?: string | null;
-                /** @description Before this time. */
-                end?: string | null;
             };
             header?: never;
             path: {
@@ -6599,12 +6599,6 @@ export interface operations {
         parameters: {
             query?: {
                 mode?: "paper" | "live";
-                /** @description What comes first. */
-                order?: "newest" | "oldest";
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-                /** @description Items a page. */
-                limit?: number;
                 status?: "working" | ("new" | "held" | "accepted" | "partially_filled" | "filled" | "cancelled" | "rejected" | "expired" | "replaced") | null;
                 symbol?: string | null;
                 side?: ("buy" | "sell") | null;
@@ -6615,6 +6609,12 @@ export interface operations {
                 start?: string | null;
                 /** @description Before this time. */
                 end?: string | null;
+                /** @description What comes first. */
+                order?: "newest" | "oldest";
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items a page. */
+                limit?: number;
             };
             header?: never;
             path: {
