@@ -69,6 +69,7 @@ class Market:
         return None if last is None else measured(last.price)
 
     def begin_run(self, *, paced: bool) -> list[tuple[BooksKey, Books, Change]]:
+        arrived = self._arrive()
         self.time_ns = 0 if paced else None
         self.last_seen.prices.clear()
         self.last_seen.quotes.clear()
@@ -84,10 +85,21 @@ class Market:
         self._reach.clear()
         self._hours.clear()
         self._hours_until_ns = 0
-        return changes
+        return [*arrived, *changes]
 
-    def end_run(self) -> None:
+    def end_run(self) -> list[tuple[BooksKey, Books, Change]]:
+        arrived = self._arrive()
         self.time_ns = None
+        return arrived
+
+    def _arrive(self) -> list[tuple[BooksKey, Books, Change]]:
+        """The time that requests take to the market was that of the run that ends here."""
+        now = self.now()
+        return [
+            (key, books, change)
+            for key, (_, books) in sorted(self._ends.items(), key=itemgetter(0))
+            for change in books.arrive(now)
+        ]
 
     def take_time(self, mark: TimeMark) -> None:
         self.time_ns = mark.at_ns if mark.paced else None

@@ -45,6 +45,7 @@ def order_of(row: Row[Any]) -> Order:
         hwm=plain_or_none(row.hwm),
         queue_ahead=plain_or_none(row.queue_ahead),
         triggered_at=row.triggered_at,
+        due_at=row.due_at,
         expires_at=row.expires_at,
         replaces=row.replaces,
         replaced_by=row.replaced_by,

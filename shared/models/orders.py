@@ -275,6 +275,8 @@ class Order(msgspec.Struct, frozen=True):
     triggered_at: datetime | None = None
     #: Market time at which a DAY, GTD, OPG or CLS order ends.
     expires_at: datetime | None = None
+    #: Market time at which its cancel, or the order that is to replace it, is at the market.
+    due_at: datetime | None = None
     #: The order that this one was to replace, and the one that replaced this.
     replaces: OrderId | None = None
     replaced_by: OrderId | None = None

@@ -71,16 +71,16 @@ class WorkingOrder(msgspec.Struct):
 
     @property
     def latency(self) -> timedelta:
-        """Orders of a group take the same time."""
+        """To the market; of a live order that is real. Orders of a group take the same time."""
+        if self.order.mode == "live":
+            return timedelta()
         return self.terms.latency_of(self.order.group_id or self.order.id)
 
     def on_its_way(self, at: datetime) -> bool:
         """Whether it has not reached the market yet. A time before it was submitted is one of
         another run."""
-        terms, since = self.terms, self.order.submitted_at
-        if not (terms.latency_ms or terms.latency_jitter_ms):
-            return False
-        return since <= at < since + self.latency
+        latency, since = self.latency, self.order.submitted_at
+        return bool(latency) and since <= at < since + latency
 
 
 class CashEntered(msgspec.Struct, frozen=True):

@@ -29,6 +29,7 @@ from shared.trading.notional import BELOW_LOT, lots_for
 from shared.trading.orders import WORKING, Transition
 from shared.trading.queueing import place_of
 from shared.trading.quotes import Touch
+from shared.trading.requests import Requests
 from shared.trading.settlement import Settlement
 from shared.trading.terms import Refused
 from shared.trading.tickets import ONE_PRINT
@@ -86,6 +87,7 @@ class PaperMarket:
         settlement: Settlement,
         lifecycle: Lifecycle,
         groups: Groups,
+        requests: Requests,
         turnover: Turnover,
         margin: Margin,
     ) -> None:
@@ -93,6 +95,7 @@ class PaperMarket:
         self._settlement = settlement
         self._lifecycle = lifecycle
         self._groups = groups
+        self._requests = requests
         #: What tiers of commission by month are counted from.
         self.turnover = turnover
         self._margin = margin
@@ -118,13 +121,18 @@ class PaperMarket:
                 changes.append(change)
                 if isinstance(change, OrderMoved):
                     continue
-                if in_group:
-                    changes += self._groups.after(change, moment.at)
+                changes += self._after(change, moment.at)
                 if isinstance(change, OrderFilled):
                     if change.order.time_in_force not in AUCTIONS:
                         taken += change.execution.qty
                     changes += self._groups.follow_position(change.order.symbol, moment.at)
         return changes
+
+    def _after(self, change: OrderChanged | OrderFilled, at: datetime) -> Sequence[OrderChanged]:
+        """What the step of an order does to those that belong to it."""
+        if change.order.group_id is not None:
+            return self._groups.after(change, at)
+        return self._requests.after(change, at)
 
     def _still_works(self, working: WorkingOrder, idle: Set[OrderId]) -> bool:
         """Whether there is anything left to fill: the same print may have filled another exit."""
@@ -258,20 +266,22 @@ class PaperMarket:
         )
 
     def expire(self, now: datetime, closing_price: ClosingPrice) -> list[Change]:
-        """End the orders whose time has come by `now`; CLS orders fill, or end unfilled."""
+        """End the orders whose time has come by `now`; CLS orders fill, or end unfilled. What is
+        asked of an order and has arrived is carried out, each in its time."""
         changes: list[Change] = []
-        while (due := self._orders.next_to_end()) is not None:
-            assert due.order.expires_at is not None, "it has an end"
-            if due.order.expires_at > now:
+        while (ending := self._orders.next_to_end()) is not None:
+            end, due = ending
+            if end > now:
                 break
+            if due.order.due_at == end:
+                changes += self._requests.carry_out(due, now)
+                continue
             last = closing_price(due) if due.order.time_in_force == "cls" else None
             if last is not None:
                 changes += self._meet_each([(due, True)], Moment(now, last))
                 continue
             change = self._lifecycle.end(due, "expire", now)
-            changes.append(change)
-            if change.order.group_id is not None:
-                changes += self._groups.after(change, now)
+            changes += [change, *self._after(change, now)]
         return changes
 
     def forget_prints(self) -> list[Change]:

@@ -21,6 +21,7 @@ from shared.trading.slippage import BpsSlippage, NoSlippage, Slippage, Taking
 
 _HUNDRED = Decimal(100)
 _MAX_LATENCY_MS = 10_000
+_NO_TIME = timedelta()
 #: Who goes before an order that rests at its limit; `queueing.py` has what they mean.
 QueueModel = Literal["last", "front", "displayed"]
 
@@ -42,8 +43,14 @@ class PaperTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         within("latency_ms", self.latency_ms, 0, _MAX_LATENCY_MS)
         within("latency_jitter_ms", self.latency_jitter_ms, 0, _MAX_LATENCY_MS)
 
+    @property
+    def has_latency(self) -> bool:
+        return bool(self.latency_ms or self.latency_jitter_ms)
+
     def latency_of(self, order_id: UUID) -> timedelta:
         """The same for the same order, whoever asks."""
+        if not self.has_latency:
+            return _NO_TIME
         extra_us = order_id.int % (self.latency_jitter_ms * 1000 + 1)
         return timedelta(microseconds=self.latency_ms * 1000 + extra_us)
 

@@ -29,16 +29,17 @@ class WorkingOrders:
         self._queues: dict[tuple[bool, Symbol], OrderQueue] = {}
         #: Exits in no queue, because nothing of them can fill for now.
         self._parked: set[OrderId] = set()
-        #: Orders with an end, by it; those that don't work any more are dropped when they
-        #: come up.
+        #: Orders with an end, or with something asked of them that is on its way, by its time;
+        #: those that don't work any more are dropped when they come up.
         self._ends: list[tuple[datetime, int, OrderId]] = []
 
     def start(self, working: WorkingOrder, *, fresh: bool) -> None:
         """`fresh`: it waits for its first print."""
         order = working.order
         self.by_id[order.id] = working
-        if order.expires_at is not None:
-            heapq.heappush(self._ends, (order.expires_at, order.seq, order.id))
+        for end in (order.expires_at, order.due_at):
+            if end is not None:
+                self.ends_at(working, end)
         if order.status != "held":
             self.activate(working, fresh=fresh)
 
@@ -222,11 +223,17 @@ class WorkingOrders:
 
     # --- time --------------------------------------------------------------------------------
 
-    def next_to_end(self) -> WorkingOrder | None:
-        """The order that ends first, of those that have an end."""
+    def ends_at(self, working: WorkingOrder, end: datetime) -> None:
+        heapq.heappush(self._ends, (end, working.order.seq, working.order.id))
+
+    def next_to_end(self) -> tuple[datetime, WorkingOrder] | None:
+        """The order that ends first, of those that have an end, and when."""
         while self._ends and self._ends[0][2] not in self.by_id:
             heapq.heappop(self._ends)
-        return self.by_id[self._ends[0][2]] if self._ends else None
+        if not self._ends:
+            return None
+        end, _, order_id = self._ends[0]
+        return end, self.by_id[order_id]
 
 
 def is_exit(order: Order) -> bool:

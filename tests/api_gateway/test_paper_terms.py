@@ -12,6 +12,9 @@ AT_FIRST = {
     "slippage": {"model": "bps", "bps": "1"},
     "participation_percent": "0",
     "extended_hours": True,
+    "queue": "last",
+    "latency_ms": 0,
+    "latency_jitter_ms": 0,
 }
 PER_SHARE = {"model": "per_share", "amount": "0.005", "minimum": "1", "maximum_percent": "0.5"}
 TIERED = {
@@ -34,6 +37,7 @@ async def test_what_is_changed_stays_and_what_is_left_out_too(
         {"commission": PER_SHARE},
         {"slippage": {"model": "ticks", "ticks": 2}, "participation_percent": 12.5},
         {"commission": TIERED},
+        {"queue": "displayed", "latency_ms": 50},
         {},
         {"commission": {"model": "maker_taker", "maker_bps": "0.10", "taker_bps": 2}},
     ]

@@ -2749,6 +2749,8 @@ export interface components {
             closes_position: boolean;
             /** Deployment Id */
             deployment_id: string | null;
+            /** Due At */
+            due_at: string | null;
             /** Expires At */
             expires_at: string | null;
             /** Extended Hours */
