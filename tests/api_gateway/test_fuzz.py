@@ -149,8 +149,24 @@ def answer_as_documented(behind: HttpDouble) -> None:
         "losses": 1,
         "silent_s": 1.5,
     }
+    provider = {
+        "name": "alpaca",
+        "capabilities": ["bars_1m"],
+        "available": True,
+        "breaker": "closed",
+        "score": 0.9,
+        "health": {"breaker": 1, "latency": 1, "errors": 0.5, "completeness": 1},
+        "promoted": True,
+        "throttled_for_s": 0,
+        "problem": None,
+        "scores": [{"at": at, "score": 0.9}],
+    }
+    configuration = {"version": 1, "configuration": {"tiers": {"T0": ["SPY"]}}}
+    behind.answer("PUT", "/internal/market-data/configuration", configuration)
     for path, body in (
         ("feeds", page(feed)),
+        ("market-data/providers", {**page(provider), "at": at}),
+        ("market-data/configuration", configuration),
         ("indicators", page(indicator)),
         ("strategies", page(strategy)),
         ("instruments", page(instrument)),
