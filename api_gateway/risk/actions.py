@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from api_gateway.errors import Refused
 from api_gateway.orders.requests import OrderProcessor
 from api_gateway.origin import current_origin
-from api_gateway.paging import Page, parse_seq_cursor, seq_cursor
+from api_gateway.paging import Page, Place, page_of, parse_seq_cursor, seq_cursor
 from api_gateway.risk import repository
 from api_gateway.risk.schemas import (
     AccountKillSwitch,
@@ -168,16 +168,11 @@ class Risk:
 
     # --- the audit trail ---------------------------------------------------------------------
 
-    def audit(
-        self, account_id: UUID | None, mode: Mode | None, *, cursor: str | None, limit: int
-    ) -> Page[AuditEntry]:
-        before = parse_seq_cursor(cursor)
+    def audit(self, account_id: UUID | None, mode: Mode | None, place: Place) -> Page[AuditEntry]:
+        before = parse_seq_cursor(place.cursor)
         with self._sessions() as db:
-            rows = repository.audit(db, account_id, mode, before, limit + 1)
-        return Page[AuditEntry](
-            items=[view(AuditEntry, row) for row in rows[:limit]],
-            next_cursor=seq_cursor(rows[limit - 1].id) if len(rows) > limit else None,
-        )
+            rows = repository.audit(db, account_id, mode, before, place.limit + 1)
+        return page_of(AuditEntry, rows, place, lambda row: seq_cursor(row.id))
 
 
 def _signed(user_id: UUID) -> dict[str, Any]:

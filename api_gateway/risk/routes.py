@@ -5,7 +5,7 @@ from fastapi import APIRouter, Path
 
 from api_gateway.dependencies import Admin, GatewayState, ReadableAccount, TradableAccount
 from api_gateway.documentation import problems
-from api_gateway.paging import CursorText, Limit, Page
+from api_gateway.paging import Page, Place
 from api_gateway.risk.schemas import (
     AccountKillSwitch,
     AccountLimits,
@@ -154,11 +154,10 @@ def set_deployment_limits(
 def list_audit(
     scope: ReadableAccount,
     gateway: GatewayState,
+    place: Place,
     mode: Mode | None = None,
-    cursor: CursorText = None,
-    limit: Limit = 100,
 ) -> Page[AuditEntry]:
-    return gateway.risk.audit(scope.account_id, mode, cursor=cursor, limit=limit)
+    return gateway.risk.audit(scope.account_id, mode, place)
 
 
 # --- of users and the platform ---------------------------------------------------------------
@@ -258,8 +257,7 @@ def release_platform_switch(admin: Admin, gateway: GatewayState) -> PlatformSwit
 def list_all_audit(
     _: Admin,
     gateway: GatewayState,
+    place: Place,
     mode: Mode | None = None,
-    cursor: CursorText = None,
-    limit: Limit = 100,
 ) -> Page[AuditEntry]:
-    return gateway.risk.audit(None, mode, cursor=cursor, limit=limit)
+    return gateway.risk.audit(None, mode, place)
