@@ -6140,12 +6140,6 @@ export interface operations {
         parameters: {
             query?: {
                 mode?: "paper" | "live";
-                /** @description What comes first. */
-                order?: "newest" | "oldest";
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-                /** @description Items a page. */
-                limit?: number;
                 /** @description Of this order only. */
                 order_id?: string | null;
                 symbol?: string | null;
@@ -6154,6 +6148,12 @@ export interface operations {
                 start?: string | null;
                 /** @description Before this time. */
                 end?: string | null;
+                /** @description What comes first. */
+                order?: "newest" | "oldest";
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items a page. */
+                limit?: number;
             };
             header?: never;
             path: {
@@ -6214,17 +6214,17 @@ export interface operations {
         parameters: {
             query?: {
                 mode?: "paper" | "live";
+                kind?: ("deposit" | "withdrawal" | "interest" | "adjustment" | "transfer" | "fill" | "fee") | null;
+                /** @description At or after this time. */
+                start?: string | null;
+                /** @description Before this time. */
+                end?: string | null;
                 /** @description What comes first. */
                 order?: "newest" | "oldest";
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
                 /** @description Items a page. */
                 limit?: number;
-                kind?: ("deposit" | "withdrawal" | "interest" | "adjustment" | "transfer" | "fill" | "fee") | null;
-                /** @description At or after this time. */
-                start?: string | null;
-                /** @description Before this time. */
-                end?: string | null;
             };
             header?: never;
             path: {
@@ -6573,12 +6573,6 @@ export interface operations {
         parameters: {
             query?: {
                 mode?: "paper" | "live";
-                /** @description What comes first. */
-                order?: "newest" | "oldest";
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-                /** @description Items a page. */
-                limit?: number;
                 status?: "working" | ("new" | "held" | "accepted" | "partially_filled" | "filled" | "cancelled" | "rejected" | "expired" | "replaced") | null;
                 symbol?: string | null;
                 side?: ("buy" | "sell") | null;
@@ -6589,6 +6583,12 @@ export interface operations {
                 start?: string | null;
                 /** @description Before this time. */
                 end?: string | null;
+                /** @description What comes first. */
+                order?: "newest" | "oldest";
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items a page. */
+                limit?: number;
             };
             header?: never;
             path: {
