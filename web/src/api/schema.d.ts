@@ -696,7 +696,7 @@ export interface paths {
         get: operations["getAccountLimits"];
         /**
          * Set the account's own limits, all at once
-         * @description Of all levels the tightest limit holds, so none can be loosened here that was set above.
+         * @description Of all levels the tightest limit holds, so none can be loosened here that was set above. They hold when it answers; 503 `limits_not_confirmed` when they are stored and not all order processors have said so in time.
          */
         put: operations["setAccountLimits"];
         post?: never;
@@ -769,6 +769,44 @@ export interface paths {
         };
         /** One check of the books (admin) */
         get: operations["getBooksCheck"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/market-data/configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Limits, policies, thresholds and tiers that are in force (admin) */
+        get: operations["getMarketDataConfiguration"];
+        /**
+         * Swap the whole configuration while the platform runs (admin)
+         * @description All of it is checked first; `invalid_configuration` says what is wrong, and nothing changes. What is left out has its default.
+         */
+        put: operations["changeMarketDataConfiguration"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/market-data/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Providers of history: health, breaker, the last 60 scores (admin) */
+        get: operations["listMarketDataProviders"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1179,12 +1217,12 @@ export interface paths {
         put?: never;
         /**
          * Cancel all orders of everybody and take no more (admins)
-         * @description Stored when it answers; each order processor acts within ORDER_RISK_REFRESH_S.
+         * @description Every order processor has carried it out when it answers; 503 `limits_not_confirmed` when it is stored and some have not said so in time.
          */
         post: operations["engagePlatformKillSwitch"];
         /**
          * Take orders again (admins)
-         * @description Strategies stay paused.
+         * @description Strategies stay paused. Order processors follow within ORDER_RISK_REFRESH_S.
          */
         delete: operations["releasePlatformKillSwitch"];
         options?: never;
@@ -1805,6 +1843,62 @@ export interface components {
              */
             mode?: "paper" | "live";
         };
+        /** ConfigurationChange */
+        ConfigurationChange: {
+            /**
+             * Based On
+             * @description The version that it was made from: refused when another is in force.
+             */
+            based_on?: number | null;
+            /**
+             * Configuration
+             * @example {
+             *       "breaker": {
+             *         "cooldown_s": 30,
+             *         "failures": 5,
+             *         "most_cooldown_s": 600
+             *       },
+             *       "limits": {
+             *         "alpaca": {
+             *           "burst": 20,
+             *           "requests_per_minute": 180
+             *         }
+             *       },
+             *       "policies": {
+             *         "bars_1d": [
+             *           "alpaca",
+             *           "yahoo"
+             *         ],
+             *         "bars_1m": [
+             *           "alpaca",
+             *           "yahoo"
+             *         ],
+             *         "trades": [
+             *           "alpaca"
+             *         ]
+             *       },
+             *       "thresholds": {
+             *         "demote_below": 0.55,
+             *         "latency_bad_s": 5,
+             *         "latency_good_s": 0.5,
+             *         "promote_above": 0.7
+             *       },
+             *       "tiers": {
+             *         "T0": [
+             *           "AAPL",
+             *           "MSFT"
+             *         ],
+             *         "T1": [
+             *           "SPY"
+             *         ],
+             *         "T2": []
+             *       }
+             *     }
+             */
+            configuration: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+        };
         /** Credentials */
         Credentials: {
             /**
@@ -2048,6 +2142,20 @@ export interface components {
             state: "unavailable" | "idle" | "connecting" | "live" | "lost" | "throttled" | "refused";
             /** Symbols */
             symbols: string[];
+        };
+        /**
+         * HealthPartsView
+         * @description Each from 0 (bad) to 1 (good).
+         */
+        HealthPartsView: {
+            /** Breaker */
+            breaker: number;
+            /** Completeness */
+            completeness: number;
+            /** Errors */
+            errors: number;
+            /** Latency */
+            latency: number;
         };
         /** IndicatorList */
         IndicatorList: {
@@ -2551,6 +2659,59 @@ export interface components {
              */
             mode: "paper" | "live";
             terms: components["schemas"]["MarginTermsView"] | null;
+        };
+        /** MarketDataConfigurationView */
+        MarketDataConfigurationView: {
+            /**
+             * Configuration
+             * @example {
+             *       "breaker": {
+             *         "cooldown_s": 30,
+             *         "failures": 5,
+             *         "most_cooldown_s": 600
+             *       },
+             *       "limits": {
+             *         "alpaca": {
+             *           "burst": 20,
+             *           "requests_per_minute": 180
+             *         }
+             *       },
+             *       "policies": {
+             *         "bars_1d": [
+             *           "alpaca",
+             *           "yahoo"
+             *         ],
+             *         "bars_1m": [
+             *           "alpaca",
+             *           "yahoo"
+             *         ],
+             *         "trades": [
+             *           "alpaca"
+             *         ]
+             *       },
+             *       "thresholds": {
+             *         "demote_below": 0.55,
+             *         "latency_bad_s": 5,
+             *         "latency_good_s": 0.5,
+             *         "promote_above": 0.7
+             *       },
+             *       "tiers": {
+             *         "T0": [
+             *           "AAPL",
+             *           "MSFT"
+             *         ],
+             *         "T1": [
+             *           "SPY"
+             *         ],
+             *         "T2": []
+             *       }
+             *     }
+             */
+            configuration: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /** Version */
+            version: number;
         };
         /** MarketFileView */
         MarketFileView: {
@@ -3551,6 +3712,53 @@ export interface components {
             /** Symbol */
             symbol: string;
             take_profit: components["schemas"]["OrderView"] | null;
+        };
+        /** ProviderList */
+        ProviderList: {
+            /** At */
+            at: string | null;
+            /** Items */
+            items: components["schemas"]["ProviderView"][];
+            /** Next Cursor */
+            next_cursor?: null;
+        };
+        /** ProviderScore */
+        ProviderScore: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Score */
+            score: number;
+        };
+        /** ProviderView */
+        ProviderView: {
+            /** Available */
+            available: boolean;
+            /** Breaker */
+            breaker: ("closed" | "half_open" | "open") | null;
+            /** Capabilities */
+            capabilities: ("bars_1m" | "bars_1d" | "trades")[];
+            health: components["schemas"]["HealthPartsView"] | null;
+            /**
+             * Name
+             * @example alpaca
+             */
+            name: string;
+            /** Problem */
+            problem: string | null;
+            /** Promoted */
+            promoted: boolean;
+            /**
+             * Score
+             * @description 0.45 breaker + 0.25 latency + 0.20 errors + 0.10 completeness.
+             */
+            score: number | null;
+            /** Scores */
+            scores: components["schemas"]["ProviderScore"][];
+            /** Throttled For S */
+            throttled_for_s: number;
         };
         /** RefreshRequest */
         RefreshRequest: {
@@ -6260,12 +6468,6 @@ export interface operations {
         parameters: {
             query?: {
                 mode?: "paper" | "live";
-                /** @description What comes first. */
-                order?: "newest" | "oldest";
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-                /** @description Items a page. */
-                limit?: number;
                 /** @description Of this order only. */
                 order_id?: string | null;
                 symbol?: string | null;
@@ -6274,6 +6476,12 @@ export interface operations {
                 start?: string | null;
                 /** @description Before this time. */
                 end?: string | null;
+                /** @description What comes first. */
+                order?: "newest" | "oldest";
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items a page. */
+                limit?: number;
             };
             header?: never;
             path: {
@@ -6334,17 +6542,17 @@ export interface operations {
         parameters: {
             query?: {
                 mode?: "paper" | "live";
+                kind?: ("deposit" | "withdrawal" | "interest" | "adjustment" | "transfer" | "fill" | "fee") | null;
+                /** @description At or after this time. */
+                start?: string | null;
+                /** @description Before this time. */
+                end?: string | null;
                 /** @description What comes first. */
                 order?: "newest" | "oldest";
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
                 /** @description Items a page. */
                 limit?: number;
-                kind?: ("deposit" | "withdrawal" | "interest" | "adjustment" | "transfer" | "fill" | "fee") | null;
-                /** @description At or after this time. */
-                start?: string | null;
-                /** @description Before this time. */
-                end?: string | null;
             };
             header?: never;
             path: {
@@ -6693,12 +6901,6 @@ export interface operations {
         parameters: {
             query?: {
                 mode?: "paper" | "live";
-                /** @description What comes first. */
-                order?: "newest" | "oldest";
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-                /** @description Items a page. */
-                limit?: number;
                 status?: "working" | ("new" | "held" | "accepted" | "partially_filled" | "filled" | "cancelled" | "rejected" | "expired" | "replaced") | null;
                 symbol?: string | null;
                 side?: ("buy" | "sell") | null;
@@ -6709,6 +6911,12 @@ export interface operations {
                 start?: string | null;
                 /** @description Before this time. */
                 end?: string | null;
+                /** @description What comes first. */
+                order?: "newest" | "oldest";
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items a page. */
+                limit?: number;
             };
             header?: never;
             path: {
@@ -8785,6 +8993,214 @@ export interface operations {
             };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMarketDataConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarketDataConfigurationView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeMarketDataConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfigurationChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarketDataConfigurationView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listMarketDataProviders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
