@@ -797,6 +797,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/market-data/configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Limits, policies, thresholds and tiers that are in force (admin) */
+        get: operations["getMarketDataConfiguration"];
+        /**
+         * Swap the whole configuration while the platform runs (admin)
+         * @description All of it is checked first; `invalid_configuration` says what is wrong, and nothing changes. What is left out has its default.
+         */
+        put: operations["changeMarketDataConfiguration"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/market-data/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Providers of history: health, breaker, the last 60 scores (admin) */
+        get: operations["listMarketDataProviders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/login": {
         parameters: {
             query?: never;
@@ -1073,6 +1111,80 @@ export interface paths {
         get: operations["getReplay"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/replays/{replay_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hold a replay's market time for everyone (admins)
+         * @description The time mark under way is done first: until then its `state` is `pausing`.
+         */
+        post: operations["pauseReplay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/replays/{replay_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a paused replay go on (admins) */
+        post: operations["resumeReplay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/replays/{replay_id}/seek": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pass over a replay's market up to a later minute (admins)
+         * @description What is passed over fills no order and is shown to no strategy; candles are made of it all the same. A paused replay stays paused. Books can't go back in time: for an earlier minute start another replay with `start_at`.
+         */
+        post: operations["seekReplay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/replays/{replay_id}/speed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Change how fast a replay goes (admins) */
+        post: operations["changeReplaySpeed"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1757,6 +1869,62 @@ export interface components {
              */
             mode?: "paper" | "live";
         };
+        /** ConfigurationChange */
+        ConfigurationChange: {
+            /**
+             * Based On
+             * @description The version that it was made from: refused when another is in force.
+             */
+            based_on?: number | null;
+            /**
+             * Configuration
+             * @example {
+             *       "breaker": {
+             *         "cooldown_s": 30,
+             *         "failures": 5,
+             *         "most_cooldown_s": 600
+             *       },
+             *       "limits": {
+             *         "alpaca": {
+             *           "burst": 20,
+             *           "requests_per_minute": 180
+             *         }
+             *       },
+             *       "policies": {
+             *         "bars_1d": [
+             *           "alpaca",
+             *           "yahoo"
+             *         ],
+             *         "bars_1m": [
+             *           "alpaca",
+             *           "yahoo"
+             *         ],
+             *         "trades": [
+             *           "alpaca"
+             *         ]
+             *       },
+             *       "thresholds": {
+             *         "demote_below": 0.55,
+             *         "latency_bad_s": 5,
+             *         "latency_good_s": 0.5,
+             *         "promote_above": 0.7
+             *       },
+             *       "tiers": {
+             *         "T0": [
+             *           "AAPL",
+             *           "MSFT"
+             *         ],
+             *         "T1": [
+             *           "SPY"
+             *         ],
+             *         "T2": []
+             *       }
+             *     }
+             */
+            configuration: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+        };
         /** Credentials */
         Credentials: {
             /**
@@ -2028,6 +2196,20 @@ export interface components {
             state: "unavailable" | "idle" | "connecting" | "live" | "lost" | "throttled" | "refused";
             /** Symbols */
             symbols: string[];
+        };
+        /**
+         * HealthPartsView
+         * @description Each from 0 (bad) to 1 (good).
+         */
+        HealthPartsView: {
+            /** Breaker */
+            breaker: number;
+            /** Completeness */
+            completeness: number;
+            /** Errors */
+            errors: number;
+            /** Latency */
+            latency: number;
         };
         /** IndicatorList */
         IndicatorList: {
@@ -2534,6 +2716,59 @@ export interface components {
             mode: "paper" | "live";
             terms: components["schemas"]["MarginTermsView"] | null;
         };
+        /** MarketDataConfigurationView */
+        MarketDataConfigurationView: {
+            /**
+             * Configuration
+             * @example {
+             *       "breaker": {
+             *         "cooldown_s": 30,
+             *         "failures": 5,
+             *         "most_cooldown_s": 600
+             *       },
+             *       "limits": {
+             *         "alpaca": {
+             *           "burst": 20,
+             *           "requests_per_minute": 180
+             *         }
+             *       },
+             *       "policies": {
+             *         "bars_1d": [
+             *           "alpaca",
+             *           "yahoo"
+             *         ],
+             *         "bars_1m": [
+             *           "alpaca",
+             *           "yahoo"
+             *         ],
+             *         "trades": [
+             *           "alpaca"
+             *         ]
+             *       },
+             *       "thresholds": {
+             *         "demote_below": 0.55,
+             *         "latency_bad_s": 5,
+             *         "latency_good_s": 0.5,
+             *         "promote_above": 0.7
+             *       },
+             *       "tiers": {
+             *         "T0": [
+             *           "AAPL",
+             *           "MSFT"
+             *         ],
+             *         "T1": [
+             *           "SPY"
+             *         ],
+             *         "T2": []
+             *       }
+             *     }
+             */
+            configuration: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /** Version */
+            version: number;
+        };
         /** MarketFileView */
         MarketFileView: {
             /**
@@ -2805,6 +3040,8 @@ export interface components {
             closes_position: boolean;
             /** Deployment Id */
             deployment_id: string | null;
+            /** Due At */
+            due_at: string | null;
             /** Expires At */
             expires_at: string | null;
             /** Extended Hours */
@@ -2851,6 +3088,8 @@ export interface components {
              * @example 101.25
              */
             qty: string;
+            /** Queue Ahead */
+            queue_ahead: string | null;
             /** Reason */
             reason: string | null;
             /** Reason Code */
@@ -3056,11 +3295,26 @@ export interface components {
              */
             extended_hours?: boolean | null;
             /**
+             * Latency Jitter Ms
+             * @description At most so much longer, drawn from the order's id: always the same.
+             */
+            latency_jitter_ms?: number | null;
+            /**
+             * Latency Ms
+             * @description Market time until what is sent is at the market.
+             */
+            latency_ms?: number | null;
+            /**
              * Participation Percent
              * @description Share of each print's size that the account's orders fill together; 0: any quantity.
              * @example 10
              */
             participation_percent?: string | number | null;
+            /**
+             * Queue
+             * @description Who goes before an order that rests, where a print comes to its limit: all that the quote shows, nobody, or what the quote showed when the order came.
+             */
+            queue?: ("last" | "front" | "displayed") | null;
             /** Slippage */
             slippage?: (components["schemas"]["NoSlippage"] | components["schemas"]["BpsSlippage-Input"] | components["schemas"]["TickSlippage"] | components["schemas"]["SquareRootSlippage-Input"] | components["schemas"]["SpreadSlippage-Input"]) | null;
         };
@@ -3070,8 +3324,17 @@ export interface components {
             commission: components["schemas"]["NoCommission"] | components["schemas"]["PercentCommission-Output"] | components["schemas"]["PerShareCommission-Output"] | components["schemas"]["PerOrderCommission-Output"] | components["schemas"]["TieredCommission-Output"] | components["schemas"]["MakerTakerCommission-Output"];
             /** Extended Hours */
             extended_hours: boolean;
+            /** Latency Jitter Ms */
+            latency_jitter_ms: number;
+            /** Latency Ms */
+            latency_ms: number;
             /** Participation Percent */
             participation_percent: string;
+            /**
+             * Queue
+             * @enum {string}
+             */
+            queue: "last" | "front" | "displayed";
             /** Slippage */
             slippage: components["schemas"]["NoSlippage"] | components["schemas"]["BpsSlippage-Output"] | components["schemas"]["TickSlippage"] | components["schemas"]["SquareRootSlippage-Output"] | components["schemas"]["SpreadSlippage-Output"];
         };
@@ -3534,6 +3797,53 @@ export interface components {
             symbol: string;
             take_profit: components["schemas"]["OrderView"] | null;
         };
+        /** ProviderList */
+        ProviderList: {
+            /** At */
+            at: string | null;
+            /** Items */
+            items: components["schemas"]["ProviderView"][];
+            /** Next Cursor */
+            next_cursor?: null;
+        };
+        /** ProviderScore */
+        ProviderScore: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Score */
+            score: number;
+        };
+        /** ProviderView */
+        ProviderView: {
+            /** Available */
+            available: boolean;
+            /** Breaker */
+            breaker: ("closed" | "half_open" | "open") | null;
+            /** Capabilities */
+            capabilities: ("bars_1m" | "bars_1d" | "trades")[];
+            health: components["schemas"]["HealthPartsView"] | null;
+            /**
+             * Name
+             * @example alpaca
+             */
+            name: string;
+            /** Problem */
+            problem: string | null;
+            /** Promoted */
+            promoted: boolean;
+            /**
+             * Score
+             * @description 0.45 breaker + 0.25 latency + 0.20 errors + 0.10 completeness.
+             */
+            score: number | null;
+            /** Scores */
+            scores: components["schemas"]["ProviderScore"][];
+            /** Throttled For S */
+            throttled_for_s: number;
+        };
         /** RefreshRequest */
         RefreshRequest: {
             /** Refresh Token */
@@ -3576,9 +3886,36 @@ export interface components {
              * Speed
              * @description Times as fast as the market was, or as fast as possible.
              * @default max
+             * @example 10
+             * @example max
              */
             speed?: "max" | number;
+            /**
+             * Start At
+             * @description Passes over what is earlier, as seeking does. Rounded down to the minute.
+             */
+            start_at?: string | null;
             synthetic?: components["schemas"]["SyntheticMarket"] | null;
+        };
+        /** ReplaySeek */
+        ReplaySeek: {
+            /**
+             * To
+             * Format: date-time
+             * @description Later than the replay's market time. Rounded down to the minute.
+             * @example 2026-03-19T15:30:00Z
+             */
+            to: string;
+        };
+        /** ReplaySpeed */
+        ReplaySpeed: {
+            /**
+             * Speed
+             * @description Times as fast as the market was, or as fast as possible.
+             * @example 10
+             * @example max
+             */
+            speed: "max" | number;
         };
         /** ReplayView */
         ReplayView: {
@@ -3591,6 +3928,8 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Ends At */
+            ends_at: string | null;
             /** Error */
             error: string | null;
             /** Finished At */
@@ -3602,15 +3941,32 @@ export interface components {
             id: string;
             /** Market Time */
             market_time: string | null;
+            /** Progress */
+            progress: number | null;
             /** Request */
             request: {
                 [key: string]: unknown;
             };
+            /** Skipped Ticks */
+            skipped_ticks: number;
+            /**
+             * Speed
+             * @example 10
+             */
+            speed: "max" | number | null;
+            /** Started By */
+            started_by: string | null;
+            /** Starts At */
+            starts_at: string | null;
+            /** State */
+            state: ("playing" | "pausing" | "paused" | "seeking") | null;
             /**
              * Status
              * @enum {string}
              */
             status: "running" | "finished" | "stopped" | "failed";
+            /** Symbols */
+            symbols: string[];
             /** Ticks */
             ticks: number;
             /** Total Ticks */
@@ -8831,6 +9187,214 @@ export interface operations {
             };
         };
     };
+    getMarketDataConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarketDataConfigurationView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeMarketDataConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfigurationChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarketDataConfigurationView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listMarketDataProviders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     login: {
         parameters: {
             query?: never;
@@ -9906,6 +10470,390 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pauseReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                replay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resumeReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                replay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    seekReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                replay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplaySeek"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeReplaySpeed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                replay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplaySpeed"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
