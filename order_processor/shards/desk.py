@@ -67,7 +67,7 @@ class Desk:
         limits: Limits,
         sessions: Sessions,
         margin_rules: MarginRules,
-        risk_exchange: str,
+        risk_exchange: str = "24/7",
         link_of: LinkOf = nobody,
     ) -> None:
         self.shard = shard
