@@ -1,11 +1,10 @@
 """The database side of one shard: each method is one transaction that first proves the lease."""
 
-from typing import Any
 from uuid import UUID
 
 import psycopg2
 from psycopg2.errors import RaiseException
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from order_processor.errors import CursorMovedError
@@ -116,13 +115,13 @@ class Journal:
         after: Cursors,
     ) -> None:
         """Everything or nothing. LeaseLostError and CursorMovedError: nothing."""
-        message, values = repository.message_of(
-            self._shard, batch, market, before=before, after=after
-        )
         try:
             if batch.risk or batch.compared:
-                await self._thread.run(self._commit_rare, lease, batch, message, values)
+                await self._thread.run(self._commit_rare, lease, batch, market, before, after)
             else:
+                message, values = repository.message_of(
+                    self._shard, batch, market, before=before, after=after
+                )
                 held = {"kind": lease.kind, "key": lease.key, "epoch": lease.epoch}
                 await self._committing.execute(f"{HOLD};\n{message}", {**values, **held})
         except (psycopg2.Error, DBAPIError) as error:
@@ -133,12 +132,11 @@ class Journal:
             raise
 
     def _commit_rare(
-        self, lease: Lease, batch: Batch, message: str, values: dict[str, Any]
+        self, lease: Lease, batch: Batch, market: MarketRecords, before: Cursors, after: Cursors
     ) -> None:
         with self._engine.begin() as connection:
             hold(connection, lease)
-            repository.write_rare(connection, self._shard, batch)
-            connection.execute(text(message), values)
+            repository.write(connection, self._shard, batch, market, before=before, after=after)
 
 
 #: What the message demands of the tables.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from order_processor.brokers.differences import write_compared
 from order_processor.risk.repository import write_risk
@@ -171,9 +171,19 @@ def message_of(
     return ";\n".join((*statements, _CURSORS)), values
 
 
-def write_rare(connection: Connection, shard: int, batch: Batch) -> None:
-    """What few batches bring: it is written before the rest, in the same transaction."""
+def write(
+    connection: Connection,
+    shard: int,
+    batch: Batch,
+    market: MarketRecords,
+    *,
+    before: Cursors,
+    after: Cursors,
+) -> None:
+    """The same over a connection of SQLAlchemy's, with what only few batches bring."""
     if batch.risk:
         write_risk(connection, shard, batch.risk)
     for each in batch.compared:
         write_compared(connection, each)
+    message, values = message_of(shard, batch, market, before=before, after=after)
+    connection.execute(text(message), values)
