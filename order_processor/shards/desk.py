@@ -42,7 +42,7 @@ from shared.models.orders import (
     Reply,
     SubmitOrder,
 )
-from shared.models.risk import RiskCommand
+from shared.models.risk import FollowLimits, RiskCommand
 from shared.redis.streams import position
 from shared.trading.books import Books
 from shared.trading.changes import (
@@ -183,7 +183,8 @@ class Desk:
                 self._record(key, books, change)
             self.mark = MarkDone(0, "", entry.id)
         else:
-            self._market.end_run()
+            for key, books, change in self._market.end_run():
+                self._record(key, books, change)
             self.mark = MarkDone(0, "", entry.id)
             # From here on the wall clock is the time: it may be years later than the run was.
             self.expire_by_clock()
@@ -239,6 +240,8 @@ class Desk:
         foreign = self._memory.foreign(command)
         if foreign is not None:
             return refusal(command, foreign)
+        if isinstance(command, FollowLimits):
+            return self.risk.follow(command)
         key = (command.account_id, command.mode)
         books = self._memory.books.get(key)
         if books is None:

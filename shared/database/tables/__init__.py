@@ -12,6 +12,7 @@ from shared.database.tables.leases import LeaseRow
 from shared.database.tables.market_data import (
     CandleRow,
     InstrumentRow,
+    MarketDataConfigurationRow,
     MarketFileRow,
     ReplayRow,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "LotClosingRow",
     "LotRow",
     "MarkRow",
+    "MarketDataConfigurationRow",
     "MarketFileRow",
     "OrderRow",
     "OrderTransitionRow",

@@ -71,6 +71,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kind", "key", name=op.f("pk_leases")),
     )
     op.create_table(
+        "market_data_configurations",
+        sa.Column("version", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("configuration", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("requested_by", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("version", name=op.f("pk_market_data_configurations")),
+    )
+    op.create_table(
         "market_files",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -122,8 +130,15 @@ def upgrade() -> None:
         "replays",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=True),
+        sa.Column("speed", sa.Text(), nullable=True),
         sa.Column("request", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("symbols", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("started_by", sa.Uuid(), nullable=True),
         sa.Column("ticks", sa.BigInteger(), nullable=False),
+        sa.Column("skipped_ticks", sa.BigInteger(), nullable=False),
         sa.Column("total_ticks", sa.BigInteger(), nullable=True),
         sa.Column("candles", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("market_time", sa.DateTime(timezone=True), nullable=True),
@@ -132,6 +147,11 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "status IN ('running', 'finished', 'stopped', 'failed')", name=op.f("ck_replays_status")
+        ),
+        sa.CheckConstraint(
+            "state IN ('playing', 'pausing', 'paused', 'seeking') AND status = 'running'"
+            " OR state IS NULL",
+            name=op.f("ck_replays_state"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_replays")),
     )
@@ -326,6 +346,8 @@ def upgrade() -> None:
         sa.Column("trail_price", sa.Numeric(precision=38, scale=12), nullable=True),
         sa.Column("trail_percent", sa.Numeric(precision=38, scale=12), nullable=True),
         sa.Column("hwm", sa.Numeric(precision=38, scale=12), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("queue_ahead", sa.Numeric(precision=38, scale=12), nullable=True),
         sa.Column("triggered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("replaces", sa.Uuid(), nullable=True),
         sa.Column("replaced_by", sa.Uuid(), nullable=True),
@@ -797,6 +819,7 @@ def downgrade() -> None:
     op.drop_table("order_shard_quotes")
     op.drop_table("order_shard_marks")
     op.drop_table("market_files")
+    op.drop_table("market_data_configurations")
     op.drop_table("leases")
     op.drop_table("instruments")
     op.drop_table("candles")
