@@ -25,7 +25,7 @@ def count(engine: Engine) -> int:
 
 async def test_values_arrive_as_they_are_and_rows_come_back(engine: Engine) -> None:
     line = Line(engine)
-    told = {"word": "it's 100 % :word \\ \"x\"", "number": 7, "nothing": None}
+    told = {"word": 'it\'s 100 % :word \\ "x"', "number": 7, "nothing": None}
     rows = await line.execute(
         "SELECT CAST(:word AS text), :number::int, CAST(:nothing AS text), 7 % 4", told
     )
