@@ -2988,6 +2988,8 @@ export interface components {
             closes_position: boolean;
             /** Deployment Id */
             deployment_id: string | null;
+            /** Due At */
+            due_at: string | null;
             /** Expires At */
             expires_at: string | null;
             /** Extended Hours */
@@ -3034,6 +3036,8 @@ export interface components {
              * @example 101.25
              */
             qty: string;
+            /** Queue Ahead */
+            queue_ahead: string | null;
             /** Reason */
             reason: string | null;
             /** Reason Code */
@@ -3239,11 +3243,26 @@ export interface components {
              */
             extended_hours?: boolean | null;
             /**
+             * Latency Jitter Ms
+             * @description At most so much longer, drawn from the order's id: always the same.
+             */
+            latency_jitter_ms?: number | null;
+            /**
+             * Latency Ms
+             * @description Market time until what is sent is at the market.
+             */
+            latency_ms?: number | null;
+            /**
              * Participation Percent
              * @description Share of each print's size that the account's orders fill together; 0: any quantity.
              * @example 10
              */
             participation_percent?: string | number | null;
+            /**
+             * Queue
+             * @description Who goes before an order that rests, where a print comes to its limit: all that the quote shows, nobody, or what the quote showed when the order came.
+             */
+            queue?: ("last" | "front" | "displayed") | null;
             /** Slippage */
             slippage?: (components["schemas"]["NoSlippage"] | components["schemas"]["BpsSlippage-Input"] | components["schemas"]["TickSlippage"] | components["schemas"]["SquareRootSlippage-Input"] | components["schemas"]["SpreadSlippage-Input"]) | null;
         };
@@ -3253,8 +3272,17 @@ export interface components {
             commission: components["schemas"]["NoCommission"] | components["schemas"]["PercentCommission-Output"] | components["schemas"]["PerShareCommission-Output"] | components["schemas"]["PerOrderCommission-Output"] | components["schemas"]["TieredCommission-Output"] | components["schemas"]["MakerTakerCommission-Output"];
             /** Extended Hours */
             extended_hours: boolean;
+            /** Latency Jitter Ms */
+            latency_jitter_ms: number;
+            /** Latency Ms */
+            latency_ms: number;
             /** Participation Percent */
             participation_percent: string;
+            /**
+             * Queue
+             * @enum {string}
+             */
+            queue: "last" | "front" | "displayed";
             /** Slippage */
             slippage: components["schemas"]["NoSlippage"] | components["schemas"]["BpsSlippage-Output"] | components["schemas"]["TickSlippage"] | components["schemas"]["SquareRootSlippage-Output"] | components["schemas"]["SpreadSlippage-Output"];
         };

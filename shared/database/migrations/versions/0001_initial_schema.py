@@ -343,6 +343,8 @@ def upgrade() -> None:
         sa.Column("trail_price", sa.Numeric(precision=38, scale=12), nullable=True),
         sa.Column("trail_percent", sa.Numeric(precision=38, scale=12), nullable=True),
         sa.Column("hwm", sa.Numeric(precision=38, scale=12), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("queue_ahead", sa.Numeric(precision=38, scale=12), nullable=True),
         sa.Column("triggered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("replaces", sa.Uuid(), nullable=True),
         sa.Column("replaced_by", sa.Uuid(), nullable=True),
