@@ -2001,6 +2001,8 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Hold */
+            hold: string | null;
             /**
              * Id
              * Format: uuid
@@ -2135,6 +2137,8 @@ export interface components {
             problem: string | null;
             /** Silent S */
             silent_s: number | null;
+            /** Stale */
+            stale: boolean;
             /**
              * State
              * @enum {string}

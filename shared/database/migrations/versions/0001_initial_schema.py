@@ -127,6 +127,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("shard", name=op.f("pk_order_shards")),
     )
     op.create_table(
+        "silent_symbols",
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("feed", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("symbol", name=op.f("pk_silent_symbols")),
+    )
+    op.create_table(
         "replays",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
@@ -260,6 +268,7 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("pause_orders", sa.Text(), server_default="cancel_entries", nullable=False),
         sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("hold", sa.Text(), nullable=True),
         sa.Column("snapshot", sa.LargeBinary(), nullable=True),
         sa.Column("tape_cursor", sa.Text(), nullable=False),
         sa.Column("signals", sa.BigInteger(), nullable=False),
@@ -814,6 +823,7 @@ def downgrade() -> None:
     op.drop_index("uq_users_username_lower", table_name="users")
     op.drop_index("uq_users_email_lower", table_name="users")
     op.drop_table("users")
+    op.drop_table("silent_symbols")
     op.drop_table("replays")
     op.drop_table("order_shards")
     op.drop_table("order_shard_quotes")
