@@ -2055,6 +2055,8 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Hold */
+            hold: string | null;
             /**
              * Id
              * Format: uuid
@@ -2189,6 +2191,8 @@ export interface components {
             problem: string | null;
             /** Silent S */
             silent_s: number | null;
+            /** Stale */
+            stale: boolean;
             /**
              * State
              * @enum {string}
