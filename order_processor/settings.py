@@ -8,8 +8,6 @@ from shared.config import Settings
 
 class OrderProcessorSettings(Settings):
     order_processor_port: int = Field(default=8003, ge=1, le=65535)
-    #: Shards that one process takes at most; the rest is left to others.
-    order_processor_max_shards: int = Field(default=256, ge=1, le=256)
     #: Commands that share one commit at most.
     order_batch_commands: int = Field(default=1000, ge=1, le=10_000)
     #: What a market buy reserves above the last price.

@@ -19,6 +19,7 @@ from order_processor.risk.rules import RuleBook
 from order_processor.settings import OrderProcessorSettings
 from order_processor.shards.acknowledgements import Acknowledgements
 from order_processor.shards.assignment import ShardSeat
+from order_processor.shards.balance import Balance
 from order_processor.shards.clock import WallClock, wall_clock
 from order_processor.shards.feed import TapeFeed
 from order_processor.shards.journal import Journal
@@ -80,8 +81,16 @@ async def wire(
         stack.callback(sessions.close)
         rules = RuleBook(engine, settings.order_risk_refresh_s)
         stack.callback(rules.close)
+        # Of this process alone, also when its id comes again: a lease is never taken for its own.
+        name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        balance = Balance(
+            engine,
+            name,
+            settings.order_shards,
+            settings.lease_duration_s,
+        )
         seats = _seats(
-            settings, engine, redis, feed, acknowledgements, sessions, rules, wall, vault
+            settings, engine, redis, feed, acknowledgements, sessions, rules, wall, vault, balance
         )
         tasks = [
             asyncio.create_task(feed.run(), name="tape"),
@@ -96,6 +105,7 @@ async def wire(
         stack.push_async_callback(end_tasks, list(tasks))
         shards = [asyncio.create_task(seat.run(), name="shard") for seat in seats]
         stack.push_async_callback(_drain, seats, shards, settings.drain_timeout_s)
+        await stack.enter_async_context(balance.among(seats))
         snapshots = Snapshots(engine, settings.order_shards)
         yield Wiring(engine, redis, snapshots, verification, connections, seats, [*tasks, *shards])
 
@@ -110,10 +120,8 @@ def _seats(
     rules: RuleBook,
     wall: WallClock,
     vault: Vault,
+    balance: Balance,
 ) -> list[ShardSeat]:
-    # Of this process alone, also when its id comes again: a lease is never taken for its own.
-    name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
-    places = asyncio.Semaphore(settings.order_processor_max_shards)
 
     def seat(shard: int) -> ShardSeat:
         journal = Journal(engine, shard, settings.order_shards, settings.lease_duration_s)
@@ -137,11 +145,12 @@ def _seats(
 
         return ShardSeat(
             shard,
-            name,
+            balance.name,
             journal,
             make_owner,
-            places=places,
+            balance=balance,
             try_every_s=settings.lease_duration_s / 4,
+            stand_back_s=settings.lease_duration_s,
         )
 
     return [seat(shard) for shard in range(settings.order_shards)]

@@ -8,6 +8,7 @@ import structlog
 
 from order_processor.errors import LeaseLostError, ShardFault, UnappliableError
 from order_processor.metrics import SHARD_EPOCH, SHARD_FAULTS
+from order_processor.shards.balance import Balance
 from order_processor.shards.journal import Journal
 from order_processor.shards.owner import ShardOwner
 from shared.database.leases import Lease
@@ -30,17 +31,21 @@ class ShardSeat:
         journal: Journal,
         make_owner: MakeOwner,
         *,
-        places: asyncio.Semaphore,
+        balance: Balance,
         try_every_s: float,
+        stand_back_s: float,
     ) -> None:
         self._shard = shard
         self._owner_name = owner_name
         self._journal = journal
         self._make_owner = make_owner
-        #: How many more shards this process may own.
-        self._places = places
+        self._balance = balance
         self._try_every_s = try_every_s
+        #: How long a returned shard is left to others when this process has its share.
+        self._stand_back_s = stand_back_s
         self._stopping = asyncio.Event()
+        #: Ends the spell of owning that is under way.
+        self._leaving = asyncio.Event()
         self._owner: ShardOwner | None = None
         #: Commands that made the code fail: refused when they come again.
         self._poisoned: set[str] = set()
@@ -52,7 +57,13 @@ class ShardSeat:
     def stop(self) -> None:
         """Finish the batch, return the lease, end."""
         self._stopping.set()
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Finish the batch, return the lease, and leave the shard to others for a while: for
+        who has its share."""
         if self._owner is not None:
+            self._leaving.set()
             self._owner.wake()
 
     async def run(self) -> None:
@@ -64,15 +75,15 @@ class ShardSeat:
 
     async def _claim_once(self) -> None:
         faulted = False
-        async with self._places:
-            lease = await self._try_to_take()
-            if lease is not None:
-                faulted = not await self._own(lease)
+        lease = await self._try_to_take()
+        if lease is not None:
+            faulted = not await self._own(lease)
         await self._pause(_PAUSE_AFTER_FAULT_S if faulted else self._try_every_s)
 
     async def _try_to_take(self) -> Lease | None:
+        leave_s = self._stand_back_s if self._balance.has_share else 0.0
         try:
-            return await self._journal.acquire(self._owner_name)
+            return await self._journal.acquire(self._owner_name, leave_returned_s=leave_s)
         except Exception as error:  # noqa: BLE001 - Postgres is away: try again
             log.warning("lease_not_taken", shard=self._shard, error=repr(error))
             return None
@@ -80,7 +91,10 @@ class ShardSeat:
     async def _own(self, lease: Lease) -> bool:
         """Whether it ended well; after a fault the shard is taken and loaded anew."""
         SHARD_EPOCH.labels(self._shard).set(lease.epoch)
-        self._owner = self._make_owner(lease, self._poisoned, self._stopping)
+        self._leaving.clear()
+        self._owner = self._make_owner(lease, self._poisoned, self._leaving)
+        if self._stopping.is_set():
+            self._leaving.set()
         try:
             await self._owner.run()
             await self._journal.release(lease)

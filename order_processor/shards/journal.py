@@ -45,13 +45,18 @@ class Journal:
 
     # --- the lease ---------------------------------------------------------------------------
 
-    async def acquire(self, owner: str) -> Lease | None:
+    async def acquire(self, owner: str, *, leave_returned_s: float = 0.0) -> Lease | None:
         """Waits for the write of a former owner that is under way."""
 
         def work() -> Lease | None:
             with self._engine.begin() as connection:
                 return acquire(
-                    connection, LEASE_KIND, str(self._shard), owner, self._lease_duration_s
+                    connection,
+                    LEASE_KIND,
+                    str(self._shard),
+                    owner,
+                    self._lease_duration_s,
+                    leave_returned_s=leave_returned_s,
                 )
 
         return await self._thread.run(work)

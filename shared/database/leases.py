@@ -26,6 +26,8 @@ class LeaseLostError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
+    """`owner` is never empty: a row without one was returned."""
+
     kind: str
     key: str
     owner: str
@@ -33,11 +35,19 @@ class Lease:
 
 
 def acquire(
-    connection: Connection, kind: str, key: str, owner: str, duration_s: float
+    connection: Connection,
+    kind: str,
+    key: str,
+    owner: str,
+    duration_s: float,
+    *,
+    leave_returned_s: float = 0.0,
 ) -> Lease | None:
     """Take a lease that is free, expired or our own; None when another owner holds it.
 
-    The epoch rises with every acquisition, also when the owner takes its own lease again.
+    One that was returned (`release`) is left to others for `leave_returned_s`, one whose owner
+    has died is not. The epoch rises with every acquisition, also when the owner takes its own
+    lease again.
     """
     # Before the upsert: it locks the row of another's lease, too, and returns nothing of it.
     connection.execute(
@@ -51,11 +61,19 @@ def acquire(
             VALUES (:kind, :key, :owner, 1, now() + make_interval(secs => :duration_s))
             ON CONFLICT (kind, key) DO UPDATE
                SET owner = excluded.owner, epoch = l.epoch + 1, expires_at = excluded.expires_at
-             WHERE l.expires_at < now() OR l.owner = excluded.owner
+             WHERE l.owner = excluded.owner
+                OR l.expires_at <= now() - make_interval(
+                       secs => CASE l.owner WHEN '' THEN :leave_returned_s ELSE 0 END)
             RETURNING l.epoch
             """
         ),
-        {"kind": kind, "key": key, "owner": owner, "duration_s": duration_s},
+        {
+            "kind": kind,
+            "key": key,
+            "owner": owner,
+            "duration_s": duration_s,
+            "leave_returned_s": leave_returned_s,
+        },
     ).scalar_one_or_none()
     return None if epoch is None else Lease(kind, key, owner, epoch)
 
@@ -113,7 +131,7 @@ def release(connection: Connection, lease: Lease) -> None:
     connection.execute(
         text(
             """
-            UPDATE leases SET expires_at = '-infinity'
+            UPDATE leases SET owner = '', expires_at = now()
              WHERE kind = :kind AND key = :key AND epoch = :epoch
             """
         ),
@@ -137,7 +155,7 @@ _HOLD_ALL = """
        FOR SHARE OF l
 """
 _RELEASE_ALL = """
-    UPDATE leases AS l SET expires_at = '-infinity'
+    UPDATE leases AS l SET owner = '', expires_at = now()
       FROM unnest(CAST(:keys AS text[]), CAST(:epochs AS bigint[])) AS mine(key, epoch)
      WHERE l.kind = :kind AND l.key = mine.key AND l.epoch = mine.epoch
     RETURNING l.key

@@ -206,7 +206,6 @@ async def running_world(
             "DB_PORT": str(postgres_line.port),
             # A cluster's nodes tell of each other: there is no line to all of them.
             "REDIS_PORT": str(settings.redis_port if settings.redis_cluster else redis_line.port),
-            "ORDER_PROCESSOR_MAX_SHARDS": str(settings.order_shards),
         }
         world = World(
             settings=settings,

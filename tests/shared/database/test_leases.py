@@ -38,6 +38,19 @@ def test_a_released_or_expired_lease_goes_on_with_a_higher_epoch(engine: Engine)
     assert first.epoch < second.epoch < third.epoch
 
 
+def test_a_returned_lease_can_be_left_to_others_but_not_a_dead_owners(engine: Engine) -> None:
+    with engine.begin() as connection:
+        returned = acquire(connection, "k", "1", "a", 60)
+        assert returned is not None
+        release(connection, returned)
+        assert acquire(connection, "k", "2", "dead", 0) is not None
+    with engine.begin() as connection:
+        assert acquire(connection, "k", "1", "polite", 60, leave_returned_s=60) is None
+        assert acquire(connection, "k", "1", "b", 60) is not None
+        assert acquire(connection, "k", "2", "polite", 60, leave_returned_s=60) is not None
+        assert acquire(connection, "k", "3", "polite", 60, leave_returned_s=60) is not None
+
+
 def test_a_late_owner_can_neither_renew_nor_write(engine: Engine) -> None:
     with engine.begin() as connection:
         old = acquire(connection, "k", "1", "a", 0)
