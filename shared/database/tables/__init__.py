@@ -12,8 +12,10 @@ from shared.database.tables.leases import LeaseRow
 from shared.database.tables.market_data import (
     CandleRow,
     InstrumentRow,
+    MarketDataConfigurationRow,
     MarketFileRow,
     ReplayRow,
+    SilentSymbolRow,
 )
 from shared.database.tables.orders import (
     AccountEventRow,
@@ -65,6 +67,7 @@ __all__ = [
     "LotClosingRow",
     "LotRow",
     "MarkRow",
+    "MarketDataConfigurationRow",
     "MarketFileRow",
     "OrderRow",
     "OrderTransitionRow",
@@ -76,6 +79,7 @@ __all__ = [
     "ShardHaltRow",
     "ShardRow",
     "SignalRow",
+    "SilentSymbolRow",
     "StrategyPositionRow",
     "StudyRow",
     "StudyTrialRow",
