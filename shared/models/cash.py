@@ -12,7 +12,9 @@ from shared.models.identifiers import AccountId, Mode
 
 #: What people and the platform enter; fills and fees come from executions.
 CashKind = Literal["deposit", "withdrawal", "interest", "adjustment", "transfer"]
-EntryKind = Literal["deposit", "withdrawal", "interest", "adjustment", "transfer", "fill", "fee"]
+EntryKind = Literal[
+    "deposit", "withdrawal", "interest", "adjustment", "transfer", "fill", "fee", "fx"
+]
 #: Paid in or taken out by the owner: neither is a profit or a loss.
 FLOW_KINDS: tuple[EntryKind, ...] = ("deposit", "withdrawal", "transfer")
 
@@ -24,7 +26,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     #: Positive when cash comes in.
     amount: Decimal
     currency: str
-    #: Sum of all amounts up to this one.
+    #: Sum of all amounts of the currency up to this one.
     balance: Decimal
     execution_id: UUID | None
     at: datetime
@@ -36,6 +38,9 @@ class LedgerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     #: Both halves of a transfer have its id, and each the other's account.
     transfer_id: UUID | None = None
     counterpart_id: UUID | None = None
+    #: The account's currency for one unit of the entry's, where that is another; of both sides of a
+    #: conversion, the rate that it was made at.
+    rate: Decimal | None = None
 
 
 class MoveCash(Message, frozen=True, tag="move_cash"):
@@ -54,11 +59,13 @@ class MoveCash(Message, frozen=True, tag="move_cash"):
     kind: CashKind
     #: Below zero when cash leaves.
     amount: Decimal
-    #: That of the account; another is refused.
+    #: That of the account, or another that has a rate.
     currency: str
     reason: str | None = None
     transfer_id: UUID | None = None
     counterpart_id: AccountId | None = None
+    #: Of what arrives in another currency than the account's: the rate that it left at.
+    rate: Decimal | None = None
 
 
 def transfer_id_of(account_id: UUID, mode: Mode, client_entry_id: str) -> UUID:
@@ -108,4 +115,5 @@ def arriving_half(
         reason=left.reason,
         transfer_id=left.transfer_id,
         counterpart_id=account_id,
+        rate=left.rate,
     )
