@@ -2,7 +2,7 @@
 
 from sqlalchemy import Engine
 
-from order_processor.shards import recovery, repository
+from order_processor.shards import lookup, recovery, repository
 from order_processor.shards.batch import Batch, MarketRecords
 from order_processor.shards.state import Cursors, LastSeen, Lookup, StoredShard, Unknowns
 from shared.database import DatabaseThread
@@ -70,7 +70,7 @@ class Journal:
             with self._engine.connect().execution_options(
                 isolation_level="AUTOCOMMIT"
             ) as connection:
-                return recovery.look_up(connection, unknown, last_seen)
+                return lookup.look_up(connection, unknown, last_seen)
 
         return await self._reading.run(work)
 

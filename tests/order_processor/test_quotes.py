@@ -14,7 +14,8 @@ from order_processor.shards.clock import moment
 from order_processor.shards.consumer import CommandEntry
 from order_processor.shards.desk import Desk as ShardDesk
 from order_processor.shards.feed import understood
-from order_processor.shards.recovery import load_shard, look_up
+from order_processor.shards.lookup import look_up
+from order_processor.shards.recovery import load_shard
 from order_processor.shards.repository import write
 from order_processor.shards.sessions import Sessions
 from order_processor.shards.state import Cursors
