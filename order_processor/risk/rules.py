@@ -1,4 +1,5 @@
-"""Limits and the platform's kill switch as this process knows them, at most a moment old."""
+"""Limits, the platform's kill switch and rates of exchange as this process knows them, at most a
+moment old."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from order_processor.shards.fx import RateHistory, SetRate, read_rates
 from shared.database import DatabaseThread
 from shared.models.identifiers import Mode
 from shared.trading.risk import (
@@ -98,6 +100,8 @@ class RuleBook:
         self._thread = DatabaseThread("risk")
         self._watchers: set[asyncio.Event] = set()
         self.current = Rules()
+        #: Of exchange: they come with the same look at the database.
+        self.rates = RateHistory()
 
     def close(self) -> None:
         self._thread.close()
@@ -111,17 +115,18 @@ class RuleBook:
 
     async def refresh(self) -> None:
         """Raises what the database does."""
-        rules = await self._thread.run(self._read)
-        if rules is not self.current:
+        rules, rates = await self._thread.run(self._read)
+        self.rates.add(rates)
+        if rules is not self.current or rates:
             self.current = rules
             for wake in self._watchers:
                 wake.set()
 
-    def _read(self) -> Rules:
+    def _read(self) -> tuple[Rules, list[SetRate]]:
         with self._engine.connect() as connection:
             # Version and limits must be of one moment.
             connection = connection.execution_options(isolation_level="REPEATABLE READ")
-            return read_rules(connection, self.current)
+            return read_rules(connection, self.current), read_rates(connection, self.rates.seen)
 
     async def run(self) -> None:
         """Look again and again. While Postgres is away nothing can be committed either."""

@@ -78,6 +78,14 @@ class LedgerRecord(LedgerEntry, frozen=True, kw_only=True):
     mode: Mode
 
 
+class ForeignCashRecord(msgspec.Struct, frozen=True):
+    account_id: UUID
+    mode: Mode
+    currency: str
+    balance: Decimal
+    rate: Decimal
+
+
 class BrokerOrderRecord(msgspec.Struct, frozen=True):
     order_id: OrderId
     account_id: UUID
@@ -161,6 +169,8 @@ class Batch:
         self.lots: dict[tuple[UUID, Mode, int], LotRecord] = {}
         self.lot_closings: list[LotClosingRecord] = []
         self.ledger: list[LedgerRecord] = []
+        #: By account, mode and currency.
+        self.foreign_cash: dict[tuple[UUID, Mode, str], ForeignCashRecord] = {}
         self.events: list[EventRecord] = []
         self.frames: list[Frame] = []
         self.answers: list[Answer] = []
@@ -185,7 +195,7 @@ class Batch:
     def record(self, books: Books, change: LiveChange, tape_id: str) -> None:
         account = AccountId(books.account.id)
         if isinstance(change, CashEntered):
-            self._enter(account, books.mode, change.entry)
+            self._enter(books, change.entry)
             moved = CashMoved(
                 account_id=account, mode=books.mode, entry=change.entry, tape_id=tape_id
             )
@@ -249,7 +259,7 @@ class Batch:
         account, mode = AccountId(books.account.id), books.mode
         self.executions.append(change.execution)
         for entry in change.entries:
-            self._enter(account, mode, entry)
+            self._enter(books, entry)
         told = executed(change, tape_id)
         position = told.position
         self.positions[account, mode, position.symbol] = PositionRecord(
@@ -275,8 +285,13 @@ class Batch:
             closed = LotClosingRecord(**_fields(closing), account_id=account, mode=mode)
             self.lot_closings.append(closed)
 
-    def _enter(self, account: UUID, mode: Mode, entry: LedgerEntry) -> None:
+    def _enter(self, books: Books, entry: LedgerEntry) -> None:
+        account, mode, currency = books.account.id, books.mode, entry.currency
         self.ledger.append(LedgerRecord(**_fields(entry), account_id=account, mode=mode))
+        if entry.rate is not None and currency != books.account.base_currency:
+            self.foreign_cash[account, mode, currency] = ForeignCashRecord(
+                account, mode, currency, entry.balance, books.rate_used(currency)
+            )
 
     def tell(
         self,

@@ -18,6 +18,7 @@ from order_processor.shards.clock import WallClock, nanoseconds
 from order_processor.shards.consumer import CommandEntry
 from order_processor.shards.counter import Counter
 from order_processor.shards.feed import FedEntry, Prints
+from order_processor.shards.fx import Abroad, RateHistory, foreign_cash_of, rates_of
 from order_processor.shards.market import Market
 from order_processor.shards.memory import Memory
 from order_processor.shards.replies import note, refusal
@@ -66,6 +67,7 @@ class Desk:
         limits: Limits,
         sessions: Sessions,
         margin_rules: MarginRules,
+        rates: RateHistory,
         link_of: LinkOf = nobody,
     ) -> None:
         self.shard = shard
@@ -81,6 +83,10 @@ class Desk:
         self._topic_seqs: dict[str, int] = {}
         self._holders: dict[Symbol, set[BooksKey]] = {}
         self._market = Market(wall, sessions, stored.last_seen, cursors.market_time_ns)
+        self._rates = rates
+        self._rates_seen = rates.seen
+        self._rate_of = rates_of(self._market.last_seen.prices, self._market.now, rates)
+        self._abroad = Abroad()
         memory = self._memory = Memory(shard, shards, self._market, sessions)
         self.unknown_to = memory.unknown_to
         self.unprepared_exchanges = memory.unprepared_exchanges
@@ -164,7 +170,7 @@ class Desk:
             self._market.take_prices(entry.id, body)
             moved: set[BooksKey] = set()
             for symbol in body.last:
-                moved |= self._holders.get(symbol, set())
+                moved |= self._holders.get(symbol, set()) | self._abroad.holders(symbol)
             self.moved |= moved
             self.risk.prices_moved(moved)
             self.risk.check()
@@ -210,6 +216,14 @@ class Desk:
     def expire_by_clock(self) -> None:
         for key, books, change in self._market.expire(nanoseconds(self._market.now())):
             self._record(key, books, change)
+
+    def follow_rates(self) -> None:
+        """Rates that were set since the last time have moved equity, as prices do."""
+        if self._rates.seen != self._rates_seen:
+            self._rates_seen = self._rates.seen
+            moved = self._abroad.all()
+            self.moved |= moved
+            self.risk.prices_moved(moved)
 
     # --- commands ----------------------------------------------------------------------------
 
@@ -278,8 +292,11 @@ class Desk:
         if key in self._memory.books:
             return
         price_of = self._market.price_of
-        books = Books(stored.account, stored.mode, self._limits, stored.state, price_of)
+        books = Books(
+            stored.account, stored.mode, self._limits, stored.state, price_of, self._rate_of
+        )
         self._memory.take_up(key, books)
+        self._abroad.note(key, books)
         self.risk.take_up(key, books)
         self._topic_seqs.update(stored.topic_seqs)
         for symbol, exchange in stored.exchanges.items():
@@ -302,6 +319,8 @@ class Desk:
         self.risk.books_changed(key)
         if isinstance(change, CashEntered):
             self.filled.add(key)
+            if change.entry.rate is not None:
+                self._abroad.note(key, books)
             if change.entry.client_entry_id is not None:
                 self._memory.entries[key, change.entry.client_entry_id] = change.entry
             return
@@ -311,6 +330,8 @@ class Desk:
         self._watch(key, books, order.symbol)
         if isinstance(change, OrderFilled):
             FILLS.inc()
+            if change.execution.fx_rate is not None:
+                self._abroad.note(key, books)
             self.filled.add(key)
             holders = self._holders.setdefault(order.symbol, set())
             if change.holding.qty:
@@ -335,4 +356,5 @@ class Desk:
             unrealized_pnl=unrealized,
             prices={str(symbol): price for symbol, price in prices.items()},
             margin=books.margin.figures(self._market.now()),
+            foreign_cash=foreign_cash_of(books),
         )

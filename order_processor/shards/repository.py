@@ -50,7 +50,7 @@ _TRANSITIONS = _insert(
 _EXECUTIONS = _insert(
     "executions",
     "id, order_id, account_id, mode, deployment_id, symbol, side, qty, price, fee, realized_pnl,"
-    " seq, at",
+    " seq, at, fx_rate, realized_pnl_base",
 )
 _POSITIONS = _insert(
     "positions",
@@ -81,7 +81,13 @@ _LOT_CLOSINGS = _insert(
 _LEDGER = _insert(
     "ledger_entries",
     "account_id, mode, seq, kind, amount, currency, balance, execution_id, at, client_entry_id,"
-    " submitted_by, reason, transfer_id, counterpart_id",
+    " submitted_by, reason, transfer_id, counterpart_id, rate",
+)
+_FOREIGN_CASH = _insert(
+    "foreign_cash",
+    "account_id, mode, currency, balance, rate",
+    "ON CONFLICT (account_id, mode, currency) DO UPDATE SET balance = excluded.balance,"
+    " rate = excluded.rate",
 )
 _EVENTS = """
     INSERT INTO account_events (shard, seq, account_id, topic, topic_seq, frame)
@@ -150,6 +156,7 @@ def write(
         "lots": (_LOTS, list(batch.lots.values())),
         "lot_closings": (_LOT_CLOSINGS, batch.lot_closings),
         "ledger_entries": (_LEDGER, batch.ledger),
+        "foreign_cash": (_FOREIGN_CASH, list(batch.foreign_cash.values())),
         "events": (_EVENTS, batch.events),
         "broker_orders": (_BROKER_ORDERS, list(batch.broker_orders.values())),
         "prices": (_PRICES, market.prices),

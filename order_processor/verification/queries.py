@@ -6,6 +6,8 @@ Sums are Postgres', not ours: nothing here is shared with what keeps the books. 
 
 from sqlalchemy import text
 
+from order_processor.verification.currencies import CURRENCY_CHECKS
+
 LEDGER_NUMBERS = """
 SELECT seq::text, n::text, seq::text
   FROM (SELECT seq, row_number() OVER (ORDER BY seq) AS n FROM ledger_entries
@@ -15,7 +17,7 @@ SELECT seq::text, n::text, seq::text
 
 LEDGER_BALANCE = """
 SELECT seq::text, trim_scale(total)::text, trim_scale(balance)::text
-  FROM (SELECT seq, balance, sum(amount) OVER (ORDER BY seq) AS total
+  FROM (SELECT seq, balance, sum(amount) OVER (PARTITION BY currency ORDER BY seq) AS total
           FROM ledger_entries WHERE account_id = :account_id AND mode = :mode) AS e
  WHERE balance <> total
 """
@@ -34,7 +36,7 @@ WITH expected AS (
     SELECT execution_id AS id, kind, sum(amount) AS amount, count(*) AS entries
       FROM ledger_entries
      WHERE account_id = :account_id AND mode = :mode
-       AND (kind IN ('fill', 'fee') OR execution_id IS NOT NULL)
+       AND (kind IN ('fill', 'fee') OR execution_id IS NOT NULL) AND kind <> 'fx'
      GROUP BY execution_id, kind
 )
 SELECT concat_ws(' ', kind, 'of', id), coalesce(trim_scale(e.amount)::text, 'none'),
@@ -109,7 +111,7 @@ SELECT e.transfer_id::text, trim_scale(-e.amount)::text || ' once',
         SELECT sum(x.amount) AS amount, count(*) AS entries FROM ledger_entries x
          WHERE x.transfer_id = e.transfer_id AND sign(x.amount) <> sign(e.amount)
            AND x.account_id = e.counterpart_id AND x.counterpart_id = e.account_id
-           AND x.mode = e.mode
+           AND x.mode = e.mode AND x.currency = e.currency
        ) AS o
  WHERE e.account_id = :account_id AND e.mode = :mode AND e.kind = 'transfer'
    AND NOT (o.entries = 0 AND e.amount < 0) AND (o.entries <> 1 OR o.amount <> -e.amount)
@@ -161,5 +163,6 @@ CHECKS = {
         "transfers": TRANSFERS,
         "lot_closings": LOT_CLOSINGS,
         "lot_profits": LOT_PROFITS,
+        **CURRENCY_CHECKS,
     }.items()
 }

@@ -78,6 +78,47 @@ def arriving_entry_id(transfer_id: UUID) -> str:
     return f"transfer {transfer_id}"
 
 
+class ConvertCash(Message, frozen=True, tag="convert_cash"):
+    """At most one conversion for a (account, mode, client_entry_id), however often it is sent.
+
+    It is two entries, of which the first has that name.
+    """
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    client_entry_id: str
+    submitted_by: str
+    #: One of the two is the account's.
+    from_currency: str
+    to_currency: str
+    #: Of the first: what is sold.
+    amount: Decimal
+    reason: str | None = None
+
+
+def bought_entry_id(client_entry_id: str) -> str:
+    """Name of a conversion's second entry. It has a blank, which no name that a client gives
+    has."""
+    return f"{client_entry_id} bought"
+
+
+def entry_names(command: MoveCash | ConvertCash) -> tuple[str, ...]:
+    """Of the entries that the command makes."""
+    if isinstance(command, MoveCash):
+        return (command.client_entry_id,)
+    return command.client_entry_id, bought_entry_id(command.client_entry_id)
+
+
+class ConversionReply(Message, frozen=True, tag="conversion_reply"):
+    request_id: str
+    sold: LedgerEntry
+    bought: LedgerEntry
+    #: The command was a repetition: these are the first answer's entries.
+    repeated: bool = False
+
+
 class CashReply(Message, frozen=True, tag="cash_reply"):
     request_id: str
     entry: LedgerEntry

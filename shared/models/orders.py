@@ -13,7 +13,7 @@ import msgspec
 
 from shared.models.base import Message
 from shared.models.brokers import BrokerAccount, BrokerPosition, BrokerUpdate
-from shared.models.cash import CashMoved, CashReply, MoveCash
+from shared.models.cash import CashMoved, CashReply, ConversionReply, ConvertCash, MoveCash
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.margin import MarginFigures
 from shared.models.risk import Origin, RiskCommand, RiskReply
@@ -232,6 +232,7 @@ BooksCommand = (
     | ClosePositions
     | ProtectPosition
     | MoveCash
+    | ConvertCash
     | OpenBooks
     | HearBroker
     | CompareBroker
@@ -291,7 +292,7 @@ class Order(msgspec.Struct, frozen=True):
     extended_hours: bool = True
 
 
-class Execution(msgspec.Struct, frozen=True):
+class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
     id: UUID
     order_id: OrderId
     account_id: AccountId
@@ -305,6 +306,10 @@ class Execution(msgspec.Struct, frozen=True):
     realized_pnl: Decimal
     seq: int
     at: datetime
+    #: Of an instrument in another currency than the account's: the latter for one unit of it, and
+    #: the realised profit at that.
+    fx_rate: Decimal | None = None
+    realized_pnl_base: Decimal | None = None
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -363,7 +368,7 @@ class Refusal(Message, frozen=True, tag="refusal"):
     level: str | None = None
 
 
-Reply = OrderReply | OrdersReply | CashReply | BooksReply | RiskReply | Refusal
+Reply = OrderReply | OrdersReply | CashReply | ConversionReply | BooksReply | RiskReply | Refusal
 
 
 # --- what happened: frames of the account topics ---------------------------------------------
@@ -393,6 +398,12 @@ class PositionChanged(Message, frozen=True, tag="position"):
     tape_id: str
 
 
+class ForeignCashMarked(msgspec.Struct, frozen=True):
+    cash: Decimal
+    #: Of the account's currency, for one unit.
+    rate: Decimal
+
+
 class EquityMarked(Message, frozen=True, tag="equity"):
     """Cash plus positions at the last prices. Worthless a second later: not stored."""
 
@@ -406,6 +417,9 @@ class EquityMarked(Message, frozen=True, tag="equity"):
     prices: dict[str, Decimal]
     #: Of a margin account; None of a cash account.
     margin: MarginFigures | None = None
+    #: By currency, where something is held in another than the account's: all above but `prices` is
+    #: in that one, at these rates.
+    foreign_cash: dict[str, ForeignCashMarked] | None = None
 
 
 AccountEvent = OrderUpdated | OrderExecuted | PositionChanged | CashMoved

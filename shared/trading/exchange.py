@@ -77,6 +77,11 @@ class Exchange:
     def valued(self, currency: str, amount: Decimal) -> Decimal:
         return rounded(amount * self.rate(currency)) if amount else ZERO
 
+    def worth_of_base(self, currency: str, amount: Decimal) -> Decimal:
+        """So much of the account's currency, in another."""
+        rate = self.rate(currency)
+        return rounded_down(amount / rate) if rate else ZERO
+
     def fault_of(self, currency: str, at: datetime) -> Refused | None:
         """Why there is no rate to trade at."""
         known = self._rate_of(currency, self.base)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from shared.models.cash import EntryKind, LedgerEntry, MoveCash
-from shared.trading.amounts import ZERO
+from shared.trading.amounts import ZERO, rounded
 
 __all__ = ["Ledger", "LedgerEntry"]
 
@@ -18,12 +18,15 @@ class Ledger:
         balance: Decimal = ZERO,
         seq: int = 0,
         foreign: Mapping[str, Decimal] | None = None,
+        entered: Decimal = ZERO,
     ) -> None:
         #: The account's, and the cash in it.
         self.currency = currency
         self.balance = balance
         #: Cash in other currencies, never below zero.
         self.foreign: dict[str, Decimal] = dict(foreign or {})
+        #: In the account's currency, what no execution and no conversion entered.
+        self.entered = entered
         #: Number of the last entry; 0 while there is none.
         self.seq = seq
 
@@ -36,6 +39,9 @@ class Ledger:
             return self.balance
         self.foreign[currency] = after = self.foreign.get(currency, ZERO) + amount
         return after
+
+    def _note(self, amount: Decimal, rate: Decimal | None) -> None:
+        self.entered += amount if rate is None else rounded(amount * rate)
 
     def enter(
         self,
@@ -50,6 +56,8 @@ class Ledger:
     ) -> LedgerEntry:
         """In the account's currency, if no other is said; another has its rate."""
         currency = currency or self.currency
+        if execution_id is None and kind != "fx":
+            self._note(amount, rate)
         self.seq += 1
         return LedgerEntry(
             self.seq,
@@ -66,6 +74,7 @@ class Ledger:
 
     def move(self, command: MoveCash, at: datetime, rate: Decimal | None = None) -> LedgerEntry:
         """Enter what a command says; it was checked."""
+        self._note(command.amount, rate)
         self.seq += 1
         return LedgerEntry(
             self.seq,

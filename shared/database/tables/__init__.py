@@ -7,6 +7,7 @@ from shared.database.tables.brokers import (
     BrokerDifferenceRow,
     BrokerOrderRow,
 )
+from shared.database.tables.currencies import ForeignCashRow, FxRateRow
 from shared.database.tables.identity import SessionRow, UserRow
 from shared.database.tables.leases import LeaseRow
 from shared.database.tables.market_data import (
@@ -59,6 +60,8 @@ __all__ = [
     "DeploymentParametersRow",
     "DeploymentRow",
     "ExecutionRow",
+    "ForeignCashRow",
+    "FxRateRow",
     "InstrumentRow",
     "LeaseRow",
     "LedgerEntryRow",

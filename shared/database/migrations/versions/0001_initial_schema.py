@@ -403,6 +403,8 @@ def upgrade() -> None:
         sa.Column("realized_pnl", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("fx_rate", sa.Numeric(precision=38, scale=12), nullable=True),
+        sa.Column("realized_pnl_base", sa.Numeric(precision=38, scale=12), nullable=True),
         sa.Column(
             "recorded_at",
             sa.DateTime(timezone=True),
@@ -415,6 +417,9 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_executions_account_id")
+        ),
+        sa.CheckConstraint(
+            "(fx_rate IS NULL) = (realized_pnl_base IS NULL)", name=op.f("ck_executions_fx_rate")
         ),
         sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name=op.f("fk_executions_order_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_executions")),
@@ -465,6 +470,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("transfer_id", sa.Uuid(), nullable=True),
         sa.Column("counterpart_id", sa.Uuid(), nullable=True),
+        sa.Column("rate", sa.Numeric(precision=38, scale=12), nullable=True),
         sa.Column(
             "recorded_at",
             sa.DateTime(timezone=True),
@@ -473,7 +479,7 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint(
             "kind IN ('deposit', 'withdrawal', 'interest', 'adjustment', 'transfer', 'fill',"
-            " 'fee')",
+            " 'fee', 'fx')",
             name=op.f("ck_ledger_entries_kind"),
         ),
         sa.CheckConstraint(
@@ -508,6 +514,46 @@ def upgrade() -> None:
         ["transfer_id"],
         unique=False,
         postgresql_where=sa.text("transfer_id IS NOT NULL"),
+    )
+    op.create_table(
+        "foreign_cash",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("balance", sa.Numeric(precision=38, scale=12), nullable=False),
+        sa.Column("rate", sa.Numeric(precision=38, scale=12), nullable=False),
+        sa.CheckConstraint("balance >= 0", name=op.f("ck_foreign_cash_balance")),
+        sa.CheckConstraint("mode IN ('paper', 'live')", name=op.f("ck_foreign_cash_mode")),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_foreign_cash_account_id")
+        ),
+        sa.PrimaryKeyConstraint("account_id", "mode", "currency", name=op.f("pk_foreign_cash")),
+    )
+    op.create_table(
+        "fx_rates",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("quote_currency", sa.Text(), nullable=False),
+        sa.Column("rate", sa.Numeric(precision=38, scale=12), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("set_by", sa.Uuid(), nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("currency <> quote_currency", name=op.f("ck_fx_rates_pair")),
+        sa.CheckConstraint("rate > 0", name=op.f("ck_fx_rates_rate")),
+        sa.ForeignKeyConstraint(["set_by"], ["users.id"], name=op.f("fk_fx_rates_set_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_fx_rates")),
+        sa.UniqueConstraint(
+            "currency",
+            "quote_currency",
+            "at",
+            "id",
+            name=op.f("uq_fx_rates_currency_quote_currency_at_id"),
+        ),
     )
     op.create_table(
         "order_audit",
@@ -747,6 +793,8 @@ def downgrade() -> None:
     op.drop_table("order_shard_halts")
     op.drop_index("ix_order_audit_account_id_id", table_name="order_audit")
     op.drop_table("order_audit")
+    op.drop_table("fx_rates")
+    op.drop_table("foreign_cash")
     op.drop_index(op.f("ix_ledger_entries_execution_id"), table_name="ledger_entries")
     op.drop_table("ledger_entries")
     op.drop_table("signals")
