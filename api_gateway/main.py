@@ -10,9 +10,11 @@ from api_gateway.brokers.routes import router as brokers
 from api_gateway.cash.routes import router as cash
 from api_gateway.documentation import install_openapi
 from api_gateway.errors import install_refusal_handler
+from api_gateway.fx.routes import router as fx
 from api_gateway.headers import SecurityHeaders
 from api_gateway.identity.routes import router as identity
 from api_gateway.margin.routes import router as margin
+from api_gateway.market_data.provider_routes import router as providers
 from api_gateway.market_data.replay_routes import router as replays
 from api_gateway.market_data.routes import router as market_data
 from api_gateway.orders.routes import router as orders
@@ -50,6 +52,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         margin,
         market_data,
         replays,
+        fx,
+        providers,
         strategies,
         performance,
         books_checks,

@@ -12,6 +12,7 @@ from shared.metrics.executions import CashMove, Fill
 from shared.models.cash import FLOW_KINDS
 from shared.models.identifiers import Mode
 from shared.redis.keys import shard_of
+from shared.service.problems import Problem
 from shared.trading.amounts import ZERO
 
 
@@ -53,6 +54,9 @@ _CASH = text(
     SELECT balance FROM ledger_entries WHERE account_id = :account_id AND mode = :mode
      ORDER BY seq DESC LIMIT 1
     """
+)
+_SEVERAL_CURRENCIES = text(
+    "SELECT EXISTS (SELECT FROM foreign_cash WHERE account_id = :account_id AND mode = :mode)"
 )
 #: Each with the number of executions before it.
 _CASH_MOVES = text(
@@ -100,13 +104,19 @@ class Books:
         self._order_shards = order_shards
 
     def read(self, account_id: UUID, mode: Mode) -> Records | None:
-        """None when there is no such account."""
+        """None when there is no such account. Raises Problem where several currencies are held."""
         shard = shard_of(account_id, self._order_shards)
         keys: dict[str, object] = {"account_id": account_id, "mode": mode, "shard": shard}
         with self._engine.connect() as connection:
             paper_capital = connection.execute(_ACCOUNT, keys).scalar_one_or_none()
             if paper_capital is None:
                 return None
+            if connection.execute(_SEVERAL_CURRENCIES, keys).scalar():
+                raise Problem(
+                    409,
+                    "several_currencies",
+                    "There are no statistics of accounts that have held several currencies.",
+                )
             unopened = paper_capital if mode == "paper" else ZERO
             return _read(connection, keys, unopened)
 

@@ -1,6 +1,5 @@
 """Cash in, out, and from one account of an owner to another."""
 
-from decimal import Decimal
 from uuid import UUID, uuid4
 
 import structlog
@@ -8,11 +7,17 @@ from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
 
 from api_gateway.accounts import repository
-from api_gateway.cash.schemas import CashMovement, CashTransfer, TransferView
+from api_gateway.cash.schemas import (
+    CashAdjustment,
+    CashConversion,
+    CashMovement,
+    CashTransfer,
+    TransferView,
+)
 from api_gateway.errors import Refused
 from api_gateway.orders.requests import OrderProcessor
 from shared.database.tables import AccountRow
-from shared.models.cash import CashKind, CashReply, transfer_id_of
+from shared.models.cash import CashKind, CashReply, ConversionReply, transfer_id_of
 from shared.models.identifiers import Mode
 
 log = structlog.get_logger()
@@ -24,48 +29,33 @@ class Cash:
         self._processor = processor
 
     async def enter(
-        self,
-        account_id: UUID,
-        user_id: UUID,
-        kind: CashKind,
-        amount: Decimal,
-        *,
-        mode: Mode,
-        client_entry_id: str | None,
-        reason: str | None,
+        self, account_id: UUID, user_id: UUID, kind: CashKind, body: CashMovement | CashAdjustment
     ) -> CashReply:
-        """At most one entry for its client entry id. Below zero it leaves."""
+        """At most one entry for its client entry id."""
         account = await run_in_threadpool(self._account, account_id)
         return await self._processor.move_cash(
             account_id,
             user_id,
-            mode=mode,
-            kind=kind,
-            amount=amount,
-            currency=account.base_currency,
-            client_entry_id=client_entry_id or uuid4().hex,
-            reason=reason,
-        )
-
-    async def deposit(self, account_id: UUID, user_id: UUID, body: CashMovement) -> CashReply:
-        return await self.enter(
-            account_id,
-            user_id,
-            "deposit",
-            body.amount,
             mode=body.mode,
-            client_entry_id=body.client_entry_id,
+            kind=kind,
+            amount=-body.amount if kind == "withdrawal" else body.amount,
+            currency=account.base_currency,
+            client_entry_id=body.client_entry_id or uuid4().hex,
             reason=body.reason,
         )
 
-    async def withdraw(self, account_id: UUID, user_id: UUID, body: CashMovement) -> CashReply:
-        return await self.enter(
+    async def convert(
+        self, account_id: UUID, user_id: UUID, body: CashConversion
+    ) -> ConversionReply:
+        """At most one conversion for its client entry id."""
+        return await self._processor.convert_cash(
             account_id,
             user_id,
-            "withdrawal",
-            -body.amount,
             mode=body.mode,
-            client_entry_id=body.client_entry_id,
+            from_currency=body.from_currency,
+            to_currency=body.to_currency,
+            amount=body.amount,
+            client_entry_id=body.client_entry_id or uuid4().hex,
             reason=body.reason,
         )
 
@@ -79,13 +69,14 @@ class Cash:
         """
         account = await run_in_threadpool(self._ends, account_id, body.to_account_id)
         name = body.client_entry_id or uuid4().hex
+        currency = body.currency or account.base_currency
         left = await self._processor.move_cash(
             account_id,
             user_id,
             mode=body.mode,
             kind="transfer",
             amount=-body.amount,
-            currency=account.base_currency,
+            currency=currency,
             client_entry_id=name,
             reason=body.reason,
             transfer_id=transfer_id_of(account_id, body.mode, name),
@@ -98,7 +89,7 @@ class Cash:
             to_account_id=body.to_account_id,
             client_entry_id=name,
             amount=body.amount,
-            currency=account.base_currency,
+            currency=currency,
             status="completed" if arrived else "under_way",
             balance=left.entry.balance,
         )

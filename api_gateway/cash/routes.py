@@ -6,8 +6,10 @@ from fastapi import APIRouter, Body, Response
 
 from api_gateway.cash.schemas import (
     CashAdjustment,
+    CashConversion,
     CashMovement,
     CashTransfer,
+    ConversionView,
     LedgerEntryView,
     TransferView,
 )
@@ -41,7 +43,7 @@ def _told(reply: CashReply, response: Response) -> LedgerEntryView:
 async def deposit(
     scope: TradableAccount, body: CashMovement, response: Response, gateway: GatewayState
 ) -> LedgerEntryView:
-    reply = await gateway.cash.deposit(scope.account_id, scope.caller.user_id, body)
+    reply = await gateway.cash.enter(scope.account_id, scope.caller.user_id, "deposit", body)
     return _told(reply, response)
 
 
@@ -56,8 +58,27 @@ async def deposit(
 async def withdraw(
     scope: TradableAccount, body: CashMovement, response: Response, gateway: GatewayState
 ) -> LedgerEntryView:
-    reply = await gateway.cash.withdraw(scope.account_id, scope.caller.user_id, body)
+    reply = await gateway.cash.enter(scope.account_id, scope.caller.user_id, "withdrawal", body)
     return _told(reply, response)
+
+
+@router.post(
+    "/conversions",
+    status_code=201,
+    operation_id="convertCash",
+    summary="Change cash of one currency for another",
+    description="At the rate of the moment and the platform's spread. 422 `fx_rate_missing`, "
+    "`fx_rate_stale`, `currency_mismatch`, `insufficient_cash`.",
+    responses=_PROBLEMS
+    | {200: {"model": ConversionView, "description": "This conversion was made before"}},
+)
+async def convert(
+    scope: TradableAccount, body: CashConversion, response: Response, gateway: GatewayState
+) -> ConversionView:
+    reply = await gateway.cash.convert(scope.account_id, scope.caller.user_id, body)
+    if reply.repeated:
+        response.status_code = 200
+    return view(ConversionView, reply)
 
 
 @router.post(
@@ -96,15 +117,7 @@ async def adjust(
     response: Response,
     gateway: GatewayState,
 ) -> LedgerEntryView:
-    reply = await gateway.cash.enter(
-        scope.account_id,
-        caller.user_id,
-        "adjustment",
-        body.amount,
-        mode=body.mode,
-        client_entry_id=body.client_entry_id,
-        reason=body.reason,
-    )
+    reply = await gateway.cash.enter(scope.account_id, caller.user_id, "adjustment", body)
     return _told(reply, response)
 
 
@@ -125,13 +138,5 @@ async def post_interest(
     response: Response,
     gateway: GatewayState,
 ) -> LedgerEntryView:
-    reply = await gateway.cash.enter(
-        scope.account_id,
-        caller.user_id,
-        "interest",
-        body.amount,
-        mode=body.mode,
-        client_entry_id=body.client_entry_id,
-        reason=body.reason,
-    )
+    reply = await gateway.cash.enter(scope.account_id, caller.user_id, "interest", body)
     return _told(reply, response)

@@ -6,6 +6,7 @@ from pydantic import Field
 from api_gateway.values import (
     Capital,
     ClientOrderId,
+    Currency,
     Exact,
     Input,
     Remark,
@@ -31,11 +32,23 @@ class _Named(Input):
 
 class CashMovement(_Named):
     amount: Annotated[Capital, Field(description="Above zero.", examples=["2500"])]
+    currency: Annotated[
+        Currency | None, Field(description="The account's, if no other is said.", examples=["EUR"])
+    ] = None
     reason: Remark | None = None
 
 
 class CashTransfer(CashMovement):
     to_account_id: Annotated[UUID, Field(description="Another account of yours.")]
+
+
+class CashConversion(_Named):
+    from_currency: Annotated[
+        Currency, Field(description="One of the two is the account's.", examples=["USD"])
+    ]
+    to_currency: Annotated[Currency, Field(examples=["EUR"])]
+    amount: Annotated[Capital, Field(description="Of the first; above zero.", examples=["1000"])]
+    reason: Remark | None = None
 
 
 class CashAdjustment(_Named):
@@ -48,7 +61,7 @@ class LedgerEntryView(View):
     kind: EntryKind
     amount: Exact
     currency: str
-    #: Cash after this entry.
+    #: Cash in the currency after this entry.
     balance: Exact
     execution_id: UUID | None
     at: UtcTime
@@ -59,6 +72,14 @@ class LedgerEntryView(View):
     #: Both halves of a transfer have its id, and each the other's account.
     transfer_id: UUID | None
     counterpart_id: UUID | None
+    #: The account's currency for one unit of the entry's, where that is another; of both entries of
+    #: a conversion, the rate that it was made at.
+    rate: Exact | None
+
+
+class ConversionView(View):
+    sold: LedgerEntryView
+    bought: LedgerEntryView
 
 
 class TransferView(View):

@@ -19,7 +19,15 @@ from api_gateway.orders.schemas import (
 )
 from api_gateway.origin import current_origin
 from api_gateway.values import plain
-from shared.models.cash import CashKind, CashReply, LedgerEntry, MoveCash, arriving_half
+from shared.models.cash import (
+    CashKind,
+    CashReply,
+    ConversionReply,
+    ConvertCash,
+    LedgerEntry,
+    MoveCash,
+    arriving_half,
+)
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.orders import (
     BooksReply,
@@ -62,10 +70,7 @@ class OrderProcessor:
     async def open_books(self, account_id: UUID, mode: Mode) -> Decimal:
         """The cash in the books."""
         command = OpenBooks(
-            request_id=_request_id(),
-            reply_to=self._requests.reply_to,
-            account_id=AccountId(account_id),
-            mode=mode,
+            **self._to(account_id, mode),
         )
         reply = await self._ask(command, "It is safe to send this request again.", {})
         assert isinstance(reply, BooksReply), "the processor answers OpenBooks with BooksReply"
@@ -79,13 +84,9 @@ class OrderProcessor:
         client_order_id: str,
     ) -> OrderReply:
         command = SubmitOrder(
-            request_id=_request_id(),
-            reply_to=self._requests.reply_to,
-            account_id=AccountId(account_id),
-            mode=ticket.mode,
+            **self._to(account_id, ticket.mode),
+            **_from(user_id),
             client_order_id=client_order_id,
-            submitted_by=f"user:{user_id}",
-            origin=current_origin(),
             symbol=Symbol(ticket.symbol),
             side=ticket.side,
             order_type=ticket.type,
@@ -114,13 +115,9 @@ class OrderProcessor:
         self, account_id: UUID, user_id: UUID, *, mode: Mode, order_id: UUID
     ) -> OrderReply:
         command = CancelOrder(
-            request_id=_request_id(),
-            reply_to=self._requests.reply_to,
-            account_id=AccountId(account_id),
-            mode=mode,
+            **self._to(account_id, mode),
+            **_from(user_id),
             order_id=OrderId(order_id),
-            submitted_by=f"user:{user_id}",
-            origin=current_origin(),
         )
         return _order(await self._ask(command, "It is safe to send this request again.", {}))
 
@@ -128,12 +125,8 @@ class OrderProcessor:
         self, account_id: UUID, user_id: UUID, *, mode: Mode, symbol: str | None
     ) -> OrdersReply:
         command = CancelOrders(
-            request_id=_request_id(),
-            reply_to=self._requests.reply_to,
-            account_id=AccountId(account_id),
-            mode=mode,
-            submitted_by=f"user:{user_id}",
-            origin=current_origin(),
+            **self._to(account_id, mode),
+            **_from(user_id),
             symbol=None if symbol is None else Symbol(symbol),
         )
         return _many(await self._ask(command, "It is safe to send this request again.", {}))
@@ -149,14 +142,10 @@ class OrderProcessor:
         client_order_id: str,
     ) -> OrderReply:
         command = ReplaceOrder(
-            request_id=_request_id(),
-            reply_to=self._requests.reply_to,
-            account_id=AccountId(account_id),
-            mode=mode,
+            **self._to(account_id, mode),
+            **_from(user_id),
             order_id=OrderId(order_id),
             client_order_id=client_order_id,
-            submitted_by=f"user:{user_id}",
-            origin=current_origin(),
             qty=_exact(replacement.qty),
             limit_price=_exact(replacement.limit_price),
             stop_price=_exact(replacement.stop_price),
@@ -177,13 +166,9 @@ class OrderProcessor:
     ) -> OrdersReply:
         """Of one symbol, or of all."""
         command = ClosePositions(
-            request_id=_request_id(),
-            reply_to=self._requests.reply_to,
-            account_id=AccountId(account_id),
-            mode=closing.mode,
+            **self._to(account_id, closing.mode),
+            **_from(user_id),
             client_order_id=client_order_id,
-            submitted_by=f"user:{user_id}",
-            origin=current_origin(),
             symbol=None if symbol is None else Symbol(symbol),
             cancel_orders=closing.cancel_orders,
             qty=_exact(closing.qty) if isinstance(closing, PositionClosing) else None,
@@ -197,10 +182,7 @@ class OrderProcessor:
     ) -> RiskReply:
         """`more` are further fields of the command."""
         asked = command(
-            request_id=_request_id(),
-            reply_to=self._requests.reply_to,
-            account_id=AccountId(account_id),
-            mode=mode,
+            **self._to(account_id, mode),
             **more,
         )
         reply = await self._ask(asked, "It is safe to send this request again.", {})
@@ -222,10 +204,7 @@ class OrderProcessor:
         counterpart_id: UUID | None = None,
     ) -> CashReply:
         command = MoveCash(
-            request_id=_request_id(),
-            reply_to=self._requests.reply_to,
-            account_id=AccountId(account_id),
-            mode=mode,
+            **self._to(account_id, mode),
             client_entry_id=client_entry_id,
             submitted_by=f"user:{user_id}",
             kind=kind,
@@ -237,6 +216,34 @@ class OrderProcessor:
         )
         members = {"client_entry_id": client_entry_id}
         return _cash(await self._ask(command, _SAME_ENTRY, members))
+
+    async def convert_cash(
+        self,
+        account_id: UUID,
+        user_id: UUID,
+        *,
+        mode: Mode,
+        from_currency: str,
+        to_currency: str,
+        amount: Decimal,
+        client_entry_id: str,
+        reason: str | None,
+    ) -> ConversionReply:
+        command = ConvertCash(
+            request_id=_request_id(),
+            reply_to=self._requests.reply_to,
+            account_id=AccountId(account_id),
+            mode=mode,
+            client_entry_id=client_entry_id,
+            submitted_by=f"user:{user_id}",
+            from_currency=from_currency,
+            to_currency=to_currency,
+            amount=Decimal(plain(amount)),
+            reason=reason,
+        )
+        reply = await self._ask(command, _SAME_ENTRY, {"client_entry_id": client_entry_id})
+        assert isinstance(reply, ConversionReply), "the processor answers ConvertCash with it"
+        return reply
 
     async def complete_transfer(self, account_id: UUID, mode: Mode, left: LedgerEntry) -> CashReply:
         """Bring to the other account what has left this one."""
@@ -256,13 +263,9 @@ class OrderProcessor:
     ) -> OrderReply:
         target, stop = ticket.take_profit, ticket.stop_loss
         command = ProtectPosition(
-            request_id=_request_id(),
-            reply_to=self._requests.reply_to,
-            account_id=AccountId(account_id),
-            mode=ticket.mode,
+            **self._to(account_id, ticket.mode),
+            **_from(user_id),
             client_order_id=client_order_id,
-            submitted_by=f"user:{user_id}",
-            origin=current_origin(),
             symbol=Symbol(symbol),
             take_profit=None
             if target is None
@@ -279,6 +282,15 @@ class OrderProcessor:
         )
         return _order(await self._ask(command, _SAME_ID, {"client_order_id": client_order_id}))
 
+    def _to(self, account_id: UUID, mode: Mode) -> dict[str, Any]:
+        """What every command begins with."""
+        return {
+            "request_id": _request_id(),
+            "reply_to": self._requests.reply_to,
+            "account_id": AccountId(account_id),
+            "mode": mode,
+        }
+
     async def _ask(self, command: Command, advice: str, members: Mapping[str, object]) -> Reply:
         try:
             reply = await self._requests.ask(command, self._timeout_s)
@@ -292,6 +304,11 @@ class OrderProcessor:
         if isinstance(reply, Refusal):
             _refuse(reply, members)
         return reply
+
+
+def _from(user_id: UUID) -> dict[str, Any]:
+    """Who wants it, and from where."""
+    return {"submitted_by": f"user:{user_id}", "origin": current_origin()}
 
 
 def _request_id() -> str:

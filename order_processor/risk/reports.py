@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from order_processor.shards.fx import foreign_cash_of
 from shared.models.risk import LimitUse, RiskReply
 from shared.trading.amounts import ZERO, plain, shown
 from shared.trading.books import Books
@@ -27,6 +28,7 @@ def report(request_id: str, books: Books, at: datetime) -> RiskReply:
         limits=tuple(uses),
         margin_terms=books.margin.terms,
         margin=books.margin.figures(at),
+        foreign_cash=foreign_cash_of(books),
     )
 
 

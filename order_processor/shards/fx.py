@@ -16,8 +16,8 @@ from sqlalchemy import Connection, Row, text
 
 from order_processor.shards.clock import moment
 from order_processor.shards.state import BooksKey, LastPrice
+from shared.models.cash import ForeignCashMarked
 from shared.models.identifiers import Symbol
-from shared.models.orders import ForeignCashMarked
 from shared.trading.amounts import ZERO, exactly, measured, plain, rounded
 from shared.trading.books import Books
 from shared.trading.exchange import Rate, RateOf

@@ -43,6 +43,12 @@ class LedgerEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     rate: Decimal | None = None
 
 
+class ForeignCashMarked(msgspec.Struct, frozen=True):
+    cash: Decimal
+    #: Of the account's currency, for one unit.
+    rate: Decimal
+
+
 class MoveCash(Message, frozen=True, tag="move_cash"):
     """At most one entry for a (account, mode, client_entry_id), however often it is sent.
 

@@ -13,10 +13,17 @@ import msgspec
 
 from shared.models.base import Message
 from shared.models.brokers import BrokerAccount, BrokerPosition, BrokerUpdate
-from shared.models.cash import CashMoved, CashReply, ConversionReply, ConvertCash, MoveCash
+from shared.models.cash import (
+    CashMoved,
+    CashReply,
+    ConversionReply,
+    ConvertCash,
+    ForeignCashMarked,
+    MoveCash,
+)
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.margin import MarginFigures
-from shared.models.risk import Origin, RiskCommand, RiskReply
+from shared.models.risk import FollowLimits, LimitsFollowed, Origin, RiskCommand, RiskReply
 
 Side = Literal["buy", "sell"]
 OrderType = Literal["market", "limit", "stop", "stop_limit", "trailing_stop"]
@@ -237,7 +244,7 @@ BooksCommand = (
     | HearBroker
     | CompareBroker
 )
-Command = BooksCommand | RiskCommand
+Command = BooksCommand | RiskCommand | FollowLimits
 
 
 # --- what they are told ----------------------------------------------------------------------
@@ -368,7 +375,16 @@ class Refusal(Message, frozen=True, tag="refusal"):
     level: str | None = None
 
 
-Reply = OrderReply | OrdersReply | CashReply | ConversionReply | BooksReply | RiskReply | Refusal
+Reply = (
+    OrderReply
+    | OrdersReply
+    | CashReply
+    | ConversionReply
+    | BooksReply
+    | RiskReply
+    | LimitsFollowed
+    | Refusal
+)
 
 
 # --- what happened: frames of the account topics ---------------------------------------------
@@ -396,12 +412,6 @@ class PositionChanged(Message, frozen=True, tag="position"):
     position: Position
     cash: Decimal
     tape_id: str
-
-
-class ForeignCashMarked(msgspec.Struct, frozen=True):
-    cash: Decimal
-    #: Of the account's currency, for one unit.
-    rate: Decimal
 
 
 class EquityMarked(Message, frozen=True, tag="equity"):

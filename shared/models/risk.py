@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from shared.models.base import Message
+from shared.models.cash import ForeignCashMarked
 from shared.models.identifiers import AccountId, Mode
 from shared.models.margin import Carried, MarginCall, MarginFigures, MarginTerms
 
@@ -108,6 +109,18 @@ class SeeRisk(Message, frozen=True, tag="see_risk"):
     mode: Mode
 
 
+class FollowLimits(Message, frozen=True, tag="follow_limits"):
+    """Of the shard that the account leads to, whether or not there is such an account: take in the
+    limits and the platform's switch of this version, and answer when what follows is durable."""
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    #: Of `risk_platform`.
+    version: int
+
+
 RiskCommand = EngageKillSwitch | ReleaseKillSwitch | AcknowledgeLoss | ChangeMargin | SeeRisk
 
 
@@ -138,6 +151,14 @@ class RiskReply(Message, frozen=True, tag="risk_reply"):
     #: Of a margin account; None of a cash account.
     margin_terms: MarginTerms | None = None
     margin: MarginFigures | None = None
+    #: By currency, where something is held in another than the account's.
+    foreign_cash: dict[str, ForeignCashMarked] | None = None
+
+
+class LimitsFollowed(Message, frozen=True, tag="limits_followed"):
+    request_id: str
+    #: At least the one that was asked for.
+    version: int
 
 
 RiskEventKind = Literal[

@@ -24,6 +24,7 @@ from strategy_workers.library import Catalogue
 from strategy_workers.library.routes import unknown_strategy
 from strategy_workers.runtime.deployment import Deployment, HookError
 from strategy_workers.runtime.repository import load, snapshot
+from strategy_workers.runtime.watchdog import Watchdog
 from strategy_workers.sdk import InvalidParametersError, Strategy
 
 #: What becomes of working orders. Entries are buys: strategies sell only what they hold.
@@ -33,10 +34,17 @@ WorkingOrders = Literal["cancel_entries", "cancel_all", "keep"]
 class Deployments:
     """Each method is one transaction, and raises Problem for what it refuses."""
 
-    def __init__(self, engine: Engine, catalogue: Catalogue, tell_workers: Callable[[], object]):
+    def __init__(
+        self,
+        engine: Engine,
+        catalogue: Catalogue,
+        watchdog: Watchdog,
+        tell_workers: Callable[[], object],
+    ) -> None:
         """`tell_workers` is called, from any thread, when there is something to do for them."""
         self._engine = engine
         self._catalogue = catalogue
+        self._watchdog = watchdog
         self._tell_workers = tell_workers
 
     def deploy(
@@ -63,7 +71,7 @@ class Deployments:
         )
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
             _check_account(session, account_id)
-            _check_symbols(session, symbols)
+            _check_symbols(session, account_id, symbols)
             check_risk(session, account_id, mode)
             session.add(row)
             session.flush()
@@ -93,7 +101,7 @@ class Deployments:
                 check_risk(session, account_id, _mode(row), resumed=deployment_id)
             row = _to_change(session, account_id, deployment_id)
             if row.wanted == "paused" or row.status == "paused":
-                _check_symbols(session, row.symbols)
+                _check_symbols(session, account_id, row.symbols)
                 row.wanted = "running"
                 row.last_error = None
                 if row.status == "paused":
@@ -122,7 +130,7 @@ class Deployments:
                 raise unknown_strategy(row.strategy)
             complete = _complete(known, {**row.parameters, **given})
             if complete != row.parameters:
-                _check_start(session, row.id, known, complete)
+                self._check_start(session, row.id, known, complete)
                 row.parameters = complete
                 row.parameters_version += 1
                 session.add(_version(row))
@@ -184,6 +192,23 @@ class Deployments:
                 raise not_found("deployment")
             return repository.signals(session, deployment_id, before, limit)
 
+    def _check_start(
+        self,
+        session: Session,
+        deployment_id: UUID,
+        known: type[Strategy],
+        parameters: dict[str, Any],
+    ) -> None:
+        """That `on_start` takes them: a running strategy must not end by a change."""
+        record = load(session.connection(), deployment_id)
+        try:
+            with self._watchdog.over(None):
+                Deployment(replace(record, parameters=parameters), known)
+        except HookError as error:
+            raise Problem(
+                422, "invalid_parameters", f"The strategy can't start with them: {error}"
+            ) from error
+
 
 def _to_change(session: Session, account_id: UUID, deployment_id: UUID) -> DeploymentRow:
     """Raises Problem for one that is stopped: that is its end."""
@@ -203,19 +228,6 @@ def _version(row: DeploymentRow) -> DeploymentParametersRow:
     return DeploymentParametersRow(
         deployment_id=row.id, version=row.parameters_version, parameters=row.parameters
     )
-
-
-def _check_start(
-    session: Session, deployment_id: UUID, known: type[Strategy], parameters: dict[str, Any]
-) -> None:
-    """That `on_start` takes them: a running strategy must not end by a change."""
-    record = load(session.connection(), deployment_id)
-    try:
-        Deployment(replace(record, parameters=parameters), known)
-    except HookError as error:
-        raise Problem(
-            422, "invalid_parameters", f"The strategy can't start with them: {error}"
-        ) from error
 
 
 def _complete(strategy: type[Strategy], given: dict[str, Any]) -> dict[str, object]:
@@ -239,7 +251,7 @@ def _check_account(session: Session, account_id: UUID) -> None:
         raise Problem(422, "account_not_active", f"The account is {status}.")
 
 
-def _check_symbols(session: Session, symbols: list[str]) -> None:
+def _check_symbols(session: Session, account_id: UUID, symbols: list[str]) -> None:
     if len(set(symbols)) < len(symbols):
         raise Problem(422, "repeated_symbol", "Each symbol may be named once.")
     known = repository.tradable(session, symbols)
@@ -248,3 +260,9 @@ def _check_symbols(session: Session, symbols: list[str]) -> None:
             raise Problem(422, "unknown_symbol", f"There is no instrument {symbol}.")
         if not known[symbol]:
             raise Problem(422, "not_tradable", f"{symbol} can't be traded.")
+    for symbol in repository.abroad(session, account_id, symbols):
+        raise Problem(
+            422,
+            "currency_mismatch",
+            f"{symbol} is quoted in another currency than the account's: strategies trade in one.",
+        )

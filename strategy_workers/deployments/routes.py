@@ -1,5 +1,5 @@
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -7,16 +7,13 @@ from fastapi import APIRouter, Depends, Query, Request
 from shared.service.problems import Problem
 from strategy_workers.deployments.actions import Deployments
 from strategy_workers.deployments.schemas import (
-    DeploymentPage,
     DeploymentRequest,
     DeploymentView,
     LogLineView,
-    LogPage,
+    Page,
     ParametersChange,
-    ParametersPage,
     ParametersView,
     PauseRequest,
-    SignalPage,
     SignalView,
 )
 from strategy_workers.deployments.variables import Variables
@@ -25,6 +22,23 @@ router = APIRouter(prefix="/internal/deployments")
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Cursor = Annotated[str | None, Query(max_length=200)]
+
+
+class _Place(NamedTuple):
+    """Of a page in a list that is numbered."""
+
+    limit: Limit = 100
+    cursor: Cursor = None
+
+    def after(self) -> int | None:
+        return _seq(self.cursor)
+
+    def next(self, numbers: list[int], found: int) -> str | None:
+        """The cursor of the next page, if more was `found` than is shown."""
+        return str(numbers[-1]) if found > len(numbers) else None
+
+
+Place = Annotated[_Place, Depends()]
 
 
 def deployments_of(request: Request) -> Deployments:
@@ -52,11 +66,11 @@ def deploy(body: DeploymentRequest, deployments: Actions) -> DeploymentView:
 @router.get("")
 def list_deployments(
     account_id: UUID, deployments: Actions, limit: Limit = 100, cursor: Cursor = None
-) -> DeploymentPage:
+) -> Page[DeploymentView]:
     """Newest first."""
     rows = deployments.page(account_id, _place(cursor), limit + 1)
     more = rows[limit - 1] if len(rows) > limit else None
-    return DeploymentPage(
+    return Page(
         items=[DeploymentView.of(row) for row in rows[:limit]],
         next_cursor=_cursor(more.created_at, more.id) if more else None,
     )
@@ -98,36 +112,20 @@ def change_parameters(
 
 @router.get("/{deployment_id}/parameters")
 def list_parameters(
-    deployment_id: UUID,
-    account_id: UUID,
-    deployments: Actions,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-) -> ParametersPage:
-    """Newest first."""
-    rows = deployments.versions(account_id, deployment_id, _seq(cursor), limit + 1)
-    more = len(rows) > limit
-    return ParametersPage(
-        items=[ParametersView.of(row) for row in rows[:limit]],
-        next_cursor=str(rows[limit - 1].version) if more else None,
-    )
+    deployment_id: UUID, account_id: UUID, deployments: Actions, place: Place
+) -> Page[ParametersView]:
+    rows = deployments.versions(account_id, deployment_id, place.after(), place.limit + 1)
+    shown = [ParametersView.of(row) for row in rows[: place.limit]]
+    return Page(items=shown, next_cursor=place.next([each.version for each in shown], len(rows)))
 
 
 @router.get("/{deployment_id}/logs")
 def list_logs(
-    deployment_id: UUID,
-    account_id: UUID,
-    deployments: Actions,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-) -> LogPage:
-    """Newest first."""
-    rows = deployments.logs(account_id, deployment_id, _seq(cursor), limit + 1)
-    more = len(rows) > limit
-    return LogPage(
-        items=[LogLineView.of(row) for row in rows[:limit]],
-        next_cursor=str(rows[limit - 1].seq) if more else None,
-    )
+    deployment_id: UUID, account_id: UUID, deployments: Actions, place: Place
+) -> Page[LogLineView]:
+    rows = deployments.logs(account_id, deployment_id, place.after(), place.limit + 1)
+    shown = [LogLineView.of(row) for row in rows[: place.limit]]
+    return Page(items=shown, next_cursor=place.next([each.seq for each in shown], len(rows)))
 
 
 @router.get("/{deployment_id}/variables")
@@ -137,19 +135,11 @@ def see_variables(deployment_id: UUID, account_id: UUID, deployments: Actions) -
 
 @router.get("/{deployment_id}/signals")
 def list_signals(
-    deployment_id: UUID,
-    account_id: UUID,
-    deployments: Actions,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-) -> SignalPage:
-    """Newest first."""
-    rows = deployments.signals(account_id, deployment_id, _seq(cursor), limit + 1)
-    more = len(rows) > limit
-    return SignalPage(
-        items=[SignalView.of(row) for row in rows[:limit]],
-        next_cursor=str(rows[limit - 1].seq) if more else None,
-    )
+    deployment_id: UUID, account_id: UUID, deployments: Actions, place: Place
+) -> Page[SignalView]:
+    rows = deployments.signals(account_id, deployment_id, place.after(), place.limit + 1)
+    shown = [SignalView.of(row) for row in rows[: place.limit]]
+    return Page(items=shown, next_cursor=place.next([each.seq for each in shown], len(rows)))
 
 
 def _cursor(created_at: datetime, deployment_id: UUID) -> str:

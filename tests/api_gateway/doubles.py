@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from cli.embedded.servers import free_port
 from shared.database.tables import AccountRow, LedgerEntryRow, OrderRow
 from shared.models.base import encode
-from shared.models.cash import CashReply, LedgerEntry, MoveCash
+from shared.models.cash import CashReply, ConvertCash, LedgerEntry, MoveCash
 from shared.models.identifiers import Symbol
 from shared.models.margin import MarginFigures, margin_terms_document, parse_margin_terms
 from shared.models.orders import (
@@ -44,6 +44,8 @@ from shared.models.orders import (
 from shared.models.risk import (
     AcknowledgeLoss,
     ChangeMargin,
+    FollowLimits,
+    LimitsFollowed,
     ReleaseKillSwitch,
     RiskCommand,
     RiskReply,
@@ -53,6 +55,7 @@ from shared.redis.keys import order_commands
 from shared.redis.streams import read_after
 from shared.trading.classes import parts_of
 from shared.utils.tasks import end_tasks
+from tests.api_gateway.double_conversion import convert_cash
 
 _decoder = msgspec.json.Decoder(Command)
 
@@ -102,6 +105,8 @@ class ProcessorDouble:
                 await self._redis.publish(command.reply_to, encode([reply]))
 
     def _apply(self, command: Command) -> Reply:
+        if isinstance(command, FollowLimits):
+            return LimitsFollowed(request_id=command.request_id, version=command.version)
         with Session(self._engine) as db, db.begin():
             if command.mode == "live":
                 return Refusal(
@@ -124,6 +129,8 @@ class ProcessorDouble:
                     return _protect(db, command)
                 case MoveCash():
                     return _move_cash(db, command)
+                case ConvertCash():
+                    return convert_cash(db, command)
                 case ChangeMargin():
                     return _change_margin(db, command)
                 case _:

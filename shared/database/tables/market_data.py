@@ -55,6 +55,17 @@ class CandleRow(Base):
     source: Mapped[str]
 
 
+class MarketDataConfigurationRow(Base):
+    """Providers, policies, thresholds and tiers. The newest version is in force."""
+
+    __tablename__ = "market_data_configurations"
+
+    version: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    configuration: Mapped[dict[str, Any]]
+    requested_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
 class MarketFileRow(Base):
     """A file of trades or quotes that an admin uploaded, checked before it was accepted."""
 

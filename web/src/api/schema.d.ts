@@ -98,6 +98,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/accounts/{account_id}/cash/conversions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change cash of one currency for another
+         * @description At the rate of the moment and the platform's spread. 422 `fx_rate_missing`, `fx_rate_stale`, `currency_mismatch`, `insufficient_cash`.
+         */
+        post: operations["convertCash"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/accounts/{account_id}/cash/deposits": {
         parameters: {
             query?: never;
@@ -696,7 +716,7 @@ export interface paths {
         get: operations["getAccountLimits"];
         /**
          * Set the account's own limits, all at once
-         * @description Of all levels the tightest limit holds, so none can be loosened here that was set above.
+         * @description Of all levels the tightest limit holds, so none can be loosened here that was set above. They hold when it answers; 503 `limits_not_confirmed` when they are stored and not all order processors have said so in time.
          */
         put: operations["setAccountLimits"];
         post?: never;
@@ -769,6 +789,44 @@ export interface paths {
         };
         /** One check of the books (admin) */
         get: operations["getBooksCheck"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/market-data/configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Limits, policies, thresholds and tiers that are in force (admin) */
+        get: operations["getMarketDataConfiguration"];
+        /**
+         * Swap the whole configuration while the platform runs (admin)
+         * @description All of it is checked first; `invalid_configuration` says what is wrong, and nothing changes. What is left out has its default.
+         */
+        put: operations["changeMarketDataConfiguration"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/market-data/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Providers of history: health, breaker, the last 60 scores (admin) */
+        get: operations["listMarketDataProviders"];
         put?: never;
         post?: never;
         delete?: never;
@@ -909,6 +967,46 @@ export interface paths {
         /** The live feeds that the platform is set up to follow, and how they are */
         get: operations["listFeeds"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fx-rates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Rates that were set, the last one first
+         * @description Pairs that trade, such as EURUSD, have rates besides these: their last prices.
+         */
+        get: operations["listFxRates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fx-rates/{currency}/{quote_currency}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set the rate of one currency in another (admin)
+         * @description Adds to the history: what was done at an earlier rate keeps it. 422 `rate_of_future`, `invalid_pair`.
+         */
+        put: operations["setFxRate"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1105,12 +1203,12 @@ export interface paths {
         put?: never;
         /**
          * Cancel all orders of everybody and take no more (admins)
-         * @description Stored when it answers; each order processor acts within ORDER_RISK_REFRESH_S.
+         * @description Every order processor has carried it out when it answers; 503 `limits_not_confirmed` when it is stored and some have not said so in time.
          */
         post: operations["engagePlatformKillSwitch"];
         /**
          * Take orders again (admins)
-         * @description Strategies stay paused.
+         * @description Strategies stay paused. Order processors follow within ORDER_RISK_REFRESH_S.
          */
         delete: operations["releasePlatformKillSwitch"];
         options?: never;
@@ -1642,6 +1740,40 @@ export interface components {
             /** Reason */
             reason: string;
         };
+        /** CashConversion */
+        CashConversion: {
+            /**
+             * Amount
+             * @description Of the first; above zero.
+             * @example 1000
+             */
+            amount: string | number;
+            /**
+             * Client Entry Id
+             * @description Names the entry for the account and mode, for good: sending it again gives the first answer. Made here when absent.
+             * @example savings-2026-11
+             */
+            client_entry_id?: string | null;
+            /**
+             * From Currency
+             * @description One of the two is the account's.
+             * @example USD
+             */
+            from_currency: string;
+            /**
+             * Mode
+             * @default paper
+             * @enum {string}
+             */
+            mode?: "paper" | "live";
+            /** Reason */
+            reason?: string | null;
+            /**
+             * To Currency
+             * @example EUR
+             */
+            to_currency: string;
+        };
         /** CashMovement */
         CashMovement: {
             /**
@@ -1656,6 +1788,12 @@ export interface components {
              * @example savings-2026-11
              */
             client_entry_id?: string | null;
+            /**
+             * Currency
+             * @description The account's, if no other is said.
+             * @example EUR
+             */
+            currency?: string | null;
             /**
              * Mode
              * @default paper
@@ -1679,6 +1817,12 @@ export interface components {
              * @example savings-2026-11
              */
             client_entry_id?: string | null;
+            /**
+             * Currency
+             * @description The account's, if no other is said.
+             * @example EUR
+             */
+            currency?: string | null;
             /**
              * Mode
              * @default paper
@@ -1731,6 +1875,67 @@ export interface components {
              */
             mode?: "paper" | "live";
         };
+        /** ConfigurationChange */
+        ConfigurationChange: {
+            /**
+             * Based On
+             * @description The version that it was made from: refused when another is in force.
+             */
+            based_on?: number | null;
+            /**
+             * Configuration
+             * @example {
+             *       "breaker": {
+             *         "cooldown_s": 30,
+             *         "failures": 5,
+             *         "most_cooldown_s": 600
+             *       },
+             *       "limits": {
+             *         "alpaca": {
+             *           "burst": 20,
+             *           "requests_per_minute": 180
+             *         }
+             *       },
+             *       "policies": {
+             *         "bars_1d": [
+             *           "alpaca",
+             *           "yahoo"
+             *         ],
+             *         "bars_1m": [
+             *           "alpaca",
+             *           "yahoo"
+             *         ],
+             *         "trades": [
+             *           "alpaca"
+             *         ]
+             *       },
+             *       "thresholds": {
+             *         "demote_below": 0.55,
+             *         "latency_bad_s": 5,
+             *         "latency_good_s": 0.5,
+             *         "promote_above": 0.7
+             *       },
+             *       "tiers": {
+             *         "T0": [
+             *           "AAPL",
+             *           "MSFT"
+             *         ],
+             *         "T1": [
+             *           "SPY"
+             *         ],
+             *         "T2": []
+             *       }
+             *     }
+             */
+            configuration: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+        };
+        /** ConversionView */
+        ConversionView: {
+            bought: components["schemas"]["LedgerEntryView"];
+            sold: components["schemas"]["LedgerEntryView"];
+        };
         /** Credentials */
         Credentials: {
             /**
@@ -1744,6 +1949,26 @@ export interface components {
              * @example Correct-horse-7
              */
             password: string;
+        };
+        /** CurrencyCash */
+        CurrencyCash: {
+            /**
+             * Cash
+             * @example 101.25
+             */
+            cash: string;
+            /** Currency */
+            currency: string;
+            /**
+             * Rate
+             * @example 101.25
+             */
+            rate: string;
+            /**
+             * Value
+             * @example 101.25
+             */
+            value: string;
         };
         /**
          * DeploymentLimits
@@ -1910,6 +2135,8 @@ export interface components {
              * @example 101.25
              */
             fee: string;
+            /** Fx Rate */
+            fx_rate: string | null;
             /**
              * Id
              * Format: uuid
@@ -1940,6 +2167,8 @@ export interface components {
              * @example 101.25
              */
             realized_pnl: string;
+            /** Realized Pnl Base */
+            realized_pnl_base: string | null;
             /** Seq */
             seq: number;
             /**
@@ -1974,6 +2203,63 @@ export interface components {
             state: "unavailable" | "idle" | "connecting" | "live" | "lost" | "throttled" | "refused";
             /** Symbols */
             symbols: string[];
+        };
+        /** FxRateSetting */
+        FxRateSetting: {
+            /**
+             * At
+             * @description From when on it holds: not later than now, which is the default.
+             */
+            at?: string | null;
+            /**
+             * Rate
+             * @description Of the quote currency, for one unit of the other.
+             * @example 1.0865
+             */
+            rate: string | number;
+        };
+        /** FxRateView */
+        FxRateView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Currency */
+            currency: string;
+            /** Id */
+            id: number;
+            /** Quote Currency */
+            quote_currency: string;
+            /**
+             * Rate
+             * @example 101.25
+             */
+            rate: string;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
+            /**
+             * Set By
+             * Format: uuid
+             */
+            set_by: string;
+        };
+        /**
+         * HealthPartsView
+         * @description Each from 0 (bad) to 1 (good).
+         */
+        HealthPartsView: {
+            /** Breaker */
+            breaker: number;
+            /** Completeness */
+            completeness: number;
+            /** Errors */
+            errors: number;
+            /** Latency */
+            latency: number;
         };
         /** IndicatorList */
         IndicatorList: {
@@ -2127,7 +2413,9 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "deposit" | "withdrawal" | "interest" | "adjustment" | "transfer" | "fill" | "fee";
+            kind: "deposit" | "withdrawal" | "interest" | "adjustment" | "transfer" | "fill" | "fee" | "fx";
+            /** Rate */
+            rate: string | null;
             /** Reason */
             reason: string | null;
             /** Seq */
@@ -2478,6 +2766,59 @@ export interface components {
             mode: "paper" | "live";
             terms: components["schemas"]["MarginTermsView"] | null;
         };
+        /** MarketDataConfigurationView */
+        MarketDataConfigurationView: {
+            /**
+             * Configuration
+             * @example {
+             *       "breaker": {
+             *         "cooldown_s": 30,
+             *         "failures": 5,
+             *         "most_cooldown_s": 600
+             *       },
+             *       "limits": {
+             *         "alpaca": {
+             *           "burst": 20,
+             *           "requests_per_minute": 180
+             *         }
+             *       },
+             *       "policies": {
+             *         "bars_1d": [
+             *           "alpaca",
+             *           "yahoo"
+             *         ],
+             *         "bars_1m": [
+             *           "alpaca",
+             *           "yahoo"
+             *         ],
+             *         "trades": [
+             *           "alpaca"
+             *         ]
+             *       },
+             *       "thresholds": {
+             *         "demote_below": 0.55,
+             *         "latency_bad_s": 5,
+             *         "latency_good_s": 0.5,
+             *         "promote_above": 0.7
+             *       },
+             *       "tiers": {
+             *         "T0": [
+             *           "AAPL",
+             *           "MSFT"
+             *         ],
+             *         "T1": [
+             *           "SPY"
+             *         ],
+             *         "T2": []
+             *       }
+             *     }
+             */
+            configuration: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /** Version */
+            version: number;
+        };
         /** MarketFileView */
         MarketFileView: {
             /**
@@ -2547,6 +2888,8 @@ export interface components {
              * @example 101.25
              */
             avg_price: string;
+            /** Currency */
+            currency: string;
             /**
              * Fees
              * @example 101.25
@@ -2900,6 +3243,13 @@ export interface components {
         Page_ExecutionView_: {
             /** Items */
             items: components["schemas"]["ExecutionView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[FxRateView] */
+        Page_FxRateView_: {
+            /** Items */
+            items: components["schemas"]["FxRateView"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -3301,6 +3651,8 @@ export interface components {
              * @example 101.25
              */
             fees: string;
+            /** Foreign Cash */
+            foreign_cash: components["schemas"]["CurrencyCash"][];
             margin?: components["schemas"]["MarginFiguresView"] | null;
             /**
              * Mode
@@ -3477,6 +3829,53 @@ export interface components {
             /** Symbol */
             symbol: string;
             take_profit: components["schemas"]["OrderView"] | null;
+        };
+        /** ProviderList */
+        ProviderList: {
+            /** At */
+            at: string | null;
+            /** Items */
+            items: components["schemas"]["ProviderView"][];
+            /** Next Cursor */
+            next_cursor?: null;
+        };
+        /** ProviderScore */
+        ProviderScore: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Score */
+            score: number;
+        };
+        /** ProviderView */
+        ProviderView: {
+            /** Available */
+            available: boolean;
+            /** Breaker */
+            breaker: ("closed" | "half_open" | "open") | null;
+            /** Capabilities */
+            capabilities: ("bars_1m" | "bars_1d" | "trades")[];
+            health: components["schemas"]["HealthPartsView"] | null;
+            /**
+             * Name
+             * @example alpaca
+             */
+            name: string;
+            /** Problem */
+            problem: string | null;
+            /** Promoted */
+            promoted: boolean;
+            /**
+             * Score
+             * @description 0.45 breaker + 0.25 latency + 0.20 errors + 0.10 completeness.
+             */
+            score: number | null;
+            /** Scores */
+            scores: components["schemas"]["ProviderScore"][];
+            /** Throttled For S */
+            throttled_for_s: number;
         };
         /** RefreshRequest */
         RefreshRequest: {
@@ -4551,6 +4950,113 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LedgerEntryView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    convertCash: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CashConversion"];
+            };
+        };
+        responses: {
+            /** @description This conversion was made before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversionView"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversionView"];
                 };
             };
             /** @description Bad Request */
@@ -6140,12 +6646,6 @@ export interface operations {
         parameters: {
             query?: {
                 mode?: "paper" | "live";
-                /** @description What comes first. */
-                order?: "newest" | "oldest";
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-                /** @description Items a page. */
-                limit?: number;
                 /** @description Of this order only. */
                 order_id?: string | null;
                 symbol?: string | null;
@@ -6154,6 +6654,12 @@ export interface operations {
                 start?: string | null;
                 /** @description Before this time. */
                 end?: string | null;
+                /** @description What comes first. */
+                order?: "newest" | "oldest";
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items a page. */
+                limit?: number;
             };
             header?: never;
             path: {
@@ -6214,17 +6720,17 @@ export interface operations {
         parameters: {
             query?: {
                 mode?: "paper" | "live";
+                kind?: ("deposit" | "withdrawal" | "interest" | "adjustment" | "transfer" | "fill" | "fee" | "fx") | null;
+                /** @description At or after this time. */
+                start?: string | null;
+                /** @description Before this time. */
+                end?: string | null;
                 /** @description What comes first. */
                 order?: "newest" | "oldest";
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
                 /** @description Items a page. */
                 limit?: number;
-                kind?: ("deposit" | "withdrawal" | "interest" | "adjustment" | "transfer" | "fill" | "fee") | null;
-                /** @description At or after this time. */
-                start?: string | null;
-                /** @description Before this time. */
-                end?: string | null;
             };
             header?: never;
             path: {
@@ -6573,12 +7079,6 @@ export interface operations {
         parameters: {
             query?: {
                 mode?: "paper" | "live";
-                /** @description What comes first. */
-                order?: "newest" | "oldest";
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-                /** @description Items a page. */
-                limit?: number;
                 status?: "working" | ("new" | "held" | "accepted" | "partially_filled" | "filled" | "cancelled" | "rejected" | "expired" | "replaced") | null;
                 symbol?: string | null;
                 side?: ("buy" | "sell") | null;
@@ -6589,6 +7089,12 @@ export interface operations {
                 start?: string | null;
                 /** @description Before this time. */
                 end?: string | null;
+                /** @description What comes first. */
+                order?: "newest" | "oldest";
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items a page. */
+                limit?: number;
             };
             header?: never;
             path: {
@@ -8692,6 +9198,214 @@ export interface operations {
             };
         };
     };
+    getMarketDataConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarketDataConfigurationView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeMarketDataConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfigurationChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarketDataConfigurationView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listMarketDataProviders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     login: {
         parameters: {
             query?: never;
@@ -9097,6 +9811,141 @@ export interface operations {
             };
             /** @description Bad Gateway */
             502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listFxRates: {
+        parameters: {
+            query?: {
+                currency?: string | null;
+                quote_currency?: string | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FxRateView_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setFxRate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                currency: string;
+                quote_currency: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FxRateSetting"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FxRateView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

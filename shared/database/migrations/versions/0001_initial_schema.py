@@ -59,6 +59,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kind", "key", name=op.f("pk_leases")),
     )
     op.create_table(
+        "market_data_configurations",
+        sa.Column("version", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("configuration", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("requested_by", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("version", name=op.f("pk_market_data_configurations")),
+    )
+    op.create_table(
         "market_files",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -833,6 +841,7 @@ def downgrade() -> None:
     op.drop_table("order_shard_quotes")
     op.drop_table("order_shard_marks")
     op.drop_table("market_files")
+    op.drop_table("market_data_configurations")
     op.drop_table("leases")
     op.drop_table("instruments")
     op.drop_table("candles")
