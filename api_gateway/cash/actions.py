@@ -39,7 +39,7 @@ class Cash:
             mode=body.mode,
             kind=kind,
             amount=-body.amount if kind == "withdrawal" else body.amount,
-            currency=account.base_currency,
+            currency=body.currency or account.base_currency,
             client_entry_id=body.client_entry_id or uuid4().hex,
             reason=body.reason,
         )

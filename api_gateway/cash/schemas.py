@@ -30,11 +30,14 @@ class _Named(Input):
     mode: Mode = "paper"
 
 
-class CashMovement(_Named):
-    amount: Annotated[Capital, Field(description="Above zero.", examples=["2500"])]
+class _Entered(_Named):
     currency: Annotated[
         Currency | None, Field(description="The account's, if no other is said.", examples=["EUR"])
     ] = None
+
+
+class CashMovement(_Entered):
+    amount: Annotated[Capital, Field(description="Above zero.", examples=["2500"])]
     reason: Remark | None = None
 
 
@@ -51,7 +54,7 @@ class CashConversion(_Named):
     reason: Remark | None = None
 
 
-class CashAdjustment(_Named):
+class CashAdjustment(_Entered):
     amount: Annotated[SignedMoney, Field(description="Below zero takes.", examples=["-12.5"])]
     reason: Remark
 

@@ -1732,6 +1732,12 @@ export interface components {
              */
             client_entry_id?: string | null;
             /**
+             * Currency
+             * @description The account's, if no other is said.
+             * @example EUR
+             */
+            currency?: string | null;
+            /**
              * Mode
              * @default paper
              * @enum {string}
@@ -7773,6 +7779,15 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
