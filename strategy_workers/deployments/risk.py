@@ -16,7 +16,7 @@ _RUNNING = text(
            count(*) FILTER (WHERE d.account_id = :account_id) AS of_account
       FROM deployments d JOIN accounts a ON a.id = d.account_id
      WHERE a.owner_id = :owner_id AND d.mode = :mode
-       AND d.wanted = 'running' AND d.status IN ('starting', 'running')
+       AND d.wanted = 'running' AND (d.status IN ('starting', 'running') OR d.hold IS NOT NULL)
        AND d.id IS DISTINCT FROM CAST(:resumed AS uuid)
     """
 )

@@ -109,9 +109,17 @@ _FILE: dict[str, Any] = {
 _REPLAY: dict[str, Any] = {
     "id": _ONE,
     "status": "running",
+    "state": "seeking",
+    "speed": 0.5,
     "request": {},
+    "symbols": ["SPY"],
+    "starts_at": _AT,
+    "ends_at": _AT,
+    "started_by": _ONE,
     "ticks": 0,
+    "skipped_ticks": 0,
     "total_ticks": None,
+    "progress": None,
     "candles": {"1m": 1},
     "market_time": None,
     "error": None,
@@ -131,6 +139,7 @@ _DEPLOYMENT: dict[str, Any] = {
     "wanted": "running",
     "status": "running",
     "last_error": None,
+    "hold": None,
     "signals": 0,
     "created_at": _AT,
     "updated_at": _AT,
@@ -142,6 +151,7 @@ _FEED: dict[str, Any] = {
     "problem": "The connection was lost.",
     "losses": 1,
     "silent_s": 1.5,
+    "stale": False,
 }
 _PROVIDER: dict[str, Any] = {
     "name": "alpaca",

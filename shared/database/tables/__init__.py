@@ -16,6 +16,7 @@ from shared.database.tables.market_data import (
     MarketDataConfigurationRow,
     MarketFileRow,
     ReplayRow,
+    SilentSymbolRow,
 )
 from shared.database.tables.orders import (
     AccountEventRow,
@@ -81,6 +82,7 @@ __all__ = [
     "ShardHaltRow",
     "ShardRow",
     "SignalRow",
+    "SilentSymbolRow",
     "StrategyPositionRow",
     "StudyRow",
     "StudyTrialRow",
