@@ -161,6 +161,7 @@ class ShardOwner:
             rates=self._rules.rates,
             sessions=self._sessions,
             link_of=nobody if self._floor is None else self._floor.session,
+            risk_exchange=self._settings.order_risk_session_exchange,
             margin_rules=MarginRules(
                 self._settings.order_margin_grace_s, self._settings.order_margin_buffer_percent
             ),
@@ -351,6 +352,7 @@ class ShardOwner:
         risk = self._desk.risk
         risk.take_rules(self._rules.current)
         self._desk.follow_rates()
+        await self._prepare_sessions(risk.unprepared_exchanges())
         missing = risk.missing_instruments()
         if missing:
             unknown = Unknowns(symbols=missing)
