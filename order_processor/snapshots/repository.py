@@ -116,7 +116,8 @@ class Snapshots:
         value = unrealized = ZERO
         held: dict[Symbol, Decimal] = {}
         for row in connection.execute(_POSITIONS, {"id": account_id, "mode": mode}):
-            price = measured(prices[row.symbol].price) if row.symbol in prices else None
+            last = prices.get(row.symbol)
+            price = None if last is None else plain(measured(last.price))
             worth = row.cost if price is None else rounded(row.qty * price)
             value += worth
             unrealized += worth - row.cost
