@@ -28,6 +28,7 @@ from shared.trading.changes import (
     WorkingOrder,
 )
 from shared.trading.commissions import Turnover
+from shared.trading.corporate_desk import CorporateDesk
 from shared.trading.groups import Groups
 from shared.trading.intake import Intake
 from shared.trading.ledger import Ledger
@@ -36,6 +37,7 @@ from shared.trading.live import LiveMarket, differences_of
 from shared.trading.lots import Lot, Lots
 from shared.trading.margin import Margin
 from shared.trading.matching import Reach
+from shared.trading.order_adjustments import OrderAdjustments
 from shared.trading.paper import ClosingPrice, Moment, PaperMarket
 from shared.trading.position_orders import PositionOrders
 from shared.trading.positions import Holding
@@ -123,6 +125,9 @@ class Books:
         )
         replacement = Replacement(self._intake, self._lifecycle, self._groups, self.risk)
         for_positions = PositionOrders(self._intake, self._orders, self._groups, self._settlement)
+        adjustments = OrderAdjustments(self._orders, self._groups, self._settlement)
+        #: Splits and dividends.
+        self.corporate = CorporateDesk(self._settlement, adjustments)
         #: How orders come in.
         self.submit = self._intake.submit
         self.replace = replacement.replace

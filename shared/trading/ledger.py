@@ -4,6 +4,8 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+import msgspec
+
 from shared.models.cash import EntryKind, LedgerEntry, MoveCash
 from shared.trading.amounts import ZERO
 
@@ -39,6 +41,11 @@ class Ledger:
             submitted_by=None if reason is None else "platform",
             reason=reason,
         )
+
+    def pay(self, kind: EntryKind, amount: Decimal, at: datetime, entry_id: str) -> LedgerEntry:
+        """What the platform pays, or asks for when it is below zero, once for an `entry_id`."""
+        entry = self.enter(kind, amount, at, reason=None)
+        return msgspec.structs.replace(entry, client_entry_id=entry_id, submitted_by="platform")
 
     def move(self, command: MoveCash, at: datetime) -> LedgerEntry:
         """Enter what a command says; it was checked."""

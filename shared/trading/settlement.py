@@ -3,11 +3,21 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 
 from shared.models.identifiers import Symbol
 from shared.models.orders import Execution
 from shared.trading.amounts import ZERO, shown
-from shared.trading.changes import WorkingOrder, execution_id_of
+from shared.trading.changes import SplitPosition, WorkingOrder, execution_id_of
+from shared.trading.corporate_actions import (
+    CorporateAction,
+    Split,
+    price_after,
+    split_holding,
+    split_lots,
+    split_owners,
+    whole_units,
+)
 from shared.trading.ledger import Ledger, LedgerEntry
 from shared.trading.lots import LotChanges, Lots
 from shared.trading.positions import Holding, after_fill
@@ -54,6 +64,11 @@ class Settlement:
         self.lots = lots
         self.holdings = {holding.symbol: holding for holding in holdings}
         self._execution_seq = execution_seq
+
+    @property
+    def execution_seq(self) -> int:
+        """Number of the last execution."""
+        return self._execution_seq
 
     @property
     def cash(self) -> Decimal:
@@ -144,6 +159,29 @@ class Settlement:
         own = self.strategies.fill(order.deployment_id, after, traded, flow, fee, at)
         lots = self.lots.fill(order.symbol, traded, flow, price, execution.id, at)
         return Settled(execution, after, own, lots, tuple(entries))
+
+    def split(
+        self, action: CorporateAction, split: Split, last_price: Decimal | None
+    ) -> tuple[SplitPosition, LedgerEntry | None] | None:
+        """None when nothing is held."""
+        symbol, at = action.symbol, action.effective_at
+        holding, owners = self.holdings.get(symbol), self.strategies.owners(symbol)
+        if holding is None or not any(each.qty for each in (holding, *owners.values())):
+            return None
+        price = price_after(holding.avg_price if last_price is None else last_price, split)
+        qty = whole_units(Fraction(holding.qty) * split.ratio, action.lot)
+        net = split_holding(holding, qty, split, price, at)
+        owned = split_owners(owners, net, split, action.lot, price)
+        self.holdings[symbol] = net.holding
+        self.strategies.set(symbol, owned)
+        lots = split_lots(self.lots.open(symbol), split, action.lot)
+        self.lots.replace(symbol, lots.lots)
+        entry = None
+        if net.flow:
+            entry = self.ledger.pay("cash_in_lieu", net.flow, at, action.entry_id)
+        return SplitPosition(
+            net.holding, tuple(owned.items()), tuple(lots.lots), price, lots.cost_removed
+        ), entry
 
     def valued(self, prices: Mapping[Symbol, Decimal]) -> tuple[Decimal, Decimal]:
         """Equity and unrealised profit; a position without a price counts at its cost."""

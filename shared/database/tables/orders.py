@@ -300,7 +300,7 @@ class LedgerEntryRow(Base):
         CheckConstraint(_MODE, name="mode"),
         CheckConstraint(
             "kind IN ('deposit', 'withdrawal', 'interest', 'adjustment', 'transfer', 'fill',"
-            " 'fee')",
+            " 'fee', 'dividend', 'cash_in_lieu')",
             name="kind",
         ),
         CheckConstraint(
