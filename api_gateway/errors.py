@@ -63,6 +63,7 @@ _STATUS = {
     "broker_not_ready": 503,
     "busy": 503,
     "outcome_unknown": 503,
+    "limits_not_confirmed": 503,
     "books_not_open": 503,
 }
 _HEADERS = {

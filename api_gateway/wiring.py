@@ -17,6 +17,7 @@ from api_gateway.margin.actions import Margin
 from api_gateway.orders.actions import Orders
 from api_gateway.orders.requests import OrderProcessor
 from api_gateway.risk.actions import Risk
+from api_gateway.risk.following import Followers
 from api_gateway.settings import GatewaySettings
 from api_gateway.upstream import Upstream
 from shared.auth import Tokens
@@ -86,7 +87,11 @@ async def wired(settings: GatewaySettings) -> AsyncIterator[Gateway]:
             accounts=Accounts(sessions, redis, processor, settings.order_shards),
             cash=Cash(sessions, processor),
             orders=Orders(sessions, processor),
-            risk=Risk(sessions, processor),
+            risk=Risk(
+                sessions,
+                processor,
+                Followers(requests, settings.order_shards, settings.order_answer_timeout_s),
+            ),
             margin=Margin(sessions, processor),
             market_data=await upstream("market data engine", settings.market_data_url),
             strategies=await upstream("strategy service", settings.strategy_workers_url),

@@ -13,6 +13,7 @@ from api_gateway.orders.requests import OrderProcessor
 from api_gateway.origin import current_origin
 from api_gateway.paging import Page, Place, page_of, parse_seq_cursor, seq_cursor
 from api_gateway.risk import repository
+from api_gateway.risk.following import Followers
 from api_gateway.risk.schemas import (
     AccountKillSwitch,
     AuditEntry,
@@ -40,9 +41,12 @@ from shared.trading.risk import Level
 
 
 class Risk:
-    def __init__(self, sessions: sessionmaker[Session], processor: OrderProcessor) -> None:
+    def __init__(
+        self, sessions: sessionmaker[Session], processor: OrderProcessor, followers: Followers
+    ) -> None:
         self._sessions = sessions
         self._processor = processor
+        self._followers = followers
 
     # --- how things stand --------------------------------------------------------------------
 
@@ -116,7 +120,7 @@ class Risk:
             row = repository.limits(db, level, _text(subject), mode)
         return _limits_view(row, level, _text(subject), mode)
 
-    def set_limits(
+    async def set_limits(
         self,
         user_id: UUID,
         level: Level,
@@ -126,16 +130,27 @@ class Risk:
         *,
         account_id: UUID | None = None,
     ) -> LimitsView:
-        """All of the level's limits at once; processors follow within ORDER_RISK_REFRESH_S."""
-        values = _stored(limits)
-        with self._sessions.begin() as db:
-            if level == "user":
-                _check_user(db, subject)
-            repository.set_limits(db, level, _text(subject), mode, values, f"user:{user_id}")
-            detail = {"level": level, "subject": _text(subject), "limits": values}
-            _note(db, user_id, "set_limits", account_id=account_id, mode=mode, detail=detail)
-            row = repository.limits(db, level, _text(subject), mode)
-            return _limits_view(row, level, _text(subject), mode)
+        """All of the level's limits at once. They hold when this returns; Refused
+        `limits_not_confirmed` when they are stored and not all shards have said so."""
+
+        def store() -> tuple[LimitsView, int, list[UUID] | None]:
+            values = _stored(limits)
+            with self._sessions.begin() as db:
+                if level == "user":
+                    _check_user(db, subject)
+                by = f"user:{user_id}"
+                version = repository.set_limits(db, level, _text(subject), mode, values, by)
+                detail = {"level": level, "subject": _text(subject), "limits": values}
+                _note(db, user_id, "set_limits", account_id=account_id, mode=mode, detail=detail)
+                row = repository.limits(db, level, _text(subject), mode)
+                limited = None if account_id is None else [account_id]
+                if level == "user" and subject is not None:
+                    limited = repository.accounts_of(db, subject)
+                return _limits_view(row, level, _text(subject), mode), version, limited
+
+        told, version, limited = await run_in_threadpool(store)
+        await self._followers.follow(version, limited)
+        return told
 
     def deployment_mode(self, account_id: UUID, deployment_id: UUID) -> Mode:
         with self._sessions() as db:
@@ -150,12 +165,21 @@ class Risk:
         with self._sessions() as db:
             return _switch_view(repository.platform(db))
 
-    def engage_platform(self, user_id: UUID, switch: KillSwitch) -> PlatformSwitchView:
+    async def engage_platform(self, user_id: UUID, switch: KillSwitch) -> PlatformSwitchView:
+        """Every shard has carried it out when this returns; Refused as for limits."""
         by = f"user:{user_id}"
-        with self._sessions.begin() as db:
-            repository.engage(db, switch.reason, by, flatten=switch.flatten)
-            _note(db, user_id, "engage_platform_kill_switch", detail=switch.model_dump())
-            return _switch_view(repository.platform(db))
+
+        def store() -> tuple[PlatformSwitchView, int]:
+            with self._sessions.begin() as db:
+                repository.engage(db, switch.reason, by, flatten=switch.flatten)
+                _note(db, user_id, "engage_platform_kill_switch", detail=switch.model_dump())
+                row = repository.platform(db)
+                assert row is not None, "it was just stored"
+                return _switch_view(row), row.version
+
+        told, version = await run_in_threadpool(store)
+        await self._followers.follow(version, None)
+        return told
 
     def release_platform(self, user_id: UUID) -> PlatformSwitchView:
         with self._sessions.begin() as db:

@@ -2,6 +2,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path
+from starlette.concurrency import run_in_threadpool
 
 from api_gateway.dependencies import Admin, GatewayState, ReadableAccount, TradableAccount
 from api_gateway.documentation import problems
@@ -101,13 +102,14 @@ def get_account_limits(
     operation_id="setAccountLimits",
     summary="Set the account's own limits, all at once",
     description="Of all levels the tightest limit holds, so none can be loosened here that was "
-    "set above.",
+    "set above. They hold when it answers; 503 `limits_not_confirmed` when they are stored and not "
+    "all order processors have said so in time.",
     responses=problems(400, 401, 403, 404, 413, 422, 503),
 )
-def set_account_limits(
+async def set_account_limits(
     scope: TradableAccount, body: AccountLimits, gateway: GatewayState, mode: Mode = "paper"
 ) -> LimitsView:
-    return gateway.risk.set_limits(
+    return await gateway.risk.set_limits(
         scope.caller.user_id, "account", scope.account_id, mode, body, account_id=scope.account_id
     )
 
@@ -131,11 +133,11 @@ def get_deployment_limits(
     summary="Set a strategy's own limits, all at once",
     responses=problems(400, 401, 403, 404, 413, 422, 503),
 )
-def set_deployment_limits(
+async def set_deployment_limits(
     scope: TradableAccount, deployment_id: UUID, body: DeploymentLimits, gateway: GatewayState
 ) -> LimitsView:
-    mode = gateway.risk.deployment_mode(scope.account_id, deployment_id)
-    return gateway.risk.set_limits(
+    mode = await run_in_threadpool(gateway.risk.deployment_mode, scope.account_id, deployment_id)
+    return await gateway.risk.set_limits(
         scope.caller.user_id,
         "deployment",
         deployment_id,
@@ -180,10 +182,10 @@ def get_platform_limits(_: Admin, gateway: GatewayState, mode: Mode = "paper") -
     description="Each account is limited by itself; they don't add up.",
     responses=problems(400, 401, 403, 413, 422, 503),
 )
-def set_platform_limits(
+async def set_platform_limits(
     admin: Admin, body: AccountLimits, gateway: GatewayState, mode: Mode = "paper"
 ) -> LimitsView:
-    return gateway.risk.set_limits(admin.user_id, "platform", None, mode, body)
+    return await gateway.risk.set_limits(admin.user_id, "platform", None, mode, body)
 
 
 @router.get(
@@ -204,14 +206,14 @@ def get_user_limits(
     summary="Set the limits of every account of a user, all at once (admins)",
     responses=problems(400, 401, 403, 404, 413, 422, 503),
 )
-def set_user_limits(
+async def set_user_limits(
     admin: Admin,
     user_id: UserId,
     body: AccountLimits,
     gateway: GatewayState,
     mode: Mode = "paper",
 ) -> LimitsView:
-    return gateway.risk.set_limits(admin.user_id, "user", user_id, mode, body)
+    return await gateway.risk.set_limits(admin.user_id, "user", user_id, mode, body)
 
 
 @router.get(
@@ -228,20 +230,21 @@ def get_platform_switch(_: Admin, gateway: GatewayState) -> PlatformSwitchView:
     "/risk/kill-switch",
     operation_id="engagePlatformKillSwitch",
     summary="Cancel all orders of everybody and take no more (admins)",
-    description="Stored when it answers; each order processor acts within ORDER_RISK_REFRESH_S.",
+    description="Every order processor has carried it out when it answers; 503 "
+    "`limits_not_confirmed` when it is stored and some have not said so in time.",
     responses=problems(400, 401, 403, 413, 422, 503),
 )
-def engage_platform_switch(
+async def engage_platform_switch(
     admin: Admin, body: KillSwitch, gateway: GatewayState
 ) -> PlatformSwitchView:
-    return gateway.risk.engage_platform(admin.user_id, body)
+    return await gateway.risk.engage_platform(admin.user_id, body)
 
 
 @router.delete(
     "/risk/kill-switch",
     operation_id="releasePlatformKillSwitch",
     summary="Take orders again (admins)",
-    description="Strategies stay paused.",
+    description="Strategies stay paused. Order processors follow within ORDER_RISK_REFRESH_S.",
     responses=problems(401, 403, 409, 422, 503),
 )
 def release_platform_switch(admin: Admin, gateway: GatewayState) -> PlatformSwitchView:

@@ -28,6 +28,7 @@ from shared.models.risk import (
     AcknowledgeLoss,
     ChangeMargin,
     EngageKillSwitch,
+    FollowLimits,
     ReleaseKillSwitch,
     RiskChanged,
     SeeRisk,
@@ -83,9 +84,9 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def record_of(command: Command, reply: Reply) -> AuditRecord | None:
-    """None for commands that are no one's act: opening the books, looking at them, and a broker's
-    words."""
-    if isinstance(command, OpenBooks | SeeRisk | HearBroker | CompareBroker):
+    """None for commands that are no one's act: opening the books, looking at them, following what
+    was set elsewhere, and a broker's words."""
+    if isinstance(command, OpenBooks | SeeRisk | FollowLimits | HearBroker | CompareBroker):
         return None
     origin = getattr(command, "origin", None)
     return AuditRecord(

@@ -30,7 +30,9 @@ from shared.models.risk import (
     AcknowledgeLoss,
     ChangeMargin,
     EngageKillSwitch,
+    FollowLimits,
     Latch,
+    LimitsFollowed,
     ReleaseKillSwitch,
     RiskChanged,
     RiskCommand,
@@ -117,6 +119,14 @@ class RiskOfficer:
         self._rules = rules
         for key, books in self._books.items():
             self.take_up(key, books)
+
+    def follow(self, command: FollowLimits) -> Reply:
+        """The owner has looked for new rules because of this command."""
+        version = self._rules.version
+        if version < command.version:
+            what = f"The rules are at version {version}."
+            return refusal(command, Refused("limits_not_followed", what))
+        return LimitsFollowed(request_id=command.request_id, version=version)
 
     def take_up(self, key: BooksKey, books: Books) -> None:
         """Books that are new here, or whose limits may have changed."""

@@ -27,7 +27,7 @@ from shared.models.orders import (
     ReplaceOrder,
     SubmitOrder,
 )
-from shared.models.risk import EngageKillSwitch
+from shared.models.risk import EngageKillSwitch, FollowLimits
 from shared.redis.keys import shard_of
 from shared.trading.books import Books
 from shared.trading.changes import order_id_of
@@ -77,7 +77,7 @@ class Memory:
         unknown = Unknowns()
         for entry in entries:
             command = entry.command
-            if command is None or self.foreign(command) is not None:
+            if command is None or isinstance(command, FollowLimits) or self.foreign(command):
                 continue
             account_id = command.account_id
             if (account_id, command.mode) not in self.books:

@@ -32,6 +32,7 @@ from order_processor.shards.journal import Journal
 from order_processor.shards.sessions import Sessions
 from order_processor.shards.state import Unknowns
 from shared.database.leases import Lease
+from shared.models.risk import FollowLimits
 from shared.redis import tape
 from shared.redis.topics import publish_frames
 from shared.trading.amounts import exact
@@ -301,6 +302,11 @@ class ShardOwner:
 
     async def _look_up(self, commands: list[CommandEntry]) -> None:
         desk = self._desk
+        asked = [each.command for each in commands if isinstance(each.command, FollowLimits)]
+        if asked:
+            if any(each.version > self._rules.current.version for each in asked):
+                await self._rules.refresh()
+            await self._follow_rules()
         unknown = desk.unknown_to(commands)
         if unknown:
             desk.learn(unknown, await self._journal.look_up(unknown, desk.last_seen))

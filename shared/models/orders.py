@@ -16,7 +16,7 @@ from shared.models.brokers import BrokerAccount, BrokerPosition, BrokerUpdate
 from shared.models.cash import CashMoved, CashReply, MoveCash
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.margin import MarginFigures
-from shared.models.risk import Origin, RiskCommand, RiskReply
+from shared.models.risk import FollowLimits, LimitsFollowed, Origin, RiskCommand, RiskReply
 
 Side = Literal["buy", "sell"]
 OrderType = Literal["market", "limit", "stop", "stop_limit", "trailing_stop"]
@@ -236,7 +236,7 @@ BooksCommand = (
     | HearBroker
     | CompareBroker
 )
-Command = BooksCommand | RiskCommand
+Command = BooksCommand | RiskCommand | FollowLimits
 
 
 # --- what they are told ----------------------------------------------------------------------
@@ -363,7 +363,7 @@ class Refusal(Message, frozen=True, tag="refusal"):
     level: str | None = None
 
 
-Reply = OrderReply | OrdersReply | CashReply | BooksReply | RiskReply | Refusal
+Reply = OrderReply | OrdersReply | CashReply | BooksReply | RiskReply | LimitsFollowed | Refusal
 
 
 # --- what happened: frames of the account topics ---------------------------------------------

@@ -108,6 +108,18 @@ class SeeRisk(Message, frozen=True, tag="see_risk"):
     mode: Mode
 
 
+class FollowLimits(Message, frozen=True, tag="follow_limits"):
+    """Of the shard that the account leads to, whether or not there is such an account: take in the
+    limits and the platform's switch of this version, and answer when what follows is durable."""
+
+    request_id: str
+    reply_to: str
+    account_id: AccountId
+    mode: Mode
+    #: Of `risk_platform`.
+    version: int
+
+
 RiskCommand = EngageKillSwitch | ReleaseKillSwitch | AcknowledgeLoss | ChangeMargin | SeeRisk
 
 
@@ -138,6 +150,12 @@ class RiskReply(Message, frozen=True, tag="risk_reply"):
     #: Of a margin account; None of a cash account.
     margin_terms: MarginTerms | None = None
     margin: MarginFigures | None = None
+
+
+class LimitsFollowed(Message, frozen=True, tag="limits_followed"):
+    request_id: str
+    #: At least the one that was asked for.
+    version: int
 
 
 RiskEventKind = Literal[

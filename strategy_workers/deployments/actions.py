@@ -24,6 +24,7 @@ from strategy_workers.library import Catalogue
 from strategy_workers.library.routes import unknown_strategy
 from strategy_workers.runtime.deployment import Deployment, HookError
 from strategy_workers.runtime.repository import load, snapshot
+from strategy_workers.runtime.watchdog import Watchdog
 from strategy_workers.sdk import InvalidParametersError, Strategy
 
 #: What becomes of working orders. Entries are buys: strategies sell only what they hold.
@@ -33,10 +34,17 @@ WorkingOrders = Literal["cancel_entries", "cancel_all", "keep"]
 class Deployments:
     """Each method is one transaction, and raises Problem for what it refuses."""
 
-    def __init__(self, engine: Engine, catalogue: Catalogue, tell_workers: Callable[[], object]):
+    def __init__(
+        self,
+        engine: Engine,
+        catalogue: Catalogue,
+        watchdog: Watchdog,
+        tell_workers: Callable[[], object],
+    ) -> None:
         """`tell_workers` is called, from any thread, when there is something to do for them."""
         self._engine = engine
         self._catalogue = catalogue
+        self._watchdog = watchdog
         self._tell_workers = tell_workers
 
     def deploy(
@@ -122,7 +130,7 @@ class Deployments:
                 raise unknown_strategy(row.strategy)
             complete = _complete(known, {**row.parameters, **given})
             if complete != row.parameters:
-                _check_start(session, row.id, known, complete)
+                self._check_start(session, row.id, known, complete)
                 row.parameters = complete
                 row.parameters_version += 1
                 session.add(_version(row))
@@ -184,6 +192,23 @@ class Deployments:
                 raise not_found("deployment")
             return repository.signals(session, deployment_id, before, limit)
 
+    def _check_start(
+        self,
+        session: Session,
+        deployment_id: UUID,
+        known: type[Strategy],
+        parameters: dict[str, Any],
+    ) -> None:
+        """That `on_start` takes them: a running strategy must not end by a change."""
+        record = load(session.connection(), deployment_id)
+        try:
+            with self._watchdog.over(None):
+                Deployment(replace(record, parameters=parameters), known)
+        except HookError as error:
+            raise Problem(
+                422, "invalid_parameters", f"The strategy can't start with them: {error}"
+            ) from error
+
 
 def _to_change(session: Session, account_id: UUID, deployment_id: UUID) -> DeploymentRow:
     """Raises Problem for one that is stopped: that is its end."""
@@ -203,19 +228,6 @@ def _version(row: DeploymentRow) -> DeploymentParametersRow:
     return DeploymentParametersRow(
         deployment_id=row.id, version=row.parameters_version, parameters=row.parameters
     )
-
-
-def _check_start(
-    session: Session, deployment_id: UUID, known: type[Strategy], parameters: dict[str, Any]
-) -> None:
-    """That `on_start` takes them: a running strategy must not end by a change."""
-    record = load(session.connection(), deployment_id)
-    try:
-        Deployment(replace(record, parameters=parameters), known)
-    except HookError as error:
-        raise Problem(
-            422, "invalid_parameters", f"The strategy can't start with them: {error}"
-        ) from error
 
 
 def _complete(strategy: type[Strategy], given: dict[str, Any]) -> dict[str, object]:

@@ -325,6 +325,17 @@ def store_lines(connection: Connection, lines: Mapping[UUID, Sequence[tuple[int,
     )
 
 
+def give_up(connection: Connection, deployment_id: UUID, why: str) -> None:
+    """Its hook holds its worker, which ends: the next one must not run it."""
+    connection.execute(
+        update(DeploymentRow)
+        .where(DeploymentRow.id == deployment_id, DeploymentRow.wanted == "running")
+        .values(
+            wanted="paused", pause_orders="cancel_entries", last_error=why, updated_at=utc_now()
+        )
+    )
+
+
 def set_status(
     connection: Connection, deployment_id: UUID, status: str, last_error: str | None
 ) -> None:

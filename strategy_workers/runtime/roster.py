@@ -22,6 +22,7 @@ from strategy_workers.runtime.ownership import Ownership
 from strategy_workers.runtime.repository import Change, Wish
 from strategy_workers.runtime.snapshot import decode_decided
 from strategy_workers.runtime.store import Save, Store
+from strategy_workers.runtime.watchdog import Watchdog
 
 log = structlog.get_logger()
 
@@ -41,19 +42,26 @@ class Roster:
         ownership: Ownership,
         dispatch: Dispatch,
         catalogue: Catalogue,
+        watchdog: Watchdog,
     ) -> None:
         self._redis = redis
         self._store = store
         self._ownership = ownership
         self._dispatch = dispatch
         self._catalogue = catalogue
+        self._watchdog = watchdog
 
     async def bring_up(self, record: DeploymentRecord) -> Deployment | None:
         """A deployment that has joined the tape, acknowledged what it has behind it, and may
         be given what comes after its cursor. None when it had to be paused or stopped instead.
         """
+        if record.wanted == "paused" and record.snapshot is None:
+            await self._end_orders(record, _ENDED_BY_PAUSE[record.pause_orders])
+            await self._end(record, "paused", None)
+            return None
         try:
-            deployment = self._make(record)
+            with self._watchdog.over(record.id):
+                deployment = self._make(record)
         except HookError as error:
             await self.pause(record, str(error))
             return None
@@ -85,7 +93,8 @@ class Roster:
     async def change(self, deployment: Deployment, change: Change) -> Deployment | None:
         """The same deployment with other parameters, stored. None when it had to be paused."""
         try:
-            changed = self._changed(deployment, change)
+            with self._watchdog.over(deployment.id):
+                changed = self._changed(deployment, change)
         except HookError as error:
             await self.pause(deployment.record, str(error), deployment)
             return None
@@ -206,7 +215,8 @@ class Roster:
         good: list[Deployment] = []
         for deployment in deployments:
             try:
-                snapshot = deployment.snapshot()
+                with self._watchdog.over(deployment.id):
+                    snapshot = deployment.snapshot()
             except HookError as error:
                 await self.pause(deployment.record, str(error))
                 continue
@@ -253,8 +263,10 @@ class Roster:
     ) -> None:
         snapshot = await until_done("snapshot", lambda: self._store.snapshot(failed.id))
         try:
-            again = self._make(replace(failed.record, snapshot=snapshot))
-            if again.hear_again(heard):
+            with self._watchdog.over(failed.id):
+                again = self._make(replace(failed.record, snapshot=snapshot))
+                is_same = again.hear_again(heard)
+            if is_same:
                 again.desk.lines = failed.desk.lines  # those of the moment that failed, too
                 again.desk.note("error", error, {})
                 await self.save([again])
@@ -309,7 +321,8 @@ class Roster:
         """The traceback when `on_stop` raised: it is stopped all the same."""
         if not deployment.stopping:
             try:
-                deployment.stop()
+                with self._watchdog.over(deployment.id):
+                    deployment.stop()
             except HookError as error:
                 return str(error)
             deployment.desk.note("info", "stopped", {})

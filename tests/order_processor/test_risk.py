@@ -9,12 +9,17 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
+import pytest
 from redis.asyncio import Redis
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
+from api_gateway.errors import Refused
 from api_gateway.risk import repository
-from order_processor.wiring import Wiring
+from api_gateway.risk.following import Followers
+from order_processor.settings import OrderProcessorSettings
+from order_processor.wiring import Wiring, wire
+from shared.config import Settings
 from shared.database.tables import DeploymentRow
 from shared.models.orders import (
     ClosePositions,
@@ -51,17 +56,21 @@ Processes = Callable[..., ProcessorProcess]
 ADMIN = "user:admin"
 
 
-def set_limits(engine: Engine, level: Level, subject: object = "", **limits: Any) -> None:
+def set_limits(engine: Engine, level: Level, subject: object = "", **limits: Any) -> int:
     with Session(engine) as db, db.begin():
-        repository.set_limits(db, level, str(subject), "paper", limits, ADMIN)
+        return repository.set_limits(db, level, str(subject), "paper", limits, ADMIN)
 
 
-def switch_platform(engine: Engine, *, on: bool, flatten: bool = False) -> None:
+def switch_platform(engine: Engine, *, on: bool, flatten: bool = False) -> int:
+    """The version of the rules that have it."""
     with Session(engine) as db, db.begin():
         if on:
             repository.engage(db, "Drill", ADMIN, flatten=flatten)
         else:
             repository.release(db, ADMIN)
+        row = repository.platform(db)
+        assert row is not None
+        return row.version
 
 
 def deploy(desk: Desk, wanted: str = "running") -> UUID:
@@ -143,6 +152,24 @@ async def test_a_new_limit_is_in_force_a_moment_after_it_was_stored(
         set_limits(desk.engine, "platform")
         await until(lambda: _no_limits(desk))
         assert (await desk.submit("buy", "12", limit="90")).status == "accepted"
+
+
+async def test_whoever_set_limits_is_answered_when_they_hold(
+    processor_settings: OrderProcessorSettings, desk: Desk, feed: Feed, settings: Settings
+) -> None:
+    seldom = processor_settings.model_copy(update={"order_risk_refresh_s": 10.0})
+    followers = Followers(desk.requests, settings.order_shards, 30)
+    async with wire(seldom):
+        await feed.print(100.0)
+        resting = await desk.submit("buy", "11", limit="90")
+        version = set_limits(desk.engine, "account", desk.account, max_order_value="1000")
+        await followers.follow(version, [desk.account])
+        assert (await desk.submit("buy", "12", limit="90")).reason_code == "risk_order_value"
+        await followers.follow(switch_platform(desk.engine, on=True), None)
+        assert desk.status(resting.id) == "cancelled"
+        with pytest.raises(Refused) as unknown:
+            await followers.follow(version + 1_000_000, [desk.account])
+        assert unknown.value.code == "limits_not_confirmed"
 
 
 async def _no_limits(desk: Desk) -> bool:

@@ -17,6 +17,7 @@ from shared.database.tables import (
 )
 from shared.service.problems import Problem
 from strategy_workers.deployments.actions import Deployments
+from strategy_workers.runtime.watchdog import Watchdog
 from strategy_workers.settings import StrategyWorkersSettings
 from strategy_workers.wiring import running_worker
 from tests.strategy_workers.doubles import OrderDesk, TapeEngine, eventually
@@ -71,7 +72,7 @@ async def test_a_strategy_whose_worker_died_before_it_paused_is_paused_by_the_ne
 
 @pytest.fixture
 def deployments(engine: Engine) -> Deployments:
-    return Deployments(engine, SAMPLES, lambda: None)
+    return Deployments(engine, SAMPLES, Watchdog(60, lambda *_: None), lambda: None)
 
 
 def deploy(deployments: Deployments, account: UUID) -> str:

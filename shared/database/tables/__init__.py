@@ -16,6 +16,7 @@ from shared.database.tables.leases import LeaseRow
 from shared.database.tables.market_data import (
     CandleRow,
     InstrumentRow,
+    MarketDataConfigurationRow,
     MarketFileRow,
     ReplayRow,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "LotClosingRow",
     "LotRow",
     "MarkRow",
+    "MarketDataConfigurationRow",
     "MarketFileRow",
     "OrderRow",
     "OrderTransitionRow",

@@ -696,7 +696,7 @@ export interface paths {
         get: operations["getAccountLimits"];
         /**
          * Set the account's own limits, all at once
-         * @description Of all levels the tightest limit holds, so none can be loosened here that was set above.
+         * @description Of all levels the tightest limit holds, so none can be loosened here that was set above. They hold when it answers; 503 `limits_not_confirmed` when they are stored and not all order processors have said so in time.
          */
         put: operations["setAccountLimits"];
         post?: never;
@@ -769,6 +769,44 @@ export interface paths {
         };
         /** One check of the books (admin) */
         get: operations["getBooksCheck"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/market-data/configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Limits, policies, thresholds and tiers that are in force (admin) */
+        get: operations["getMarketDataConfiguration"];
+        /**
+         * Swap the whole configuration while the platform runs (admin)
+         * @description All of it is checked first; `invalid_configuration` says what is wrong, and nothing changes. What is left out has its default.
+         */
+        put: operations["changeMarketDataConfiguration"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/market-data/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Providers of history: health, breaker, the last 60 scores (admin) */
+        get: operations["listMarketDataProviders"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1059,6 +1097,80 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/replays/{replay_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hold a replay's market time for everyone (admins)
+         * @description The time mark under way is done first: until then its `state` is `pausing`.
+         */
+        post: operations["pauseReplay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/replays/{replay_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a paused replay go on (admins) */
+        post: operations["resumeReplay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/replays/{replay_id}/seek": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pass over a replay's market up to a later minute (admins)
+         * @description What is passed over fills no order and is shown to no strategy; candles are made of it all the same. A paused replay stays paused. Books can't go back in time: for an earlier minute start another replay with `start_at`.
+         */
+        post: operations["seekReplay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/replays/{replay_id}/speed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Change how fast a replay goes (admins) */
+        post: operations["changeReplaySpeed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/replays/{replay_id}/stop": {
         parameters: {
             query?: never;
@@ -1105,12 +1217,12 @@ export interface paths {
         put?: never;
         /**
          * Cancel all orders of everybody and take no more (admins)
-         * @description Stored when it answers; each order processor acts within ORDER_RISK_REFRESH_S.
+         * @description Every order processor has carried it out when it answers; 503 `limits_not_confirmed` when it is stored and some have not said so in time.
          */
         post: operations["engagePlatformKillSwitch"];
         /**
          * Take orders again (admins)
-         * @description Strategies stay paused.
+         * @description Strategies stay paused. Order processors follow within ORDER_RISK_REFRESH_S.
          */
         delete: operations["releasePlatformKillSwitch"];
         options?: never;
@@ -1731,6 +1843,62 @@ export interface components {
              */
             mode?: "paper" | "live";
         };
+        /** ConfigurationChange */
+        ConfigurationChange: {
+            /**
+             * Based On
+             * @description The version that it was made from: refused when another is in force.
+             */
+            based_on?: number | null;
+            /**
+             * Configuration
+             * @example {
+             *       "breaker": {
+             *         "cooldown_s": 30,
+             *         "failures": 5,
+             *         "most_cooldown_s": 600
+             *       },
+             *       "limits": {
+             *         "alpaca": {
+             *           "burst": 20,
+             *           "requests_per_minute": 180
+             *         }
+             *       },
+             *       "policies": {
+             *         "bars_1d": [
+             *           "alpaca",
+             *           "yahoo"
+             *         ],
+             *         "bars_1m": [
+             *           "alpaca",
+             *           "yahoo"
+             *         ],
+             *         "trades": [
+             *           "alpaca"
+             *         ]
+             *       },
+             *       "thresholds": {
+             *         "demote_below": 0.55,
+             *         "latency_bad_s": 5,
+             *         "latency_good_s": 0.5,
+             *         "promote_above": 0.7
+             *       },
+             *       "tiers": {
+             *         "T0": [
+             *           "AAPL",
+             *           "MSFT"
+             *         ],
+             *         "T1": [
+             *           "SPY"
+             *         ],
+             *         "T2": []
+             *       }
+             *     }
+             */
+            configuration: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+        };
         /** Credentials */
         Credentials: {
             /**
@@ -1974,6 +2142,20 @@ export interface components {
             state: "unavailable" | "idle" | "connecting" | "live" | "lost" | "throttled" | "refused";
             /** Symbols */
             symbols: string[];
+        };
+        /**
+         * HealthPartsView
+         * @description Each from 0 (bad) to 1 (good).
+         */
+        HealthPartsView: {
+            /** Breaker */
+            breaker: number;
+            /** Completeness */
+            completeness: number;
+            /** Errors */
+            errors: number;
+            /** Latency */
+            latency: number;
         };
         /** IndicatorList */
         IndicatorList: {
@@ -2477,6 +2659,59 @@ export interface components {
              */
             mode: "paper" | "live";
             terms: components["schemas"]["MarginTermsView"] | null;
+        };
+        /** MarketDataConfigurationView */
+        MarketDataConfigurationView: {
+            /**
+             * Configuration
+             * @example {
+             *       "breaker": {
+             *         "cooldown_s": 30,
+             *         "failures": 5,
+             *         "most_cooldown_s": 600
+             *       },
+             *       "limits": {
+             *         "alpaca": {
+             *           "burst": 20,
+             *           "requests_per_minute": 180
+             *         }
+             *       },
+             *       "policies": {
+             *         "bars_1d": [
+             *           "alpaca",
+             *           "yahoo"
+             *         ],
+             *         "bars_1m": [
+             *           "alpaca",
+             *           "yahoo"
+             *         ],
+             *         "trades": [
+             *           "alpaca"
+             *         ]
+             *       },
+             *       "thresholds": {
+             *         "demote_below": 0.55,
+             *         "latency_bad_s": 5,
+             *         "latency_good_s": 0.5,
+             *         "promote_above": 0.7
+             *       },
+             *       "tiers": {
+             *         "T0": [
+             *           "AAPL",
+             *           "MSFT"
+             *         ],
+             *         "T1": [
+             *           "SPY"
+             *         ],
+             *         "T2": []
+             *       }
+             *     }
+             */
+            configuration: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /** Version */
+            version: number;
         };
         /** MarketFileView */
         MarketFileView: {
@@ -3478,6 +3713,53 @@ export interface components {
             symbol: string;
             take_profit: components["schemas"]["OrderView"] | null;
         };
+        /** ProviderList */
+        ProviderList: {
+            /** At */
+            at: string | null;
+            /** Items */
+            items: components["schemas"]["ProviderView"][];
+            /** Next Cursor */
+            next_cursor?: null;
+        };
+        /** ProviderScore */
+        ProviderScore: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Score */
+            score: number;
+        };
+        /** ProviderView */
+        ProviderView: {
+            /** Available */
+            available: boolean;
+            /** Breaker */
+            breaker: ("closed" | "half_open" | "open") | null;
+            /** Capabilities */
+            capabilities: ("bars_1m" | "bars_1d" | "trades")[];
+            health: components["schemas"]["HealthPartsView"] | null;
+            /**
+             * Name
+             * @example alpaca
+             */
+            name: string;
+            /** Problem */
+            problem: string | null;
+            /** Promoted */
+            promoted: boolean;
+            /**
+             * Score
+             * @description 0.45 breaker + 0.25 latency + 0.20 errors + 0.10 completeness.
+             */
+            score: number | null;
+            /** Scores */
+            scores: components["schemas"]["ProviderScore"][];
+            /** Throttled For S */
+            throttled_for_s: number;
+        };
         /** RefreshRequest */
         RefreshRequest: {
             /** Refresh Token */
@@ -3520,9 +3802,36 @@ export interface components {
              * Speed
              * @description Times as fast as the market was, or as fast as possible.
              * @default max
+             * @example 10
+             * @example max
              */
             speed?: "max" | number;
+            /**
+             * Start At
+             * @description Passes over what is earlier, as seeking does. Rounded down to the minute.
+             */
+            start_at?: string | null;
             synthetic?: components["schemas"]["SyntheticMarket"] | null;
+        };
+        /** ReplaySeek */
+        ReplaySeek: {
+            /**
+             * To
+             * Format: date-time
+             * @description Later than the replay's market time. Rounded down to the minute.
+             * @example 2026-03-19T15:30:00Z
+             */
+            to: string;
+        };
+        /** ReplaySpeed */
+        ReplaySpeed: {
+            /**
+             * Speed
+             * @description Times as fast as the market was, or as fast as possible.
+             * @example 10
+             * @example max
+             */
+            speed: "max" | number;
         };
         /** ReplayView */
         ReplayView: {
@@ -3535,6 +3844,8 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Ends At */
+            ends_at: string | null;
             /** Error */
             error: string | null;
             /** Finished At */
@@ -3546,15 +3857,32 @@ export interface components {
             id: string;
             /** Market Time */
             market_time: string | null;
+            /** Progress */
+            progress: number | null;
             /** Request */
             request: {
                 [key: string]: unknown;
             };
+            /** Skipped Ticks */
+            skipped_ticks: number;
+            /**
+             * Speed
+             * @example 10
+             */
+            speed: "max" | number | null;
+            /** Started By */
+            started_by: string | null;
+            /** Starts At */
+            starts_at: string | null;
+            /** State */
+            state: ("playing" | "pausing" | "paused" | "seeking") | null;
             /**
              * Status
              * @enum {string}
              */
             status: "running" | "finished" | "stopped" | "failed";
+            /** Symbols */
+            symbols: string[];
             /** Ticks */
             ticks: number;
             /** Total Ticks */
@@ -8692,6 +9020,214 @@ export interface operations {
             };
         };
     };
+    getMarketDataConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarketDataConfigurationView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeMarketDataConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfigurationChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarketDataConfigurationView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listMarketDataProviders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     login: {
         parameters: {
             query?: never;
@@ -9767,6 +10303,390 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pauseReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                replay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resumeReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                replay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    seekReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                replay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplaySeek"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeReplaySpeed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                replay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplaySpeed"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

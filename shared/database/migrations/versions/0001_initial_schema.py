@@ -59,6 +59,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kind", "key", name=op.f("pk_leases")),
     )
     op.create_table(
+        "market_data_configurations",
+        sa.Column("version", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("configuration", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("requested_by", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("version", name=op.f("pk_market_data_configurations")),
+    )
+    op.create_table(
         "market_files",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -110,8 +118,15 @@ def upgrade() -> None:
         "replays",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=True),
+        sa.Column("speed", sa.Text(), nullable=True),
         sa.Column("request", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("symbols", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("started_by", sa.Uuid(), nullable=True),
         sa.Column("ticks", sa.BigInteger(), nullable=False),
+        sa.Column("skipped_ticks", sa.BigInteger(), nullable=False),
         sa.Column("total_ticks", sa.BigInteger(), nullable=True),
         sa.Column("candles", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("market_time", sa.DateTime(timezone=True), nullable=True),
@@ -120,6 +135,11 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "status IN ('running', 'finished', 'stopped', 'failed')", name=op.f("ck_replays_status")
+        ),
+        sa.CheckConstraint(
+            "state IN ('playing', 'pausing', 'paused', 'seeking') AND status = 'running'"
+            " OR state IS NULL",
+            name=op.f("ck_replays_state"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_replays")),
     )
@@ -858,6 +878,7 @@ def downgrade() -> None:
     op.drop_table("order_shard_quotes")
     op.drop_table("order_shard_marks")
     op.drop_table("market_files")
+    op.drop_table("market_data_configurations")
     op.drop_table("leases")
     op.drop_table("instruments")
     op.drop_table("candles")
