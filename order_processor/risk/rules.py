@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from order_processor.corporate_actions.repository import Known, read_actions
 from shared.database import DatabaseThread
 from shared.models.identifiers import Mode
 from shared.trading.risk import (
@@ -43,6 +44,8 @@ class Rules(msgspec.Struct, frozen=True):
     limits: Mapping[LimitsKey, RiskLimits] = {}
     deployments: Mapping[UUID, Bounds] = {}
     halt: Halt | None = None
+    #: Splits and dividends.
+    actions: Known = Known()
 
     def ladder(self, owner_id: UUID | None, account_id: UUID, mode: Mode) -> Ladder:
         subjects: tuple[tuple[Level, str], ...] = tuple(
@@ -61,9 +64,12 @@ class Rules(msgspec.Struct, frozen=True):
 def read_rules(connection: Connection, known: Rules) -> Rules:
     """`known` itself when nothing has changed. Changes become visible in the order of their
     versions, because all writers lock the platform's row."""
+    actions = read_actions(connection, known.actions)
     row = connection.execute(_PLATFORM).one_or_none()
     if row is None or row.version == known.version:
-        return known
+        if actions is known.actions:
+            return known
+        return msgspec.structs.replace(known, actions=actions)
     limits = dict(known.limits)
     for changed in connection.execute(_CHANGED, {"seen": known.version}):
         key = (changed.level, changed.subject, changed.mode)
@@ -72,7 +78,7 @@ def read_rules(connection: Connection, known: Rules) -> Rules:
             limits.pop(key, None)
         else:
             limits[key] = new
-    return Rules(row.version, limits, _of_deployments(limits), _halt(row))
+    return Rules(row.version, limits, _of_deployments(limits), _halt(row), actions)
 
 
 def _of_deployments(limits: Mapping[LimitsKey, RiskLimits]) -> dict[UUID, Bounds]:

@@ -345,6 +345,7 @@ class ShardOwner:
         """Take in new limits, and make sure that positions could be closed without waiting."""
         risk = self._desk.risk
         risk.take_rules(self._rules.current)
+        self._desk.corporate.take(self._rules.current.actions)
         missing = risk.missing_instruments()
         if missing:
             unknown = Unknowns(symbols=missing)
