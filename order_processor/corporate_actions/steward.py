@@ -44,6 +44,8 @@ class Steward:
             # A dividend before a split of the same day: it is paid on the old shares.
             self._actions = sorted(known.actions, key=_turn)
             self.look_again()
+            if self._market.time_ns:  # else the clock is looked at
+                self.come_to(self._market.time_ns)
 
     def take_up(self, key: BooksKey, seen: set[UUID]) -> None:
         self._seen[key] = seen

@@ -104,6 +104,7 @@ class EffectRecord(msgspec.Struct, frozen=True):
     unit: Decimal
     qty_before: Decimal
     qty_after: Decimal
+    realized_pnl: Decimal
     price: Decimal | None
     lots_cost_removed: Decimal
 
@@ -280,6 +281,7 @@ class Batch:
                 change.unit,
                 change.qty_before,
                 change.qty_after,
+                change.realized_pnl,
                 None if split is None else split.price,
                 ZERO if split is None else split.lots_cost_removed,
             )

@@ -105,8 +105,8 @@ _BROKER_ORDERS = _insert(
 )
 _EFFECTS = _insert(
     "corporate_action_effects",
-    "action_id, account_id, mode, execution_seq, unit, qty_before, qty_after, price,"
-    " lots_cost_removed",
+    "action_id, account_id, mode, execution_seq, unit, qty_before, qty_after, realized_pnl,"
+    " price, lots_cost_removed",
 )
 _FORGET_PRICES = "DELETE FROM order_shard_marks WHERE shard = :shard"
 _FORGET_QUOTES = "DELETE FROM order_shard_quotes WHERE shard = :shard"

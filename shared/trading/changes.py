@@ -126,6 +126,8 @@ class ActionApplied(msgspec.Struct, frozen=True):
     unit: Decimal
     qty_before: Decimal
     qty_after: Decimal
+    #: Profit on what was less than a unit.
+    realized_pnl: Decimal
     cash: Decimal
     #: None when no position was split.
     split: SplitPosition | None = None

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from shared.trading.amounts import exactly
+from shared.trading.amounts import ZERO, exactly
 from shared.trading.changes import ActionApplied, CashEntered, OrderChanged
 from shared.trading.corporate_actions import CorporateAction, Split, dividend_on
 from shared.trading.order_adjustments import OrderAdjustments
@@ -31,6 +31,7 @@ class CorporateDesk:
         """`last_price` is of before it. The caller has made sure that it comes once."""
         settlement, split = self._settlement, None
         before = settlement.held(action.symbol)
+        realized = self._realized(action)
         if isinstance(action.terms, Split):
             after = settlement.split(action, action.terms, last_price)
             split, entry = (None, None) if after is None else after
@@ -45,8 +46,13 @@ class CorporateDesk:
             unit=action.lot,
             qty_before=before,
             qty_after=settlement.held(action.symbol),
+            realized_pnl=self._realized(action) - realized,
             cash=settlement.cash,
             split=split,
         )
         paid = [] if entry is None else [CashEntered(entry)]
         return [applied, *paid, *self._orders.adjust(action)]
+
+    def _realized(self, action: CorporateAction) -> Decimal:
+        holding = self._settlement.holdings.get(action.symbol)
+        return ZERO if holding is None else holding.realized_pnl

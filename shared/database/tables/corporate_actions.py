@@ -58,6 +58,8 @@ class CorporateActionEffectRow(Base):
     unit: Mapped[Decimal]
     qty_before: Mapped[Decimal]
     qty_after: Mapped[Decimal]
+    #: Profit on what was less than a unit.
+    realized_pnl: Mapped[Decimal]
     #: Of a split position: what a share of the rest was paid for with, and what the lots lost.
     price: Mapped[Decimal | None]
     lots_cost_removed: Mapped[Decimal]

@@ -766,6 +766,7 @@ def upgrade() -> None:
         sa.Column("unit", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("qty_before", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("qty_after", sa.Numeric(precision=38, scale=12), nullable=False),
+        sa.Column("realized_pnl", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("price", sa.Numeric(precision=38, scale=12), nullable=True),
         sa.Column("lots_cost_removed", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column(
