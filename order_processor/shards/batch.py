@@ -32,7 +32,7 @@ from shared.trading.changes import (
     CashEntered,
     Difference,
     OrderFilled,
-    StopMoved,
+    OrderMoved,
     WorkingOrder,
 )
 from shared.trading.events import executed, position_of, updated
@@ -223,7 +223,7 @@ class Batch:
                 order.id, account, change.broker_order_id, change.cancel_wanted
             )
             return
-        if isinstance(change, StopMoved):
+        if isinstance(change, OrderMoved):
             self._keep_moved(order)
             return
         self.transitions.extend(change.transitions)

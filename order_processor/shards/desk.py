@@ -11,6 +11,7 @@ from order_processor.corporate_actions.steward import Steward
 from order_processor.errors import UnappliableError
 from order_processor.metrics import FILLS
 from order_processor.risk.audit import record_of
+from order_processor.risk.loss_limits import SessionDays
 from order_processor.risk.margin_calls import MarginRules
 from order_processor.risk.officer import RiskOfficer
 from order_processor.shards.acknowledgements import MarkDone
@@ -68,6 +69,7 @@ class Desk:
         limits: Limits,
         sessions: Sessions,
         margin_rules: MarginRules,
+        risk_exchange: str = "24/7",
         link_of: LinkOf = nobody,
     ) -> None:
         self.shard = shard
@@ -110,6 +112,7 @@ class Desk:
             stored.halt_done,
             margin_rules,
             lambda: self.mark.run_id,
+            SessionDays(sessions, risk_exchange),
         )
         #: Carries out splits and dividends.
         self.corporate = Steward(memory.books, self._market, self._record, self._pause_split)
@@ -188,7 +191,8 @@ class Desk:
             self.mark = MarkDone(0, "", entry.id)
             self.corporate.look_again()
         else:
-            self._market.end_run()
+            for key, books, change in self._market.end_run():
+                self._record(key, books, change)
             self.mark = MarkDone(0, "", entry.id)
             # From here on the wall clock is the time: it may be years later than the run was.
             self.expire_by_clock()
@@ -208,7 +212,7 @@ class Desk:
 
     def _come_to(self, at_ns: int) -> None:
         self.corporate.come_to(at_ns)
-        self.risk.carry.come_to(at_ns)
+        self.risk.come_to(at_ns)
 
     def _pause_split(self, key: BooksKey, symbol: Symbol, why: str) -> None:
         self.batch.split_pauses[(*key, symbol)] = why

@@ -62,7 +62,7 @@ class Sessions:
         return None if calendar is None else hours_from(calendar, at_ns)
 
     def session(self, exchange: str, at_ns: int) -> Session | None:
-        """The last that opened at or before `at_ns`; None when that isn't known."""
+        """The last one that opened at or before `at_ns`; None when it isn't known."""
         calendar = self._calendar(exchange)
         try:
             return None if calendar is None else calendar.session_at(at_ns)

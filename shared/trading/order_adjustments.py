@@ -25,6 +25,7 @@ from shared.trading.costs import to_tick
 from shared.trading.groups import Groups
 from shared.trading.lifecycle import step
 from shared.trading.matching import awaits_trigger, with_mark
+from shared.trading.requests import Requests
 from shared.trading.settlement import Settlement
 from shared.trading.terms import Refused
 from shared.trading.working import WorkingOrders
@@ -34,9 +35,12 @@ _PART_FILLED = Refused("corporate_action", "It had filled in part before a split
 
 
 class OrderAdjustments:
-    def __init__(self, orders: WorkingOrders, groups: Groups, settlement: Settlement) -> None:
+    def __init__(
+        self, orders: WorkingOrders, groups: Groups, requests: Requests, settlement: Settlement
+    ) -> None:
         self._orders = orders
         self._groups = groups
+        self._requests = requests
         self._settlement = settlement
 
     def concerned(self, action: CorporateAction) -> list[WorkingOrder]:
@@ -51,6 +55,10 @@ class OrderAdjustments:
         """The position has been split already."""
         changes: list[OrderChanged] = []
         at, terms = action.effective_at, action.terms
+        for each in self.concerned(action):
+            # What was on its way to the market was asked for in the session before.
+            if each.order.due_at is not None and each.order.id in self._orders.by_id:
+                changes += self._requests.carry_out(each, at)
         if isinstance(terms, Split):
             # Executions are in old shares: an order can't be for both.
             for each in self.concerned(action):
@@ -77,6 +85,8 @@ class OrderAdjustments:
         withheld = working.withheld
         if isinstance(action.terms, Split):
             withheld = whole_units(Fraction(withheld) * action.terms.ratio, working.lot)
+        # Where it stands among others has to be seen anew.
+        order = msgspec.structs.replace(order, queue_ahead=None)
         self._orders.refit(working, order, withheld)
         taken = step(working, "resize", at)
         return OrderChanged(working.order, (taken,), self._settlement.cash)

@@ -20,6 +20,7 @@ from shared.config import Settings
 from shared.models.orders import Order
 from shared.service.internal import internal_client
 from tests.order_processor.support import Desk, Feed, ProcessorProcess, frames_are_gap_free, until
+from tests.order_processor.test_risk import deploy
 
 D = Decimal
 Processor = Callable[[], AbstractAsyncContextManager[Wiring]]
@@ -118,6 +119,7 @@ async def test_the_ex_dates_session_brings_dividend_and_split_once_also_after_a_
 async def test_until_its_next_print_a_split_position_is_worth_what_it_was(
     processor: Processor, desk: Desk, feed: Feed, settings: Settings
 ) -> None:
+    deployment = deploy(desk)
     async with processor():
         await hold(desk, feed)
         announce(desk, SPLIT | {"ratio_new": 2, "ratio_old": 1})
@@ -126,6 +128,9 @@ async def test_until_its_next_print_a_split_position_is_worth_what_it_was(
         await until(lambda: desk.value("SELECT count(*) FROM corporate_action_effects"))
         price = "SELECT price FROM order_shard_marks WHERE symbol = 'SPY' AND at = :at"
         await until(lambda: desk.value(price, at=SESSION) == D("49.5"))
+        # It counts in old shares.
+        wanted = "SELECT wanted FROM deployments WHERE id = :d"
+        assert desk.value(wanted, d=deployment) == "paused"
         # Bought in the new session: the split doesn't come to it again.
         bought = await desk.submit("buy", "10")
         await feed.print(50.0)

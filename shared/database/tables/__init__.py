@@ -19,6 +19,7 @@ from shared.database.tables.market_data import (
     MarketDataConfigurationRow,
     MarketFileRow,
     ReplayRow,
+    SilentSymbolRow,
 )
 from shared.database.tables.orders import (
     AccountEventRow,
@@ -84,6 +85,7 @@ __all__ = [
     "ShardHaltRow",
     "ShardRow",
     "SignalRow",
+    "SilentSymbolRow",
     "StrategyPositionRow",
     "StudyRow",
     "StudyTrialRow",

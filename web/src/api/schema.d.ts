@@ -279,6 +279,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/accounts/{account_id}/deployments/{deployment_id}/risk/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a strategy's orders pass again after its own loss limit was reached
+         * @description Its loss counts anew from here. It stays paused. 409 `loss_limit_not_latched` when there is nothing to acknowledge.
+         */
+        post: operations["acknowledgeDeploymentLoss"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/accounts/{account_id}/deployments/{deployment_id}/risk/limits": {
         parameters: {
             query?: never;
@@ -1376,7 +1396,7 @@ export interface components {
             blocked_symbols?: string[];
             /**
              * Flatten On Loss
-             * @description At the loss limit close the positions too.
+             * @description At a loss limit of this level close the positions too.
              * @default false
              */
             flatten_on_loss?: boolean;
@@ -1388,7 +1408,7 @@ export interface components {
             max_gross_exposure?: string | number | null;
             /**
              * Max Loss
-             * @description Realised and unrealised, since it was first limited or last acknowledged.
+             * @description Realised and unrealised, of an account since it was first limited, of a strategy since its start; of both since the last acknowledgement.
              * @example 2500
              */
             max_loss?: string | number | null;
@@ -1410,6 +1430,12 @@ export interface components {
              * @example 50000
              */
             max_position_value?: string | number | null;
+            /**
+             * Max Session Loss
+             * @description Realised and unrealised, since the session began or the last acknowledgement in it.
+             * @example 1000
+             */
+            max_session_loss?: string | number | null;
             /**
              * Max Strategies
              * @description That may run at once.
@@ -2033,6 +2059,18 @@ export interface components {
             allowed_symbols?: string[] | null;
             /** Blocked Symbols */
             blocked_symbols?: string[];
+            /**
+             * Flatten On Loss
+             * @description At a loss limit of this level close the positions too.
+             * @default false
+             */
+            flatten_on_loss?: boolean;
+            /**
+             * Max Loss
+             * @description Realised and unrealised, of an account since it was first limited, of a strategy since its start; of both since the last acknowledgement.
+             * @example 2500
+             */
+            max_loss?: string | number | null;
             /** Max Open Orders */
             max_open_orders?: number | null;
             /**
@@ -2056,6 +2094,22 @@ export interface components {
              * @description `regular`: no orders that fill outside of regular hours too.
              */
             sessions?: ("regular" | "extended") | null;
+        };
+        /** DeploymentLossView */
+        DeploymentLossView: {
+            /**
+             * Deployment Id
+             * Format: uuid
+             */
+            deployment_id: string;
+            latch: components["schemas"]["LatchView"] | null;
+            /** Limit */
+            limit: string | null;
+            /**
+             * Loss
+             * @example 101.25
+             */
+            loss: string;
         };
         /** DeploymentRequest */
         DeploymentRequest: {
@@ -2109,6 +2163,8 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Hold */
+            hold: string | null;
             /**
              * Id
              * Format: uuid
@@ -2243,6 +2299,8 @@ export interface components {
             problem: string | null;
             /** Silent S */
             silent_s: number | null;
+            /** Stale */
+            stale: boolean;
             /**
              * State
              * @enum {string}
@@ -2379,6 +2437,8 @@ export interface components {
             by: string;
             /** Flatten */
             flatten: boolean;
+            /** Kind */
+            kind: ("max_loss" | "max_session_loss") | null;
             /** Level */
             level: ("platform" | "user" | "account" | "deployment") | null;
             /** Limit */
@@ -3092,6 +3152,8 @@ export interface components {
             closes_position: boolean;
             /** Deployment Id */
             deployment_id: string | null;
+            /** Due At */
+            due_at: string | null;
             /** Expires At */
             expires_at: string | null;
             /** Extended Hours */
@@ -3138,6 +3200,8 @@ export interface components {
              * @example 101.25
              */
             qty: string;
+            /** Queue Ahead */
+            queue_ahead: string | null;
             /** Reason */
             reason: string | null;
             /** Reason Code */
@@ -3350,11 +3414,26 @@ export interface components {
              */
             extended_hours?: boolean | null;
             /**
+             * Latency Jitter Ms
+             * @description At most so much longer, drawn from the order's id: always the same.
+             */
+            latency_jitter_ms?: number | null;
+            /**
+             * Latency Ms
+             * @description Market time until what is sent is at the market.
+             */
+            latency_ms?: number | null;
+            /**
              * Participation Percent
              * @description Share of each print's size that the account's orders fill together; 0: any quantity.
              * @example 10
              */
             participation_percent?: string | number | null;
+            /**
+             * Queue
+             * @description Who goes before an order that rests, where a print comes to its limit: all that the quote shows, nobody, or what the quote showed when the order came.
+             */
+            queue?: ("last" | "front" | "displayed") | null;
             /** Slippage */
             slippage?: (components["schemas"]["NoSlippage"] | components["schemas"]["BpsSlippage-Input"] | components["schemas"]["TickSlippage"] | components["schemas"]["SquareRootSlippage-Input"] | components["schemas"]["SpreadSlippage-Input"]) | null;
         };
@@ -3364,8 +3443,17 @@ export interface components {
             commission: components["schemas"]["NoCommission"] | components["schemas"]["PercentCommission-Output"] | components["schemas"]["PerShareCommission-Output"] | components["schemas"]["PerOrderCommission-Output"] | components["schemas"]["TieredCommission-Output"] | components["schemas"]["MakerTakerCommission-Output"];
             /** Extended Hours */
             extended_hours: boolean;
+            /** Latency Jitter Ms */
+            latency_jitter_ms: number;
+            /** Latency Ms */
+            latency_ms: number;
             /** Participation Percent */
             participation_percent: string;
+            /**
+             * Queue
+             * @enum {string}
+             */
+            queue: "last" | "front" | "displayed";
             /** Slippage */
             slippage: components["schemas"]["NoSlippage"] | components["schemas"]["BpsSlippage-Output"] | components["schemas"]["TickSlippage"] | components["schemas"]["SquareRootSlippage-Output"] | components["schemas"]["SpreadSlippage-Output"];
         };
@@ -4015,6 +4103,8 @@ export interface components {
              * Format: date-time
              */
             at: string;
+            /** Deployments */
+            deployments: components["schemas"]["DeploymentLossView"][];
             /**
              * Gross Exposure
              * @example 101.25
@@ -4045,6 +4135,10 @@ export interface components {
             open_orders: number;
             /** Platform Halted */
             platform_halted: string | null;
+            /** Session Day */
+            session_day: string | null;
+            /** Session Loss */
+            session_loss: string | null;
             strategies: components["schemas"]["StrategiesUse"];
         };
         /** SignalView */
@@ -6197,6 +6291,83 @@ export interface operations {
             };
             /** @description Bad Gateway */
             502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    acknowledgeDeploymentLoss: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RiskView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
