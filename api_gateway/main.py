@@ -8,6 +8,7 @@ from api_gateway.accounts.routes import router as accounts
 from api_gateway.books_checks.routes import router as books_checks
 from api_gateway.brokers.routes import router as brokers
 from api_gateway.cash.routes import router as cash
+from api_gateway.corporate_actions.routes import router as corporate_actions
 from api_gateway.documentation import install_openapi
 from api_gateway.errors import install_refusal_handler
 from api_gateway.fx.routes import router as fx
@@ -57,6 +58,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         strategies,
         performance,
         books_checks,
+        corporate_actions,
         system,
     ):
         app.include_router(router, prefix=API)

@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from order_processor.corporate_actions.repository import Known, read_actions
 from order_processor.shards.fx import RateHistory, SetRate, read_rates
 from shared.database import DatabaseThread
 from shared.models.identifiers import Mode
@@ -50,6 +51,8 @@ class Rules(msgspec.Struct, frozen=True):
     #: Of each account the deployments whose loss is limited.
     losses: Mapping[UUID, frozenset[UUID]] = {}
     halt: Halt | None = None
+    #: Splits and dividends.
+    actions: Known = Known()
 
     def ladder(self, owner_id: UUID | None, account_id: UUID, mode: Mode) -> Ladder:
         subjects: tuple[tuple[Level, str], ...] = tuple(
@@ -68,9 +71,12 @@ class Rules(msgspec.Struct, frozen=True):
 def read_rules(connection: Connection, known: Rules) -> Rules:
     """`known` itself when nothing has changed. Changes become visible in the order of their
     versions, because all writers lock the platform's row."""
+    actions = read_actions(connection, known.actions)
     row = connection.execute(_PLATFORM).one_or_none()
     if row is None or row.version == known.version:
-        return known
+        if actions is known.actions:
+            return known
+        return msgspec.structs.replace(known, actions=actions)
     limits = dict(known.limits)
     for changed in connection.execute(_CHANGED, {"seen": known.version}):
         key = (changed.level, changed.subject, changed.mode)
@@ -84,7 +90,7 @@ def read_rules(connection: Connection, known: Rules) -> Rules:
     losses: dict[UUID, frozenset[UUID]] = {}
     for account_id, of_account in connection.execute(_ACCOUNTS, {"ids": lossy}):
         losses[account_id] = frozenset(of_account)
-    return Rules(row.version, limits, deployments, losses, _halt(row))
+    return Rules(row.version, limits, deployments, losses, _halt(row), actions)
 
 
 def _of_deployments(limits: Mapping[LimitsKey, RiskLimits]) -> dict[UUID, Bounds]:

@@ -7,6 +7,7 @@ commit the desk is thrown away and built again from the tables.
 from decimal import Decimal
 
 from order_processor.brokers.gate import LinkOf, live_fault, nobody
+from order_processor.corporate_actions.steward import Steward
 from order_processor.errors import UnappliableError
 from order_processor.metrics import FILLS
 from order_processor.risk.audit import record_of
@@ -48,9 +49,10 @@ from shared.models.risk import FollowLimits, RiskCommand
 from shared.redis.streams import position
 from shared.trading.books import Books
 from shared.trading.changes import (
+    ActionApplied,
+    AnyChange,
     BrokerCompared,
     CashEntered,
-    LiveChange,
     OrderFilled,
     order_id_of,
 )
@@ -118,6 +120,8 @@ class Desk:
             lambda: self.mark.run_id,
             SessionDays(sessions, risk_exchange),
         )
+        #: Carries out splits and dividends.
+        self.corporate = Steward(memory.books, self._market, self._record, self._pause_split)
         for books in stored.books:
             self._take_up(books)
 
@@ -167,7 +171,7 @@ class Desk:
             return
         if isinstance(body, Prints):
             self._market_entry = entry.id
-            self.risk.come_to(body.trades.at_ns[0])
+            self._come_to(body.trades.at_ns[0])
             for key, books, change in self._market.match(body.trades):
                 self._record(key, books, change)
             self._market.take_prices(entry.id, body)
@@ -180,7 +184,7 @@ class Desk:
         elif isinstance(body, Quotes):
             self._market_entry = entry.id
             if body.at_ns:
-                self.risk.come_to(body.at_ns[0])
+                self._come_to(body.at_ns[0])
             for key, books, change in self._market.match_quotes(entry.id, body):
                 self._record(key, books, change)
             self.risk.check()
@@ -191,6 +195,7 @@ class Desk:
             for key, books, change in self._market.begin_run(paced=body.paced):
                 self._record(key, books, change)
             self.mark = MarkDone(0, "", entry.id)
+            self.corporate.look_again()
         else:
             for key, books, change in self._market.end_run():
                 self._record(key, books, change)
@@ -206,18 +211,28 @@ class Desk:
         self._market_entry = entry_id
         self._market.take_time(mark)
         self.mark = MarkDone(mark.number if mark.paced else 0, mark.run_id, entry_id)
-        self.risk.come_to(mark.at_ns)
+        self._come_to(mark.at_ns)
         for key, books, change in self._market.expire(mark.at_ns):
             self._record(key, books, change)
         self.risk.check()
 
+    def _come_to(self, at_ns: int) -> None:
+        self.corporate.come_to(at_ns)
+        self.risk.come_to(at_ns)
+
+    def _pause_split(self, key: BooksKey, symbol: Symbol, why: str) -> None:
+        self.batch.split_pauses[(*key, symbol)] = why
+
     # --- the clock ---------------------------------------------------------------------------
 
     def expiry_wait_s(self) -> float | None:
-        """Until the clock should end an order that the tape has not; None for never."""
-        return self._market.expiry_wait_s()
+        """Until the clock should end an order, or bring a split or dividend, that the tape has not;
+        None for never."""
+        waits = (self._market.expiry_wait_s(), self.corporate.wait_s())
+        return min((each for each in waits if each is not None), default=None)
 
     def expire_by_clock(self) -> None:
+        self.corporate.come_to(nanoseconds(self._market.now()))
         for key, books, change in self._market.expire(nanoseconds(self._market.now())):
             self._record(key, books, change)
 
@@ -304,6 +319,7 @@ class Desk:
         self._memory.take_up(key, books)
         self._abroad.note(key, books)
         self.risk.take_up(key, books)
+        self.corporate.take_up(key, stored.actions)
         self._topic_seqs.update(stored.topic_seqs)
         for symbol, exchange in stored.exchanges.items():
             self._market.list_symbol(symbol, exchange)
@@ -318,11 +334,14 @@ class Desk:
         if books.mode == "paper":
             self._market.watch(key, books, symbol)
 
-    def _record(self, key: BooksKey, books: Books, change: LiveChange) -> None:
+    def _record(self, key: BooksKey, books: Books, change: AnyChange) -> None:
         self.batch.record(books, change, self._market_entry)
         if isinstance(change, BrokerCompared):
             return
         self.risk.books_changed(key)
+        if isinstance(change, ActionApplied):
+            self.filled.add(key)
+            return
         if isinstance(change, CashEntered):
             self.filled.add(key)
             if change.entry.rate is not None:

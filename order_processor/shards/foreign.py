@@ -14,7 +14,8 @@ _CURRENCIES = text("SELECT symbol, currency FROM instruments WHERE symbol = ANY(
 _ENTERED = text(
     """
     SELECT coalesce(sum(round(amount * coalesce(rate, 1), 12)), 0) FROM ledger_entries
-     WHERE account_id = :id AND mode = :mode AND execution_id IS NULL AND kind <> 'fx'
+     WHERE account_id = :id AND mode = :mode AND execution_id IS NULL
+       AND kind NOT IN ('fx', 'cash_in_lieu')
     """
 )
 

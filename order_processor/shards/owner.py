@@ -352,6 +352,7 @@ class ShardOwner:
         risk = self._desk.risk
         risk.take_rules(self._rules.current)
         self._desk.follow_rates()
+        self._desk.corporate.take(self._rules.current.actions)
         await self._prepare_sessions(risk.unprepared_exchanges())
         missing = risk.missing_instruments()
         if missing:

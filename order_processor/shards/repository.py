@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Connection, text
 
 from order_processor.brokers.differences import write_compared
+from order_processor.corporate_actions.repository import pause_split
 from order_processor.risk.repository import write_risk
 from order_processor.shards.batch import Batch, MarketRecords
 from order_processor.shards.state import Cursors
@@ -38,6 +39,7 @@ _CHANGED = """
        SET status = r.status, qty = r.qty, filled_qty = r.filled_qty,
            avg_fill_price = r.avg_fill_price, reason_code = r.reason_code,
            reason = r.reason, updated_at = r.updated_at,
+           limit_price = r.limit_price, trail_price = r.trail_price,
            stop_price = r.stop_price, hwm = r.hwm, triggered_at = r.triggered_at,
            queue_ahead = r.queue_ahead, due_at = r.due_at,
            replaced_by = r.replaced_by, commission = coalesce(r.commission, o.commission)
@@ -71,7 +73,8 @@ _STRATEGY_POSITIONS = _insert(
 _LOTS = _insert(
     "lots",
     "account_id, mode, seq, symbol, qty, cost, opened_qty, price, opened_by, opened_at",
-    "ON CONFLICT (account_id, mode, seq) DO UPDATE SET qty = excluded.qty, cost = excluded.cost",
+    "ON CONFLICT (account_id, mode, seq) DO UPDATE SET qty = excluded.qty, cost = excluded.cost,"
+    " opened_qty = excluded.opened_qty, price = excluded.price",
 )
 _LOT_CLOSINGS = _insert(
     "lot_closings",
@@ -105,6 +108,11 @@ _BROKER_ORDERS = _insert(
     "order_id, account_id, broker_order_id, cancel_wanted",
     "ON CONFLICT (order_id) DO UPDATE SET broker_order_id = excluded.broker_order_id,"
     " cancel_wanted = excluded.cancel_wanted",
+)
+_EFFECTS = _insert(
+    "corporate_action_effects",
+    "action_id, account_id, mode, execution_seq, unit, qty_before, qty_after, realized_pnl,"
+    " price, lots_cost_removed",
 )
 _FORGET_PRICES = "DELETE FROM order_shard_marks WHERE shard = :shard"
 _FORGET_QUOTES = "DELETE FROM order_shard_quotes WHERE shard = :shard"
@@ -164,6 +172,7 @@ def message_of(
         "broker_orders": (_BROKER_ORDERS, list(batch.broker_orders.values())),
         "prices": (_PRICES, market.prices),
         "quotes": (_QUOTES, market.quotes),
+        "corporate_action_effects": (_EFFECTS, batch.effects),
         "order_audit": (_AUDIT, batch.risk.audit),
     }
     statements = [statement for statement, rows in parts.values() if rows]
@@ -192,6 +201,8 @@ def write(
     """The same over a connection of SQLAlchemy's, with what only few batches bring."""
     if batch.risk:
         write_risk(connection, shard, batch.risk)
+    if batch.split_pauses:
+        pause_split(connection, batch.split_pauses)
     for each in batch.compared:
         write_compared(connection, each)
     message, values = message_of(shard, batch, market, before=before, after=after)

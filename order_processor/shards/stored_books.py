@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from order_processor.corporate_actions.repository import effects_of
 from order_processor.risk.repository import risk_states
 from order_processor.shards.batch import BY_HAND
 from order_processor.shards.foreign import load_foreign
@@ -42,6 +43,9 @@ def load_books(
     for key, risk in risk_states(connection, ids).items():
         if key in loaded:
             loaded[key].state.risk = risk
+    for key, actions in effects_of(connection, ids).items():
+        if key in loaded:
+            loaded[key].actions = actions
     for row in connection.execute(
         text("SELECT * FROM positions WHERE account_id = ANY(:ids)"), {"ids": ids}
     ):

@@ -28,8 +28,8 @@ SELECT e.seq::text,
 """
 
 #: A conversion is two entries, one after the other, of which one is in the account's currency: what
-#: goes, then what comes. For an execution foreign cash is bought to the last digit, rounded up; by
-#: command what comes is rounded down to cents.
+#: goes, then what comes. What is needed is bought to the last digit, rounded up; by command, which
+#: names it, what comes is rounded down to cents.
 CONVERSIONS = """
 WITH fx AS (
     SELECT e.*, e.currency = a.base_currency AS home
@@ -38,14 +38,15 @@ WITH fx AS (
 ), pairs AS (
     SELECT coalesce(s.seq, b.seq - 1) AS seq, s.amount AS gone, b.amount AS come,
            s.home AS sold_home, b.home AS bought_home, s.rate AS sold_rate, b.rate AS bought_rate,
-           s.execution_id AS sold_by, b.execution_id AS bought_by
+           s.execution_id AS sold_by, b.execution_id AS bought_by,
+           s.client_entry_id IS NULL AS needed
       FROM (SELECT * FROM fx WHERE amount < 0) s
       FULL JOIN (SELECT * FROM fx WHERE amount >= 0) b ON b.seq = s.seq + 1
 ), expected AS (
-    SELECT *, CASE WHEN sold_by IS NOT NULL
+    SELECT *, CASE WHEN needed
                    THEN -ceil(come * sold_rate * 1000000000000) * 0.000000000001
                    ELSE gone END AS goes,
-              CASE WHEN sold_by IS NOT NULL THEN come
+              CASE WHEN needed THEN come
                    WHEN sold_home THEN floor(-gone / sold_rate * 100) * 0.01
                    ELSE floor(-gone * sold_rate * 100) * 0.01 END AS comes
       FROM pairs
@@ -54,7 +55,7 @@ SELECT seq::text, concat_ws(' for ', trim_scale(comes), trim_scale(goes)),
        concat_ws(' for ', trim_scale(come), trim_scale(gone))
   FROM expected
  WHERE gone IS NULL OR come IS NULL OR sold_home = bought_home OR sold_rate <> bought_rate
-    OR sold_by IS DISTINCT FROM bought_by OR (sold_by IS NOT NULL AND NOT sold_home)
+    OR sold_by IS DISTINCT FROM bought_by OR (needed AND NOT sold_home)
     OR gone IS DISTINCT FROM goes OR come IS DISTINCT FROM comes
 """
 

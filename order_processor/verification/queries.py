@@ -129,12 +129,19 @@ SELECT l.seq::text, trim_scale(l.opened_qty)::text,
    AND l.opened_qty <> l.qty + coalesce(c.qty, 0)
 """
 
-#: What executions paid and brought is what lots cost and what closing them brought.
+#: What executions paid and brought is what lots cost and what closing them brought. Of what splits
+#: left over and was paid for in cash, the lots' cost is gone.
 LOT_PROFITS = """
 WITH flows AS (
-    SELECT e.symbol, sum(l.amount) AS flow
-      FROM executions e JOIN ledger_entries l ON l.execution_id = e.id AND l.kind = 'fill'
-     WHERE e.account_id = :account_id AND e.mode = :mode GROUP BY e.symbol
+    SELECT symbol, sum(flow) AS flow FROM (
+        SELECT e.symbol, l.amount AS flow
+          FROM executions e JOIN ledger_entries l ON l.execution_id = e.id AND l.kind = 'fill'
+         WHERE e.account_id = :account_id AND e.mode = :mode
+        UNION ALL
+        SELECT a.symbol, e.lots_cost_removed
+          FROM corporate_action_effects e JOIN corporate_actions a ON a.id = e.action_id
+         WHERE e.account_id = :account_id AND e.mode = :mode
+    ) AS each GROUP BY symbol
 ), opened AS (
     SELECT symbol, sum(cost) AS cost FROM lots
      WHERE account_id = :account_id AND mode = :mode GROUP BY symbol

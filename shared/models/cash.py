@@ -13,7 +13,16 @@ from shared.models.identifiers import AccountId, Mode
 #: What people and the platform enter; fills and fees come from executions.
 CashKind = Literal["deposit", "withdrawal", "interest", "adjustment", "transfer"]
 EntryKind = Literal[
-    "deposit", "withdrawal", "interest", "adjustment", "transfer", "fill", "fee", "fx"
+    "deposit",
+    "withdrawal",
+    "interest",
+    "adjustment",
+    "transfer",
+    "fill",
+    "fee",
+    "fx",
+    "dividend",
+    "cash_in_lieu",
 ]
 #: Paid in or taken out by the owner: neither is a profit or a loss.
 FLOW_KINDS: tuple[EntryKind, ...] = ("deposit", "withdrawal", "transfer")

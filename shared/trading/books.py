@@ -29,6 +29,7 @@ from shared.trading.changes import (
 )
 from shared.trading.commissions import Turnover
 from shared.trading.conversion import convert
+from shared.trading.corporate_desk import CorporateDesk
 from shared.trading.exchange import Exchange, RateOf, no_rate
 from shared.trading.funds import Funds
 from shared.trading.groups import Groups
@@ -39,6 +40,7 @@ from shared.trading.live import LiveMarket, differences_of
 from shared.trading.lots import Lot, Lots
 from shared.trading.margin import Margin
 from shared.trading.matching import Reach
+from shared.trading.order_adjustments import OrderAdjustments
 from shared.trading.paper import ClosingPrice, Moment, PaperMarket
 from shared.trading.position_orders import PositionOrders
 from shared.trading.positions import Holding
@@ -173,6 +175,9 @@ class Books:
             self._intake, self._lifecycle, self._groups, self._requests, self.risk
         )
         for_positions = PositionOrders(self._intake, self._orders, self._groups, self._settlement)
+        adjustments = OrderAdjustments(self._orders, self._groups, self._requests, self._settlement)
+        #: Splits and dividends.
+        self.corporate = CorporateDesk(self._settlement, adjustments)
         #: How orders come in.
         self.submit = self._intake.submit
         self.replace = replacement.replace

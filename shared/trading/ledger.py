@@ -5,6 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+import msgspec
+
 from shared.models.cash import EntryKind, LedgerEntry, MoveCash
 from shared.trading.amounts import ZERO, rounded
 
@@ -25,7 +27,7 @@ class Ledger:
         self.balance = balance
         #: Cash in other currencies, never below zero.
         self.foreign: dict[str, Decimal] = dict(foreign or {})
-        #: In the account's currency, what no execution and no conversion entered.
+        #: In the account's currency, what no execution, no split and no conversion entered.
         self.entered = entered
         #: Number of the last entry; 0 while there is none.
         self.seq = seq
@@ -56,7 +58,7 @@ class Ledger:
     ) -> LedgerEntry:
         """In the account's currency, if no other is said; another has its rate."""
         currency = currency or self.currency
-        if execution_id is None and kind != "fx":
+        if execution_id is None and kind not in ("fx", "cash_in_lieu"):
             self._note(amount, rate)
         self.seq += 1
         return LedgerEntry(
@@ -71,6 +73,19 @@ class Ledger:
             reason=reason,
             rate=rate,
         )
+
+    def pay(
+        self,
+        kind: EntryKind,
+        amount: Decimal,
+        at: datetime,
+        entry_id: str,
+        currency: str | None = None,
+        rate: Decimal | None = None,
+    ) -> LedgerEntry:
+        """What the platform pays, or asks for when it is below zero, once for an `entry_id`."""
+        entry = self.enter(kind, amount, at, reason=None, currency=currency, rate=rate)
+        return msgspec.structs.replace(entry, client_entry_id=entry_id, submitted_by="platform")
 
     def move(self, command: MoveCash, at: datetime, rate: Decimal | None = None) -> LedgerEntry:
         """Enter what a command says; it was checked."""

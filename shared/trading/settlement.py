@@ -3,12 +3,23 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from uuid import UUID
 
+from shared.models.cash import EntryKind
 from shared.models.identifiers import Symbol
 from shared.models.orders import Execution
 from shared.trading.amounts import ZERO, rounded, shown
-from shared.trading.changes import WorkingOrder, execution_id_of
+from shared.trading.changes import SplitPosition, WorkingOrder, execution_id_of
+from shared.trading.corporate_actions import (
+    CorporateAction,
+    Split,
+    price_after,
+    split_holding,
+    split_lots,
+    split_owners,
+    whole_units,
+)
 from shared.trading.exchange import Exchange, Purchase, cannot_pay
 from shared.trading.ledger import Ledger, LedgerEntry
 from shared.trading.lots import LotChanges, Lots
@@ -58,6 +69,11 @@ class Settlement:
         self.lots = lots
         self.holdings = {holding.symbol: holding for holding in holdings}
         self._execution_seq = execution_seq
+
+    @property
+    def execution_seq(self) -> int:
+        """Number of the last execution."""
+        return self._execution_seq
 
     @property
     def cash(self) -> Decimal:
@@ -200,7 +216,7 @@ class Settlement:
         return entries
 
     def convert(
-        self, purchase: Purchase, at: datetime, execution_id: UUID
+        self, purchase: Purchase, at: datetime, execution_id: UUID | None = None
     ) -> tuple[LedgerEntry, LedgerEntry]:
         """What is paid, then what is bought."""
         paid = self.ledger.enter("fx", -purchase.cost, at, execution_id, rate=purchase.rate)
@@ -213,6 +229,44 @@ class Settlement:
             rate=purchase.rate,
         )
         return paid, bought
+
+    def pay(
+        self, symbol: Symbol, kind: EntryKind, amount: Decimal, at: datetime, entry_id: str
+    ) -> list[LedgerEntry]:
+        """What the platform pays on a position, or asks for, in the symbol's currency; first the
+        conversion that it needs."""
+        currency = self.exchange.foreign.get(symbol)
+        if currency is None:
+            return [self.ledger.pay(kind, amount, at, entry_id)]
+        rate, needed = self.exchange.rate(currency), self.missing(symbol, amount)
+        entries: list[LedgerEntry] = []
+        if needed:
+            entries += self.convert(self.exchange.buying(currency, needed), at)
+        self.exchange.used[currency] = rate
+        return [*entries, self.ledger.pay(kind, amount, at, entry_id, currency, rate)]
+
+    def split(
+        self, action: CorporateAction, split: Split, last_price: Decimal | None
+    ) -> tuple[SplitPosition, list[LedgerEntry]] | None:
+        """None when nothing is held."""
+        symbol, at = action.symbol, action.effective_at
+        holding, owners = self.holdings.get(symbol), self.strategies.owners(symbol)
+        if holding is None or not any(each.qty for each in (holding, *owners.values())):
+            return None
+        price = price_after(holding.avg_price if last_price is None else last_price, split)
+        qty = whole_units(Fraction(holding.qty) * split.ratio, action.lot)
+        net = split_holding(holding, qty, split, price, at)
+        owned = split_owners(owners, net, split, action.lot, price)
+        self.holdings[symbol] = net.holding
+        self.strategies.set(symbol, owned)
+        lots = split_lots(self.lots.open(symbol), split, action.lot)
+        self.lots.replace(symbol, lots.lots)
+        entries: list[LedgerEntry] = []
+        if net.flow:
+            entries = self.pay(symbol, "cash_in_lieu", net.flow, at, action.entry_id)
+        return SplitPosition(
+            net.holding, tuple(owned.items()), tuple(lots.lots), price, lots.cost_removed
+        ), entries
 
     def valued(self, prices: Mapping[Symbol, Decimal]) -> tuple[Decimal, Decimal]:
         """Equity and unrealised profit in the account's currency; a position without a

@@ -218,6 +218,12 @@ class WorkingOrders:
         if (False, symbol) in self._queues:
             self._wait_again(symbol, extended_hours=False)
 
+    def wait_again(self, symbol: Symbol) -> None:
+        """For all orders in it the next print is the first again; their prices may have changed."""
+        for extended_hours in (True, False):
+            if (extended_hours, symbol) in self._queues:
+                self._wait_again(symbol, extended_hours=extended_hours)
+
     def _wait_again(self, symbol: Symbol, *, extended_hours: bool) -> None:
         active = [
             each

@@ -7,6 +7,10 @@ from shared.database.tables.brokers import (
     BrokerDifferenceRow,
     BrokerOrderRow,
 )
+from shared.database.tables.corporate_actions import (
+    CorporateActionEffectRow,
+    CorporateActionRow,
+)
 from shared.database.tables.currencies import ForeignCashRow, FxRateRow
 from shared.database.tables.identity import SessionRow, UserRow
 from shared.database.tables.leases import LeaseRow
@@ -58,6 +62,8 @@ __all__ = [
     "BrokerDifferenceRow",
     "BrokerOrderRow",
     "CandleRow",
+    "CorporateActionEffectRow",
+    "CorporateActionRow",
     "DeploymentLogRow",
     "DeploymentParametersRow",
     "DeploymentRow",

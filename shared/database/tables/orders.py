@@ -312,7 +312,7 @@ class LedgerEntryRow(Base):
         CheckConstraint(_MODE, name="mode"),
         CheckConstraint(
             "kind IN ('deposit', 'withdrawal', 'interest', 'adjustment', 'transfer', 'fill',"
-            " 'fee', 'fx')",
+            " 'fee', 'fx', 'dividend', 'cash_in_lieu')",
             name="kind",
         ),
         CheckConstraint(

@@ -817,6 +817,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/corporate-actions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Splits and dividends, newest announcement first (admin) */
+        get: operations["listCorporateActions"];
+        put?: never;
+        /**
+         * Announce a split or a dividend (admin)
+         * @description It is carried out once on each account's paper books, when market time comes to the session of the ex-date. A repeated `id` gives the first answer again, with 200.
+         */
+        post: operations["announceCorporateAction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/corporate-actions/{action_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One split or dividend (admin) */
+        get: operations["getCorporateAction"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/market-data/configuration": {
         parameters: {
             query?: never;
@@ -1562,6 +1600,76 @@ export interface components {
              * @enum {string}
              */
             mode?: "paper" | "live";
+        };
+        /** ActionAnnouncement */
+        ActionAnnouncement: {
+            /**
+             * Amount
+             * @description Of a dividend: cash a share, at most 6 decimals.
+             * @example 0.24
+             */
+            amount?: string | number | null;
+            /**
+             * Ex Date
+             * Format: date
+             * @description A day on which the instrument trades.
+             */
+            ex_date: string;
+            /**
+             * Id
+             * Format: uuid
+             * @description Yours: sending it again gives the first answer.
+             */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "split" | "dividend";
+            /** @description Of a split. */
+            ratio?: components["schemas"]["SplitRatio"] | null;
+            /** Symbol */
+            symbol: string;
+        };
+        /** ActionView */
+        ActionView: {
+            /** Amount */
+            amount: string | null;
+            /**
+             * Announced At
+             * Format: date-time
+             */
+            announced_at: string;
+            /** Announced By */
+            announced_by: string;
+            /**
+             * Effective At
+             * Format: date-time
+             */
+            effective_at: string;
+            /** Effects */
+            effects: number;
+            /**
+             * Ex Date
+             * Format: date
+             */
+            ex_date: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "split" | "dividend";
+            /** Ratio New */
+            ratio_new: number | null;
+            /** Ratio Old */
+            ratio_old: number | null;
+            /** Symbol */
+            symbol: string;
         };
         /** AuditEntry */
         AuditEntry: {
@@ -2553,7 +2661,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "deposit" | "withdrawal" | "interest" | "adjustment" | "transfer" | "fill" | "fee" | "fx";
+            kind: "deposit" | "withdrawal" | "interest" | "adjustment" | "transfer" | "fill" | "fee" | "fx" | "dividend" | "cash_in_lieu";
             /** Rate */
             rate: string | null;
             /** Reason */
@@ -3366,6 +3474,13 @@ export interface components {
         Page_AccountView_: {
             /** Items */
             items: components["schemas"]["AccountView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[ActionView] */
+        Page_ActionView_: {
+            /** Items */
+            items: components["schemas"]["ActionView"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -4241,6 +4356,16 @@ export interface components {
             side: "buy" | "sell";
             /** Symbol */
             symbol: string;
+        };
+        /**
+         * SplitRatio
+         * @description So many new shares for so many old ones.
+         */
+        SplitRatio: {
+            /** New */
+            new: number;
+            /** Old */
+            old: number;
         };
         /** SpreadSlippage */
         "SpreadSlippage-Input": {
@@ -7017,7 +7142,7 @@ export interface operations {
         parameters: {
             query?: {
                 mode?: "paper" | "live";
-                kind?: ("deposit" | "withdrawal" | "interest" | "adjustment" | "transfer" | "fill" | "fee" | "fx") | null;
+                kind?: ("deposit" | "withdrawal" | "interest" | "adjustment" | "transfer" | "fill" | "fee" | "fx" | "dividend" | "cash_in_lieu") | null;
                 /** @description At or after this time. */
                 start?: string | null;
                 /** @description Before this time. */
@@ -9446,6 +9571,273 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BooksCheckView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listCorporateActions: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ActionView_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    announceCorporateAction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActionAnnouncement"];
+            };
+        };
+        responses: {
+            /** @description This was announced before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionView"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getCorporateAction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                action_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionView"];
                 };
             };
             /** @description Unauthorized */
