@@ -1,7 +1,9 @@
 """The last candles of the symbols that the current run, or the last one, has carried."""
 
 from collections import deque
+from collections.abc import Iterable
 
+from market_data_engine.store.stored import StoredCandle
 from shared.models.identifiers import Timeframe
 from shared.models.market import Candle
 from shared.replays.candles import RunCandles
@@ -19,9 +21,9 @@ class CandleMemory:
 
     def __init__(self) -> None:
         self._runs: dict[str, RunCandles] = {}
-        self._completed: dict[tuple[str, Timeframe], deque[Candle]] = {}
+        self._completed: dict[tuple[str, Timeframe], deque[StoredCandle]] = {}
         #: From the store: what came before the run's first candle. Looked up once.
-        self._before: dict[tuple[str, Timeframe], list[Candle]] = {}
+        self._before: dict[tuple[str, Timeframe], list[StoredCandle]] = {}
 
     def begin(self, symbol: str, run: RunCandles) -> None:
         """From now on `symbol` is the run's; what was known of it is forgotten."""
@@ -36,12 +38,29 @@ class CandleMemory:
         self._completed.clear()
         self._before.clear()
 
-    def add(self, candle: Candle) -> None:
-        key = (candle.symbol, candle.timeframe)
+    def add(self, stored: StoredCandle) -> None:
+        key = (stored.candle.symbol, stored.candle.timeframe)
         window = self._completed.get(key)
         if window is None:
             window = self._completed[key] = deque(maxlen=KEPT)
-        window.append(candle)
+        window.append(stored)
+
+    def heal(self, healed: Iterable[StoredCandle]) -> None:
+        """Candles that were missing, or better ones; the store has them already."""
+        by_key: dict[tuple[str, Timeframe], dict[int, StoredCandle]] = {}
+        for one in healed:
+            of = by_key.setdefault((one.candle.symbol, one.candle.timeframe), {})
+            of[one.candle.start_ns] = one
+        for key, better in by_key.items():
+            # What came before the window is asked of the store again.
+            self._before.pop(key, None)
+            window = self._completed.get(key)
+            if not window:
+                continue
+            first_ns, end_ns = window[0].candle.start_ns, window[-1].candle.end_ns
+            merged = {one.candle.start_ns: one for one in window}
+            merged |= {at: one for at, one in better.items() if first_ns <= at < end_ns}
+            self._completed[key] = deque((merged[at] for at in sorted(merged)), maxlen=KEPT)
 
     def has(self, symbol: str) -> bool:
         run = self._runs.get(symbol)
@@ -63,7 +82,7 @@ class CandleMemory:
         if forming is not None:
             return forming.start_ns
         window = self._completed.get((symbol, timeframe))
-        return window[-1].end_ns if window else None
+        return window[-1].candle.end_ns if window else None
 
     def forming(self, symbol: str, timeframe: Timeframe) -> Candle | None:
         run = self._runs.get(symbol)
@@ -72,7 +91,7 @@ class CandleMemory:
     def first_ns(self, symbol: str, timeframe: Timeframe) -> int | None:
         """Start of the first candle that is the run's own; None when there is none."""
         window = self._completed.get((symbol, timeframe))
-        first = window[0] if window else self.forming(symbol, timeframe)
+        first = window[0].candle if window else self.forming(symbol, timeframe)
         return None if first is None else first.start_ns
 
     def lacks_earlier(self, symbol: str, timeframe: Timeframe) -> bool:
@@ -80,10 +99,10 @@ class CandleMemory:
         key = (symbol, timeframe)
         return len(self._completed.get(key, ())) < KEPT and key not in self._before
 
-    def set_earlier(self, symbol: str, timeframe: Timeframe, candles: list[Candle]) -> None:
+    def set_earlier(self, symbol: str, timeframe: Timeframe, candles: list[StoredCandle]) -> None:
         self._before[(symbol, timeframe)] = candles
 
-    def last(self, symbol: str, timeframe: Timeframe, limit: int) -> list[Candle]:
+    def last(self, symbol: str, timeframe: Timeframe, limit: int) -> list[StoredCandle]:
         """The last completed ones, oldest first, at most `KEPT`."""
         key = (symbol, timeframe)
         window = list(self._completed.get(key, ()))

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from market_data_engine.history.memory import CandleMemory
 from market_data_engine.metrics import CANDLES, MARKS, TICKS, WAIT
 from market_data_engine.replays.frames import RunFrames
+from market_data_engine.store.stored import Quality, StoredCandle
 from market_data_engine.store.writer import CandleWriter
 from shared.models.market import (
     Candle,
@@ -67,6 +68,8 @@ class Marks:
         self._candles = candles
         self._paced = paced
         self._observer_lag = observer_lag
+        #: How good a completed candle is: a live run knows when its feeds were away.
+        self.quality_of: Callable[[Candle], Quality] = lambda _: "complete"
         self._number = 0
         self._begun = False
         self._prices_due_s = 0.0
@@ -113,11 +116,16 @@ class Marks:
         lines = self._lines
         self._number += 1
         self.now_ns = at_ns
-        for candle in completed:
-            lines.memory.add(candle)
-            CANDLES.labels(candle.timeframe).inc()
         if completed:
-            await lines.writer.put(completed, self._source)
+            as_of_ns = time.time_ns()
+            stored = [
+                StoredCandle(candle, self._source, self.quality_of(candle), as_of_ns)
+                for candle in completed
+            ]
+            for one in stored:
+                lines.memory.add(one)
+                CANDLES.labels(one.candle.timeframe).inc()
+            await lines.writer.put(stored)
         written = list(entries)
         if completed:
             written.append(Candles(candles=list(completed)))

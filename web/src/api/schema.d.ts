@@ -696,7 +696,7 @@ export interface paths {
         get: operations["getAccountLimits"];
         /**
          * Set the account's own limits, all at once
-         * @description Of all levels the tightest limit holds, so none can be loosened here that was set above.
+         * @description Of all levels the tightest limit holds, so none can be loosened here that was set above. They hold when it answers; 503 `limits_not_confirmed` when they are stored and not all order processors have said so in time.
          */
         put: operations["setAccountLimits"];
         post?: never;
@@ -1143,12 +1143,12 @@ export interface paths {
         put?: never;
         /**
          * Cancel all orders of everybody and take no more (admins)
-         * @description Stored when it answers; each order processor acts within ORDER_RISK_REFRESH_S.
+         * @description Every order processor has carried it out when it answers; 503 `limits_not_confirmed` when it is stored and some have not said so in time.
          */
         post: operations["engagePlatformKillSwitch"];
         /**
          * Take orders again (admins)
-         * @description Strategies stay paused.
+         * @description Strategies stay paused. Order processors follow within ORDER_RISK_REFRESH_S.
          */
         delete: operations["releasePlatformKillSwitch"];
         options?: never;
@@ -1630,6 +1630,8 @@ export interface components {
         };
         /** CandleView */
         CandleView: {
+            /** As Of */
+            as_of: string | null;
             /** Close */
             close: number;
             /** Complete */
@@ -1645,6 +1647,13 @@ export interface components {
             low: number;
             /** Open */
             open: number;
+            /** Quality */
+            quality: ("complete" | "partial" | "healed") | null;
+            /**
+             * Source
+             * @example live
+             */
+            source: string | null;
             /**
              * Start
              * Format: date-time
