@@ -20,6 +20,7 @@ from cli.commands import (
     list_strategies,
     logs,
     lookahead_analysis,
+    replay,
     status,
     up,
     walk_forward,
@@ -40,6 +41,7 @@ app.command()(status.status)
 app.command()(logs.logs)
 app.command()(demo.demo)
 app.add_typer(data.data, name="data")
+app.add_typer(replay.replay, name="replay")
 app.add_typer(books.books, name="books")
 app.command()(backtesting.backtesting)
 app.command("backtesting-show")(backtesting_show.backtesting_show)

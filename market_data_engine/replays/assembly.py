@@ -71,7 +71,7 @@ class Assembly:
             live = LiveRunner(prepared.followed, marks, candles, grace_ns=grace_ns)
             self._board.show(live.feeds)
             return live, candles
-        recording = Recording(prepared.feed, prepared.clock, prepared.step_ns)
+        recording = Recording(prepared.feed, prepared.clock)
         slice_trades = settings.slice_max_trades
         return Runner(recording, marks, candles, slice_trades=slice_trades), candles
 

@@ -73,7 +73,10 @@ class Marks:
         self._number = 0
         self._begun = False
         self._prices_due_s = 0.0
+        #: Prints put on the tape.
         self.ticks = 0
+        #: Prints passed over.
+        self.skipped_ticks = 0
         #: The last mark; None before the first.
         self.now_ns: int | None = None
 
@@ -110,22 +113,39 @@ class Marks:
         frames = self._lines.frames.forming(time.monotonic())
         await self._lines.tape.write(list(entries), frames)
 
+    def pass_over(self, piece: Slice) -> None:
+        """The piece is taken into the candles, and won't go on the tape."""
+        self._lines.frames.touch(piece.trades.symbols)
+        self.skipped_ticks += len(piece.trades.at_ns)
+
+    async def show(self, completed: Sequence[Candle]) -> None:
+        """Candles that aren't for the tape: they are kept, stored and shown all the same."""
+        lines = self._lines
+        await self._keep(completed)
+        lines.require_leadership()
+        frames = [*lines.frames.completed(completed), *lines.frames.forming(time.monotonic())]
+        await lines.tape.write([], frames)
+
+    async def _keep(self, completed: Sequence[Candle]) -> None:
+        if not completed:
+            return
+        as_of_ns = time.time_ns()
+        stored = [
+            StoredCandle(candle, self._source, self.quality_of(candle), as_of_ns)
+            for candle in completed
+        ]
+        for one in stored:
+            self._lines.memory.add(one)
+            CANDLES.labels(one.candle.timeframe).inc()
+        await self._lines.writer.put(stored)
+
     async def mark(
         self, at_ns: int, completed: Sequence[Candle], entries: Iterable[TapeEntry] = ()
     ) -> None:
         lines = self._lines
         self._number += 1
         self.now_ns = at_ns
-        if completed:
-            as_of_ns = time.time_ns()
-            stored = [
-                StoredCandle(candle, self._source, self.quality_of(candle), as_of_ns)
-                for candle in completed
-            ]
-            for one in stored:
-                lines.memory.add(one)
-                CANDLES.labels(one.candle.timeframe).inc()
-            await lines.writer.put(stored)
+        await self._keep(completed)
         written = list(entries)
         if completed:
             written.append(Candles(candles=list(completed)))

@@ -183,7 +183,8 @@ class Desk:
                 self._record(key, books, change)
             self.mark = MarkDone(0, "", entry.id)
         else:
-            self._market.end_run()
+            for key, books, change in self._market.end_run():
+                self._record(key, books, change)
             self.mark = MarkDone(0, "", entry.id)
             # From here on the wall clock is the time: it may be years later than the run was.
             self.expire_by_clock()

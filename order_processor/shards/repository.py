@@ -32,7 +32,8 @@ _OPENED = _insert(
     " time_in_force, qty, limit_price, status, filled_qty, avg_fill_price, reason_code, reason,"
     " seq, submitted_at, updated_at, reserved, tape_id, stop_price, trail_price, trail_percent,"
     " hwm, triggered_at, expires_at, replaces, replaced_by, closes_position, order_class,"
-    " group_id, group_role, protects_position, notional, extended_hours, paper_terms, commission",
+    " group_id, group_role, protects_position, notional, extended_hours, paper_terms, commission,"
+    " queue_ahead, due_at",
 )
 _CHANGED = """
     UPDATE orders AS o
@@ -40,6 +41,7 @@ _CHANGED = """
            avg_fill_price = r.avg_fill_price, reason_code = r.reason_code,
            reason = r.reason, updated_at = r.updated_at,
            stop_price = r.stop_price, hwm = r.hwm, triggered_at = r.triggered_at,
+           queue_ahead = r.queue_ahead, due_at = r.due_at,
            replaced_by = r.replaced_by, commission = coalesce(r.commission, o.commission)
       FROM json_populate_recordset(NULL::orders, :changed) AS r
      WHERE o.id = r.id

@@ -92,9 +92,21 @@ class ReplayRow(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     status: Mapped[str]
+    #: Of a running one that can be paused: playing, pausing, paused, seeking.
+    state: Mapped[str | None]
+    #: `max`, or seconds of market time a second, as it is now; None for the wall clock's.
+    speed: Mapped[str | None]
     #: What was asked for: files or synthetic settings, speed.
     request: Mapped[dict[str, Any]]
+    symbols: Mapped[list[Any]]
+    #: When its market begins and ends; None for one without end.
+    starts_at: Mapped[datetime | None]
+    ends_at: Mapped[datetime | None]
+    #: The user who asked for it; None for the engine's own.
+    started_by: Mapped[UUID | None]
     ticks: Mapped[int] = mapped_column(BigInteger, default=0)
+    #: Prints passed over by seeking.
+    skipped_ticks: Mapped[int] = mapped_column(BigInteger, default=0)
     total_ticks: Mapped[int | None] = mapped_column(BigInteger)
     #: Candles built so far by timeframe, the forming ones included.
     candles: Mapped[dict[str, Any]]
@@ -105,4 +117,9 @@ class ReplayRow(Base):
 
     __table_args__ = (
         CheckConstraint("status IN ('running', 'finished', 'stopped', 'failed')", name="status"),
+        CheckConstraint(
+            "state IN ('playing', 'pausing', 'paused', 'seeking') AND status = 'running'"
+            " OR state IS NULL",
+            name="state",
+        ),
     )

@@ -1097,6 +1097,80 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/replays/{replay_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hold a replay's market time for everyone (admins)
+         * @description The time mark under way is done first: until then its `state` is `pausing`.
+         */
+        post: operations["pauseReplay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/replays/{replay_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a paused replay go on (admins) */
+        post: operations["resumeReplay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/replays/{replay_id}/seek": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pass over a replay's market up to a later minute (admins)
+         * @description What is passed over fills no order and is shown to no strategy; candles are made of it all the same. A paused replay stays paused. Books can't go back in time: for an earlier minute start another replay with `start_at`.
+         */
+        post: operations["seekReplay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/replays/{replay_id}/speed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Change how fast a replay goes (admins) */
+        post: operations["changeReplaySpeed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/replays/{replay_id}/stop": {
         parameters: {
             query?: never;
@@ -2919,6 +2993,8 @@ export interface components {
             closes_position: boolean;
             /** Deployment Id */
             deployment_id: string | null;
+            /** Due At */
+            due_at: string | null;
             /** Expires At */
             expires_at: string | null;
             /** Extended Hours */
@@ -2965,6 +3041,8 @@ export interface components {
              * @example 101.25
              */
             qty: string;
+            /** Queue Ahead */
+            queue_ahead: string | null;
             /** Reason */
             reason: string | null;
             /** Reason Code */
@@ -3170,11 +3248,26 @@ export interface components {
              */
             extended_hours?: boolean | null;
             /**
+             * Latency Jitter Ms
+             * @description At most so much longer, drawn from the order's id: always the same.
+             */
+            latency_jitter_ms?: number | null;
+            /**
+             * Latency Ms
+             * @description Market time until what is sent is at the market.
+             */
+            latency_ms?: number | null;
+            /**
              * Participation Percent
              * @description Share of each print's size that the account's orders fill together; 0: any quantity.
              * @example 10
              */
             participation_percent?: string | number | null;
+            /**
+             * Queue
+             * @description Who goes before an order that rests, where a print comes to its limit: all that the quote shows, nobody, or what the quote showed when the order came.
+             */
+            queue?: ("last" | "front" | "displayed") | null;
             /** Slippage */
             slippage?: (components["schemas"]["NoSlippage"] | components["schemas"]["BpsSlippage-Input"] | components["schemas"]["TickSlippage"] | components["schemas"]["SquareRootSlippage-Input"] | components["schemas"]["SpreadSlippage-Input"]) | null;
         };
@@ -3184,8 +3277,17 @@ export interface components {
             commission: components["schemas"]["NoCommission"] | components["schemas"]["PercentCommission-Output"] | components["schemas"]["PerShareCommission-Output"] | components["schemas"]["PerOrderCommission-Output"] | components["schemas"]["TieredCommission-Output"] | components["schemas"]["MakerTakerCommission-Output"];
             /** Extended Hours */
             extended_hours: boolean;
+            /** Latency Jitter Ms */
+            latency_jitter_ms: number;
+            /** Latency Ms */
+            latency_ms: number;
             /** Participation Percent */
             participation_percent: string;
+            /**
+             * Queue
+             * @enum {string}
+             */
+            queue: "last" | "front" | "displayed";
             /** Slippage */
             slippage: components["schemas"]["NoSlippage"] | components["schemas"]["BpsSlippage-Output"] | components["schemas"]["TickSlippage"] | components["schemas"]["SquareRootSlippage-Output"] | components["schemas"]["SpreadSlippage-Output"];
         };
@@ -3737,9 +3839,36 @@ export interface components {
              * Speed
              * @description Times as fast as the market was, or as fast as possible.
              * @default max
+             * @example 10
+             * @example max
              */
             speed?: "max" | number;
+            /**
+             * Start At
+             * @description Passes over what is earlier, as seeking does. Rounded down to the minute.
+             */
+            start_at?: string | null;
             synthetic?: components["schemas"]["SyntheticMarket"] | null;
+        };
+        /** ReplaySeek */
+        ReplaySeek: {
+            /**
+             * To
+             * Format: date-time
+             * @description Later than the replay's market time. Rounded down to the minute.
+             * @example 2026-03-19T15:30:00Z
+             */
+            to: string;
+        };
+        /** ReplaySpeed */
+        ReplaySpeed: {
+            /**
+             * Speed
+             * @description Times as fast as the market was, or as fast as possible.
+             * @example 10
+             * @example max
+             */
+            speed: "max" | number;
         };
         /** ReplayView */
         ReplayView: {
@@ -3752,6 +3881,8 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Ends At */
+            ends_at: string | null;
             /** Error */
             error: string | null;
             /** Finished At */
@@ -3763,15 +3894,32 @@ export interface components {
             id: string;
             /** Market Time */
             market_time: string | null;
+            /** Progress */
+            progress: number | null;
             /** Request */
             request: {
                 [key: string]: unknown;
             };
+            /** Skipped Ticks */
+            skipped_ticks: number;
+            /**
+             * Speed
+             * @example 10
+             */
+            speed: "max" | number | null;
+            /** Started By */
+            started_by: string | null;
+            /** Starts At */
+            starts_at: string | null;
+            /** State */
+            state: ("playing" | "pausing" | "paused" | "seeking") | null;
             /**
              * Status
              * @enum {string}
              */
             status: "running" | "finished" | "stopped" | "failed";
+            /** Symbols */
+            symbols: string[];
             /** Ticks */
             ticks: number;
             /** Total Ticks */
@@ -10192,6 +10340,390 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pauseReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                replay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resumeReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                replay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    seekReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                replay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplaySeek"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeReplaySpeed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                replay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplaySpeed"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -120,8 +120,15 @@ def upgrade() -> None:
         "replays",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=True),
+        sa.Column("speed", sa.Text(), nullable=True),
         sa.Column("request", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("symbols", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("started_by", sa.Uuid(), nullable=True),
         sa.Column("ticks", sa.BigInteger(), nullable=False),
+        sa.Column("skipped_ticks", sa.BigInteger(), nullable=False),
         sa.Column("total_ticks", sa.BigInteger(), nullable=True),
         sa.Column("candles", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("market_time", sa.DateTime(timezone=True), nullable=True),
@@ -130,6 +137,11 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "status IN ('running', 'finished', 'stopped', 'failed')", name=op.f("ck_replays_status")
+        ),
+        sa.CheckConstraint(
+            "state IN ('playing', 'pausing', 'paused', 'seeking') AND status = 'running'"
+            " OR state IS NULL",
+            name=op.f("ck_replays_state"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_replays")),
     )
@@ -324,6 +336,8 @@ def upgrade() -> None:
         sa.Column("trail_price", sa.Numeric(precision=38, scale=12), nullable=True),
         sa.Column("trail_percent", sa.Numeric(precision=38, scale=12), nullable=True),
         sa.Column("hwm", sa.Numeric(precision=38, scale=12), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("queue_ahead", sa.Numeric(precision=38, scale=12), nullable=True),
         sa.Column("triggered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("replaces", sa.Uuid(), nullable=True),
         sa.Column("replaced_by", sa.Uuid(), nullable=True),
