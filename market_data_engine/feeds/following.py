@@ -65,6 +65,8 @@ class FeedStatus:
     live_since_s: float | None = field(default=None)
     #: When it was there, by the wall clock.
     presence: Presence = field(default_factory=Presence)
+    #: Strategies wait for it: nothing has come for too long.
+    stale: bool = False
 
     def silent_s(self, now_s: float) -> float | None:
         """Since when nothing has come; None before it was ever live."""

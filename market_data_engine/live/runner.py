@@ -2,11 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 
 from market_data_engine.feeds.events import FeedEvent
-from market_data_engine.feeds.following import Follower
+from market_data_engine.feeds.following import FeedStatus, Follower
 from market_data_engine.feeds.live import LiveFeed
 from market_data_engine.live.arrivals import Arrivals
 from market_data_engine.metrics import FEED_EVENTS
@@ -36,11 +36,14 @@ class LiveRunner:
         candles: RunCandles,
         *,
         grace_ns: int,
+        watch: Callable[[Sequence[FeedStatus]], Coroutine[None, None, None]] | None = None,
         wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
+        """`watch` looks after the feeds' silence for as long as they are followed."""
         self.marks = marks
         self._candles = candles
         self._grace_ns = grace_ns
+        self._watch = watch
         self._wall_ns = wall_ns
         self._told: asyncio.Queue[_Told] = asyncio.Queue(_QUEUE_LISTS)
         self._arrivals = Arrivals(symbol for _, symbols in followed for symbol in symbols)
@@ -63,6 +66,8 @@ class LiveRunner:
             asyncio.create_task(follower.follow(), name=f"feed-{follower.status.name}")
             for follower in self._followers
         ]
+        if self._watch is not None:
+            following.append(asyncio.create_task(self._watch(self.feeds), name="silence"))
         try:
             mark_ns = _next_step(self._wall_ns() - self._grace_ns)
             while True:
@@ -78,7 +83,7 @@ class LiveRunner:
         finally:
             await end_tasks(following)
             for status in self.feeds:
-                status.state, status.problem = "idle", None
+                status.state, status.problem, status.stale = "idle", None, False
                 status.presence.lost()
 
     def _quality_of(self, candle: Candle) -> Quality:
