@@ -1,15 +1,21 @@
 """The last candles of the symbols that the current run, or the last one, has carried."""
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable
 
 from market_data_engine.store.stored import StoredCandle
-from shared.models.identifiers import Timeframe
+from shared.candles.calendar import NEVER_NS
+from shared.models.identifiers import Symbol, Timeframe
 from shared.models.market import Candle
 from shared.replays.candles import RunCandles
 
 #: Completed candles kept of each symbol and timeframe.
 KEPT = 500
+
+
+def _start(stored: StoredCandle) -> int:
+    return stored.candle.start_ns
 
 
 class CandleMemory:
@@ -52,15 +58,42 @@ class CandleMemory:
             of = by_key.setdefault((one.candle.symbol, one.candle.timeframe), {})
             of[one.candle.start_ns] = one
         for key, better in by_key.items():
-            # What came before the window is asked of the store again.
-            self._before.pop(key, None)
             window = self._completed.get(key)
+            first_ns = window[0].candle.start_ns if window else NEVER_NS
+            if min(better) < first_ns:
+                # What came before the window is asked of the store again.
+                self._before.pop(key, None)
             if not window:
                 continue
-            first_ns, end_ns = window[0].candle.start_ns, window[-1].candle.end_ns
+            end_ns = window[-1].candle.end_ns
             merged = {one.candle.start_ns: one for one in window}
             merged |= {at: one for at, one in better.items() if first_ns <= at < end_ns}
             self._completed[key] = deque((merged[at] for at in sorted(merged)), maxlen=KEPT)
+
+    def put(self, candle: Candle) -> Candle | None:
+        """In the place of the run's one that starts then, or between others; the one before.
+        One from before all that is kept is only for the store. What else is known of it, `heal`
+        is told."""
+        window = self._completed.setdefault((candle.symbol, candle.timeframe), deque(maxlen=KEPT))
+        stored = StoredCandle(candle, "live", "complete", candle.end_ns)
+        place = bisect_left(window, candle.start_ns, key=_start)
+        if place < len(window) and _start(window[place]) == candle.start_ns:
+            known, window[place] = window[place].candle, stored
+            return known
+        if place == 0 and len(window) == KEPT:
+            return None
+        if len(window) == KEPT:
+            window.popleft()
+            place -= 1
+        window.insert(place, stored)
+        return None
+
+    def between(
+        self, symbol: Symbol, timeframe: Timeframe, start_ns: int, end_ns: int
+    ) -> list[Candle]:
+        """The run's completed ones that start in the range, oldest first, as far as kept."""
+        window = self._completed.get((symbol, timeframe), ())
+        return [one.candle for one in window if start_ns <= _start(one) < end_ns]
 
     def has(self, symbol: str) -> bool:
         run = self._runs.get(symbol)

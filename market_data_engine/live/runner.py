@@ -9,6 +9,7 @@ from market_data_engine.feeds.events import FeedEvent
 from market_data_engine.feeds.following import FeedStatus, Follower
 from market_data_engine.feeds.live import LiveFeed
 from market_data_engine.live.arrivals import Arrivals
+from market_data_engine.live.recent import Minute, RecentPrints
 from market_data_engine.metrics import FEED_EVENTS
 from market_data_engine.replays.marks import Marks
 from market_data_engine.store.stored import Quality
@@ -36,17 +37,22 @@ class LiveRunner:
         candles: RunCandles,
         *,
         grace_ns: int,
+        late_grace_ns: int = 0,
+        amend: Callable[[RecentPrints, Sequence[Minute]], list[Candle]] | None = None,
         watch: Callable[[Sequence[FeedStatus]], Coroutine[None, None, None]] | None = None,
         wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        """`watch` looks after the feeds' silence for as long as they are followed."""
+        """`amend` makes the completed candles of these minutes again, for prints up to
+        `late_grace_ns` late; `watch` looks after the feeds' silence while they are followed."""
         self.marks = marks
         self._candles = candles
         self._grace_ns = grace_ns
         self._watch = watch
         self._wall_ns = wall_ns
         self._told: asyncio.Queue[_Told] = asyncio.Queue(_QUEUE_LISTS)
-        self._arrivals = Arrivals(symbol for _, symbols in followed for symbol in symbols)
+        symbols = (symbol for _, symbols in followed for symbol in symbols)
+        self._arrivals = Arrivals(symbols, 0 if amend is None else late_grace_ns)
+        self._amend = amend
         self._followers = [
             Follower(feed, symbols, partial(self._hear, feed.name)) for feed, symbols in followed
         ]
@@ -122,6 +128,10 @@ class LiveRunner:
         await self.marks.put(piece.entries())
 
     async def _mark(self, mark_ns: int) -> None:
+        touched = self._arrivals.touched()
+        if self._amend is not None and touched:
+            # Before the mark, so that what it completes has what is amended in it.
+            await self.marks.correct(self._amend(self._arrivals.recent, touched))
         piece = self._arrivals.take(mark_ns, mark=True)
         completed, self._completed = self._completed, []
         if piece is None:

@@ -8,7 +8,7 @@ from typing import Literal
 from redis.asyncio import Redis
 
 from market_data_engine.history.memory import CandleMemory
-from market_data_engine.metrics import CANDLES, MARKS, TICKS, WAIT
+from market_data_engine.metrics import CANDLES, CORRECTIONS, MARKS, TICKS, WAIT
 from market_data_engine.replays.frames import RunFrames
 from market_data_engine.store.stored import Quality, StoredCandle
 from market_data_engine.store.writer import CandleWriter
@@ -126,18 +126,35 @@ class Marks:
         frames = [*lines.frames.completed(completed), *lines.frames.forming(time.monotonic())]
         await lines.tape.write([], frames)
 
+    async def correct(self, candles: Sequence[Candle]) -> None:
+        """Completed candles that are others now: stored and shown, but not put on the tape. What
+        was decided on them stays decided."""
+        if not candles:
+            return
+        lines = self._lines
+        CORRECTIONS.inc(len(candles))
+        stored = self._stored(candles)
+        lines.memory.heal(stored)
+        await lines.writer.put(stored)
+        lines.frames.touch(candle.symbol for candle in candles)
+        lines.require_leadership()
+        await lines.tape.write([], lines.frames.completed(candles, corrected=True))
+
     async def _keep(self, completed: Sequence[Candle]) -> None:
         if not completed:
             return
-        as_of_ns = time.time_ns()
-        stored = [
-            StoredCandle(candle, self._source, self.quality_of(candle), as_of_ns)
-            for candle in completed
-        ]
+        stored = self._stored(completed)
         for one in stored:
             self._lines.memory.add(one)
             CANDLES.labels(one.candle.timeframe).inc()
         await self._lines.writer.put(stored)
+
+    def _stored(self, candles: Sequence[Candle]) -> list[StoredCandle]:
+        as_of_ns = time.time_ns()
+        return [
+            StoredCandle(candle, self._source, self.quality_of(candle), as_of_ns)
+            for candle in candles
+        ]
 
     async def mark(
         self, at_ns: int, completed: Sequence[Candle], entries: Iterable[TapeEntry] = ()
