@@ -15,6 +15,7 @@ from api_gateway.fx.actions import Fx
 from api_gateway.identity.actions import Identity
 from api_gateway.identity.passwords import Passwords
 from api_gateway.margin.actions import Margin
+from api_gateway.notifications.actions import Notifications
 from api_gateway.orders.actions import Orders
 from api_gateway.orders.requests import OrderProcessor
 from api_gateway.risk.actions import Risk
@@ -42,6 +43,7 @@ class Gateway:
     risk: Risk
     margin: Margin
     fx: Fx
+    notifications: Notifications
     market_data: Upstream
     strategies: Upstream
     analytics: Upstream
@@ -96,6 +98,7 @@ async def wired(settings: GatewaySettings) -> AsyncIterator[Gateway]:
             ),
             margin=Margin(sessions, processor),
             fx=Fx(sessions),
+            notifications=Notifications(sessions),
             market_data=await upstream("market data engine", settings.market_data_url),
             strategies=await upstream("strategy service", settings.strategy_workers_url),
             analytics=await upstream("analytics service", settings.analytics_url),
