@@ -1892,6 +1892,8 @@ export interface components {
         };
         /** CandleView */
         CandleView: {
+            /** As Of */
+            as_of: string | null;
             /** Close */
             close: number;
             /** Complete */
@@ -1907,6 +1909,13 @@ export interface components {
             low: number;
             /** Open */
             open: number;
+            /** Quality */
+            quality: ("complete" | "partial" | "healed") | null;
+            /**
+             * Source
+             * @example live
+             */
+            source: string | null;
             /**
              * Start
              * Format: date-time

@@ -42,6 +42,8 @@ def upgrade() -> None:
         sa.Column("vwap", sa.Double(), nullable=False),
         sa.Column("trades", sa.BigInteger(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("quality", sa.Text(), nullable=False),
+        sa.Column("as_of", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("symbol", "timeframe", "start", name=op.f("pk_candles")),
     )
     op.create_table(
