@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from market_data_engine.feeds.following import FeedStatus
 from market_data_engine.history.memory import CandleMemory
 from market_data_engine.leadership.leadership import Leadership
+from market_data_engine.live.amender import Amender
 from market_data_engine.live.board import FeedBoard
 from market_data_engine.live.runner import LiveRunner
 from market_data_engine.live.silence import Silence
@@ -79,7 +80,16 @@ class Assembly:
         if isinstance(prepared, PreparedLive):
             grace_ns = settings.live_grace_ms * 1_000_000
             watch = partial(self._watch, prepared.calendars)
-            live = LiveRunner(prepared.followed, marks, candles, grace_ns=grace_ns, watch=watch)
+            amender = Amender(candles, self._memory, prepared.calendars)
+            live = LiveRunner(
+                prepared.followed,
+                marks,
+                candles,
+                grace_ns=grace_ns,
+                late_grace_ns=int(settings.late_grace_s * 1e9),
+                amend=amender.amend,
+                watch=watch,
+            )
             self._board.show(live.feeds)
             return live, candles
         recording = Recording(prepared.feed, prepared.clock)
