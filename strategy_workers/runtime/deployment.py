@@ -56,8 +56,9 @@ class DeploymentRecord:
     status: str
     snapshot: bytes | None
     lots: dict[str, Lots]
-    #: Of the parameters.
+    #: Of the parameters; and of the strategy, when it is an uploaded one.
     version: int = 1
+    strategy_version: int | None = None
     #: What becomes of its working orders when it pauses.
     pause_orders: str = "cancel_entries"
 
@@ -207,6 +208,7 @@ class Deployment:
                     indicator_names=self._indicator_names,
                     parameters=self.record.parameters,
                     version=self.record.version,
+                    strategy_version=self.record.strategy_version,
                 )
             )
         except Exception as error:

@@ -24,6 +24,7 @@ from strategy_workers.runtime.repository import Change, Wish
 from strategy_workers.runtime.snapshot import decode_decided
 from strategy_workers.runtime.store import Save, Store
 from strategy_workers.runtime.watchdog import Watchdog
+from strategy_workers.sdk import Strategy
 
 log = structlog.get_logger()
 
@@ -81,25 +82,39 @@ class Roster:
         with self._watchdog.over(record.id):
             return self._make(record)
 
+    def _make_again(
+        self, record: DeploymentRecord, heard: list[Callable[[Deployment], object]]
+    ) -> Deployment | None:
+        """None when it doesn't come out as it did."""
+        with self._watchdog.over(record.id):
+            again = self._make(record)
+            return again if again.hear_again(heard) else None
+
     def _make(self, record: DeploymentRecord) -> Deployment:
         """As it was when it was stored, with the parameters of then."""
-        strategy = self._catalogue.find(record.strategy)
-        if strategy is None:
-            raise HookError(f"The library has no strategy named {record.strategy} any more.")
         if record.snapshot is None:
-            return Deployment(record, strategy)
+            return Deployment(record, self._strategy_of(record))
         stored = decode_decided(record.snapshot)
-        deployment = Deployment(
-            replace(record, parameters=stored.parameters, version=stored.version), strategy
+        of_then = replace(
+            record,
+            parameters=stored.parameters,
+            version=stored.version,
+            strategy_version=stored.strategy_version,
         )
+        deployment = Deployment(of_then, self._strategy_of(of_then))
         deployment.restore(record.snapshot)
         return deployment
+
+    def _strategy_of(self, record: DeploymentRecord) -> type[Strategy]:
+        strategy = self._catalogue.find(record.strategy, record.strategy_version)
+        if strategy is None:
+            raise HookError(f"There is no strategy named {record.strategy} any more.")
+        return strategy
 
     async def change(self, deployment: Deployment, change: Change) -> Deployment | None:
         """The same deployment with other parameters, stored. None when it had to be paused."""
         try:
-            with self._watchdog.over(deployment.id):
-                changed = self._changed(deployment, change)
+            changed = await asyncio.to_thread(self._changed, deployment, change)
         except HookError as error:
             await self.pause(deployment.record, str(error), deployment)
             return None
@@ -109,17 +124,15 @@ class Roster:
         return changed
 
     def _changed(self, deployment: Deployment, change: Change) -> Deployment:
-        strategy = self._catalogue.find(deployment.record.strategy)
-        assert strategy is not None
-        changed = Deployment(
-            replace(
-                deployment.record,
-                parameters=change.parameters,
-                version=change.version,
-            ),
-            strategy,
+        record = replace(
+            deployment.record,
+            parameters=change.parameters,
+            version=change.version,
+            strategy_version=change.strategy_version,
         )
-        changed.inherit(deployment)
+        with self._watchdog.over(deployment.id):
+            changed = Deployment(record, self._strategy_of(record))
+            changed.inherit(deployment)
         changed.desk.note("info", "parameters_changed", {"version": str(change.version)})
         return changed
 
@@ -154,7 +167,7 @@ class Roster:
         )
         deployment.portfolio = books
         deployment.desk.note("info", "resumed", {})
-        change = Change(record.version, record.parameters)
+        change = Change(record.version, record.parameters, record.strategy_version)
 
         async def join() -> None:
             await tape.join(self._redis, record.participant, "strategy")
@@ -268,10 +281,10 @@ class Roster:
     ) -> None:
         snapshot = await until_done("snapshot", lambda: self._store.snapshot(failed.id))
         try:
-            with self._watchdog.over(failed.id):
-                again = self._make(replace(failed.record, snapshot=snapshot))
-                is_same = again.hear_again(heard)
-            if is_same:
+            again = await asyncio.to_thread(
+                self._make_again, replace(failed.record, snapshot=snapshot), heard
+            )
+            if again is not None:
                 again.desk.lines = failed.desk.lines  # those of the moment that failed, too
                 again.desk.note("error", error, {})
                 await self.save([again])

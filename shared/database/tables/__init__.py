@@ -39,6 +39,7 @@ from shared.database.tables.risk import (
 from shared.database.tables.strategies import (
     DeploymentLogRow,
     DeploymentParametersRow,
+    StrategyVersionRow,
     DeploymentRow,
     SignalRow,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "CandleRow",
     "DeploymentLogRow",
     "DeploymentParametersRow",
+    "StrategyVersionRow",
     "DeploymentRow",
     "ExecutionRow",
     "InstrumentRow",
