@@ -48,6 +48,9 @@ class Upstream:
     ) -> Response:
         return await self._pass_on("PATCH", path, json=body, params=_given(query))
 
+    async def put(self, path: str, body: object) -> Response:
+        return await self._pass_on("PUT", path, json=body)
+
     async def put_stream(self, path: str, request: Request, timeout_s: float) -> Response:
         """Pass the request's body on piece by piece, as it arrives."""
         headers = {

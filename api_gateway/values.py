@@ -3,6 +3,7 @@
 Whatever these let through can be stored in Postgres, put into a URL and encoded as UTF-8.
 """
 
+import json
 import math
 import re
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    JsonValue,
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
@@ -181,6 +183,22 @@ def _of_markets(value: datetime) -> datetime:
 
 #: A moment that a market may have data of, and that fits into nanoseconds.
 MarketTime = Annotated[UtcTime, AfterValidator(_of_markets)]
+
+
+# --- documents -------------------------------------------------------------------------------
+
+
+def _encodable(document: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Python reads more than JSON has: NaN, Infinity, halves of characters."""
+    try:
+        json.dumps(document, allow_nan=False, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError) as error:
+        raise ValueError("must hold plain JSON values") from error
+    return document
+
+
+#: What another service knows the shape of.
+JsonObject = Annotated[dict[str, JsonValue], AfterValidator(_encodable)]
 
 
 # --- texts -----------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from cli.commands import (
     logs,
     lookahead_analysis,
     new_strategy,
+    replay,
     status,
     up,
     validate_strategy,
@@ -42,6 +43,7 @@ app.command()(status.status)
 app.command()(logs.logs)
 app.command()(demo.demo)
 app.add_typer(data.data, name="data")
+app.add_typer(replay.replay, name="replay")
 app.add_typer(books.books, name="books")
 app.command()(backtesting.backtesting)
 app.command("backtesting-show")(backtesting_show.backtesting_show)

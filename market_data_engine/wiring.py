@@ -22,8 +22,15 @@ from market_data_engine.leadership.leadership import Leadership
 from market_data_engine.live.board import FeedBoard
 from market_data_engine.live.routes import feed_routes
 from market_data_engine.live.sources import Sources, live_sources
+from market_data_engine.live.watch import SilenceWatch
 from market_data_engine.market_files.actions import MarketFiles
 from market_data_engine.market_files.routes import market_file_routes
+from market_data_engine.providers.actions import ProviderDesk
+from market_data_engine.providers.configuration import Configuration
+from market_data_engine.providers.limits import RateLimits
+from market_data_engine.providers.providers import Providers
+from market_data_engine.providers.routes import provider_routes
+from market_data_engine.providers.sources import KNOWN, add_providers
 from market_data_engine.replays.actions import Replays
 from market_data_engine.replays.assembly import Assembly
 from market_data_engine.replays.frames import FrameNumbers
@@ -79,13 +86,28 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
         leadership = Leadership(engine, lease, settings.lease_duration_s)
         sources = live_sources(settings)
         board = FeedBoard(sources)
+        providers = Providers(Configuration(), RateLimits(redis))
+        stack.push_async_callback(providers.close)
+        unavailable = add_providers(settings, providers)
+        desk = ProviderDesk(
+            engine, rows, redis, providers, KNOWN, unavailable, leads=lambda: leadership.held
+        )
         preparation = Preparation(engine, calendars, files, settings)
         replays = Replays(
             engine,
             rows,
             leadership,
             preparation,
-            Assembly(redis, leadership, numbers, memory, writer, board, settings),
+            Assembly(
+                redis,
+                leadership,
+                numbers,
+                memory,
+                writer,
+                board,
+                SilenceWatch(engine, rows, settings.feed_stale_s),
+                settings,
+            ),
             writer,
         )
         history = History(memory, store, writer, instruments, numbers, redis)
@@ -99,6 +121,7 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
         # Left before the lease is: what still waits on disk is then the next engine's to store.
         await stack.enter_async_context(writer.running())
         stack.push_async_callback(replays.shut_down)
+        await stack.enter_async_context(desk.kept())
         warm_up = asyncio.create_task(_warm_up(calendars))
         stack.push_async_callback(asyncio.wait, [warm_up])
         yield MarketData(
@@ -107,6 +130,7 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
                 market_file_routes(files),
                 replay_routes(replays),
                 feed_routes(board),
+                provider_routes(desk),
                 history_routes(history, redis),
                 indicator_routes(history, partial(_calendar_of, calendars, instruments)),
             ],

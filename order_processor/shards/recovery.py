@@ -85,7 +85,7 @@ def _last_quotes(connection: Connection, shard: int) -> dict[Symbol, LastQuote]:
     quotes = {}
     for symbol, bid, ask, bid_size, ask_size, at_ns, tape_id in rows:
         quote = Quote(bid, ask, bid_size, ask_size, at_ns)
-        quotes[Symbol(symbol)] = LastQuote(quote if quote.counts else None, tape_id)
+        quotes[Symbol(symbol)] = LastQuote(quote if quote.counts else None, tape_id, at_ns)
     return quotes
 
 

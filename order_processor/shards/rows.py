@@ -43,7 +43,9 @@ def order_of(row: Row[Any]) -> Order:
         trail_price=plain_or_none(row.trail_price),
         trail_percent=plain_or_none(row.trail_percent),
         hwm=plain_or_none(row.hwm),
+        queue_ahead=plain_or_none(row.queue_ahead),
         triggered_at=row.triggered_at,
+        due_at=row.due_at,
         expires_at=row.expires_at,
         replaces=row.replaces,
         replaced_by=row.replaced_by,
@@ -87,8 +89,7 @@ def lot_of(row: Row[Any]) -> Lot:
 
 def working_of(row: Row[Any], last_seen: LastSeen) -> tuple[WorkingOrder, bool]:
     """A working order, and whether it still waits for its first print: no print, nor a quote that
-    counts, of the run that is under way came after it was taken."""
-    fresh = not last_seen.since(Symbol(row.symbol), row.tape_id)
+    counts, of the run that is under way came after it reached the market."""
     working = WorkingOrder(
         order=order_of(row),
         tick=plain(row.tick_size),
@@ -105,7 +106,7 @@ def working_of(row: Row[Any], last_seen: LastSeen) -> tuple[WorkingOrder, bool]:
         broker_order_id=row.broker_order_id,
         cancel_wanted=bool(row.cancel_wanted),
     )
-    return working, fresh
+    return working, not last_seen.met_by(working)
 
 
 def ledger_entry_of(row: Row[Any]) -> LedgerEntry:

@@ -159,6 +159,8 @@ class ClosePositions(Message, frozen=True, tag="close_positions"):
     qty: Decimal | None = None
     percent: Decimal | None = None
     origin: Origin | None = None
+    #: For whom it is closed; None when it is nobody's strategy.
+    deployment_id: UUID | None = None
 
 
 class ProtectionTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -269,10 +271,14 @@ class Order(msgspec.Struct, frozen=True):
     trail_percent: Decimal | None = None
     #: Best price since a trailing stop was taken: highest for a sell, lowest for a buy.
     hwm: Decimal | None = None
+    #: What stands before an order that rests at its limit; None where that isn't followed.
+    queue_ahead: Decimal | None = None
     #: When a print reached the stop.
     triggered_at: datetime | None = None
     #: Market time at which a DAY, GTD, OPG or CLS order ends.
     expires_at: datetime | None = None
+    #: Market time at which its cancel, or the order that is to replace it, is at the market.
+    due_at: datetime | None = None
     #: The order that this one was to replace, and the one that replaced this.
     replaces: OrderId | None = None
     replaced_by: OrderId | None = None

@@ -64,3 +64,17 @@ def topic_channel(topic: str) -> str:
 def topic_buffer(topic: str) -> str:
     """Stream with the topic's last frames, entry id `<seq>-0`: what a returning client missed."""
     return f"topic:{{{topic}}}:buffer"
+
+
+def provider_tokens(provider: str) -> str:
+    """Token bucket of a provider of market data. All engines take from it; it expires."""
+    return f"market:provider:{{{provider}}}:tokens"
+
+
+#: What the leading engine knows of its providers, as JSON, and since when.
+PROVIDERS = "market:providers"
+
+
+def provider_scores(provider: str) -> str:
+    """List of a provider's last 60 scores, newest first. Written by the leading engine."""
+    return f"market:provider:{{{provider}}}:scores"

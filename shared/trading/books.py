@@ -41,6 +41,7 @@ from shared.trading.position_orders import PositionOrders
 from shared.trading.positions import Holding
 from shared.trading.quotes import Touch
 from shared.trading.replacement import Replacement
+from shared.trading.requests import Requests
 from shared.trading.risk_guard import RiskGuard
 from shared.trading.settlement import PriceOf, Settlement
 from shared.trading.strategy_positions import Owner, StrategyPositions
@@ -103,8 +104,15 @@ class Books:
         # What a live account may borrow is its broker's to say.
         margin_terms = account.margin if mode == "paper" else None
         self.margin = Margin(self._orders, self._settlement, turnover, margin_terms, price_of)
+        self._requests = Requests(self._orders, self._lifecycle, self._groups, self._settlement)
         self._market = PaperMarket(
-            self._orders, self._settlement, self._lifecycle, self._groups, turnover, self.margin
+            self._orders,
+            self._settlement,
+            self._lifecycle,
+            self._groups,
+            self._requests,
+            turnover,
+            self.margin,
         )
         self._live = LiveMarket(self._lifecycle, self._settlement)
         self.risk = RiskGuard(self._orders, self._settlement, state.risk, price_of)
@@ -121,7 +129,9 @@ class Books:
             self.margin,
             self.risk,
         )
-        replacement = Replacement(self._intake, self._lifecycle, self._groups, self.risk)
+        replacement = Replacement(
+            self._intake, self._lifecycle, self._groups, self._requests, self.risk
+        )
         for_positions = PositionOrders(self._intake, self._orders, self._groups, self._settlement)
         #: How orders come in.
         self.submit = self._intake.submit
@@ -184,9 +194,10 @@ class Books:
         return self._orders.reach(symbol, regular=regular)
 
     def next_expiry(self) -> datetime | None:
-        """When the next working order ends, of those that have an end."""
-        due = self._orders.next_to_end()
-        return None if due is None else due.order.expires_at
+        """When the next working order ends, or what was asked of it arrives, of those that have
+        such a time."""
+        ending = self._orders.next_to_end()
+        return None if ending is None else ending[0]
 
     @exactly
     def valued(self, prices: Mapping[Symbol, Decimal]) -> tuple[Decimal, Decimal]:
@@ -241,8 +252,27 @@ class Books:
         return fault
 
     @exactly
+    def ask_cancel(self, order_id: OrderId, at: datetime) -> list[OrderChanged]:
+        """By the order's owner: as `cancel`, or when that has come to the market."""
+        return self._requests.cancel(order_id, at)
+
+    @exactly
+    def ask_cancel_all(self, symbol: Symbol | None, at: datetime) -> list[OrderChanged]:
+        """Of all working orders, or those in one symbol."""
+        changes: list[OrderChanged] = []
+        for each in self._orders.working_in(symbol):
+            changes += self._requests.cancel(each.order.id, at)
+        return changes
+
+    @exactly
+    def arrive(self, at: datetime) -> list[OrderChanged]:
+        """Market time ends here: what is asked of orders and on its way is carried out."""
+        return self._requests.carry_out_all(at)
+
+    @exactly
     def cancel(self, order_id: OrderId, at: datetime) -> list[OrderChanged]:
-        """The order, and what of its group goes with it; none when no such order works here."""
+        """At once: the order, and what of its group goes with it; none when no such order works
+        here."""
         working = self._orders.by_id.get(order_id)
         return [] if working is None else self._groups.cancel(working, at)
 

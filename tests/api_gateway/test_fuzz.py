@@ -109,9 +109,17 @@ _FILE: dict[str, Any] = {
 _REPLAY: dict[str, Any] = {
     "id": _ONE,
     "status": "running",
+    "state": "seeking",
+    "speed": 0.5,
     "request": {},
+    "symbols": ["SPY"],
+    "starts_at": _AT,
+    "ends_at": _AT,
+    "started_by": _ONE,
     "ticks": 0,
+    "skipped_ticks": 0,
     "total_ticks": None,
+    "progress": None,
     "candles": {"1m": 1},
     "market_time": None,
     "error": None,
@@ -131,6 +139,7 @@ _DEPLOYMENT: dict[str, Any] = {
     "wanted": "running",
     "status": "running",
     "last_error": None,
+    "hold": None,
     "signals": 0,
     "created_at": _AT,
     "updated_at": _AT,
@@ -142,7 +151,21 @@ _FEED: dict[str, Any] = {
     "problem": "The connection was lost.",
     "losses": 1,
     "silent_s": 1.5,
+    "stale": False,
 }
+_PROVIDER: dict[str, Any] = {
+    "name": "alpaca",
+    "capabilities": ["bars_1m"],
+    "available": True,
+    "breaker": "closed",
+    "score": 0.9,
+    "health": {"breaker": 1, "latency": 1, "errors": 0.5, "completeness": 1},
+    "promoted": True,
+    "throttled_for_s": 0,
+    "problem": None,
+    "scores": [{"at": _AT, "score": 0.9}],
+}
+_CONFIGURATION: dict[str, Any] = {"version": 1, "configuration": {"tiers": {"T0": ["SPY"]}}}
 
 
 def _page(*items: dict[str, Any]) -> dict[str, Any]:
@@ -151,8 +174,11 @@ def _page(*items: dict[str, Any]) -> dict[str, Any]:
 
 def answer_as_documented(behind: HttpDouble) -> None:
     """One good answer of each kind that the services behind give."""
+    behind.answer("PUT", "/internal/market-data/configuration", _CONFIGURATION)
     for path, body in (
         ("feeds", _page(_FEED)),
+        ("market-data/providers", {**_page(_PROVIDER), "at": _AT}),
+        ("market-data/configuration", _CONFIGURATION),
         ("indicators", _page(_INDICATOR)),
         ("strategies", _page(_STRATEGY)),
         ("instruments", _page(_INSTRUMENT)),

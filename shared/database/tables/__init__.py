@@ -12,8 +12,10 @@ from shared.database.tables.leases import LeaseRow
 from shared.database.tables.market_data import (
     CandleRow,
     InstrumentRow,
+    MarketDataConfigurationRow,
     MarketFileRow,
     ReplayRow,
+    SilentSymbolRow,
 )
 from shared.database.tables.orders import (
     AccountEventRow,
@@ -67,6 +69,7 @@ __all__ = [
     "LotClosingRow",
     "LotRow",
     "MarkRow",
+    "MarketDataConfigurationRow",
     "MarketFileRow",
     "OrderRow",
     "OrderTransitionRow",
@@ -78,6 +81,7 @@ __all__ = [
     "ShardHaltRow",
     "ShardRow",
     "SignalRow",
+    "SilentSymbolRow",
     "StrategyPositionRow",
     "StudyRow",
     "StudyTrialRow",
