@@ -36,6 +36,10 @@ class Catalogue:
     def all(self) -> list[type[Strategy]]:
         return [self._by_name[name] for name in sorted(self._by_name)]
 
+    def offered(self) -> list[Chosen]:
+        """What can be deployed, by name."""
+        return [Chosen(one, None) for one in self.all()]
+
     def choose(self, name: str, version: int | None = None) -> Chosen | None:
         """For a deployment that begins: without a version, the newest there is."""
         known = self.find(name, version)

@@ -78,6 +78,7 @@ class Deployment:
         self.account_id = record.account_id
         self.mode: Mode = record.mode
         self.record = record
+        self.strategy_class = strategy_class
         self.participant = record.participant
         self.executions_topic = account_topic(record.account_id, record.mode, "executions")
         self.orders_topic = account_topic(record.account_id, record.mode, "orders")

@@ -63,7 +63,7 @@ class Roster:
             return None
         try:
             # Beside the others: it may be a process that has to be started.
-            deployment = await asyncio.to_thread(self._make_watched, record)
+            deployment = await asyncio.to_thread(self._make, record)
         except HookError as error:
             await self.pause(record, str(error))
             return None
@@ -78,32 +78,30 @@ class Roster:
             return await self._resume(record, deployment)
         return deployment if deployment.started else await self._start(record, deployment)
 
-    def _make_watched(self, record: DeploymentRecord) -> Deployment:
-        with self._watchdog.over(record.id):
-            return self._make(record)
+    def _make(self, record: DeploymentRecord) -> Deployment:
+        """As it was when it was stored, with the parameters and the code of then."""
+        if record.snapshot is not None:
+            stored = decode_decided(record.snapshot)
+            record = replace(
+                record,
+                parameters=stored.parameters,
+                version=stored.version,
+                strategy_version=stored.strategy_version,
+            )
+        strategy = self._strategy_of(record)
+        with self._watchdog.over(record.id, strategy):
+            deployment = Deployment(record, strategy)
+            if record.snapshot is not None:
+                deployment.restore(record.snapshot)
+            return deployment
 
     def _make_again(
         self, record: DeploymentRecord, heard: list[Callable[[Deployment], object]]
     ) -> Deployment | None:
         """None when it doesn't come out as it did."""
-        with self._watchdog.over(record.id):
-            again = self._make(record)
+        again = self._make(record)
+        with self._watchdog.over(record.id, again.strategy_class):
             return again if again.hear_again(heard) else None
-
-    def _make(self, record: DeploymentRecord) -> Deployment:
-        """As it was when it was stored, with the parameters of then."""
-        if record.snapshot is None:
-            return Deployment(record, self._strategy_of(record))
-        stored = decode_decided(record.snapshot)
-        of_then = replace(
-            record,
-            parameters=stored.parameters,
-            version=stored.version,
-            strategy_version=stored.strategy_version,
-        )
-        deployment = Deployment(of_then, self._strategy_of(of_then))
-        deployment.restore(record.snapshot)
-        return deployment
 
     def _strategy_of(self, record: DeploymentRecord) -> type[Strategy]:
         strategy = self._catalogue.find(record.strategy, record.strategy_version)
@@ -130,8 +128,9 @@ class Roster:
             version=change.version,
             strategy_version=change.strategy_version,
         )
-        with self._watchdog.over(deployment.id):
-            changed = Deployment(record, self._strategy_of(record))
+        strategy = self._strategy_of(record)
+        with self._watchdog.over(deployment.id, strategy):
+            changed = Deployment(record, strategy)
             changed.inherit(deployment)
         changed.desk.note("info", "parameters_changed", {"version": str(change.version)})
         return changed
@@ -233,7 +232,7 @@ class Roster:
         good: list[Deployment] = []
         for deployment in deployments:
             try:
-                with self._watchdog.over(deployment.id):
+                with self._watchdog.over(deployment.id, deployment.strategy_class):
                     snapshot = deployment.snapshot()
             except HookError as error:
                 await self.pause(deployment.record, str(error))
@@ -341,7 +340,7 @@ class Roster:
         """The traceback when `on_stop` raised: it is stopped all the same."""
         if not deployment.stopping:
             try:
-                with self._watchdog.over(deployment.id):
+                with self._watchdog.over(deployment.id, deployment.strategy_class):
                     deployment.stop()
             except HookError as error:
                 return str(error)

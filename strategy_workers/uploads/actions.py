@@ -42,7 +42,9 @@ class Uploads:
         #: One at a time: a dry run takes a core.
         self._trying = threading.Lock()
 
-    def upload(self, author_id: UUID, file_name: str, body: bytes) -> tuple[StrategyVersionRow, bool]:
+    def upload(
+        self, author_id: UUID, file_name: str, body: bytes
+    ) -> tuple[StrategyVersionRow, bool]:
         """The version, and whether it is new: the same code again is the same version."""
         try:
             files = files_of(file_name, body)

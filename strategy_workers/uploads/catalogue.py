@@ -28,11 +28,13 @@ class AllStrategies(Catalogue):
         self._limits = limits
         self._uploaded = lru_cache(_KEPT)(self._load)
 
-    def all(self) -> list[type[Strategy]]:
+    def offered(self) -> list[Chosen]:
         with Session(self._engine) as session:
-            approved = repository.all_approved(session)
-            uploaded = [class_of(row, self._limits) for row in approved]
-        return sorted([*super().all(), *uploaded], key=lambda one: one.name)
+            uploaded = [
+                Chosen(class_of(row, self._limits), row.version)
+                for row in repository.all_approved(session)
+            ]
+        return sorted([*super().offered(), *uploaded], key=lambda one: one.strategy.name)
 
     def choose(self, name: str, version: int | None = None) -> Chosen | None:
         """Library names are taken, so that an upload never stands in for one of them."""

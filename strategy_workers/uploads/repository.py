@@ -6,6 +6,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session, defer
 
 from shared.database.tables import DeploymentRow, StrategyVersionRow
+from shared.service.problems import Problem
 
 
 def lock_name(session: Session, strategy: str) -> None:
@@ -61,19 +62,38 @@ def all_approved(session: Session) -> Sequence[StrategyVersionRow]:
 
 
 def count_uploaded(session: Session, author_id: object) -> int:
-    return session.scalar(
-        select(func.count()).where(
-            StrategyVersionRow.author_id == author_id, StrategyVersionRow.status != "removed"
+    return (
+        session.scalar(
+            select(func.count()).where(
+                StrategyVersionRow.author_id == author_id, StrategyVersionRow.status != "removed"
+            )
         )
-    ) or 0
+        or 0
+    )
+
+
+def check_approved(session: Session, strategy: str, version: int | None) -> None:
+    """Until the transaction ends it can't be removed. Raises Problem."""
+    if version is None:
+        return
+    status = session.scalar(
+        select(StrategyVersionRow.status)
+        .where(StrategyVersionRow.strategy == strategy, StrategyVersionRow.version == version)
+        .with_for_update(read=True)
+    )
+    if status != "approved":
+        raise Problem(422, "strategy_not_approved", f"Version {version} of {strategy} is {status}.")
 
 
 def running(session: Session, strategy: str, version: int) -> int:
     """Deployments that this version is wanted for, or still decides in."""
-    return session.scalar(
-        select(func.count()).where(
-            DeploymentRow.strategy == strategy,
-            DeploymentRow.strategy_version == version,
-            DeploymentRow.status != "stopped",
+    return (
+        session.scalar(
+            select(func.count()).where(
+                DeploymentRow.strategy == strategy,
+                DeploymentRow.strategy_version == version,
+                DeploymentRow.status != "stopped",
+            )
         )
-    ) or 0
+        or 0
+    )

@@ -41,9 +41,9 @@ from shared.database.tables.risk import (
 from shared.database.tables.strategies import (
     DeploymentLogRow,
     DeploymentParametersRow,
-    StrategyVersionRow,
     DeploymentRow,
     SignalRow,
+    StrategyVersionRow,
 )
 from shared.database.tables.studies import StudyRow, StudyTrialRow
 
@@ -60,7 +60,6 @@ __all__ = [
     "CandleRow",
     "DeploymentLogRow",
     "DeploymentParametersRow",
-    "StrategyVersionRow",
     "DeploymentRow",
     "ExecutionRow",
     "InstrumentRow",
@@ -83,6 +82,7 @@ __all__ = [
     "SignalRow",
     "SilentSymbolRow",
     "StrategyPositionRow",
+    "StrategyVersionRow",
     "StudyRow",
     "StudyTrialRow",
     "UserRow",

@@ -97,9 +97,7 @@ class StrategyVersionRow(Base):
     reason: Mapped[str | None]
 
     __table_args__ = (
-        CheckConstraint(
-            "status IN ('pending', 'approved', 'rejected', 'removed')", name="status"
-        ),
+        CheckConstraint("status IN ('pending', 'approved', 'rejected', 'removed')", name="status"),
     )
 
 
