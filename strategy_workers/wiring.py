@@ -131,11 +131,7 @@ async def wire(app: FastAPI, settings: StrategyWorkersSettings) -> AsyncIterator
         loop = asyncio.get_running_loop()
         app.state.catalogue = strategies
         app.state.uploads = Uploads(engine, LIBRARY, replace(limits, total_s=_TRIAL_S))
-        app.state.deployments = Deployments(
-            engine,
-            strategies,
-            worker.watchdog,
-            lambda: loop.call_soon_threadsafe(worker.look_round),
-        )
+        tell_worker = partial(loop.call_soon_threadsafe, worker.look_round)
+        app.state.deployments = Deployments(engine, strategies, worker.watchdog, tell_worker)
         app.state.readiness = {"postgres": postgres_check(engine), "redis": redis_check(redis)}
         yield

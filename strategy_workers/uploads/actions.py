@@ -16,13 +16,15 @@ from strategy_workers.library import Catalogue
 from strategy_workers.sandbox.archive import files_of
 from strategy_workers.sandbox.process import Limits
 from strategy_workers.sandbox.source import BadSourceError
-from strategy_workers.sandbox.validation import Report, validate
+from strategy_workers.sandbox.validation import CANDLES, Report, validate
 from strategy_workers.uploads import repository
 
 Decision = Literal["approved", "rejected", "removed"]
 
 #: Versions of one author that are not removed.
 _MOST_VERSIONS = 200
+#: How long an upload waits for its turn to be tried.
+_TURN_S = 15.0
 #: What may follow what. A version that was removed stays so: upload it again.
 _FOLLOWS: dict[str, tuple[Decision, ...]] = {
     "pending": ("approved", "rejected", "removed"),
@@ -35,10 +37,14 @@ _FOLLOWS: dict[str, tuple[Decision, ...]] = {
 class Uploads:
     """Each method is one transaction, and raises Problem for what it refuses."""
 
-    def __init__(self, engine: Engine, library: Catalogue, limits: Limits) -> None:
+    def __init__(
+        self, engine: Engine, library: Catalogue, limits: Limits, candles: int = CANDLES
+    ) -> None:
+        """`candles`: minutes of a trial."""
         self._engine = engine
         self._library = library
         self._limits = limits
+        self._candles = candles
         #: One at a time: a dry run takes a core.
         self._trying = threading.Lock()
 
@@ -142,7 +148,7 @@ class Uploads:
         return row
 
     def _try(self, files: Mapping[str, bytes]) -> Report:
-        if not self._trying.acquire(timeout=self._limits.total_s):
+        if not self._trying.acquire(timeout=_TURN_S):
             raise Problem(
                 503,
                 "service_unavailable",
@@ -150,7 +156,7 @@ class Uploads:
                 headers={"Retry-After": "5"},
             )
         try:
-            return validate(files, self._limits)
+            return validate(files, self._limits, self._candles)
         finally:
             self._trying.release()
 
@@ -161,7 +167,7 @@ def _invalid(report: Report) -> Problem:
         422,
         "invalid_strategy",
         failed.said if failed else "It is no strategy.",
-        findings=msgspec.to_builtins(report.findings),
+        members={"findings": msgspec.to_builtins(report.findings)},
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, defer
 
 from shared.database.tables import DeploymentRow, StrategyVersionRow
@@ -56,7 +57,7 @@ def all_approved(session: Session) -> Sequence[StrategyVersionRow]:
     return session.scalars(
         select(StrategyVersionRow)
         .where(StrategyVersionRow.status == "approved")
-        .distinct(StrategyVersionRow.strategy)
+        .ext(distinct_on(StrategyVersionRow.strategy))
         .order_by(StrategyVersionRow.strategy, StrategyVersionRow.version.desc())
     ).all()
 
