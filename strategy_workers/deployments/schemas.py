@@ -2,7 +2,7 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, Self, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.database.tables import (
     DeploymentLogRow,
@@ -44,6 +44,12 @@ class ParametersChange(BaseModel):
     strategy_version: StrategyVersion | None = None
     #: The one that the change is made to; left out, whichever it is.
     version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.parameters and self.strategy_version is None:
+            raise ValueError("name parameters or a version of the strategy")
+        return self
 
 
 class DeploymentView(BaseModel):
