@@ -134,7 +134,7 @@ class StrategyProcess:
             self._watch_processor(patience.took_s)
             self._time_left_s -= patience.took_s
             if self._time_left_s < 0:
-                raise ToldError(f"It took more than {self._limits.total_s:g} s in all.")
+                raise ToldError(f"Its hooks took more than {self._limits.total_s:g} s in all.")
         except TimeoutError:
             self.end()
             raise ToldError(
