@@ -3,7 +3,6 @@
 import random
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,39 +11,14 @@ from strategy_workers.backtests.errors import StrategyRaisedError
 from strategy_workers.backtests.outcome import Outcome
 from strategy_workers.backtests.plan import Plan, Terms
 from strategy_workers.backtests.run import run_backtest
-from strategy_workers.sandbox.frames import Manifest
 from strategy_workers.sandbox.process import Limits, StrategyProcess
+from strategy_workers.sandbox.report import CANDLES, Report
 from strategy_workers.sandbox.strategy import sandboxed
 from strategy_workers.sdk import InvalidParametersError
 from strategy_workers.sdk.errors import ToldError
 
-#: By the minute, in two markets that go up and down.
-CANDLES = 1000
 _SYMBOLS = ("ALPHA", "BETA")
 _BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was tried, and how it came out in a sentence."""
-
-    check: str
-    passed: bool
-    said: str
-
-
-@dataclass
-class Report:
-    manifest: Manifest | None = None
-    findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def valid(self) -> bool:
-        return all(one.passed for one in self.findings)
-
-    def note(self, check: str, passed: bool, said: str) -> bool:
-        self.findings.append(Finding(check, passed, said))
-        return passed
 
 
 def validate(files: Mapping[str, bytes], limits: Limits, candles: int = CANDLES) -> Report:

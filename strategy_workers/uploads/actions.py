@@ -15,8 +15,8 @@ from shared.service.problems import Problem
 from strategy_workers.library import Catalogue
 from strategy_workers.sandbox.archive import files_of
 from strategy_workers.sandbox.process import Limits
+from strategy_workers.sandbox.report import CANDLES, Report
 from strategy_workers.sandbox.source import BadSourceError
-from strategy_workers.sandbox.validation import CANDLES, Report, validate
 from strategy_workers.uploads import repository
 
 Decision = Literal["approved", "rejected", "removed"]
@@ -148,6 +148,9 @@ class Uploads:
         return row
 
     def _try(self, files: Mapping[str, bytes]) -> Report:
+        # Backtests bring a lot along, which a worker without uploads doesn't need.
+        from strategy_workers.sandbox.validation import validate
+
         if not self._trying.acquire(timeout=_TURN_S):
             raise Problem(
                 503,
