@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from api_gateway.accounts.routes import router as accounts
+from api_gateway.backtests.routes import router as backtests
 from api_gateway.books_checks.routes import router as books_checks
 from api_gateway.brokers.routes import router as brokers
 from api_gateway.cash.routes import router as cash
@@ -51,6 +52,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         market_data,
         replays,
         strategies,
+        backtests,
         performance,
         books_checks,
         system,

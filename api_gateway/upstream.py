@@ -48,6 +48,11 @@ class Upstream:
     ) -> Response:
         return await self._pass_on("PATCH", path, json=body, params=_given(query))
 
+    async def delete(
+        self, path: str, query: Mapping[str, QueryValue | None] | None = None
+    ) -> Response:
+        return await self._pass_on("DELETE", path, params=_given(query or {}))
+
     async def put_stream(self, path: str, request: Request, timeout_s: float) -> Response:
         """Pass the request's body on piece by piece, as it arrives."""
         headers = {

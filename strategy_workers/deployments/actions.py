@@ -57,7 +57,7 @@ class Deployments:
             account_id=account_id,
             mode=mode,
             strategy=strategy,
-            parameters=_complete(known, parameters),
+            parameters=complete_parameters(known, parameters),
             symbols=symbols,
             timeframe=timeframe,
         )
@@ -120,7 +120,7 @@ class Deployments:
             known = self._catalogue.find(row.strategy)
             if known is None:
                 raise unknown_strategy(row.strategy)
-            complete = _complete(known, {**row.parameters, **given})
+            complete = complete_parameters(known, {**row.parameters, **given})
             if complete != row.parameters:
                 _check_start(session, row.id, known, complete)
                 row.parameters = complete
@@ -218,7 +218,7 @@ def _check_start(
         ) from error
 
 
-def _complete(strategy: type[Strategy], given: dict[str, Any]) -> dict[str, object]:
+def complete_parameters(strategy: type[Strategy], given: dict[str, Any]) -> dict[str, object]:
     """With defaults: the deployment keeps them when the library changes its own."""
     try:
         return strategy.encode_parameters(strategy.parse_parameters(given))

@@ -37,6 +37,7 @@ from shared.database.tables.risk import (
     ShardHaltRow,
 )
 from shared.database.tables.strategies import (
+    BacktestRow,
     DeploymentLogRow,
     DeploymentParametersRow,
     DeploymentRow,
@@ -49,6 +50,7 @@ __all__ = [
     "AccountRiskRow",
     "AccountRow",
     "AuditRow",
+    "BacktestRow",
     "Base",
     "BooksCheckRow",
     "BrokerConnectionRow",
