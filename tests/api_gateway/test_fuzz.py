@@ -141,6 +141,47 @@ def answer_as_documented(behind: HttpDouble) -> None:
         "created_at": at,
         "updated_at": at,
     }
+    backtest = {
+        "id": one,
+        "owner_id": one,
+        "status": "waiting",
+        "request": {
+            "strategy": "s",
+            "parameters": {},
+            "symbols": ["SPY"],
+            "timeframe": "1m",
+            "source": "candles",
+            "data_timeframe": "1m",
+            "files": [],
+            "start": "2026-03-19",
+            "end": None,
+            "capital": "100000",
+            "paper_terms": {
+                "commission": {"model": "none"},
+                "slippage": {"model": "none"},
+                "participation_percent": "0",
+                "extended_hours": True,
+            },
+            "exchange": "XNYS",
+            "currency": "USD",
+            "tick_size": "0.01",
+            "lot_size": "1",
+        },
+        "repeat_of": None,
+        "repetition": None,
+        "attempts": 0,
+        "rows_done": 0,
+        "rows_total": None,
+        "error_code": None,
+        "error": None,
+        "summary": None,
+        "code_version": None,
+        "data_digest": None,
+        "result_digest": None,
+        "created_at": at,
+        "started_at": None,
+        "finished_at": None,
+    }
     feed = {
         "name": "alpaca",
         "symbols": ["SPY"],
@@ -157,10 +198,12 @@ def answer_as_documented(behind: HttpDouble) -> None:
         ("market-files", page(file)),
         ("replays", page(replay)),
         ("deployments", page(deployment)),
+        ("backtests", page(backtest)),
     ):
         behind.answer("GET", f"/internal/{path}", body)
     behind.answer("POST", "/internal/replays", replay, 201)
     behind.answer("POST", "/internal/deployments", deployment, 201)
+    behind.answer("POST", "/internal/backtests", backtest, 201)
 
 
 @contextlib.contextmanager
