@@ -51,6 +51,7 @@ _STATUS = {
     "client_entry_id_conflict": 409,
     "order_of_deployment": 409,
     "order_triggered": 409,
+    "order_change_pending": 409,
     "qty_follows_group": 409,
     "notional_not_replaceable": 409,
     "position_not_open": 409,
@@ -63,6 +64,7 @@ _STATUS = {
     "broker_not_ready": 503,
     "busy": 503,
     "outcome_unknown": 503,
+    "limits_not_confirmed": 503,
     "books_not_open": 503,
 }
 _HEADERS = {

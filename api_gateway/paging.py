@@ -5,16 +5,21 @@ Cursors are opaque to clients. One that wasn't made here is refused, never guess
 
 import base64
 import binascii
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Generic, Literal, TypeVar
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Depends, Query
 from pydantic import BaseModel, ConfigDict
 
 from api_gateway.errors import Refused
+from api_gateway.values import View, view
 
 T = TypeVar("T")
+R = TypeVar("R")
+V = TypeVar("V", bound=View)
 
 LARGEST_BIGINT = 2**63 - 1
 
@@ -28,12 +33,43 @@ Direction = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class _Place:
+    cursor: CursorText = None
+    limit: Limit = 100
+
+
+@dataclass(frozen=True)
+class _OrderedPlace:
+    direction: Direction = "newest"
+    cursor: CursorText = None
+    limit: Limit = 100
+
+    @property
+    def newest_first(self) -> bool:
+        return self.direction == "newest"
+
+
+#: Of a page, as a caller asks for it.
+Place = Annotated[_Place, Depends()]
+OrderedPlace = Annotated[_OrderedPlace, Depends()]
+
+
 class Page(BaseModel, Generic[T]):
     model_config = ConfigDict(frozen=True)
 
     items: list[T]
     #: None on the last page.
     next_cursor: str | None = None
+
+
+def page_of(
+    kind: type[V], rows: Sequence[R], place: _Place | _OrderedPlace, cursor_of: Callable[[R], str]
+) -> Page[V]:
+    """`rows` has one more than fits when there is a next page."""
+    limit = place.limit
+    cursor = cursor_of(rows[limit - 1]) if len(rows) > limit else None
+    return Page(items=[view(kind, row) for row in rows[:limit]], next_cursor=cursor)
 
 
 def _encode(text: str) -> str:

@@ -3,6 +3,7 @@
 Whatever these let through can be stored in Postgres, put into a URL and encoded as UTF-8.
 """
 
+import json
 import math
 import re
 from datetime import UTC, date, datetime
@@ -16,6 +17,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    JsonValue,
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
@@ -198,6 +200,22 @@ def _day_of_markets(value: date) -> date:
 
 
 MarketDay = Annotated[date, BeforeValidator(_day), AfterValidator(_day_of_markets)]
+
+
+# --- documents -------------------------------------------------------------------------------
+
+
+def _encodable(document: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Python reads more than JSON has: NaN, Infinity, halves of characters."""
+    try:
+        json.dumps(document, allow_nan=False, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError) as error:
+        raise ValueError("must hold plain JSON values") from error
+    return document
+
+
+#: What another service knows the shape of.
+JsonObject = Annotated[dict[str, JsonValue], AfterValidator(_encodable)]
 
 
 # --- texts -----------------------------------------------------------------------------------

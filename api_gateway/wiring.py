@@ -14,9 +14,11 @@ from api_gateway.cash.actions import Cash
 from api_gateway.identity.actions import Identity
 from api_gateway.identity.passwords import Passwords
 from api_gateway.margin.actions import Margin
+from api_gateway.notifications.actions import Notifications
 from api_gateway.orders.actions import Orders
 from api_gateway.orders.requests import OrderProcessor
 from api_gateway.risk.actions import Risk
+from api_gateway.risk.following import Followers
 from api_gateway.settings import GatewaySettings
 from api_gateway.upstream import Upstream
 from shared.auth import Tokens
@@ -39,6 +41,7 @@ class Gateway:
     orders: Orders
     risk: Risk
     margin: Margin
+    notifications: Notifications
     market_data: Upstream
     strategies: Upstream
     analytics: Upstream
@@ -86,8 +89,13 @@ async def wired(settings: GatewaySettings) -> AsyncIterator[Gateway]:
             accounts=Accounts(sessions, redis, processor, settings.order_shards),
             cash=Cash(sessions, processor),
             orders=Orders(sessions, processor),
-            risk=Risk(sessions, processor),
+            risk=Risk(
+                sessions,
+                processor,
+                Followers(requests, settings.order_shards, settings.order_answer_timeout_s),
+            ),
             margin=Margin(sessions, processor),
+            notifications=Notifications(sessions),
             market_data=await upstream("market data engine", settings.market_data_url),
             strategies=await upstream("strategy service", settings.strategy_workers_url),
             analytics=await upstream("analytics service", settings.analytics_url),

@@ -20,8 +20,11 @@ from cli.commands import (
     list_strategies,
     logs,
     lookahead_analysis,
+    new_strategy,
+    replay,
     status,
     up,
+    validate_strategy,
     walk_forward,
 )
 from cli.embedded.servers import ServerStartError
@@ -40,6 +43,7 @@ app.command()(status.status)
 app.command()(logs.logs)
 app.command()(demo.demo)
 app.add_typer(data.data, name="data")
+app.add_typer(replay.replay, name="replay")
 app.add_typer(books.books, name="books")
 app.command()(backtesting.backtesting)
 app.command("backtesting-show")(backtesting_show.backtesting_show)
@@ -48,6 +52,8 @@ app.command("hyperopt-list")(hyperopt_list.hyperopt_list)
 app.command("walk-forward")(walk_forward.walk_forward)
 app.command("lookahead-analysis")(lookahead_analysis.lookahead_analysis)
 app.command("list-strategies")(list_strategies.list_strategies)
+app.command("new-strategy")(new_strategy.new_strategy)
+app.command("validate-strategy")(validate_strategy.validate_strategy)
 
 
 def main() -> int:

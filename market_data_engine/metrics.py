@@ -4,6 +4,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 TICKS = Counter("market_data_ticks_total", "Trade prints put on the tape")
 CANDLES = Counter("market_data_candles_completed_total", "Candles completed", ["timeframe"])
+CORRECTIONS = Counter("market_data_candles_corrected_total", "Completed candles made again")
 MARKS = Counter("market_data_marks_total", "Time marks put on the tape")
 WAIT = Histogram(
     "market_data_wait_seconds",
@@ -21,4 +22,42 @@ FEED_EVENTS = Counter(
     "market_data_feed_events_total",
     "What live feeds told, by what became of it",
     ["feed", "outcome"],
+)
+PROVIDER_REQUESTS = Counter(
+    "market_data_provider_requests_total",
+    "Questions to providers of history, by what became of them",
+    ["provider", "capability", "outcome"],
+)
+PROVIDER_SECONDS = Histogram(
+    "market_data_provider_seconds",
+    "Time until a provider had answered a question whole, all its pages",
+    ["provider"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+PROVIDER_ROWS_DROPPED = Counter(
+    "market_data_provider_rows_dropped_total",
+    "Rows of providers' answers that made no sense",
+    ["provider"],
+)
+PROVIDER_SCORE = Gauge("market_data_provider_score", "Health of a provider, 0 to 1", ["provider"])
+PROVIDER_BREAKER = Gauge(
+    "market_data_provider_breaker", "0 closed, 1 half-open, 2 open", ["provider"]
+)
+PROVIDER_PROMOTED = Gauge(
+    "market_data_provider_promoted",
+    "1 while the provider keeps its place in policies",
+    ["provider"],
+)
+PROVIDER_FAILOVERS = Counter(
+    "market_data_provider_failovers_total",
+    "Questions answered by another provider than the policy's first",
+    ["capability"],
+)
+PROVIDER_RATE_WAITS = Counter(
+    "market_data_provider_rate_wait_seconds_total",
+    "Time that requests waited for a provider's rate limit",
+    ["provider"],
+)
+CONFIGURATION_VERSION = Gauge(
+    "market_data_configuration_version", "Version of the market data configuration in force"
 )

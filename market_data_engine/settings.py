@@ -9,6 +9,7 @@ from shared.config import Settings
 from shared.market_files.lines import is_symbol
 
 LiveFeedName = Literal["alpaca"]
+HistoryProviderName = Literal["alpaca", "yahoo"]
 
 
 def parse_live_feeds(text: str) -> dict[LiveFeedName, list[str]]:
@@ -34,6 +35,20 @@ def parse_live_feeds(text: str) -> dict[LiveFeedName, list[str]]:
     return found
 
 
+def parse_history_providers(text: str) -> list[HistoryProviderName]:
+    """`alpaca,yahoo`. ValueError says what is wrong."""
+    found: list[HistoryProviderName] = []
+    for piece in filter(None, (part.strip() for part in text.split(","))):
+        name = next((one for one in get_args(HistoryProviderName) if one == piece), None)
+        if name is None:
+            known = ", ".join(get_args(HistoryProviderName))
+            raise ValueError(f"{piece!r} is no provider; these are: {known}")
+        if name in found:
+            raise ValueError(f"{name} is named twice")
+        found.append(name)
+    return found
+
+
 class MarketDataSettings(Settings):
     market_data_port: int = Field(default=8002, ge=1, le=65535)
     #: Uploaded files live here.
@@ -45,10 +60,20 @@ class MarketDataSettings(Settings):
     live_feeds: str = ""
     #: Market time is so far behind the wall clock: prints that come later are late.
     live_grace_ms: int = Field(default=500, ge=0, le=1500)
+    #: Prints that come late by no more than this, and corrections of what is no older, amend
+    #: completed candles. So long prints are kept in memory.
+    late_grace_s: float = Field(default=60.0, ge=0, le=3600)
     feed_timeout_s: float = Field(default=10.0, gt=0, le=120)
+    #: Strategies wait for a feed from which nothing has come for so long: two small candles.
+    feed_stale_s: float = Field(default=120.0, ge=1, le=86_400)
     alpaca_stream_url: str = "wss://stream.data.alpaca.markets/v2/iex"
     alpaca_data_key_id: SecretStr | None = None
     alpaca_data_secret_key: SecretStr | None = None
+    #: Providers that are asked for what is missing: `alpaca,yahoo`. With none nothing is fetched.
+    history_providers: str = ""
+    alpaca_history_url: str = "https://data.alpaca.markets"
+    alpaca_history_feed: Literal["iex", "sip"] = "iex"
+    yahoo_history_url: str = "https://query1.finance.yahoo.com"
     simulated_symbols: str = "SIM-TREND,SIM-RANGE"
     simulated_trades_per_minute: int = Field(default=120, ge=1, le=10_000)
     simulated_seed: int = 1
@@ -80,6 +105,15 @@ class MarketDataSettings(Settings):
     def known_feeds(cls, text: str) -> str:
         parse_live_feeds(text)
         return text
+
+    @field_validator("history_providers")
+    @classmethod
+    def known_providers(cls, text: str) -> str:
+        parse_history_providers(text)
+        return text
+
+    def history_names(self) -> list[HistoryProviderName]:
+        return parse_history_providers(self.history_providers)
 
     def live_symbols(self) -> dict[LiveFeedName, list[str]]:
         """By feed."""

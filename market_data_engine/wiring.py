@@ -5,6 +5,7 @@ import contextlib
 import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from fastapi import APIRouter
@@ -20,9 +21,16 @@ from market_data_engine.instruments.routes import instrument_routes
 from market_data_engine.leadership.leadership import Leadership
 from market_data_engine.live.board import FeedBoard
 from market_data_engine.live.routes import feed_routes
-from market_data_engine.live.sources import live_sources
+from market_data_engine.live.sources import Sources, live_sources
+from market_data_engine.live.watch import SilenceWatch
 from market_data_engine.market_files.actions import MarketFiles
 from market_data_engine.market_files.routes import market_file_routes
+from market_data_engine.providers.actions import ProviderDesk
+from market_data_engine.providers.configuration import Configuration
+from market_data_engine.providers.limits import RateLimits
+from market_data_engine.providers.providers import Providers
+from market_data_engine.providers.routes import provider_routes
+from market_data_engine.providers.sources import KNOWN, add_providers
 from market_data_engine.replays.actions import Replays
 from market_data_engine.replays.assembly import Assembly
 from market_data_engine.replays.frames import FrameNumbers
@@ -67,53 +75,53 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
 
         calendars = Calendars(settings.calendar_folder)
         instruments = Instruments(engine)
-        files = MarketFiles(
-            engine,
-            calendars,
-            settings.market_data_folder,
-            settings.market_file_max_bytes,
-            settings.market_file_max_rows,
-        )
+        files = _market_files(settings, engine, calendars)
         await asyncio.to_thread(files.prepare)
         await rows.run(instruments.seed)
 
         store, store_check = _candle_store(settings, engine, stack)
-        # Of its own: a store that is away mustn't keep the rows of runs waiting.
-        storing = DatabaseThread("candle-store")
-        stack.callback(storing.close)
-        waiting = settings.market_data_folder / "candles"
-        writer = CandleWriter(store, storing, waiting, settings.candle_queue_size)
+        writer = _candle_writer(settings, store, stack)
         memory = CandleMemory()
         numbers = FrameNumbers(redis)
         leadership = Leadership(engine, lease, settings.lease_duration_s)
         sources = live_sources(settings)
         board = FeedBoard(sources)
+        providers = Providers(Configuration(), RateLimits(redis))
+        stack.push_async_callback(providers.close)
+        unavailable = add_providers(settings, providers)
+        desk = ProviderDesk(
+            engine, rows, redis, providers, KNOWN, unavailable, leads=lambda: leadership.held
+        )
         preparation = Preparation(engine, calendars, files, settings)
         replays = Replays(
             engine,
             rows,
             leadership,
             preparation,
-            Assembly(redis, leadership, numbers, memory, writer, board, settings),
+            Assembly(
+                redis,
+                leadership,
+                numbers,
+                memory,
+                writer,
+                board,
+                SilenceWatch(engine, rows, settings.feed_stale_s),
+                settings,
+            ),
             writer,
         )
         history = History(memory, store, writer, instruments, numbers, redis)
 
-        def calendar_of(symbol: Symbol) -> SessionCalendar:
-            return calendars.of(instruments.exchanges([symbol])[symbol])
-
         async def on_gain() -> None:
             await writer.take_over()
             await replays.take_over()
-            if settings.market_data_mode == "simulated":
-                replays.keep_going(preparation.simulated)
-            elif settings.market_data_mode == "live" and sources.followed:
-                replays.keep_going(lambda: preparation.live(sources.followed))
+            _keep_going(settings, replays, preparation, sources)
 
         await stack.enter_async_context(leadership.kept(on_gain, replays.yield_to_another))
         # Left before the lease is: what still waits on disk is then the next engine's to store.
         await stack.enter_async_context(writer.running())
         stack.push_async_callback(replays.shut_down)
+        await stack.enter_async_context(desk.kept())
         warm_up = asyncio.create_task(_warm_up(calendars))
         stack.push_async_callback(asyncio.wait, [warm_up])
         yield MarketData(
@@ -122,18 +130,42 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
                 market_file_routes(files),
                 replay_routes(replays),
                 feed_routes(board),
+                provider_routes(desk),
                 history_routes(history, redis),
-                indicator_routes(history, calendar_of),
+                indicator_routes(history, partial(_calendar_of, calendars, instruments)),
             ],
-            readiness={
-                "postgres": postgres_check(engine),
-                "redis": redis_check(redis),
-                **store_check,
-            },
+            readiness={"postgres": postgres_check(engine), "redis": redis_check(redis)}
+            | store_check,
             replays=replays,
             leadership=leadership,
             redis=redis,
         )
+
+
+def _calendar_of(calendars: Calendars, instruments: Instruments, symbol: Symbol) -> SessionCalendar:
+    return calendars.of(instruments.exchanges([symbol])[symbol])
+
+
+def _market_files(
+    settings: MarketDataSettings, engine: Engine, calendars: Calendars
+) -> MarketFiles:
+    return MarketFiles(
+        engine,
+        calendars,
+        settings.market_data_folder,
+        settings.market_file_max_bytes,
+        settings.market_file_max_rows,
+    )
+
+
+def _keep_going(
+    settings: MarketDataSettings, replays: Replays, preparation: Preparation, sources: Sources
+) -> None:
+    """The run that an engine without replays is to have."""
+    if settings.market_data_mode == "simulated":
+        replays.keep_going(preparation.simulated)
+    elif settings.market_data_mode == "live" and sources.followed:
+        replays.keep_going(lambda: preparation.live(sources.followed))
 
 
 def _candle_store(
@@ -155,6 +187,16 @@ def _candle_store(
     )
     stack.callback(store.close)
     return store, {"influxdb": lambda: asyncio.to_thread(store.check)}
+
+
+def _candle_writer(
+    settings: MarketDataSettings, store: CandleStore, stack: contextlib.AsyncExitStack
+) -> CandleWriter:
+    # Of its own: a store that is away mustn't keep the rows of runs waiting.
+    storing = DatabaseThread("candle-store")
+    stack.callback(storing.close)
+    waiting = settings.market_data_folder / "candles"
+    return CandleWriter(store, storing, waiting, settings.candle_queue_size)
 
 
 async def _warm_up(calendars: Calendars) -> None:

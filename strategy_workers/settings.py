@@ -12,6 +12,8 @@ class StrategyWorkersSettings(Settings):
     strategy_snapshot_marks: int = Field(default=32, ge=1, le=1000)
     #: After this an order command without an answer is sent again, under the same order id.
     strategy_answer_timeout_s: float = Field(default=2.0, gt=0, le=60)
+    #: A hook that takes longer is broken into, and its deployment paused.
+    strategy_hook_timeout_s: float = Field(default=2.0, ge=0.1, le=60)
     #: How long a live run's first candles may be waited for before a deployment starts cold.
     strategy_history_timeout_s: float = Field(default=5.0, gt=0, le=60)
 

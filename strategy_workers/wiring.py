@@ -5,7 +5,9 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator, Coroutine
-from uuid import uuid4
+from functools import partial
+from typing import NoReturn
+from uuid import UUID, uuid4
 
 import structlog
 from fastapi import FastAPI
@@ -26,15 +28,20 @@ from strategy_workers.library import LIBRARY, Catalogue
 from strategy_workers.runtime.account_events import AccountEvents
 from strategy_workers.runtime.dispatch import Dispatch
 from strategy_workers.runtime.history import History
+from strategy_workers.runtime.lines import storable
 from strategy_workers.runtime.ownership import Ownership
+from strategy_workers.runtime.repository import give_up
 from strategy_workers.runtime.roster import Roster
 from strategy_workers.runtime.store import Store
+from strategy_workers.runtime.watchdog import Watchdog
 from strategy_workers.runtime.worker import Worker
 from strategy_workers.settings import StrategyWorkersSettings
 
 log = structlog.get_logger()
 
 _START_AGAIN_S = 0.5
+#: Exit code of a process whose strategy can't be stopped: a fault of software.
+_HOOK_NEVER_RETURNED = 70
 
 
 @contextlib.asynccontextmanager
@@ -55,15 +62,19 @@ async def running_worker(
         requests = OrderRequests(redis, settings.order_shards)
         store = Store(engine, thread, _owner(), settings.lease_duration_s)
         ownership = Ownership(store, settings.lease_duration_s)
+        watchdog = stack.enter_context(
+            Watchdog(settings.strategy_hook_timeout_s, partial(_end_process, engine))
+        )
         dispatch = Dispatch(requests, settings.strategy_answer_timeout_s)
         worker = Worker(
             redis,
             store,
             ownership,
-            Roster(redis, store, ownership, dispatch, catalogue),
+            Roster(redis, store, ownership, dispatch, catalogue, watchdog),
             AccountEvents(redis, store),
             dispatch,
             History(client),
+            watchdog,
             lease_duration_s=settings.lease_duration_s,
             snapshot_marks=settings.strategy_snapshot_marks,
             max_deployments=settings.strategy_max_deployments,
@@ -104,6 +115,19 @@ def _owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
 
 
+def _end_process(engine: Engine, deployment_id: UUID | None, why: str) -> NoReturn:
+    """The others' deployments are taken over, from their snapshots, by whoever is next."""
+    log.critical("hook_never_returned", deployment=str(deployment_id), error=why)
+    try:
+        if deployment_id is not None:
+            with engine.begin() as connection:
+                give_up(connection, deployment_id, storable(why))
+    except Exception:
+        log.exception("deployment_not_paused", deployment=str(deployment_id))
+    finally:
+        os._exit(_HOOK_NEVER_RETURNED)
+
+
 async def _run(worker: Worker, requests: OrderRequests) -> None:
     while True:
         try:
@@ -125,7 +149,7 @@ async def wire(app: FastAPI, settings: StrategyWorkersSettings) -> AsyncIterator
         loop = asyncio.get_running_loop()
         app.state.catalogue = LIBRARY
         deployments = Deployments(
-            engine, LIBRARY, lambda: loop.call_soon_threadsafe(worker.look_round)
+            engine, LIBRARY, worker.watchdog, lambda: loop.call_soon_threadsafe(worker.look_round)
         )
         jobs = await stack.enter_async_context(running_jobs(settings, engine))
         market_data = await stack.enter_async_context(

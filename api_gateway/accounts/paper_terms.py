@@ -126,6 +126,10 @@ Slippage = Annotated[
 ]
 
 
+Queue = Literal["last", "front", "displayed"]
+Latency = Annotated[int, Field(ge=0, le=10_000, strict=True, examples=[50])]
+
+
 class PaperTermsChange(Input):
     """What is left out stays as it is; of a new account, as accounts begin."""
 
@@ -147,6 +151,20 @@ class PaperTermsChange(Input):
             "hours too.",
         ),
     ] = None
+    queue: Annotated[
+        Queue | None,
+        Field(
+            description="Who goes before an order that rests, where a print comes to its limit: "
+            "all that the quote shows, nobody, or what the quote showed when the order came.",
+        ),
+    ] = None
+    latency_ms: Annotated[
+        Latency | None, Field(description="Market time until what is sent is at the market.")
+    ] = None
+    latency_jitter_ms: Annotated[
+        Latency | None,
+        Field(description="At most so much longer, drawn from the order's id: always the same."),
+    ] = None
 
 
 class PaperTermsView(View):
@@ -154,6 +172,9 @@ class PaperTermsView(View):
     slippage: Slippage
     participation_percent: Percent
     extended_hours: bool
+    queue: Queue
+    latency_ms: int
+    latency_jitter_ms: int
 
 
 #: For the reference.
@@ -175,6 +196,10 @@ CHANGES: dict[str, Any] = {
             "slippage": {"model": "square_root", "bps": "10"},
             "participation_percent": "10",
         },
+    },
+    "distant": {
+        "summary": "50 to 70 ms from the market, behind what the quote shows",
+        "value": {"queue": "displayed", "latency_ms": 50, "latency_jitter_ms": 20},
     },
     "regular_hours": {
         "summary": "Orders wait for regular hours, unless they say otherwise",

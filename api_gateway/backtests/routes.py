@@ -16,7 +16,7 @@ from api_gateway.backtests.schemas import (
 from api_gateway.dependencies import Caller, GatewayState, Trader, tradable_account
 from api_gateway.documentation import problems
 from api_gateway.paging import Page
-from api_gateway.strategies.routes import PageLimit, ServiceCursor
+from api_gateway.strategies.routes import Place
 from api_gateway.strategies.schemas import DeploymentView
 from shared.auth import Principal
 
@@ -78,13 +78,12 @@ async def submit_backtest(caller: Trader, body: BacktestRequest, gateway: Gatewa
 async def list_backtests(
     caller: Caller,
     gateway: GatewayState,
+    place: Place,
     status: Status | None = None,
-    cursor: ServiceCursor = None,
-    limit: PageLimit = 100,
 ) -> Response:
     return await gateway.strategies.get(
         "/internal/backtests",
-        {"owner_id": _visible_to(caller), "status": status, "cursor": cursor, "limit": limit},
+        {"owner_id": _visible_to(caller), "status": status, **place._asdict()},
     )
 
 

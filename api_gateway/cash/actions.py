@@ -1,6 +1,5 @@
 """Cash in, out, and from one account of an owner to another."""
 
-from decimal import Decimal
 from uuid import UUID, uuid4
 
 import structlog
@@ -8,7 +7,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
 
 from api_gateway.accounts import repository
-from api_gateway.cash.schemas import CashMovement, CashTransfer, TransferView
+from api_gateway.cash.schemas import CashAdjustment, CashMovement, CashTransfer, TransferView
 from api_gateway.errors import Refused
 from api_gateway.orders.requests import OrderProcessor
 from shared.database.tables import AccountRow
@@ -24,48 +23,18 @@ class Cash:
         self._processor = processor
 
     async def enter(
-        self,
-        account_id: UUID,
-        user_id: UUID,
-        kind: CashKind,
-        amount: Decimal,
-        *,
-        mode: Mode,
-        client_entry_id: str | None,
-        reason: str | None,
+        self, account_id: UUID, user_id: UUID, kind: CashKind, body: CashMovement | CashAdjustment
     ) -> CashReply:
-        """At most one entry for its client entry id. Below zero it leaves."""
+        """At most one entry for its client entry id."""
         account = await run_in_threadpool(self._account, account_id)
         return await self._processor.move_cash(
             account_id,
             user_id,
-            mode=mode,
+            mode=body.mode,
             kind=kind,
-            amount=amount,
+            amount=-body.amount if kind == "withdrawal" else body.amount,
             currency=account.base_currency,
-            client_entry_id=client_entry_id or uuid4().hex,
-            reason=reason,
-        )
-
-    async def deposit(self, account_id: UUID, user_id: UUID, body: CashMovement) -> CashReply:
-        return await self.enter(
-            account_id,
-            user_id,
-            "deposit",
-            body.amount,
-            mode=body.mode,
-            client_entry_id=body.client_entry_id,
-            reason=body.reason,
-        )
-
-    async def withdraw(self, account_id: UUID, user_id: UUID, body: CashMovement) -> CashReply:
-        return await self.enter(
-            account_id,
-            user_id,
-            "withdrawal",
-            -body.amount,
-            mode=body.mode,
-            client_entry_id=body.client_entry_id,
+            client_entry_id=body.client_entry_id or uuid4().hex,
             reason=body.reason,
         )
 

@@ -41,7 +41,7 @@ def _told(reply: CashReply, response: Response) -> LedgerEntryView:
 async def deposit(
     scope: TradableAccount, body: CashMovement, response: Response, gateway: GatewayState
 ) -> LedgerEntryView:
-    reply = await gateway.cash.deposit(scope.account_id, scope.caller.user_id, body)
+    reply = await gateway.cash.enter(scope.account_id, scope.caller.user_id, "deposit", body)
     return _told(reply, response)
 
 
@@ -56,7 +56,7 @@ async def deposit(
 async def withdraw(
     scope: TradableAccount, body: CashMovement, response: Response, gateway: GatewayState
 ) -> LedgerEntryView:
-    reply = await gateway.cash.withdraw(scope.account_id, scope.caller.user_id, body)
+    reply = await gateway.cash.enter(scope.account_id, scope.caller.user_id, "withdrawal", body)
     return _told(reply, response)
 
 
@@ -96,15 +96,7 @@ async def adjust(
     response: Response,
     gateway: GatewayState,
 ) -> LedgerEntryView:
-    reply = await gateway.cash.enter(
-        scope.account_id,
-        caller.user_id,
-        "adjustment",
-        body.amount,
-        mode=body.mode,
-        client_entry_id=body.client_entry_id,
-        reason=body.reason,
-    )
+    reply = await gateway.cash.enter(scope.account_id, caller.user_id, "adjustment", body)
     return _told(reply, response)
 
 
@@ -125,13 +117,5 @@ async def post_interest(
     response: Response,
     gateway: GatewayState,
 ) -> LedgerEntryView:
-    reply = await gateway.cash.enter(
-        scope.account_id,
-        caller.user_id,
-        "interest",
-        body.amount,
-        mode=body.mode,
-        client_entry_id=body.client_entry_id,
-        reason=body.reason,
-    )
+    reply = await gateway.cash.enter(scope.account_id, caller.user_id, "interest", body)
     return _told(reply, response)

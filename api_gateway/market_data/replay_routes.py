@@ -9,13 +9,20 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from api_gateway.dependencies import Admin, Caller, GatewayState
 from api_gateway.documentation import problems
 from api_gateway.market_data.routes import EngineCursor
-from api_gateway.market_data.schemas import MarketFileView, ReplayRequest, ReplayView
+from api_gateway.market_data.schemas import (
+    MarketFileView,
+    ReplayRequest,
+    ReplaySeek,
+    ReplaySpeed,
+    ReplayView,
+)
 from api_gateway.paging import Page
 from api_gateway.values import Name
 
 router = APIRouter(tags=["market data"])
 
 _READ = problems(401, 404, 422, 502, 503)
+_PRESS = problems(401, 403, 404, 409, 422, 502, 503)
 _WRITE = problems(400, 401, 403, 404, 409, 413, 422, 502, 503)
 
 
@@ -80,9 +87,10 @@ async def list_market_files(
     summary="Run files or a made-up market through the platform (admins)",
     responses=_WRITE,
 )
-async def start_replay(_: Admin, body: ReplayRequest, gateway: GatewayState) -> Response:
+async def start_replay(admin: Admin, body: ReplayRequest, gateway: GatewayState) -> Response:
+    wanted = body.model_dump(mode="json", exclude_none=True)
     return await gateway.market_data.post(
-        "/internal/replays", body.model_dump(mode="json", exclude_none=True)
+        "/internal/replays", {**wanted, "started_by": str(admin.user_id)}
     )
 
 
@@ -118,7 +126,63 @@ async def get_replay(_: Caller, replay_id: UUID, gateway: GatewayState) -> Respo
     response_model=ReplayView,
     operation_id="stopReplay",
     summary="Stop a run (admins)",
-    responses=problems(401, 403, 404, 409, 422, 502, 503),
+    responses=_PRESS,
 )
 async def stop_replay(_: Admin, replay_id: UUID, gateway: GatewayState) -> Response:
     return await gateway.market_data.post(f"/internal/replays/{replay_id}/stop")
+
+
+@router.post(
+    "/replays/{replay_id}/pause",
+    response_model=ReplayView,
+    operation_id="pauseReplay",
+    summary="Hold a replay's market time for everyone (admins)",
+    description="The time mark under way is done first: until then its `state` is `pausing`.",
+    responses=_PRESS,
+)
+async def pause_replay(_: Admin, replay_id: UUID, gateway: GatewayState) -> Response:
+    return await gateway.market_data.post(f"/internal/replays/{replay_id}/pause")
+
+
+@router.post(
+    "/replays/{replay_id}/resume",
+    response_model=ReplayView,
+    operation_id="resumeReplay",
+    summary="Let a paused replay go on (admins)",
+    responses=_PRESS,
+)
+async def resume_replay(_: Admin, replay_id: UUID, gateway: GatewayState) -> Response:
+    return await gateway.market_data.post(f"/internal/replays/{replay_id}/resume")
+
+
+@router.post(
+    "/replays/{replay_id}/speed",
+    response_model=ReplayView,
+    operation_id="changeReplaySpeed",
+    summary="Change how fast a replay goes (admins)",
+    responses=_WRITE,
+)
+async def change_replay_speed(
+    _: Admin, replay_id: UUID, body: ReplaySpeed, gateway: GatewayState
+) -> Response:
+    return await gateway.market_data.post(
+        f"/internal/replays/{replay_id}/speed", body.model_dump(mode="json")
+    )
+
+
+@router.post(
+    "/replays/{replay_id}/seek",
+    response_model=ReplayView,
+    operation_id="seekReplay",
+    summary="Pass over a replay's market up to a later minute (admins)",
+    description="What is passed over fills no order and is shown to no strategy; candles are made "
+    "of it all the same. A paused replay stays paused. Books can't go back in time: for an earlier "
+    "minute start another replay with `start_at`.",
+    responses=_WRITE,
+)
+async def seek_replay(
+    _: Admin, replay_id: UUID, body: ReplaySeek, gateway: GatewayState
+) -> Response:
+    return await gateway.market_data.post(
+        f"/internal/replays/{replay_id}/seek", body.model_dump(mode="json")
+    )

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, JsonValue, model_validator
 
-from api_gateway.values import Exact, Input, Symbol, UtcTime, View
+from api_gateway.values import Exact, Input, MarketTime, Symbol, UtcTime, View
 from shared.models.identifiers import Timeframe
 
 
@@ -107,15 +107,40 @@ class SyntheticMarket(Input):
     regime: Literal["trend", "range", "volatile", "quiet"] | None = None
 
 
+Speed = Annotated[
+    Literal["max"] | Annotated[float, Field(strict=True, ge=0.5, le=100, allow_inf_nan=False)],
+    Field(
+        description="Times as fast as the market was, or as fast as possible.", examples=[10, "max"]
+    ),
+]
+
+
+class ReplaySpeed(Input):
+    speed: Speed
+
+
+class ReplaySeek(Input):
+    to: Annotated[
+        MarketTime,
+        Field(
+            description="Later than the replay's market time. Rounded down to the minute.",
+            examples=["2026-03-19T15:30:00Z"],
+        ),
+    ]
+
+
 class ReplayRequest(Input):
     files: Annotated[
         list[UUID] | None, Field(min_length=1, max_length=100, description="Ids of market files.")
     ] = None
     synthetic: SyntheticMarket | None = None
-    speed: Annotated[
-        Literal["max"] | Annotated[float, Field(strict=True, ge=0.5, le=100, allow_inf_nan=False)],
-        Field(description="Times as fast as the market was, or as fast as possible."),
-    ] = "max"
+    speed: Speed = "max"
+    start_at: Annotated[
+        MarketTime | None,
+        Field(
+            description="Passes over what is earlier, as seeking does. Rounded down to the minute."
+        ),
+    ] = None
 
     @model_validator(mode="after")
     def _check_source(self) -> Self:
@@ -127,10 +152,26 @@ class ReplayRequest(Input):
 class ReplayView(View):
     id: UUID
     status: Literal["running", "finished", "stopped", "failed"]
+    #: Of a running replay; `pausing` until the time mark under way is done. Null for others, and
+    #: for markets that go with the wall clock.
+    state: Literal["playing", "pausing", "paused", "seeking"] | None
+    #: Null for markets that go with the wall clock.
+    speed: Literal["max"] | float | None = Field(examples=[10])
     #: What was asked for.
     request: dict[str, Any]
+    symbols: list[str]
+    #: When its market begins and ends; null for one without end.
+    starts_at: UtcTime | None
+    ends_at: UtcTime | None
+    #: The user who asked for it.
+    started_by: UUID | None
+    #: Trades that everyone has seen.
     ticks: int
+    #: Trades passed over by seeking.
+    skipped_ticks: int
     total_ticks: int | None
+    #: The share of its trades that is behind it, from 0 to 1.
+    progress: float | None
     #: Candles by timeframe, the forming ones included.
     candles: dict[str, int]
     market_time: UtcTime | None
@@ -151,6 +192,8 @@ class FeedView(View):
     losses: int
     #: Since anything was told; null when nothing has been yet.
     silent_s: float | None
+    #: Strategies that depend on it wait.
+    stale: bool
 
 
 class FeedList(View):

@@ -1,6 +1,6 @@
 """The verbs on orders, and the books to look at."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar, cast
 from uuid import UUID, uuid4
 
@@ -29,7 +29,10 @@ from api_gateway.orders.schemas import (
     StrategyPositionView,
 )
 from api_gateway.paging import (
+    OrderedPlace,
     Page,
+    Place,
+    page_of,
     parse_seq_cursor,
     parse_text_cursor,
     seq_cursor,
@@ -148,92 +151,68 @@ class Orders:
         return with_legs(order, legs)
 
     def orders(
-        self,
-        account_id: UUID,
-        mode: Mode,
-        only: OrderFilters,
-        *,
-        cursor: str | None,
-        newest_first: bool,
-        limit: int,
+        self, account_id: UUID, mode: Mode, only: OrderFilters, place: OrderedPlace
     ) -> Page[OrderView]:
-        after = parse_seq_cursor(cursor)
+        after = parse_seq_cursor(place.cursor)
         with self._sessions() as db:
-            rows = repository.orders(db, account_id, mode, only, after, newest_first, limit + 1)
-        items, next_cursor = _page(OrderView, rows, limit, lambda row: seq_cursor(row.seq))
-        return Page[OrderView](items=items, next_cursor=next_cursor)
+            rows = repository.orders(
+                db, account_id, mode, only, after, place.newest_first, place.limit + 1
+            )
+        return page_of(OrderView, rows, place, lambda row: seq_cursor(row.seq))
 
     def executions(
-        self,
-        account_id: UUID,
-        mode: Mode,
-        only: ExecutionFilters,
-        *,
-        cursor: str | None,
-        newest_first: bool,
-        limit: int,
+        self, account_id: UUID, mode: Mode, only: ExecutionFilters, place: OrderedPlace
     ) -> Page[ExecutionView]:
-        after = parse_seq_cursor(cursor)
+        after = parse_seq_cursor(place.cursor)
         with self._sessions() as db:
-            rows = repository.executions(db, account_id, mode, only, after, newest_first, limit + 1)
-        items, next_cursor = _page(ExecutionView, rows, limit, lambda row: seq_cursor(row.seq))
-        return Page[ExecutionView](items=items, next_cursor=next_cursor)
+            rows = repository.executions(
+                db, account_id, mode, only, after, place.newest_first, place.limit + 1
+            )
+        return page_of(ExecutionView, rows, place, lambda row: seq_cursor(row.seq))
 
     def ledger(
-        self,
-        account_id: UUID,
-        mode: Mode,
-        only: LedgerFilters,
-        *,
-        cursor: str | None,
-        newest_first: bool,
-        limit: int,
+        self, account_id: UUID, mode: Mode, only: LedgerFilters, place: OrderedPlace
     ) -> Page[LedgerEntryView]:
-        after = parse_seq_cursor(cursor)
+        after = parse_seq_cursor(place.cursor)
         with self._sessions() as db:
-            rows = repository.ledger(db, account_id, mode, only, after, newest_first, limit + 1)
-        items, next_cursor = _page(LedgerEntryView, rows, limit, lambda row: seq_cursor(row.seq))
-        return Page[LedgerEntryView](items=items, next_cursor=next_cursor)
+            rows = repository.ledger(
+                db, account_id, mode, only, after, place.newest_first, place.limit + 1
+            )
+        return page_of(LedgerEntryView, rows, place, lambda row: seq_cursor(row.seq))
 
-    def positions(
-        self, account_id: UUID, mode: Mode, *, cursor: str | None, limit: int
-    ) -> Page[PositionView]:
-        after = parse_text_cursor(cursor)
+    def positions(self, account_id: UUID, mode: Mode, place: Place) -> Page[PositionView]:
+        after = parse_text_cursor(place.cursor)
         with self._sessions() as db:
-            rows = repository.positions(db, account_id, mode, after, limit + 1)
-        items, next_cursor = _page(PositionView, rows, limit, lambda row: text_cursor(row.symbol))
-        return Page[PositionView](items=items, next_cursor=next_cursor)
+            rows = repository.positions(db, account_id, mode, after, place.limit + 1)
+        return page_of(PositionView, rows, place, lambda row: text_cursor(row.symbol))
 
     def strategy_positions(
-        self, account_id: UUID, mode: Mode, *, cursor: str | None, limit: int
+        self, account_id: UUID, mode: Mode, place: Place
     ) -> Page[StrategyPositionView]:
-        after = parse_text_cursor(cursor)
+        after = parse_text_cursor(place.cursor)
         with self._sessions() as db:
-            rows = repository.strategy_positions(db, account_id, mode, after, limit + 1)
-        items, next_cursor = _page(
-            StrategyPositionView, rows, limit, lambda row: text_cursor(f"{row.symbol} {row.owner}")
+            rows = repository.strategy_positions(db, account_id, mode, after, place.limit + 1)
+        return page_of(
+            StrategyPositionView, rows, place, lambda row: text_cursor(f"{row.symbol} {row.owner}")
         )
-        return Page[StrategyPositionView](items=items, next_cursor=next_cursor)
 
     def open_lots(
-        self, account_id: UUID, mode: Mode, *, symbol: str | None, cursor: str | None, limit: int
+        self, account_id: UUID, mode: Mode, symbol: str | None, place: Place
     ) -> Page[LotView]:
-        after = parse_seq_cursor(cursor)
+        after = parse_seq_cursor(place.cursor)
         with self._sessions() as db:
-            rows = repository.open_lots(db, account_id, mode, symbol, after, limit + 1)
-        items, next_cursor = _page(LotView, rows, limit, lambda row: seq_cursor(row.seq))
-        return Page[LotView](items=items, next_cursor=next_cursor)
+            rows = repository.open_lots(db, account_id, mode, symbol, after, place.limit + 1)
+        return page_of(LotView, rows, place, lambda row: seq_cursor(row.seq))
 
     def lot_closings(
-        self, account_id: UUID, mode: Mode, *, symbol: str | None, cursor: str | None, limit: int
+        self, account_id: UUID, mode: Mode, symbol: str | None, place: Place
     ) -> Page[LotClosingView]:
-        after = parse_text_cursor(cursor)
+        after = parse_text_cursor(place.cursor)
         with self._sessions() as db:
-            rows = repository.lot_closings(db, account_id, mode, symbol, after, limit + 1)
-        items, next_cursor = _page(
-            LotClosingView, rows, limit, lambda row: text_cursor(f"{row.lot_seq} {row.closed_by}")
+            rows = repository.lot_closings(db, account_id, mode, symbol, after, place.limit + 1)
+        return page_of(
+            LotClosingView, rows, place, lambda row: text_cursor(f"{row.lot_seq} {row.closed_by}")
         )
-        return Page[LotClosingView](items=items, next_cursor=next_cursor)
 
 
 def protection_view(symbol: str, orders: Iterable[OrderRow | Order]) -> ProtectionView:
@@ -246,11 +225,3 @@ def protection_view(symbol: str, orders: Iterable[OrderRow | Order]) -> Protecti
 def with_legs(order: OrderRow | Order, legs: Sequence[OrderRow | Order]) -> OrderView:
     told = view(OrderView, order)
     return told.model_copy(update={"legs": tuple(view(OrderView, each) for each in legs)})
-
-
-def _page(
-    kind: type[V], rows: Sequence[R], limit: int, cursor_of: Callable[[R], str]
-) -> tuple[list[V], str | None]:
-    """`rows` has one more than fits when there is a next page."""
-    cursor = cursor_of(rows[limit - 1]) if len(rows) > limit else None
-    return [view(kind, row) for row in rows[:limit]], cursor

@@ -62,10 +62,7 @@ class OrderProcessor:
     async def open_books(self, account_id: UUID, mode: Mode) -> Decimal:
         """The cash in the books."""
         command = OpenBooks(
-            request_id=_request_id(),
-            reply_to=self._requests.reply_to,
-            account_id=AccountId(account_id),
-            mode=mode,
+            **self._to(account_id, mode),
         )
         reply = await self._ask(command, "It is safe to send this request again.", {})
         assert isinstance(reply, BooksReply), "the processor answers OpenBooks with BooksReply"
@@ -79,13 +76,9 @@ class OrderProcessor:
         client_order_id: str,
     ) -> OrderReply:
         command = SubmitOrder(
-            request_id=_request_id(),
-            reply_to=self._requests.reply_to,
-            account_id=AccountId(account_id),
-            mode=ticket.mode,
+            **self._to(account_id, ticket.mode),
+            **_from(user_id),
             client_order_id=client_order_id,
-            submitted_by=f"user:{user_id}",
-            origin=current_origin(),
             symbol=Symbol(ticket.symbol),
             side=ticket.side,
             order_type=ticket.type,
@@ -114,13 +107,9 @@ class OrderProcessor:
         self, account_id: UUID, user_id: UUID, *, mode: Mode, order_id: UUID
     ) -> OrderReply:
         command = CancelOrder(
-            request_id=_request_id(),
-            reply_to=self._requests.reply_to,
-            account_id=AccountId(account_id),
-            mode=mode,
+            **self._to(account_id, mode),
+            **_from(user_id),
             order_id=OrderId(order_id),
-            submitted_by=f"user:{user_id}",
-            origin=current_origin(),
         )
         return _order(await self._ask(command, "It is safe to send this request again.", {}))
 
@@ -128,12 +117,8 @@ class OrderProcessor:
         self, account_id: UUID, user_id: UUID, *, mode: Mode, symbol: str | None
     ) -> OrdersReply:
         command = CancelOrders(
-            request_id=_request_id(),
-            reply_to=self._requests.reply_to,
-            account_id=AccountId(account_id),
-            mode=mode,
-            submitted_by=f"user:{user_id}",
-            origin=current_origin(),
+            **self._to(account_id, mode),
+            **_from(user_id),
             symbol=None if symbol is None else Symbol(symbol),
         )
         return _many(await self._ask(command, "It is safe to send this request again.", {}))
@@ -149,14 +134,10 @@ class OrderProcessor:
         client_order_id: str,
     ) -> OrderReply:
         command = ReplaceOrder(
-            request_id=_request_id(),
-            reply_to=self._requests.reply_to,
-            account_id=AccountId(account_id),
-            mode=mode,
+            **self._to(account_id, mode),
+            **_from(user_id),
             order_id=OrderId(order_id),
             client_order_id=client_order_id,
-            submitted_by=f"user:{user_id}",
-            origin=current_origin(),
             qty=_exact(replacement.qty),
             limit_price=_exact(replacement.limit_price),
             stop_price=_exact(replacement.stop_price),
@@ -177,13 +158,9 @@ class OrderProcessor:
     ) -> OrdersReply:
         """Of one symbol, or of all."""
         command = ClosePositions(
-            request_id=_request_id(),
-            reply_to=self._requests.reply_to,
-            account_id=AccountId(account_id),
-            mode=closing.mode,
+            **self._to(account_id, closing.mode),
+            **_from(user_id),
             client_order_id=client_order_id,
-            submitted_by=f"user:{user_id}",
-            origin=current_origin(),
             symbol=None if symbol is None else Symbol(symbol),
             cancel_orders=closing.cancel_orders,
             qty=_exact(closing.qty) if isinstance(closing, PositionClosing) else None,
@@ -197,10 +174,7 @@ class OrderProcessor:
     ) -> RiskReply:
         """`more` are further fields of the command."""
         asked = command(
-            request_id=_request_id(),
-            reply_to=self._requests.reply_to,
-            account_id=AccountId(account_id),
-            mode=mode,
+            **self._to(account_id, mode),
             **more,
         )
         reply = await self._ask(asked, "It is safe to send this request again.", {})
@@ -222,10 +196,7 @@ class OrderProcessor:
         counterpart_id: UUID | None = None,
     ) -> CashReply:
         command = MoveCash(
-            request_id=_request_id(),
-            reply_to=self._requests.reply_to,
-            account_id=AccountId(account_id),
-            mode=mode,
+            **self._to(account_id, mode),
             client_entry_id=client_entry_id,
             submitted_by=f"user:{user_id}",
             kind=kind,
@@ -256,13 +227,9 @@ class OrderProcessor:
     ) -> OrderReply:
         target, stop = ticket.take_profit, ticket.stop_loss
         command = ProtectPosition(
-            request_id=_request_id(),
-            reply_to=self._requests.reply_to,
-            account_id=AccountId(account_id),
-            mode=ticket.mode,
+            **self._to(account_id, ticket.mode),
+            **_from(user_id),
             client_order_id=client_order_id,
-            submitted_by=f"user:{user_id}",
-            origin=current_origin(),
             symbol=Symbol(symbol),
             take_profit=None
             if target is None
@@ -279,6 +246,15 @@ class OrderProcessor:
         )
         return _order(await self._ask(command, _SAME_ID, {"client_order_id": client_order_id}))
 
+    def _to(self, account_id: UUID, mode: Mode) -> dict[str, Any]:
+        """What every command begins with."""
+        return {
+            "request_id": _request_id(),
+            "reply_to": self._requests.reply_to,
+            "account_id": AccountId(account_id),
+            "mode": mode,
+        }
+
     async def _ask(self, command: Command, advice: str, members: Mapping[str, object]) -> Reply:
         try:
             reply = await self._requests.ask(command, self._timeout_s)
@@ -292,6 +268,11 @@ class OrderProcessor:
         if isinstance(reply, Refusal):
             _refuse(reply, members)
         return reply
+
+
+def _from(user_id: UUID) -> dict[str, Any]:
+    """Who wants it, and from where."""
+    return {"submitted_by": f"user:{user_id}", "origin": current_origin()}
 
 
 def _request_id() -> str:

@@ -25,7 +25,7 @@ from api_gateway.orders.schemas import (
     ProtectionView,
     StrategyPositionView,
 )
-from api_gateway.paging import CursorText, Direction, Limit, Page
+from api_gateway.paging import OrderedPlace, Page, Place
 from api_gateway.values import Symbol, view
 from shared.models.identifiers import Mode
 from shared.models.orders import OrderReply
@@ -80,19 +80,10 @@ def list_orders(
     scope: ReadableAccount,
     gateway: GatewayState,
     only: OrderFilters,
+    place: OrderedPlace,
     mode: Mode = "paper",
-    direction: Direction = "newest",
-    cursor: CursorText = None,
-    limit: Limit = 100,
 ) -> Page[OrderView]:
-    return gateway.orders.orders(
-        scope.account_id,
-        mode,
-        only,
-        cursor=cursor,
-        newest_first=direction == "newest",
-        limit=limit,
-    )
+    return gateway.orders.orders(scope.account_id, mode, only, place)
 
 
 @router.get("/orders/{order_id}", operation_id="getOrder", summary="One order", responses=_LIST)
@@ -246,19 +237,10 @@ def list_executions(
     scope: ReadableAccount,
     gateway: GatewayState,
     only: ExecutionFilters,
+    place: OrderedPlace,
     mode: Mode = "paper",
-    direction: Direction = "newest",
-    cursor: CursorText = None,
-    limit: Limit = 100,
 ) -> Page[ExecutionView]:
-    return gateway.orders.executions(
-        scope.account_id,
-        mode,
-        only,
-        cursor=cursor,
-        newest_first=direction == "newest",
-        limit=limit,
-    )
+    return gateway.orders.executions(scope.account_id, mode, only, place)
 
 
 @router.get(
@@ -268,13 +250,9 @@ def list_executions(
     responses=_LIST,
 )
 def list_positions(
-    scope: ReadableAccount,
-    gateway: GatewayState,
-    mode: Mode = "paper",
-    cursor: CursorText = None,
-    limit: Limit = 100,
+    scope: ReadableAccount, gateway: GatewayState, place: Place, mode: Mode = "paper"
 ) -> Page[PositionView]:
-    return gateway.orders.positions(scope.account_id, mode, cursor=cursor, limit=limit)
+    return gateway.orders.positions(scope.account_id, mode, place)
 
 
 @router.get(
@@ -284,13 +262,9 @@ def list_positions(
     responses=_LIST,
 )
 def list_strategy_positions(
-    scope: ReadableAccount,
-    gateway: GatewayState,
-    mode: Mode = "paper",
-    cursor: CursorText = None,
-    limit: Limit = 100,
+    scope: ReadableAccount, gateway: GatewayState, place: Place, mode: Mode = "paper"
 ) -> Page[StrategyPositionView]:
-    return gateway.orders.strategy_positions(scope.account_id, mode, cursor=cursor, limit=limit)
+    return gateway.orders.strategy_positions(scope.account_id, mode, place)
 
 
 @router.get(
@@ -302,14 +276,11 @@ def list_strategy_positions(
 def list_lots(
     scope: ReadableAccount,
     gateway: GatewayState,
+    place: Place,
     mode: Mode = "paper",
     symbol: Symbol | None = None,
-    cursor: CursorText = None,
-    limit: Limit = 100,
 ) -> Page[LotView]:
-    return gateway.orders.open_lots(
-        scope.account_id, mode, symbol=symbol, cursor=cursor, limit=limit
-    )
+    return gateway.orders.open_lots(scope.account_id, mode, symbol, place)
 
 
 @router.get(
@@ -321,14 +292,11 @@ def list_lots(
 def list_closed_lots(
     scope: ReadableAccount,
     gateway: GatewayState,
+    place: Place,
     mode: Mode = "paper",
     symbol: Symbol | None = None,
-    cursor: CursorText = None,
-    limit: Limit = 100,
 ) -> Page[LotClosingView]:
-    return gateway.orders.lot_closings(
-        scope.account_id, mode, symbol=symbol, cursor=cursor, limit=limit
-    )
+    return gateway.orders.lot_closings(scope.account_id, mode, symbol, place)
 
 
 @router.get("/ledger", operation_id="listLedger", summary="Cash, entry by entry", responses=_LIST)
@@ -336,16 +304,7 @@ def list_ledger(
     scope: ReadableAccount,
     gateway: GatewayState,
     only: LedgerFilters,
+    place: OrderedPlace,
     mode: Mode = "paper",
-    direction: Direction = "newest",
-    cursor: CursorText = None,
-    limit: Limit = 100,
 ) -> Page[LedgerEntryView]:
-    return gateway.orders.ledger(
-        scope.account_id,
-        mode,
-        only,
-        cursor=cursor,
-        newest_first=direction == "newest",
-        limit=limit,
-    )
+    return gateway.orders.ledger(scope.account_id, mode, only, place)

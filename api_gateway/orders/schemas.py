@@ -301,10 +301,15 @@ class OrderView(View):
     trail_percent: Exact | None
     #: A trailing stop's mark: the best price since it was taken.
     hwm: Exact | None
+    #: What stands before a resting paper order, with the queue model `displayed`.
+    queue_ahead: Exact | None
     #: When a print reached the stop.
     triggered_at: UtcTime | None
     #: Market time at which a DAY, GTD, OPG or CLS order ends.
     expires_at: UtcTime | None
+    #: Market time at which its cancel, or the order that is to replace it, is at the market: on
+    #: accounts with latency.
+    due_at: UtcTime | None
     #: It fills outside of regular hours too.
     extended_hours: bool
     #: The order that this one was to replace, and the one that replaced this.

@@ -11,12 +11,14 @@ from starlette.concurrency import run_in_threadpool
 from api_gateway.errors import Refused
 from api_gateway.orders.requests import OrderProcessor
 from api_gateway.origin import current_origin
-from api_gateway.paging import Page, parse_seq_cursor, seq_cursor
+from api_gateway.paging import Page, Place, page_of, parse_seq_cursor, seq_cursor
 from api_gateway.risk import repository
+from api_gateway.risk.following import Followers
 from api_gateway.risk.schemas import (
     AccountKillSwitch,
     AuditEntry,
     DeploymentLimits,
+    DeploymentLossView,
     KillSwitch,
     LatchView,
     LimitsView,
@@ -30,6 +32,7 @@ from shared.database.tables import RiskLimitsRow, RiskPlatformRow
 from shared.models.identifiers import Mode
 from shared.models.risk import (
     AcknowledgeLoss,
+    DeploymentLossUse,
     EngageKillSwitch,
     ReleaseKillSwitch,
     RiskReply,
@@ -40,9 +43,12 @@ from shared.trading.risk import Level
 
 
 class Risk:
-    def __init__(self, sessions: sessionmaker[Session], processor: OrderProcessor) -> None:
+    def __init__(
+        self, sessions: sessionmaker[Session], processor: OrderProcessor, followers: Followers
+    ) -> None:
         self._sessions = sessions
         self._processor = processor
+        self._followers = followers
 
     # --- how things stand --------------------------------------------------------------------
 
@@ -50,8 +56,13 @@ class Risk:
         reply = await self._processor.risk(SeeRisk, account_id, mode)
         return await self._view(account_id, mode, reply)
 
-    async def acknowledge(self, account_id: UUID, user_id: UUID, mode: Mode) -> RiskView:
-        reply = await self._processor.risk(AcknowledgeLoss, account_id, mode, **_signed(user_id))
+    async def acknowledge(
+        self, account_id: UUID, user_id: UUID, mode: Mode, deployment_id: UUID | None = None
+    ) -> RiskView:
+        """The account's own loss limits, or that of one deployment."""
+        reply = await self._processor.risk(
+            AcknowledgeLoss, account_id, mode, deployment_id=deployment_id, **_signed(user_id)
+        )
         return await self._view(account_id, mode, reply)
 
     async def engage(self, account_id: UUID, user_id: UUID, switch: AccountKillSwitch) -> RiskView:
@@ -80,11 +91,14 @@ class Risk:
             net_exposure=reply.net_exposure,
             loss=reply.loss,
             loss_since=state.baseline_at,
+            session_loss=reply.session_loss,
+            session_day=None if state.session is None else state.session.day,
             open_orders=reply.open_orders,
             loss_latch=None if state.loss is None else view(LatchView, state.loss),
             kill_switch=None if state.kill is None else view(LatchView, state.kill),
             platform_halted=reply.halted,
             limits=[view(LimitUseView, use) for use in reply.limits],
+            deployments=[_deployment_view(each) for each in reply.deployments],
             strategies=strategies,
         )
 
@@ -116,7 +130,7 @@ class Risk:
             row = repository.limits(db, level, _text(subject), mode)
         return _limits_view(row, level, _text(subject), mode)
 
-    def set_limits(
+    async def set_limits(
         self,
         user_id: UUID,
         level: Level,
@@ -126,16 +140,27 @@ class Risk:
         *,
         account_id: UUID | None = None,
     ) -> LimitsView:
-        """All of the level's limits at once; processors follow within ORDER_RISK_REFRESH_S."""
-        values = _stored(limits)
-        with self._sessions.begin() as db:
-            if level == "user":
-                _check_user(db, subject)
-            repository.set_limits(db, level, _text(subject), mode, values, f"user:{user_id}")
-            detail = {"level": level, "subject": _text(subject), "limits": values}
-            _note(db, user_id, "set_limits", account_id=account_id, mode=mode, detail=detail)
-            row = repository.limits(db, level, _text(subject), mode)
-            return _limits_view(row, level, _text(subject), mode)
+        """All of the level's limits at once. They hold when this returns; Refused
+        `limits_not_confirmed` when they are stored and not all shards have said so."""
+
+        def store() -> tuple[LimitsView, int, list[UUID] | None]:
+            values = _stored(limits)
+            with self._sessions.begin() as db:
+                if level == "user":
+                    _check_user(db, subject)
+                by = f"user:{user_id}"
+                version = repository.set_limits(db, level, _text(subject), mode, values, by)
+                detail = {"level": level, "subject": _text(subject), "limits": values}
+                _note(db, user_id, "set_limits", account_id=account_id, mode=mode, detail=detail)
+                row = repository.limits(db, level, _text(subject), mode)
+                limited = None if account_id is None else [account_id]
+                if level == "user" and subject is not None:
+                    limited = repository.accounts_of(db, subject)
+                return _limits_view(row, level, _text(subject), mode), version, limited
+
+        told, version, limited = await run_in_threadpool(store)
+        await self._followers.follow(version, limited)
+        return told
 
     def deployment_mode(self, account_id: UUID, deployment_id: UUID) -> Mode:
         with self._sessions() as db:
@@ -150,12 +175,21 @@ class Risk:
         with self._sessions() as db:
             return _switch_view(repository.platform(db))
 
-    def engage_platform(self, user_id: UUID, switch: KillSwitch) -> PlatformSwitchView:
+    async def engage_platform(self, user_id: UUID, switch: KillSwitch) -> PlatformSwitchView:
+        """Every shard has carried it out when this returns; Refused as for limits."""
         by = f"user:{user_id}"
-        with self._sessions.begin() as db:
-            repository.engage(db, switch.reason, by, flatten=switch.flatten)
-            _note(db, user_id, "engage_platform_kill_switch", detail=switch.model_dump())
-            return _switch_view(repository.platform(db))
+
+        def store() -> tuple[PlatformSwitchView, int]:
+            with self._sessions.begin() as db:
+                repository.engage(db, switch.reason, by, flatten=switch.flatten)
+                _note(db, user_id, "engage_platform_kill_switch", detail=switch.model_dump())
+                row = repository.platform(db)
+                assert row is not None, "it was just stored"
+                return _switch_view(row), row.version
+
+        told, version = await run_in_threadpool(store)
+        await self._followers.follow(version, None)
+        return told
 
     def release_platform(self, user_id: UUID) -> PlatformSwitchView:
         with self._sessions.begin() as db:
@@ -168,16 +202,11 @@ class Risk:
 
     # --- the audit trail ---------------------------------------------------------------------
 
-    def audit(
-        self, account_id: UUID | None, mode: Mode | None, *, cursor: str | None, limit: int
-    ) -> Page[AuditEntry]:
-        before = parse_seq_cursor(cursor)
+    def audit(self, account_id: UUID | None, mode: Mode | None, place: Place) -> Page[AuditEntry]:
+        before = parse_seq_cursor(place.cursor)
         with self._sessions() as db:
-            rows = repository.audit(db, account_id, mode, before, limit + 1)
-        return Page[AuditEntry](
-            items=[view(AuditEntry, row) for row in rows[:limit]],
-            next_cursor=seq_cursor(rows[limit - 1].id) if len(rows) > limit else None,
-        )
+            rows = repository.audit(db, account_id, mode, before, place.limit + 1)
+        return page_of(AuditEntry, rows, place, lambda row: seq_cursor(row.id))
 
 
 def _signed(user_id: UUID) -> dict[str, Any]:
@@ -213,6 +242,15 @@ def _limits_view(row: RiskLimitsRow | None, level: Level, subject: str, mode: Mo
         limits={} if row is None else row.limits,
         changed_by=None if row is None else row.changed_by,
         changed_at=None if row is None else row.changed_at,
+    )
+
+
+def _deployment_view(use: DeploymentLossUse) -> DeploymentLossView:
+    return DeploymentLossView(
+        deployment_id=use.deployment_id,
+        limit=use.limit,
+        loss=use.loss,
+        latch=None if use.latch is None else view(LatchView, use.latch),
     )
 
 

@@ -46,10 +46,12 @@ def limits_of(db: Session, keys: Sequence[tuple[Level, str]], mode: Mode) -> lis
 
 def set_limits(
     db: Session, level: Level, subject: str, mode: Mode, values: dict[str, Any], by: str
-) -> None:
+) -> int:
+    """The version of the rules that have them."""
+    version = next_version(db)
     row = {
         "limits": values,
-        "version": next_version(db),
+        "version": version,
         "changed_by": by,
         "changed_at": utc_now(),
     }
@@ -58,6 +60,11 @@ def set_limits(
         .values(level=level, subject=subject, mode=mode, **row)
         .on_conflict_do_update(index_elements=["level", "subject", "mode"], set_=row)
     )
+    return version
+
+
+def accounts_of(db: Session, user_id: UUID) -> list[UUID]:
+    return list(db.scalars(select(AccountRow.id).where(AccountRow.owner_id == user_id)))
 
 
 def platform(db: Session) -> RiskPlatformRow | None:

@@ -2,10 +2,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path
+from starlette.concurrency import run_in_threadpool
 
 from api_gateway.dependencies import Admin, GatewayState, ReadableAccount, TradableAccount
 from api_gateway.documentation import problems
-from api_gateway.paging import CursorText, Limit, Page
+from api_gateway.paging import Page, Place
 from api_gateway.risk.schemas import (
     AccountKillSwitch,
     AccountLimits,
@@ -22,7 +23,8 @@ from shared.models.identifiers import Mode
 router = APIRouter(tags=["risk"])
 
 _ACCOUNT = "/accounts/{account_id}"
-_DEPLOYMENT = _ACCOUNT + "/deployments/{deployment_id}/risk/limits"
+_RISK_OF_DEPLOYMENT = _ACCOUNT + "/deployments/{deployment_id}/risk"
+_DEPLOYMENT = _RISK_OF_DEPLOYMENT + "/limits"
 _READ = problems(401, 404, 422, 503)
 _ADMIN = problems(401, 403, 404, 422, 503)
 _WRITE = problems(400, 401, 403, 404, 409, 413, 422, 503)
@@ -101,13 +103,14 @@ def get_account_limits(
     operation_id="setAccountLimits",
     summary="Set the account's own limits, all at once",
     description="Of all levels the tightest limit holds, so none can be loosened here that was "
-    "set above.",
+    "set above. They hold when it answers; 503 `limits_not_confirmed` when they are stored and not "
+    "all order processors have said so in time.",
     responses=problems(400, 401, 403, 404, 413, 422, 503),
 )
-def set_account_limits(
+async def set_account_limits(
     scope: TradableAccount, body: AccountLimits, gateway: GatewayState, mode: Mode = "paper"
 ) -> LimitsView:
-    return gateway.risk.set_limits(
+    return await gateway.risk.set_limits(
         scope.caller.user_id, "account", scope.account_id, mode, body, account_id=scope.account_id
     )
 
@@ -131,17 +134,34 @@ def get_deployment_limits(
     summary="Set a strategy's own limits, all at once",
     responses=problems(400, 401, 403, 404, 413, 422, 503),
 )
-def set_deployment_limits(
+async def set_deployment_limits(
     scope: TradableAccount, deployment_id: UUID, body: DeploymentLimits, gateway: GatewayState
 ) -> LimitsView:
-    mode = gateway.risk.deployment_mode(scope.account_id, deployment_id)
-    return gateway.risk.set_limits(
+    mode = await run_in_threadpool(gateway.risk.deployment_mode, scope.account_id, deployment_id)
+    return await gateway.risk.set_limits(
         scope.caller.user_id,
         "deployment",
         deployment_id,
         mode,
         body,
         account_id=scope.account_id,
+    )
+
+
+@router.post(
+    _RISK_OF_DEPLOYMENT + "/acknowledge",
+    operation_id="acknowledgeDeploymentLoss",
+    summary="Let a strategy's orders pass again after its own loss limit was reached",
+    description="Its loss counts anew from here. It stays paused. 409 `loss_limit_not_latched` "
+    "when there is nothing to acknowledge.",
+    responses=problems(401, 403, 404, 409, 422, 503),
+)
+async def acknowledge_deployment_loss(
+    scope: TradableAccount, deployment_id: UUID, gateway: GatewayState
+) -> RiskView:
+    mode = await run_in_threadpool(gateway.risk.deployment_mode, scope.account_id, deployment_id)
+    return await gateway.risk.acknowledge(
+        scope.account_id, scope.caller.user_id, mode, deployment_id
     )
 
 
@@ -154,11 +174,10 @@ def set_deployment_limits(
 def list_audit(
     scope: ReadableAccount,
     gateway: GatewayState,
+    place: Place,
     mode: Mode | None = None,
-    cursor: CursorText = None,
-    limit: Limit = 100,
 ) -> Page[AuditEntry]:
-    return gateway.risk.audit(scope.account_id, mode, cursor=cursor, limit=limit)
+    return gateway.risk.audit(scope.account_id, mode, place)
 
 
 # --- of users and the platform ---------------------------------------------------------------
@@ -181,10 +200,10 @@ def get_platform_limits(_: Admin, gateway: GatewayState, mode: Mode = "paper") -
     description="Each account is limited by itself; they don't add up.",
     responses=problems(400, 401, 403, 413, 422, 503),
 )
-def set_platform_limits(
+async def set_platform_limits(
     admin: Admin, body: AccountLimits, gateway: GatewayState, mode: Mode = "paper"
 ) -> LimitsView:
-    return gateway.risk.set_limits(admin.user_id, "platform", None, mode, body)
+    return await gateway.risk.set_limits(admin.user_id, "platform", None, mode, body)
 
 
 @router.get(
@@ -205,14 +224,14 @@ def get_user_limits(
     summary="Set the limits of every account of a user, all at once (admins)",
     responses=problems(400, 401, 403, 404, 413, 422, 503),
 )
-def set_user_limits(
+async def set_user_limits(
     admin: Admin,
     user_id: UserId,
     body: AccountLimits,
     gateway: GatewayState,
     mode: Mode = "paper",
 ) -> LimitsView:
-    return gateway.risk.set_limits(admin.user_id, "user", user_id, mode, body)
+    return await gateway.risk.set_limits(admin.user_id, "user", user_id, mode, body)
 
 
 @router.get(
@@ -229,20 +248,21 @@ def get_platform_switch(_: Admin, gateway: GatewayState) -> PlatformSwitchView:
     "/risk/kill-switch",
     operation_id="engagePlatformKillSwitch",
     summary="Cancel all orders of everybody and take no more (admins)",
-    description="Stored when it answers; each order processor acts within ORDER_RISK_REFRESH_S.",
+    description="Every order processor has carried it out when it answers; 503 "
+    "`limits_not_confirmed` when it is stored and some have not said so in time.",
     responses=problems(400, 401, 403, 413, 422, 503),
 )
-def engage_platform_switch(
+async def engage_platform_switch(
     admin: Admin, body: KillSwitch, gateway: GatewayState
 ) -> PlatformSwitchView:
-    return gateway.risk.engage_platform(admin.user_id, body)
+    return await gateway.risk.engage_platform(admin.user_id, body)
 
 
 @router.delete(
     "/risk/kill-switch",
     operation_id="releasePlatformKillSwitch",
     summary="Take orders again (admins)",
-    description="Strategies stay paused.",
+    description="Strategies stay paused. Order processors follow within ORDER_RISK_REFRESH_S.",
     responses=problems(401, 403, 409, 422, 503),
 )
 def release_platform_switch(admin: Admin, gateway: GatewayState) -> PlatformSwitchView:
@@ -258,8 +278,7 @@ def release_platform_switch(admin: Admin, gateway: GatewayState) -> PlatformSwit
 def list_all_audit(
     _: Admin,
     gateway: GatewayState,
+    place: Place,
     mode: Mode | None = None,
-    cursor: CursorText = None,
-    limit: Limit = 100,
 ) -> Page[AuditEntry]:
-    return gateway.risk.audit(None, mode, cursor=cursor, limit=limit)
+    return gateway.risk.audit(None, mode, place)

@@ -1,8 +1,8 @@
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from urllib.parse import quote
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from api_gateway.dependencies import Caller, GatewayState, ReadableAccount, TradableAccount
 from api_gateway.documentation import problems
@@ -26,9 +26,26 @@ router = APIRouter(tags=["strategies"])
 _DEPLOYMENTS = "/accounts/{account_id}/deployments"
 _READ = problems(401, 404, 422, 502, 503)
 _CHANGE = problems(400, 401, 403, 404, 409, 413, 422, 502, 503)
-#: The strategy service's own cursor; it checks what it means.
-ServiceCursor = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._:=/-]{1,200}$")]
-PageLimit = Annotated[int, Query(ge=1, le=1000)]
+
+
+class _Place(NamedTuple):
+    """Of a page, by the strategy service's own cursor; it checks what that means."""
+
+    cursor: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._:=/-]{1,200}$")] = None
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100
+
+
+Place = Annotated[_Place, Depends()]
+
+
+async def _listed(
+    scope: ReadableAccount, place: _Place, gateway: GatewayState, of_deployment: str = ""
+) -> Response:
+    """A page of the account's deployments, or of what one of them has (`/{id}/{what}`)."""
+    return await gateway.strategies.get(
+        f"/internal/deployments{of_deployment}",
+        {"account_id": str(scope.account_id), **place._asdict()},
+    )
 
 
 @router.get(
@@ -79,16 +96,8 @@ async def deploy_strategy(
     summary="Strategies of the account, running and stopped",
     responses=_READ,
 )
-async def list_deployments(
-    scope: ReadableAccount,
-    gateway: GatewayState,
-    cursor: ServiceCursor = None,
-    limit: PageLimit = 100,
-) -> Response:
-    return await gateway.strategies.get(
-        "/internal/deployments",
-        {"account_id": str(scope.account_id), "cursor": cursor, "limit": limit},
-    )
+async def list_deployments(scope: ReadableAccount, place: Place, gateway: GatewayState) -> Response:
+    return await _listed(scope, place, gateway)
 
 
 @router.get(
@@ -183,16 +192,9 @@ async def change_parameters(
     responses=_READ,
 )
 async def list_parameters(
-    scope: ReadableAccount,
-    deployment_id: UUID,
-    gateway: GatewayState,
-    cursor: ServiceCursor = None,
-    limit: PageLimit = 100,
+    scope: ReadableAccount, deployment_id: UUID, place: Place, gateway: GatewayState
 ) -> Response:
-    return await gateway.strategies.get(
-        f"/internal/deployments/{deployment_id}/parameters",
-        {"account_id": str(scope.account_id), "cursor": cursor, "limit": limit},
-    )
+    return await _listed(scope, place, gateway, f"/{deployment_id}/parameters")
 
 
 @router.get(
@@ -203,16 +205,9 @@ async def list_parameters(
     responses=_READ,
 )
 async def list_log_lines(
-    scope: ReadableAccount,
-    deployment_id: UUID,
-    gateway: GatewayState,
-    cursor: ServiceCursor = None,
-    limit: PageLimit = 100,
+    scope: ReadableAccount, deployment_id: UUID, place: Place, gateway: GatewayState
 ) -> Response:
-    return await gateway.strategies.get(
-        f"/internal/deployments/{deployment_id}/logs",
-        {"account_id": str(scope.account_id), "cursor": cursor, "limit": limit},
-    )
+    return await _listed(scope, place, gateway, f"/{deployment_id}/logs")
 
 
 @router.get(
@@ -238,13 +233,6 @@ async def get_variables(
     responses=_READ,
 )
 async def list_signals(
-    scope: ReadableAccount,
-    deployment_id: UUID,
-    gateway: GatewayState,
-    cursor: ServiceCursor = None,
-    limit: PageLimit = 100,
+    scope: ReadableAccount, deployment_id: UUID, place: Place, gateway: GatewayState
 ) -> Response:
-    return await gateway.strategies.get(
-        f"/internal/deployments/{deployment_id}/signals",
-        {"account_id": str(scope.account_id), "cursor": cursor, "limit": limit},
-    )
+    return await _listed(scope, place, gateway, f"/{deployment_id}/signals")

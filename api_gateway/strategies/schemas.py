@@ -1,12 +1,11 @@
 """Shapes of the strategy service, as clients see them."""
 
-import json
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, JsonValue
+from pydantic import Field, JsonValue
 
-from api_gateway.values import Input, Name, Symbol, UtcTime, View
+from api_gateway.values import Input, JsonObject, Name, Symbol, UtcTime, View
 from shared.models.identifiers import Mode, Timeframe
 from shared.models.orders import Side
 
@@ -24,20 +23,9 @@ class StrategyList(View):
     next_cursor: None = None
 
 
-def _encodable(parameters: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """Python reads more than JSON has: NaN, Infinity, halves of characters."""
-    try:
-        json.dumps(parameters, allow_nan=False, ensure_ascii=False).encode("utf-8")
-    except (ValueError, RecursionError) as error:
-        raise ValueError("must hold plain JSON values") from error
-    return parameters
-
-
 #: By the strategy's schema.
 ParameterValues = Annotated[
-    dict[str, JsonValue],
-    AfterValidator(_encodable),
-    Field(max_length=100, description="By the strategy's schema."),
+    JsonObject, Field(max_length=100, description="By the strategy's schema.")
 ]
 
 
@@ -60,8 +48,7 @@ class PauseRequest(Input):
 
 class ParametersChange(Input):
     parameters: Annotated[
-        dict[str, JsonValue],
-        AfterValidator(_encodable),
+        JsonObject,
         Field(
             min_length=1,
             max_length=100,
@@ -95,6 +82,8 @@ class DeploymentView(View):
     status: Literal["starting", "running", "paused", "stopped"]
     #: Why it is paused: the traceback of the exception, or what the risk ladder said.
     last_error: str | None
+    #: Why it waits by itself: it goes on when its market data comes again.
+    hold: str | None
     #: Signals so far.
     signals: int
     created_at: UtcTime

@@ -35,14 +35,14 @@ def live_sources(settings: MarketDataSettings) -> Sources:
     return sources
 
 
-def _missing(names: Sequence[str]) -> str:
+def missing(names: Sequence[str]) -> str:
     return f"{' and '.join(names)} must be set."
 
 
 def _alpaca(settings: MarketDataSettings) -> LiveFeed | str:
     key_id, secret = settings.alpaca_data_key_id, settings.alpaca_data_secret_key
     if key_id is None or secret is None:
-        return _missing(["ALPACA_DATA_KEY_ID", "ALPACA_DATA_SECRET_KEY"])
+        return missing(["ALPACA_DATA_KEY_ID", "ALPACA_DATA_SECRET_KEY"])
     return AlpacaFeed(
         settings.alpaca_stream_url,
         key_id.get_secret_value(),

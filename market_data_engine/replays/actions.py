@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Literal, TypeVar
 from uuid import UUID, uuid4
 
@@ -15,11 +16,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from market_data_engine.errors import LeadershipLostError, Refused
 from market_data_engine.leadership.leadership import Leadership
+from market_data_engine.live.watch import forget_others
 from market_data_engine.replays import repository
 from market_data_engine.replays.assembly import Assembly
 from market_data_engine.replays.preparation import AnyRun, Preparation
 from market_data_engine.replays.runner import Carrier
 from market_data_engine.replays.schemas import Replay, ReplayList, ReplayRequest
+from market_data_engine.replays.transport import Transport
 from market_data_engine.store.writer import CandleWriter
 from shared.database import DatabaseThread
 from shared.redis.tape import RunLostError
@@ -44,6 +47,8 @@ ENGINE_STOPPED = "The engine was stopped."
 FORGOTTEN = "Redis has lost the run's data."
 NOT_LEADING = Refused("standby", "This engine stands by; another one carries the market.")
 RUN_IN_PROGRESS = Refused("run_in_progress", "Another run is in progress; stop it first.")
+NOT_RUNNING = Refused("replay_not_running", "The replay isn't running any more.")
+NO_REPLAY = Refused("not_a_replay", "This market goes with the wall clock; it can only be stopped.")
 
 
 @dataclass
@@ -53,6 +58,7 @@ class _Current:
     id: UUID
     carrier: Carrier
     candles: RunCandles
+    transport: Transport | None
     task: asyncio.Task[End] | None = None
     #: How the run ends, and why, once somebody has asked to cancel it.
     on_cancel: tuple[End, str | None] | None = None
@@ -60,11 +66,20 @@ class _Current:
     ending: bool = False
     #: The tape says that it is over; at most its candles still wait for the store.
     told: bool = False
-    reported: tuple[int, int | None] = field(default=(0, None))
+    reported: repository.Progress | None = None
 
-    def market_time(self) -> datetime | None:
-        at_ns = self.carrier.marks.now_ns
-        return None if at_ns is None else _EPOCH + timedelta(microseconds=at_ns // 1000)
+    def progress(self) -> repository.Progress:
+        marks, transport = self.carrier.marks, self.transport
+        at_ns = marks.now_ns
+        speed = None if transport is None else transport.speed or "max"
+        return repository.Progress(
+            ticks=marks.ticks,
+            skipped_ticks=marks.skipped_ticks,
+            candles=self.candles.counts(),
+            market_time=None if at_ns is None else _EPOCH + timedelta(microseconds=at_ns // 1000),
+            state=None if transport is None else transport.state,
+            speed=speed,  # type: ignore[arg-type]
+        )
 
 
 class Replays:
@@ -102,6 +117,22 @@ class Replays:
             await self._cancel(current, "stopped", None)
         return await self.find(replay_id)
 
+    async def press(
+        self, replay_id: UUID, button: Callable[[Transport], Refused | None]
+    ) -> Replay | Refused | None:
+        """The replay afterwards; None when there is no such run. What was pressed is stored."""
+        current = self._current
+        if current is None or current.id != replay_id or current.ending:
+            found = await self.find(replay_id)
+            return None if found is None else NOT_RUNNING
+        if current.transport is None:
+            return NO_REPLAY
+        refused = button(current.transport)
+        if refused is not None:
+            return refused
+        await self._thread.run(self._in_transaction, self._store_progress(current))
+        return await self.find(replay_id)
+
     async def find(self, replay_id: UUID) -> Replay | None:
         found = await asyncio.to_thread(
             self._in_transaction, lambda connection: repository.find(connection, replay_id)
@@ -122,13 +153,7 @@ class Replays:
         current = self._current
         if current is None or current.id != replay.id or replay.status != "running":
             return replay
-        return replay.model_copy(
-            update={
-                "ticks": current.carrier.marks.ticks,
-                "candles": current.candles.counts(),
-                "market_time": current.market_time(),
-            }
-        )
+        return replay.model_copy(update=asdict(current.progress()))
 
     # --- what becomes of the engine --------------------------------------------------------------
 
@@ -206,13 +231,8 @@ class Replays:
                 return prepared
             replay_id = uuid4()
             carrier, candles = await self._assembly.build(str(replay_id), prepared)
-            replay = await self._thread.run(
-                self._in_transaction,
-                lambda connection: repository.add(
-                    connection, replay_id, prepared.request, prepared.total_ticks
-                ),
-            )
-            current = _Current(replay_id, carrier, candles)
+            current = _Current(replay_id, carrier, candles, prepared.transport)
+            replay = await self._thread.run(self._in_transaction, partial(_add, prepared, current))
             current.task = asyncio.create_task(self._carry(current), name=f"run-{replay_id}")
             self._current = current
             log.info("run_started", run=str(replay_id), request=prepared.request)
@@ -305,25 +325,22 @@ class Replays:
     async def _report(self, current: _Current) -> None:
         while True:
             await asyncio.sleep(_PROGRESS_PAUSE_S)
-            state = (current.carrier.marks.ticks, current.carrier.marks.now_ns)
-            if state == current.reported:
+            now = current.progress()
+            if now == current.reported:
                 continue
             try:
-                await self._thread.run(self._in_transaction, self._progress(current))
-                current.reported = state
+                await self._thread.run(self._in_transaction, self._store_progress(current))
+                current.reported = now
             except SQLAlchemyError as error:
                 log.warning("progress_not_stored", run=str(current.id), error=repr(error))
 
-    def _progress(self, current: _Current) -> Callable[[Connection], None]:
-        ticks, candles = current.carrier.marks.ticks, current.candles.counts()
-        market_time = current.market_time()
-        return lambda connection: repository.progress(
-            connection, current.id, ticks, candles, market_time
-        )
+    def _store_progress(self, current: _Current) -> Callable[[Connection], None]:
+        now = current.progress()
+        return lambda connection: repository.progress(connection, current.id, now)
 
     async def _record(self, current: _Current, end: End, error: str | None) -> None:
         """Tries until the database takes it: a run that is over must not look as if it ran."""
-        progress = self._progress(current)
+        progress = self._store_progress(current)
 
         def work(connection: Connection) -> None:
             progress(connection)
@@ -341,6 +358,11 @@ class Replays:
     def _in_transaction(self, work: Callable[[Connection], T]) -> T:
         with self._engine.begin() as connection:
             return work(connection)
+
+
+def _add(prepared: AnyRun, current: _Current, connection: Connection) -> Replay:
+    forget_others(connection, prepared.symbols if prepared.source == "live" else [])
+    return repository.add(connection, current.id, prepared, current.progress())
 
 
 def _sentence(error: Exception) -> str:

@@ -4,41 +4,44 @@ import asyncio
 import time
 from typing import Protocol
 
+_SECOND_NS = 1_000_000_000
+
 
 class Clock(Protocol):
-    async def until(self, at_ns: int) -> None:
-        """Returns when market time `at_ns` has come."""
+    """`Transport` is the one of a replay."""
+
+    @property
+    def step_ns(self) -> int | None:
+        """Also marks each of these steps of market time, with prints or without. None: only
+        what has prints or ends a candle is marked."""
+        ...
+
+    @property
+    def target_ns(self) -> int | None:
+        """Where the run is to jump to, a whole minute; None when it is to play on."""
+        ...
+
+    def skipped(self, at_ns: int) -> None: ...
+
+    def landed(self, at_ns: int) -> None: ...
+
+    async def until(self, at_ns: int) -> bool:
+        """True when market time `at_ns` has come, False when it is to jump instead."""
         ...
 
 
-class NoClock:
-    """As fast as everyone who takes part can follow."""
-
-    async def until(self, at_ns: int) -> None:
-        pass
-
-
-class SpeedClock:
-    """`speed` seconds of market time a second, counted from the first time asked for.
-
-    A run that was kept waiting catches up.
-    """
-
-    def __init__(self, speed: float) -> None:
-        self._speed = speed
-        self._first_ns: int | None = None
-        self._started_s = 0.0
-
-    async def until(self, at_ns: int) -> None:
-        if self._first_ns is None:
-            self._first_ns = at_ns
-            self._started_s = time.monotonic()
-        due_s = self._started_s + (at_ns - self._first_ns) / 1e9 / self._speed
-        await asyncio.sleep(max(0.0, due_s - time.monotonic()))
-
-
 class WallClock:
-    """Market time is now."""
+    """Market time is now; nobody can pause it."""
 
-    async def until(self, at_ns: int) -> None:
+    step_ns: int | None = _SECOND_NS
+    target_ns: int | None = None
+
+    def skipped(self, at_ns: int) -> None:
+        raise AssertionError(f"the wall clock can't skip to {at_ns}")
+
+    def landed(self, at_ns: int) -> None:
+        raise AssertionError(f"the wall clock can't jump to {at_ns}")
+
+    async def until(self, at_ns: int) -> bool:
         await asyncio.sleep(max(0.0, at_ns / 1e9 - time.time()))
+        return True

@@ -8,7 +8,7 @@ from typing import Literal
 from redis.asyncio import Redis
 
 from market_data_engine.history.memory import CandleMemory
-from market_data_engine.metrics import CANDLES, MARKS, TICKS, WAIT
+from market_data_engine.metrics import CANDLES, CORRECTIONS, MARKS, TICKS, WAIT
 from market_data_engine.replays.frames import RunFrames
 from market_data_engine.store.writer import CandleWriter
 from shared.models.market import (
@@ -70,7 +70,10 @@ class Marks:
         self._number = 0
         self._begun = False
         self._prices_due_s = 0.0
+        #: Prints put on the tape.
         self.ticks = 0
+        #: Prints passed over.
+        self.skipped_ticks = 0
         #: The last mark; None before the first.
         self.now_ns: int | None = None
 
@@ -107,17 +110,45 @@ class Marks:
         frames = self._lines.frames.forming(time.monotonic())
         await self._lines.tape.write(list(entries), frames)
 
+    def pass_over(self, piece: Slice) -> None:
+        """The piece is taken into the candles, and won't go on the tape."""
+        self._lines.frames.touch(piece.trades.symbols)
+        self.skipped_ticks += len(piece.trades.at_ns)
+
+    async def show(self, completed: Sequence[Candle]) -> None:
+        """Candles that aren't for the tape: they are kept, stored and shown all the same."""
+        lines = self._lines
+        await self._keep(completed)
+        lines.require_leadership()
+        frames = [*lines.frames.completed(completed), *lines.frames.forming(time.monotonic())]
+        await lines.tape.write([], frames)
+
+    async def correct(self, candles: Sequence[Candle]) -> None:
+        """Completed candles that are others now: stored and shown, but not put on the tape. What
+        was decided on them stays decided."""
+        if not candles:
+            return
+        lines = self._lines
+        CORRECTIONS.inc(len(candles))
+        await lines.writer.put(candles, self._source)
+        lines.frames.touch(candle.symbol for candle in candles)
+        lines.require_leadership()
+        await lines.tape.write([], lines.frames.completed(candles, corrected=True))
+
+    async def _keep(self, completed: Sequence[Candle]) -> None:
+        for candle in completed:
+            self._lines.memory.add(candle)
+            CANDLES.labels(candle.timeframe).inc()
+        if completed:
+            await self._lines.writer.put(completed, self._source)
+
     async def mark(
         self, at_ns: int, completed: Sequence[Candle], entries: Iterable[TapeEntry] = ()
     ) -> None:
         lines = self._lines
         self._number += 1
         self.now_ns = at_ns
-        for candle in completed:
-            lines.memory.add(candle)
-            CANDLES.labels(candle.timeframe).inc()
-        if completed:
-            await lines.writer.put(completed, self._source)
+        await self._keep(completed)
         written = list(entries)
         if completed:
             written.append(Candles(candles=list(completed)))

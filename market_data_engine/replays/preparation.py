@@ -3,7 +3,9 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Engine
 
@@ -15,9 +17,10 @@ from market_data_engine.feeds.synthetic import SyntheticFeed
 from market_data_engine.instruments import repository as instruments
 from market_data_engine.instruments.actions import DEFAULT_EXCHANGE, add_symbols
 from market_data_engine.market_files.actions import MarketFiles
-from market_data_engine.replays.clocks import Clock, NoClock, SpeedClock, WallClock
+from market_data_engine.replays.clocks import Clock, WallClock
 from market_data_engine.replays.marks import Source
 from market_data_engine.replays.schemas import ReplayRequest, SyntheticRequest
+from market_data_engine.replays.transport import Transport
 from market_data_engine.settings import MarketDataSettings
 from shared.calendars import ALWAYS_OPEN, Calendars
 from shared.candles.calendar import SessionCalendar
@@ -25,6 +28,10 @@ from shared.candles.errors import OutsideCalendarError
 from shared.candles.timeframes import MINUTE_NS
 
 _SECOND_NS = 1_000_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+#: Times of the first and last print or quote.
+_Span = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +40,15 @@ class PreparedRun:
     paced: bool
     feed: Feed
     clock: Clock
-    step_ns: int | None
     #: By symbol.
     calendars: dict[str, SessionCalendar]
     #: As it is stored.
     request: dict[str, Any]
+    #: What users can press; None: nothing.
+    transport: Transport | None = None
+    #: Times of the first and last print or quote; None: it has no end.
+    span: tuple[datetime, datetime] | None = None
+    started_by: UUID | None = None
 
     @property
     def symbols(self) -> list[str]:
@@ -60,6 +71,9 @@ class PreparedLive:
     source: Source = "live"
     paced: bool = False
     total_ticks: int | None = None
+    transport: None = None
+    span: None = None
+    started_by: None = None
 
     @property
     def symbols(self) -> list[str]:
@@ -86,21 +100,25 @@ class Preparation:
 
     def prepare(self, request: ReplayRequest) -> PreparedRun | Refused:
         if request.synthetic is not None:
-            feed: Feed | Refused = self._synthetic(request.synthetic)
+            found: tuple[Feed, _Span] | Refused = self._synthetic(request.synthetic)
         else:
-            feed = self._of_files(request)
-        if isinstance(feed, Refused):
-            return feed
-        human = None if request.speed == "max" else float(request.speed)
+            found = self._of_files(request)
+        if isinstance(found, Refused):
+            return found
+        feed, span = found
+        transport = _transport(request, span)
+        if isinstance(transport, Refused):
+            return transport
         return PreparedRun(
             source="replay" if request.synthetic is None else "synthetic",
             paced=True,
             feed=feed,
-            clock=NoClock() if human is None else SpeedClock(human),
-            # At a human speed something is shown each second.
-            step_ns=None if human is None else min(MINUTE_NS, int(human * _SECOND_NS)),
+            clock=transport,
             calendars=self._calendars_of(feed.symbols),
-            request=request.model_dump(mode="json", exclude_none=True),
+            request=request.model_dump(mode="json", exclude_none=True, exclude={"started_by"}),
+            transport=transport,
+            span=span,
+            started_by=request.started_by,
         )
 
     def simulated(self) -> PreparedRun:
@@ -120,7 +138,6 @@ class Preparation:
             paced=False,
             feed=feed,
             clock=WallClock(),
-            step_ns=_SECOND_NS,
             calendars=self._calendars_of(symbols),
             request={
                 "simulated": {
@@ -142,7 +159,7 @@ class Preparation:
             {"live": {feed.name: symbols for feed, symbols in followed}},
         )
 
-    def _of_files(self, request: ReplayRequest) -> FileFeed | Refused:
+    def _of_files(self, request: ReplayRequest) -> tuple[FileFeed, _Span] | Refused:
         ids = request.files or []
         known = self._files.find_all(ids)
         for file_id in ids:
@@ -159,9 +176,10 @@ class Preparation:
         if not trades:
             return Refused("no_trades", "A replay needs a file of trades: quotes make no candles.")
         symbols = list(dict.fromkeys(symbol for file in files for symbol in file.symbols))
-        return FileFeed(paths, [file.name for file in files], symbols, trades)
+        span = min(file.first_at for file in files), max(file.last_at for file in files)
+        return FileFeed(paths, [file.name for file in files], symbols, trades), span
 
-    def _synthetic(self, wanted: SyntheticRequest) -> SyntheticFeed | Refused:
+    def _synthetic(self, wanted: SyntheticRequest) -> tuple[SyntheticFeed, _Span] | Refused:
         start_ns = int(wanted.start.timestamp()) * _SECOND_NS
         end_ns = start_ns + wanted.minutes * MINUTE_NS
         for symbol, calendar in self._calendars_of(wanted.symbols, ALWAYS_OPEN).items():
@@ -171,7 +189,7 @@ class Preparation:
             except OutsideCalendarError as error:
                 return Refused("outside_calendar", f"{symbol}: {error}.")
         self._make_known(wanted.symbols)
-        return SyntheticFeed(
+        feed = SyntheticFeed(
             wanted.symbols,
             start_ns,
             wanted.minutes,
@@ -179,6 +197,9 @@ class Preparation:
             wanted.seed,
             wanted.regime,
         )
+        first = datetime.fromtimestamp(start_ns // _SECOND_NS, UTC)
+        first -= timedelta(seconds=first.second)
+        return feed, (first, first + timedelta(minutes=wanted.minutes, microseconds=-1))
 
     def _make_known(self, symbols: Sequence[str]) -> None:
         with self._engine.begin() as connection:
@@ -190,3 +211,20 @@ class Preparation:
         with self._engine.connect() as connection:
             exchanges = instruments.exchanges(connection, symbols)
         return {symbol: self._calendars.of(exchanges.get(symbol, unknown)) for symbol in symbols}
+
+
+def _transport(request: ReplayRequest, span: _Span) -> Transport | Refused:
+    speed = None if request.speed == "max" else float(request.speed)
+    first_ns, last_ns = (nanoseconds(moment) for moment in span)
+    if request.start_at is None:
+        return Transport(speed, (first_ns, last_ns))
+    at_ns = nanoseconds(request.start_at)
+    if not first_ns - first_ns % MINUTE_NS <= at_ns <= last_ns:
+        first, last = (moment.isoformat() for moment in span)
+        return Refused("start_outside", f"start_at must be from {first} to {last}.")
+    at_ns -= at_ns % MINUTE_NS
+    return Transport(speed, (first_ns, last_ns), at_ns if at_ns > first_ns else None)
+
+
+def nanoseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000

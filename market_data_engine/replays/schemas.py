@@ -10,11 +10,13 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    computed_field,
     field_validator,
     model_validator,
 )
 
 from market_data_engine.feeds.synthetic import Regime
+from market_data_engine.replays.transport import State
 from shared.market_files.lines import is_symbol
 from shared.models.identifiers import TIMEFRAMES
 
@@ -60,6 +62,17 @@ class SyntheticRequest(BaseModel):
 
 
 HumanSpeed = Annotated[float, Field(strict=True, ge=0.5, le=100, allow_inf_nan=False)]
+#: Seconds of market time a second, or as fast as everyone can follow.
+Speed = Literal["max"] | HumanSpeed
+
+
+def _within_time(moment: datetime) -> datetime:
+    if not _EARLIEST <= moment < datetime(2200, 1, 1, tzinfo=UTC):
+        raise ValueError("it must be from 1998 on")
+    return moment.astimezone(UTC)
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_within_time)]
 
 
 class ReplayRequest(BaseModel):
@@ -68,8 +81,11 @@ class ReplayRequest(BaseModel):
     #: Ids of uploaded files; their prints are merged by time.
     files: Annotated[list[UUID], Field(min_length=1, max_length=100)] | None = None
     synthetic: SyntheticRequest | None = None
-    #: Seconds of market time a second, or as fast as everyone can follow.
-    speed: Literal["max"] | HumanSpeed = "max"
+    speed: Speed = "max"
+    #: What is earlier is passed over. Rounded down to the minute.
+    start_at: Moment | None = None
+    #: The user who asked.
+    started_by: UUID | None = None
 
     @model_validator(mode="after")
     def one_source(self) -> Self:
@@ -80,11 +96,37 @@ class ReplayRequest(BaseModel):
         return self
 
 
+class SpeedRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    speed: Speed
+
+
+class SeekRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    #: Rounded down to the minute.
+    to: Moment
+
+
 class Replay(BaseModel):
     id: UUID
     status: Literal["running", "finished", "stopped", "failed"]
+    #: Of a running replay: `pausing` until the mark under way is done. None for others, and for
+    #: markets that nobody can pause.
+    state: State | None
+    #: None: the wall clock's.
+    speed: Speed | None
     request: dict[str, Any]
+    symbols: list[str]
+    #: When its market begins and ends; None for one without end.
+    starts_at: datetime | None
+    ends_at: datetime | None
+    started_by: UUID | None
+    #: Prints put on the tape.
     ticks: int
+    #: Prints passed over by seeking.
+    skipped_ticks: int
     total_ticks: int | None
     #: Candles built by timeframe over all symbols, the forming ones included.
     candles: dict[str, int]
@@ -92,6 +134,20 @@ class Replay(BaseModel):
     error: str | None
     created_at: datetime
     finished_at: datetime | None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def progress(self) -> float | None:
+        """The share of its prints that is behind it, from 0 to 1."""
+        if not self.total_ticks:
+            return None
+        return round((self.ticks + self.skipped_ticks) / self.total_ticks, 6)
+
+    @field_validator("speed", mode="before")
+    @classmethod
+    def number_or_max(cls, speed: str | float | None) -> str | float | None:
+        """A row has text."""
+        return float(speed) if isinstance(speed, str) and speed != "max" else speed
 
     @field_validator("candles")
     @classmethod

@@ -31,7 +31,7 @@ from shared.trading.changes import (
     Difference,
     LiveChange,
     OrderFilled,
-    StopMoved,
+    OrderMoved,
     WorkingOrder,
 )
 from shared.trading.events import executed, position_of, updated
@@ -200,7 +200,7 @@ class Batch:
                 order.id, account, change.broker_order_id, change.cancel_wanted
             )
             return
-        if isinstance(change, StopMoved):
+        if isinstance(change, OrderMoved):
             self._keep_moved(order)
             return
         self.transitions.extend(change.transitions)

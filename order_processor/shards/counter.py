@@ -169,7 +169,7 @@ class Counter:
         if books.mode == "live":
             cancelled = books.want_cancel(None, command.order_id)
         else:
-            cancelled = books.cancel(command.order_id, self._market.now(books.mode))
+            cancelled = books.ask_cancel(command.order_id, self._market.now(books.mode))
         if not cancelled:
             return refusal(command, not_working(order)), ()
         return OrderReply(request_id=command.request_id, order=cancelled[0].order), cancelled
@@ -179,7 +179,7 @@ class Counter:
         if books.mode == "live":
             ended = books.want_cancel(command.symbol, None)
         else:
-            ended = books.cancel_all(command.symbol, self._market.now(books.mode))
+            ended = books.ask_cancel_all(command.symbol, self._market.now(books.mode))
         orders = [each.order for each in ended]
         return OrdersReply(request_id=command.request_id, orders=orders), ended
 

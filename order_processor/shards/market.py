@@ -69,6 +69,7 @@ class Market:
         return None if last is None else measured(last.price)
 
     def begin_run(self, *, paced: bool) -> list[tuple[BooksKey, Books, Change]]:
+        arrived = self._arrive()
         self.time_ns = 0 if paced else None
         self.last_seen.prices.clear()
         self.last_seen.quotes.clear()
@@ -84,10 +85,21 @@ class Market:
         self._reach.clear()
         self._hours.clear()
         self._hours_until_ns = 0
-        return changes
+        return [*arrived, *changes]
 
-    def end_run(self) -> None:
+    def end_run(self) -> list[tuple[BooksKey, Books, Change]]:
+        arrived = self._arrive()
         self.time_ns = None
+        return arrived
+
+    def _arrive(self) -> list[tuple[BooksKey, Books, Change]]:
+        """The time that requests take to the market was that of the run that ends here."""
+        now = self.now()
+        return [
+            (key, books, change)
+            for key, (_, books) in sorted(self._ends.items(), key=itemgetter(0))
+            for change in books.arrive(now)
+        ]
 
     def take_time(self, mark: TimeMark) -> None:
         self.time_ns = mark.at_ns if mark.paced else None
@@ -109,7 +121,7 @@ class Market:
                 MarkRecord(symbol, measured(price.price), moment(price.at_ns), price.tape_id)
             )
         quotes = [
-            QuoteRecord(symbol, *_numbers(last.quote), last.tape_id)
+            QuoteRecord(symbol, *_numbers(last.quote), last.at_ns, last.tape_id)
             for symbol in self._moved_quotes
             if (last := self.last_seen.quotes[symbol])
         ]
@@ -285,12 +297,12 @@ class Market:
                 at_ns,
             )
             if quote.counts:
-                known[symbol] = LastQuote(quote, entry_id)
+                known[symbol] = LastQuote(quote, entry_id, at_ns)
                 self._moved_quotes.add(symbol)
                 if symbol in self._workers and self._takes_in(symbol, quote):
                     yield from self._meet_quote(symbol, quote)
             elif (last := known.get(symbol)) is not None:
-                known[symbol] = LastQuote(None, last.tape_id)
+                known[symbol] = LastQuote(None, last.tape_id, last.at_ns)
                 self._moved_quotes.add(symbol)
         if self.time_ns is not None:
             self.time_ns = quotes.at_ns[-1]
@@ -313,7 +325,7 @@ class Market:
         return moment(at_ns) if self.time_ns is not None else self._wall()
 
 
-def _numbers(quote: Quote | None) -> tuple[float, float, float, float, int]:
+def _numbers(quote: Quote | None) -> tuple[float, float, float, float]:
     if quote is None:
-        return 0.0, 0.0, 0.0, 0.0, 0
-    return quote.bid, quote.ask, quote.bid_size, quote.ask_size, quote.at_ns
+        return 0.0, 0.0, 0.0, 0.0
+    return quote.bid, quote.ask, quote.bid_size, quote.ask_size

@@ -132,13 +132,14 @@ def same_replacement(order: Order, old: Order | None, command: ReplaceOrder) -> 
 
 
 def _same_replaced_qty(order: Order, old: Order | None, command: ReplaceOrder) -> bool:
-    """A replacement takes over what the old order had not filled. When it was rejected, the old
-    one went on filling: then what it had filled at the time is known only within bounds."""
+    """A replacement takes over what the old order had not filled. When it was rejected, or ended
+    before it came, the old one went on filling: then what that had filled at the time is known
+    only within bounds."""
     if command.qty is None:
         return True
     filled_then = command.qty - order.qty
     filled_now = ZERO if old is None else old.filled_qty
-    if order.status == "rejected":
+    if order.status in ("rejected", "cancelled"):
         return ZERO <= filled_then <= filled_now
     return filled_then == filled_now
 

@@ -4,11 +4,13 @@ from uuid import UUID
 
 import msgspec
 
+from order_processor.shards.clock import moment
 from shared.models.cash import LedgerEntry
 from shared.models.identifiers import Mode, Symbol
 from shared.models.orders import Order
 from shared.redis.streams import BEGINNING, position
 from shared.trading.books import BooksState
+from shared.trading.changes import WorkingOrder
 from shared.trading.quotes import Quote
 from shared.trading.terms import AccountTerms, Instrument
 
@@ -26,8 +28,9 @@ class LastPrice(msgspec.Struct, frozen=True):
 class LastQuote(msgspec.Struct, frozen=True):
     #: What stands; None when what came after the last quote that counts took it away.
     quote: Quote | None
-    #: Tape entry that the last quote that counts came in.
+    #: Tape entry that the last quote that counts came in, and its time.
     tape_id: str
+    at_ns: int
 
 
 class LastSeen(msgspec.Struct):
@@ -36,10 +39,15 @@ class LastSeen(msgspec.Struct):
     prices: dict[Symbol, LastPrice] = msgspec.field(default_factory=dict)
     quotes: dict[Symbol, LastQuote] = msgspec.field(default_factory=dict)
 
-    def since(self, symbol: Symbol, tape_id: str) -> bool:
-        """Whether there was a print of the symbol, or a quote that counts, after a tape entry."""
-        seen = (self.prices.get(symbol), self.quotes.get(symbol))
-        return any(each and position(each.tape_id) > position(tape_id) for each in seen)
+    def met_by(self, working: WorkingOrder) -> bool:
+        """Whether a print, or a quote that counts, has come since the order reached the market."""
+        symbol, taken_at = working.order.symbol, position(working.tape_id)
+        return any(
+            each is not None
+            and position(each.tape_id) > taken_at
+            and not working.on_its_way(moment(each.at_ns))
+            for each in (self.prices.get(symbol), self.quotes.get(symbol))
+        )
 
 
 class StoredBooks(msgspec.Struct):
@@ -87,7 +95,15 @@ class Unknowns(msgspec.Struct):
     again: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.books or self.accounts or self.orders or self.symbols or self.entries)
+        return bool(self.orders) or self._more
+
+    @property
+    def only_orders(self) -> bool:
+        return not self._more
+
+    @property
+    def _more(self) -> bool:
+        return bool(self.books or self.accounts or self.symbols or self.entries)
 
 
 class Lookup(msgspec.Struct, frozen=True):

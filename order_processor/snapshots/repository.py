@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from order_processor.risk.repository import risk_states
 from order_processor.shards.clock import wall_clock
-from order_processor.shards.recovery import ledger_entry_of, load_books, order_of
+from order_processor.shards.rows import ledger_entry_of, order_of
 from order_processor.shards.state import BooksKey, LastSeen
+from order_processor.shards.stored_books import load_books
 from shared.models.cash import LedgerEntry
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.margin import MarginFigures

@@ -3,7 +3,7 @@ from datetime import timedelta
 import msgspec
 from sqlalchemy import Engine, text
 
-from order_processor.shards.recovery import ledger_entry_of
+from order_processor.shards.rows import ledger_entry_of
 from shared.models.cash import LedgerEntry
 from shared.models.identifiers import AccountId, Mode
 

@@ -3,12 +3,21 @@
 A lease is one row. Taking it over raises its epoch; a writer proves inside its own
 transaction that the epoch is still its own (`hold`), which also keeps a rival from taking
 over until that transaction ends. Time is Postgres' clock, so the hosts' clocks don't matter.
+
+An owner that freezes inside such a transaction (a stopped process, a paused machine) would keep
+its rivals out for as long as it sleeps, expired or not. So Postgres ends a transaction that proved
+a lease and then stays idle for `IDLE_TRANSACTION_S`; the sleeper finds its connection closed.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
+
+#: How long a transaction that touches a lease may leave Postgres without a statement. Set for the
+#: rest of the transaction by the statement that touches it: that costs no round trip.
+IDLE_TRANSACTION_S = 5
+_IDLE = f"{IDLE_TRANSACTION_S}s"
 
 
 class LeaseLostError(Exception):
@@ -30,6 +39,11 @@ def acquire(
 
     The epoch rises with every acquisition, also when the owner takes its own lease again.
     """
+    # Before the upsert: it locks the row of another's lease, too, and returns nothing of it.
+    connection.execute(
+        text("SELECT set_config('idle_in_transaction_session_timeout', :idle, true)"),
+        {"idle": _IDLE},
+    )
     epoch = connection.execute(
         text(
             """
@@ -53,7 +67,7 @@ def renew(connection: Connection, lease: Lease, duration_s: float) -> None:
             """
             UPDATE leases SET expires_at = now() + make_interval(secs => :duration_s)
              WHERE kind = :kind AND key = :key AND epoch = :epoch AND owner = :owner
-            RETURNING 1
+            RETURNING set_config('idle_in_transaction_session_timeout', :idle, true)
             """
         ),
         {
@@ -62,6 +76,7 @@ def renew(connection: Connection, lease: Lease, duration_s: float) -> None:
             "epoch": lease.epoch,
             "owner": lease.owner,
             "duration_s": duration_s,
+            "idle": _IDLE,
         },
     ).scalar_one_or_none()
     if renewed is None:
@@ -75,11 +90,22 @@ def hold(connection: Connection, lease: Lease) -> None:
     it and then reads everything it committed.
     """
     held = connection.execute(
-        text("SELECT 1 FROM leases WHERE kind = :kind AND key = :key AND epoch = :epoch FOR SHARE"),
-        {"kind": lease.kind, "key": lease.key, "epoch": lease.epoch},
+        text(
+            "SELECT set_config('idle_in_transaction_session_timeout', :idle, true) FROM leases"
+            " WHERE kind = :kind AND key = :key AND epoch = :epoch FOR SHARE"
+        ),
+        {"kind": lease.kind, "key": lease.key, "epoch": lease.epoch, "idle": _IDLE},
     ).scalar_one_or_none()
     if held is None:
         raise LeaseLostError(f"{lease.kind}/{lease.key} epoch {lease.epoch}")
+
+
+#: `hold` as the first statement of a message of several (`shared.database.line`), which fails as a
+#: whole with the message "lease_lost". Values: kind, key, epoch.
+HOLD = """
+    SELECT demand((SELECT true FROM leases
+                    WHERE kind = :kind AND key = :key AND epoch = :epoch FOR SHARE), 'lease_lost')
+"""
 
 
 def release(connection: Connection, lease: Lease) -> None:
@@ -101,10 +127,10 @@ _RENEW_ALL = """
     UPDATE leases AS l SET expires_at = now() + make_interval(secs => :duration_s)
       FROM unnest(CAST(:keys AS text[]), CAST(:epochs AS bigint[])) AS mine(key, epoch)
      WHERE l.kind = :kind AND l.key = mine.key AND l.epoch = mine.epoch
-    RETURNING l.key
+    RETURNING l.key, set_config('idle_in_transaction_session_timeout', :idle, true)
 """
 _HOLD_ALL = """
-    SELECT l.key
+    SELECT l.key, set_config('idle_in_transaction_session_timeout', :idle, true)
       FROM leases AS l, unnest(CAST(:keys AS text[]), CAST(:epochs AS bigint[])) AS mine(key, epoch)
      WHERE l.kind = :kind AND l.key = mine.key AND l.epoch = mine.epoch
      ORDER BY l.key
@@ -120,12 +146,12 @@ _RELEASE_ALL = """
 
 def renew_all(connection: Connection, leases: Sequence[Lease], duration_s: float) -> list[Lease]:
     """Renew leases of one kind in one statement; those that are still held."""
-    return _still_held(connection, _RENEW_ALL, leases, duration_s=duration_s)
+    return _still_held(connection, _RENEW_ALL, leases, duration_s=duration_s, idle=_IDLE)
 
 
 def hold_all(connection: Connection, leases: Sequence[Lease]) -> list[Lease]:
     """`hold` for leases of one kind in one statement; those that are still held."""
-    return _still_held(connection, _HOLD_ALL, leases)
+    return _still_held(connection, _HOLD_ALL, leases, idle=_IDLE)
 
 
 def release_all(connection: Connection, leases: Sequence[Lease]) -> None:
@@ -133,7 +159,7 @@ def release_all(connection: Connection, leases: Sequence[Lease]) -> None:
 
 
 def _still_held(
-    connection: Connection, statement: str, leases: Sequence[Lease], **values: float
+    connection: Connection, statement: str, leases: Sequence[Lease], **values: float | str
 ) -> list[Lease]:
     if not leases:
         return []

@@ -16,7 +16,7 @@ from shared.models.brokers import BrokerAccount, BrokerPosition, BrokerUpdate
 from shared.models.cash import CashMoved, CashReply, MoveCash
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.margin import MarginFigures
-from shared.models.risk import Origin, RiskCommand, RiskReply
+from shared.models.risk import FollowLimits, LimitsFollowed, Origin, RiskCommand, RiskReply
 
 Side = Literal["buy", "sell"]
 OrderType = Literal["market", "limit", "stop", "stop_limit", "trailing_stop"]
@@ -159,6 +159,8 @@ class ClosePositions(Message, frozen=True, tag="close_positions"):
     qty: Decimal | None = None
     percent: Decimal | None = None
     origin: Origin | None = None
+    #: For whom it is closed; None when it is nobody's strategy.
+    deployment_id: UUID | None = None
 
 
 class ProtectionTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -236,7 +238,7 @@ BooksCommand = (
     | HearBroker
     | CompareBroker
 )
-Command = BooksCommand | RiskCommand
+Command = BooksCommand | RiskCommand | FollowLimits
 
 
 # --- what they are told ----------------------------------------------------------------------
@@ -269,10 +271,14 @@ class Order(msgspec.Struct, frozen=True):
     trail_percent: Decimal | None = None
     #: Best price since a trailing stop was taken: highest for a sell, lowest for a buy.
     hwm: Decimal | None = None
+    #: What stands before an order that rests at its limit; None where that isn't followed.
+    queue_ahead: Decimal | None = None
     #: When a print reached the stop.
     triggered_at: datetime | None = None
     #: Market time at which a DAY, GTD, OPG or CLS order ends.
     expires_at: datetime | None = None
+    #: Market time at which its cancel, or the order that is to replace it, is at the market.
+    due_at: datetime | None = None
     #: The order that this one was to replace, and the one that replaced this.
     replaces: OrderId | None = None
     replaced_by: OrderId | None = None
@@ -363,7 +369,7 @@ class Refusal(Message, frozen=True, tag="refusal"):
     level: str | None = None
 
 
-Reply = OrderReply | OrdersReply | CashReply | BooksReply | RiskReply | Refusal
+Reply = OrderReply | OrdersReply | CashReply | BooksReply | RiskReply | LimitsFollowed | Refusal
 
 
 # --- what happened: frames of the account topics ---------------------------------------------

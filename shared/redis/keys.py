@@ -3,6 +3,8 @@
 Braces are hash tags: keys that are used together in one operation share one.
 """
 
+from functools import lru_cache
+from itertools import count
 from uuid import UUID
 from zlib import crc32
 
@@ -10,6 +12,17 @@ from zlib import crc32
 def shard_of(account_id: UUID, shards: int) -> int:
     """The shard that owns the account: `crc32` of its 16 bytes, modulo the number of shards."""
     return crc32(account_id.bytes) % shards
+
+
+@lru_cache(maxsize=8)
+def ids_of_shards(shards: int) -> tuple[UUID, ...]:
+    """For each shard an id that leads to it, for what concerns the shard and no account."""
+    found: dict[int, UUID] = {}
+    for number in count():
+        found.setdefault(shard_of(UUID(int=number), shards), UUID(int=number))
+        if len(found) == shards:
+            break
+    return tuple(found[shard] for shard in range(shards))
 
 
 def order_commands(shard: int) -> str:
@@ -51,3 +64,17 @@ def topic_channel(topic: str) -> str:
 def topic_buffer(topic: str) -> str:
     """Stream with the topic's last frames, entry id `<seq>-0`: what a returning client missed."""
     return f"topic:{{{topic}}}:buffer"
+
+
+def provider_tokens(provider: str) -> str:
+    """Token bucket of a provider of market data. All engines take from it; it expires."""
+    return f"market:provider:{{{provider}}}:tokens"
+
+
+#: What the leading engine knows of its providers, as JSON, and since when.
+PROVIDERS = "market:providers"
+
+
+def provider_scores(provider: str) -> str:
+    """List of a provider's last 60 scores, newest first. Written by the leading engine."""
+    return f"market:provider:{{{provider}}}:scores"

@@ -67,10 +67,15 @@ class Slicer:
 
     def __init__(self, max_rows: int, step_ns: int = MINUTE_NS) -> None:
         self._max_rows = max_rows
-        self._step_ns = min(step_ns, MINUTE_NS)
+        self._step_ns = MINUTE_NS
+        self.step(step_ns)
         self._symbols: list[Symbol] = []
         self._trades = NO_TRADES
         self._quotes = NO_QUOTES
+
+    def step(self, step_ns: int) -> None:
+        """Slices that are cut from now on end with steps of this length, too."""
+        self._step_ns = min(step_ns, MINUTE_NS)
 
     def boundary_after(self, at_ns: int) -> int:
         """The first end of a minute or step after `at_ns`."""

@@ -4,8 +4,8 @@ Every method returns what changed, oldest first, as values that can be stored an
 a refusal changes nothing. Nothing here knows of time but what it is told.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
 
 import msgspec
@@ -14,13 +14,6 @@ from shared.models.brokers import BrokerAccount, BrokerPosition, BrokerUpdate
 from shared.models.cash import MoveCash
 from shared.models.identifiers import Mode, OrderId, Symbol
 from shared.models.margin import MarginTerms
-from shared.models.orders import (
-    ClosePositions,
-    Order,
-    ProtectPosition,
-    ReplaceOrder,
-    SubmitOrder,
-)
 from shared.models.risk import RiskState
 from shared.trading.amounts import ZERO, exactly
 from shared.trading.cash import fault_of_entry
@@ -34,32 +27,25 @@ from shared.trading.changes import (
     OrderChanged,
     WorkingOrder,
 )
-from shared.trading.checks import (
-    cash_obstacle_to,
-    fault_of,
-    market_obstacle_to,
-    reserve_for,
-)
-from shared.trading.classes import Part, class_fault, exits_fault, of_leg, parts_of
 from shared.trading.commissions import Turnover
-from shared.trading.drafts import closing, new_order, revision, successor
 from shared.trading.groups import Groups
-from shared.trading.hours import Hours, auction_fault, in_extended_hours, may_leave_regular_hours
+from shared.trading.intake import Intake
 from shared.trading.ledger import Ledger
 from shared.trading.lifecycle import Lifecycle
 from shared.trading.live import LiveMarket, differences_of
 from shared.trading.lots import Lot, Lots
-from shared.trading.margin import Margin, value_at_worst
+from shared.trading.margin import Margin
 from shared.trading.matching import Reach
-from shared.trading.notional import sized
 from shared.trading.paper import ClosingPrice, Moment, PaperMarket
+from shared.trading.position_orders import PositionOrders
 from shared.trading.positions import Holding
-from shared.trading.protection import exits_of
 from shared.trading.quotes import Touch
+from shared.trading.replacement import Replacement
+from shared.trading.requests import Requests
 from shared.trading.risk_guard import RiskGuard
 from shared.trading.settlement import PriceOf, Settlement
 from shared.trading.strategy_positions import Owner, StrategyPositions
-from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
+from shared.trading.terms import AccountTerms, Limits, Refused
 from shared.trading.working import WorkingOrders, is_exit
 
 
@@ -101,11 +87,8 @@ class Books:
         state: BooksState,
         price_of: PriceOf = _no_price,
     ):
-        #: Replaced by the owner when the account's terms change.
-        self.account = account
         self.mode = mode
         self._limits = limits
-        self._order_seq = state.order_seq
         ledger = Ledger(account.base_currency, state.cash, state.ledger_seq)
         self._settlement = Settlement(
             ledger,
@@ -121,11 +104,40 @@ class Books:
         # What a live account may borrow is its broker's to say.
         margin_terms = account.margin if mode == "paper" else None
         self.margin = Margin(self._orders, self._settlement, turnover, margin_terms, price_of)
+        self._requests = Requests(self._orders, self._lifecycle, self._groups, self._settlement)
         self._market = PaperMarket(
-            self._orders, self._settlement, self._lifecycle, self._groups, turnover, self.margin
+            self._orders,
+            self._settlement,
+            self._lifecycle,
+            self._groups,
+            self._requests,
+            turnover,
+            self.margin,
         )
         self._live = LiveMarket(self._lifecycle, self._settlement)
         self.risk = RiskGuard(self._orders, self._settlement, state.risk, price_of)
+        self._intake = Intake(
+            account,
+            mode,
+            limits,
+            state.order_seq,
+            self._orders,
+            self._settlement,
+            self._lifecycle,
+            self._groups,
+            turnover,
+            self.margin,
+            self.risk,
+        )
+        replacement = Replacement(
+            self._intake, self._lifecycle, self._groups, self._requests, self.risk
+        )
+        for_positions = PositionOrders(self._intake, self._orders, self._groups, self._settlement)
+        #: How orders come in.
+        self.submit = self._intake.submit
+        self.replace = replacement.replace
+        self.close = for_positions.close
+        self.protect = for_positions.protect
         # Entries first, whose exits work for what they have filled.
         for working, _ in sorted(state.working, key=lambda each: is_exit(each[0].order)):
             self._groups.join(working)
@@ -133,6 +145,15 @@ class Books:
             self._orders.start(working, fresh=fresh)
 
     # --- reading -----------------------------------------------------------------------------
+
+    @property
+    def account(self) -> AccountTerms:
+        """Replaced by the owner when the account's terms change."""
+        return self._intake.account
+
+    @account.setter
+    def account(self, account: AccountTerms) -> None:
+        self._intake.account = account
 
     @property
     def cash(self) -> Decimal:
@@ -173,9 +194,10 @@ class Books:
         return self._orders.reach(symbol, regular=regular)
 
     def next_expiry(self) -> datetime | None:
-        """When the next working order ends, of those that have an end."""
-        due = self._orders.next_to_end()
-        return None if due is None else due.order.expires_at
+        """When the next working order ends, or what was asked of it arrives, of those that have
+        such a time."""
+        ending = self._orders.next_to_end()
+        return None if ending is None else ending[0]
 
     @exactly
     def valued(self, prices: Mapping[Symbol, Decimal]) -> tuple[Decimal, Decimal]:
@@ -230,337 +252,27 @@ class Books:
         return fault
 
     @exactly
-    def submit(
-        self,
-        command: SubmitOrder,
-        instrument: Instrument | None,
-        last_price: Decimal | None,
-        at: datetime,
-        tape_id: str,
-        hours: Hours | None,
-        *,
-        time_known: bool = True,
-    ) -> Refused | list[OrderChanged]:
-        """Take the order with its exits, or store them as rejected; refused when the command
-        itself is wrong. The order that the command names comes first.
+    def ask_cancel(self, order_id: OrderId, at: datetime) -> list[OrderChanged]:
+        """By the order's owner: as `cancel`, or when that has come to the market."""
+        return self._requests.cancel(order_id, at)
 
-        The caller has made sure that the client order ids are new. `hours` are the exchange's, None
-        when they aren't known. `time_known` is False in a
-        paced run before its first print: `at` is not market time then.
-        """
-        fault = class_fault(command)
-        if fault is not None:
-            return fault
-        if command.notional is not None:
-            order = sized(command, instrument, last_price, self._limits)
-            if isinstance(order, Refused):
-                return order
-            command = order
-        simple = command.order_class == "simple"
-        parts: Sequence[Part] = [(None, command)] if simple else parts_of(command)
-        now = at if time_known else None
-        for role, part in parts:
-            fault = fault_of(part, self.account, instrument, self._limits, hours, now)
-            if fault is not None:
-                return of_leg(fault, role)
-        assert instrument is not None, "fault_of refuses an unknown symbol"
-        tick = instrument.tick_size
-        ends = self._end_of(command, hours)
-        fault = None
-        if not simple:
-            fault = exits_fault({role: part for role, part in parts if role is not None})
-        fault = fault or self.risk.rate_fault(command, at)
-        if fault is not None:
-            return fault
-        extended = may_leave_regular_hours(self._extended(command), hours)
-        if not simple:
-            return self._begin_group(
-                parts, instrument, last_price, at, ends, tape_id, extended=extended
-            )
-        reserve, obstacle = self._weigh(command, instrument, last_price, at, extended=extended)
-        new = self._number(command, at, ends, last_price, tick)
-        return [self._begin(new, instrument, reserve, obstacle, tape_id, at)]
-
-    def _begin_group(
-        self,
-        parts: Sequence[Part],
-        instrument: Instrument,
-        last_price: Decimal | None,
-        at: datetime,
-        ends: datetime | None,
-        tape_id: str,
-        *,
-        extended: bool,
-    ) -> list[OrderChanged]:
-        """All of them, or all rejected for what forbids one that is to work at once."""
-        tick = instrument.tick_size
-        guarded = parts[0][0] == "entry"
-        weighed = [
-            self._weigh(
-                part, instrument, last_price, at, must_reduce=role != "entry", extended=extended
-            )
-            for role, part in parts
-        ]
-        at_once = weighed[:1] if guarded else weighed
-        obstacle = next((why for _, why in at_once if why is not None), None)
+    @exactly
+    def ask_cancel_all(self, symbol: Symbol | None, at: datetime) -> list[OrderChanged]:
+        """Of all working orders, or those in one symbol."""
         changes: list[OrderChanged] = []
-        group_id: OrderId | None = None
-        for (role, part), (reserve, _) in zip(parts, weighed, strict=True):
-            held = guarded and role != "entry"
-            new = self._number(part, at, ends, None if held else last_price, tick)
-            group_id = group_id or new.id
-            new = msgspec.structs.replace(
-                new, order_class=part.order_class, group_id=group_id, group_role=role
-            )
-            withheld = part.qty if held else ZERO
-            change = self._begin(
-                new, instrument, reserve, obstacle, tape_id, at, held=held, withheld=withheld
-            )
-            if obstacle is None and change.opened is not None:
-                self._groups.join(change.opened)
-            changes.append(change)
+        for each in self._orders.working_in(symbol):
+            changes += self._requests.cancel(each.order.id, at)
         return changes
 
     @exactly
-    def replace(
-        self,
-        working: WorkingOrder,
-        command: ReplaceOrder,
-        instrument: Instrument | None,
-        last_price: Decimal | None,
-        at: datetime,
-        tape_id: str,
-        hours: Hours | None = None,
-    ) -> Refused | list[OrderChanged]:
-        """Both orders, the new one last; when it is rejected, that one alone.
-
-        The old order goes on working when the new one is refused or rejected. What the old one
-        reserved counts as free for the new one.
-        """
-        old = working.order
-        draft = revision(old, command)
-        if isinstance(draft, Refused):
-            return draft
-        fault = fault_of(draft, self.account, instrument, self._limits, None, at)
-        fault = fault or auction_fault(old.time_in_force, hours, at)
-        fault = fault or self.risk.rate_fault(draft, at)
-        if fault is not None:
-            return fault
-        fault = self._groups.fault_of_replacing(working, draft)
-        if fault is not None:
-            return fault
-        assert instrument is not None, "fault_of refuses an unknown symbol"
-        tick = instrument.tick_size
-        held = old.status == "held"
-        # One exit keeps for the other what it keeps for itself.
-        freed = [working, *self._groups.exits_of(old)] if is_exit(old) else [working]
-        must_reduce = is_exit(old) or old.closes_position
-        # What an exit can't fill yet isn't held yet.
-        asked = msgspec.structs.replace(draft, qty=draft.qty - working.withheld)
-        extended = may_leave_regular_hours(old.extended_hours, hours)
-        reserve, obstacle = self._weigh(
-            asked,
-            instrument,
-            last_price,
-            at,
-            freed=freed,
-            must_reduce=must_reduce,
-            extended=extended,
-        )
-        new = self._number(draft, at, None, None if held else last_price, tick)
-        new = successor(new, old, tick)
-        if obstacle is not None and not held and not old.protects_position:
-            return [self._begin(new, instrument, reserve, obstacle, tape_id, at)]
-        replaced = self._lifecycle.end(working, "replace", at)
-        working.order = msgspec.structs.replace(working.order, replaced_by=new.id)
-        ended = msgspec.structs.replace(replaced, order=working.order)
-        begun = self._begin(
-            new, instrument, reserve, None, tape_id, at, held=held, withheld=working.withheld
-        )
-        assert begun.opened is not None, "it begins"
-        return [ended, *self._groups.replaced(old, begun.opened, at), begun]
-
-    @exactly
-    def close(
-        self,
-        symbol: Symbol,
-        command: ClosePositions,
-        instrument: Instrument | None,
-        last_price: Decimal | None,
-        at: datetime,
-        tape_id: str,
-    ) -> Refused | list[OrderChanged]:
-        """The orders that were cancelled for it, then the order that closes the position.
-
-        When that is refused or rejected, nothing is cancelled.
-        """
-        holding = self._settlement.holdings.get(symbol)
-        if holding is None or not holding.qty:
-            return Refused("position_not_open", f"There is no position in {symbol}.")
-        lot = Decimal(1) if instrument is None else instrument.lot_size
-        draft = closing(holding, command, lot)
-        if isinstance(draft, Refused):
-            return draft
-        fault = fault_of(draft, self.account, instrument, self._limits, None, at)
-        if fault is not None:
-            return fault
-        assert instrument is not None, "fault_of refuses an unknown symbol"
-        tick = instrument.tick_size
-        freed = self._orders.working_in(symbol) if command.cancel_orders else []
-        reserve, obstacle = self._weigh(
-            draft, instrument, last_price, at, freed, closes=True, must_reduce=True
-        )
-        ended = [] if obstacle else self._cancel_each(freed, at)
-        new = self._number(draft, at, None, last_price, tick)
-        new = msgspec.structs.replace(new, closes_position=True)
-        return [*ended, self._begin(new, instrument, reserve, obstacle, tape_id, at)]
-
-    @exactly
-    def protect(
-        self,
-        command: ProtectPosition,
-        instrument: Instrument | None,
-        last_price: Decimal | None,
-        at: datetime,
-        tape_id: str,
-    ) -> Refused | list[OrderChanged]:
-        """The exits that protected the position before, as they ended, then the new ones.
-
-        When it is refused, the old ones work on.
-        """
-        holding = self._settlement.holdings.get(command.symbol)
-        if holding is None or not holding.qty:
-            return Refused("position_not_open", f"There is no position in {command.symbol}.")
-        if instrument is None:
-            return Refused("unknown_symbol", f"There is no instrument {command.symbol!r}.")
-        parts = exits_of(holding, command, instrument)
-        if isinstance(parts, Refused):
-            return parts
-        for role, part in parts:
-            fault = fault_of(part, self.account, instrument, self._limits, None, at)
-            if fault is not None:
-                return of_leg(fault, role)
-            if part.order_type == "trailing_stop" and last_price is None:
-                return Refused("no_market_price", f"{command.symbol} has not traded yet.")
-        fault = exits_fault({role: part for role, part in parts if role is not None})
-        if fault is not None:
-            return fault
-        ended = self._groups.unprotect(command.symbol, at)
-        group_id: OrderId | None = None
-        begun: list[OrderChanged] = []
-        for role, part in parts:
-            new = self._number(part, at, None, last_price, instrument.tick_size)
-            group_id = group_id or new.id
-            new = msgspec.structs.replace(
-                new,
-                order_class="oco" if len(parts) > 1 else "simple",
-                group_id=group_id,
-                group_role=role,
-                protects_position=True,
-            )
-            change = self._begin(new, instrument, ZERO, None, tape_id, at)
-            assert change.opened is not None, "nothing forbids it"
-            self._groups.join(change.opened)
-            begun.append(change)
-        return [*ended, *begun]
-
-    def _weigh(
-        self,
-        command: SubmitOrder,
-        instrument: Instrument,
-        last_price: Decimal | None,
-        at: datetime,
-        freed: Sequence[WorkingOrder] = (),
-        *,
-        closes: bool = False,
-        must_reduce: bool = False,
-        extended: bool = False,
-    ) -> tuple[Decimal, Refused | None]:
-        """What the order reserves, and what forbids it, when `freed` no longer work.
-
-        `must_reduce`: it is to make a position smaller, and never to open one. `extended`: it may
-        fill outside of regular hours.
-        """
-        paper, tick, limits = self.account.paper, instrument.tick_size, self._limits
-        month_value = self._market.turnover.at(at)
-        reserve = reserve_for(command, paper, tick, last_price, limits, month_value)
-        obstacle = self.risk.obstacle_to(
-            command, last_price, freed, closes=closes, extended=extended
-        )
-        obstacle = obstacle or market_obstacle_to(command, last_price, limits)
-        if self.margin.terms is not None:
-            if command.side == "sell":
-                reserve = value_at_worst(command, paper, tick, last_price, limits)
-            return reserve, obstacle or self.margin.obstacle_to(
-                command, instrument, paper, reserve, at, freed, must_reduce=must_reduce
-            )
-        freed_cash, freed_qty = self._orders.freed_without(freed) if freed else (ZERO, ZERO)
-        return reserve, obstacle or cash_obstacle_to(
-            command,
-            reserve=reserve,
-            free_cash=self.free_cash + freed_cash,
-            free_qty=self.free_qty(command.symbol) + freed_qty,
-        )
-
-    def _number(
-        self,
-        command: SubmitOrder,
-        at: datetime,
-        ends: datetime | None,
-        last_price: Decimal | None,
-        tick: Decimal,
-    ) -> Order:
-        self._order_seq += 1
-        extended = self._extended(command)
-        return new_order(
-            command, self._order_seq, at, ends, last_price, tick, extended_hours=extended
-        )
-
-    def _extended(self, command: SubmitOrder) -> bool:
-        """Whether it fills outside of regular hours too: live orders leave for these alone."""
-        return self.mode == "paper" and in_extended_hours(
-            command, by_default=self.account.paper.extended_hours
-        )
-
-    def _end_of(self, command: SubmitOrder, hours: Hours | None) -> datetime | None:
-        if command.expires_at is not None:
-            return command.expires_at.astimezone(UTC)
-        if hours is None:
-            return None
-        if command.time_in_force in ("opg", "cls"):
-            return hours.closing
-        if command.time_in_force == "day":
-            return hours.day_end(extended=self._extended(command))
-        return None
-
-    def _begin(
-        self,
-        new: Order,
-        instrument: Instrument,
-        reserve: Decimal,
-        obstacle: Refused | None,
-        tape_id: str,
-        at: datetime,
-        *,
-        held: bool = False,
-        withheld: Decimal = ZERO,
-    ) -> OrderChanged:
-        return self._lifecycle.begin(
-            new,
-            instrument,
-            self.account.paper,
-            reserve,
-            obstacle,
-            tape_id,
-            at,
-            held=held,
-            withheld=withheld,
-            live=self.mode == "live",
-        )
+    def arrive(self, at: datetime) -> list[OrderChanged]:
+        """Market time ends here: what is asked of orders and on its way is carried out."""
+        return self._requests.carry_out_all(at)
 
     @exactly
     def cancel(self, order_id: OrderId, at: datetime) -> list[OrderChanged]:
-        """The order, and what of its group goes with it; none when no such order works here."""
+        """At once: the order, and what of its group goes with it; none when no such order works
+        here."""
         working = self._orders.by_id.get(order_id)
         return [] if working is None else self._groups.cancel(working, at)
 
@@ -573,7 +285,7 @@ class Books:
         orders = self._orders.working_in(symbol)
         if spare_closing:
             orders = [each for each in orders if not each.order.closes_position]
-        return self._cancel_each(orders, at)
+        return self._groups.cancel_each(orders, at)
 
     # --- the broker, of live books -----------------------------------------------------------
 
@@ -607,13 +319,6 @@ class Books:
         held = {symbol: each.qty for symbol, each in self.holdings.items()}
         differences = differences_of(self.cash, held, account, positions)
         return [*changes, BrokerCompared(differences, whole=True)]
-
-    def _cancel_each(self, orders: Sequence[WorkingOrder], at: datetime) -> list[OrderChanged]:
-        changes: list[OrderChanged] = []
-        for each in orders:
-            if each.order.id in self._orders.by_id:  # and not gone with another of its group
-                changes += self._groups.cancel(each, at)
-        return changes
 
     # --- market ------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """What happens in the books, as values that can be stored and published."""
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from uuid import UUID
@@ -68,6 +69,19 @@ class WorkingOrder(msgspec.Struct):
         """What can fill now."""
         return self.order.qty - self.order.filled_qty - self.withheld
 
+    @property
+    def latency(self) -> timedelta:
+        """To the market; of a live order that is real. Orders of a group take the same time."""
+        if self.order.mode == "live":
+            return timedelta()
+        return self.terms.latency_of(self.order.group_id or self.order.id)
+
+    def on_its_way(self, at: datetime) -> bool:
+        """Whether it has not reached the market yet. A time before it was submitted is one of
+        another run."""
+        latency, since = self.latency, self.order.submitted_at
+        return bool(latency) and since <= at < since + latency
+
 
 class CashEntered(msgspec.Struct, frozen=True):
     """Not by an execution."""
@@ -102,9 +116,9 @@ class OrderFilled(msgspec.Struct, frozen=True):
     commission: Decimal = ZERO
 
 
-class StopMoved(msgspec.Struct, frozen=True):
-    """A trailing stop followed the market. To be stored with the prints that moved it, and not
-    told: it happens as often as prices do."""
+class OrderMoved(msgspec.Struct, frozen=True):
+    """A trailing stop followed the market, or others before an order left its queue. To be stored
+    with the prints that moved it, and not told: it happens as often as prices do."""
 
     order: Order
 
@@ -134,6 +148,6 @@ class BrokerCompared(msgspec.Struct, frozen=True):
     whole: bool = False
 
 
-Change = CashEntered | OrderChanged | OrderFilled | StopMoved
+Change = CashEntered | OrderChanged | OrderFilled | OrderMoved
 #: What can happen to live books.
 LiveChange = Change | BrokerNoted | BrokerCompared

@@ -5,6 +5,7 @@ are held until their entry fills, and then work for what it has filled. What one
 other loses. So each exit always has the same left to do, and they keep the position once.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
@@ -106,6 +107,13 @@ class Groups:
             return changes + self._give_up(order, at)
         others = self._others(order)
         return changes + [self._cancel(each, at, _GROUP_CANCELLED) for each in others]
+
+    def cancel_each(self, orders: Iterable[WorkingOrder], at: datetime) -> list[OrderChanged]:
+        changes: list[OrderChanged] = []
+        for each in orders:
+            if each.order.id in self._orders.by_id:  # and not gone with another of its group
+                changes += self.cancel(each, at)
+        return changes
 
     def after(self, change: OrderChanged | OrderFilled, at: datetime) -> list[OrderChanged]:
         """What the market's or the clock's step of a member does to the others."""

@@ -23,7 +23,8 @@ An order for an auction fills at the auction's print, at its very price, or ends
 import heapq
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import NamedTuple
 
@@ -166,7 +167,7 @@ class OrderQueue:
         self._rests = rests
         #: Waiting for their first print, in order of submission; and what is left of orders that
         #: any print fills.
-        self._fresh: deque[tuple[int, Order]] = deque()
+        self._fresh: deque[tuple[int, WorkingOrder]] = deque()
         #: Met by prints at or below their price, highest first, and at or above it, lowest
         #: first: (key, seq, id). An order is in one of them at most.
         self._falling: list[tuple[float, int, OrderId]] = []
@@ -174,11 +175,12 @@ class OrderQueue:
         #: Trailing stops are met from both sides, and their prices move.
         self._trailing: dict[OrderId, tuple[int, Reach]] = {}
 
-    def add(self, order: Order, *, fresh: bool) -> None:
-        if awaits_trigger(order):
+    def add(self, working: WorkingOrder, *, fresh: bool) -> None:
+        order = working.order
+        if awaits_trigger(order) and not (fresh and working.latency):
             self._wait_for_trigger(order)
         elif fresh or order.limit_price is None:
-            self._fresh.append((order.seq, order))
+            self._fresh.append((order.seq, working))
         else:
             self._rest(order)
 
@@ -200,7 +202,7 @@ class OrderQueue:
             heapq.heappush(self._rising, (float(price), order.seq, order.id))
 
     def reach(self) -> Reach:
-        while self._fresh and not self._rests(self._fresh[0][1].id):
+        while self._fresh and not self._rests(self._fresh[0][1].order.id):
             self._fresh.popleft()
         for heap in (self._falling, self._rising):
             while heap and not self._rests(heap[0][2]):
@@ -221,30 +223,17 @@ class OrderQueue:
             del self._trailing[order_id]
 
     def met_by(
-        self, price: float | None, touch: tuple[float, float] | None = None
+        self, price: float | None, touch: tuple[float, float] | None, at: datetime
     ) -> list[tuple[int, OrderId, bool]]:
         """Orders that a print may fill or move, as (seq, id, first print), in order of submission.
 
         `touch` is the bid and ask that stand; without a price, only these have changed. It takes
         them out: `add` those that stay working again. Fresh limit orders that it doesn't reach
-        begin to rest.
+        begin to rest; those that are on their way stay fresh.
         """
-        met = []
         falling_to, rising_to = _bounds(price, touch)
-        buys_at, sells_at = (touch[1], touch[0]) if touch is not None else (falling_to, rising_to)
-        for seq, order in self._fresh:
-            if not self._rests(order.id):
-                continue
-            limit = order.limit_price
-            if (
-                limit is None
-                or order.time_in_force in ONE_PRINT
-                or (buys_at <= float(limit) if order.side == "buy" else sells_at >= float(limit))
-            ):
-                met.append((seq, order.id, True))
-            else:
-                self._rest(order)
-        self._fresh.clear()
+        takes_at = touch if touch is not None else (rising_to, falling_to)
+        met = self._fresh_met_by(takes_at, at)
         for heap, bound in ((self._falling, -falling_to), (self._rising, rising_to)):
             while heap and heap[0][0] <= bound:
                 _, seq, order_id = heapq.heappop(heap)
@@ -253,6 +242,35 @@ class OrderQueue:
         if self._trailing and price is not None:
             met += self._trailing_met_by(price)
         return sorted(met) if len(met) > 1 else met
+
+    def _fresh_met_by(
+        self, takes_at: tuple[float, float], at: datetime
+    ) -> list[tuple[int, OrderId, bool]]:
+        met: list[tuple[int, OrderId, bool]] = []
+        fresh, self._fresh = self._fresh, deque()
+        for seq, working in fresh:
+            order, limit = working.order, working.order.limit_price
+            if not self._rests(order.id):
+                continue
+            if working.on_its_way(at):
+                self._fresh.append((seq, working))
+            elif awaits_trigger(order):
+                self._wait_for_trigger(order)
+            elif (
+                limit is None
+                or order.time_in_force in ONE_PRINT
+                or (
+                    takes_at[1] <= float(limit)
+                    if order.side == "buy"
+                    else takes_at[0] >= float(limit)
+                )
+            ):
+                met.append((seq, order.id, True))
+            elif working.terms.queue == "displayed":
+                met.append((seq, order.id, False))  # it takes its place, wherever the print was
+            else:
+                self._rest(order)
+        return met
 
     def _trailing_met_by(self, price: float) -> list[tuple[int, OrderId, bool]]:
         met = []
@@ -263,14 +281,14 @@ class OrderQueue:
                 met.append((seq, order_id, False))
         return met
 
-    def forget_prints(self, orders: list[Order]) -> None:
+    def forget_prints(self, orders: Sequence[WorkingOrder]) -> None:
         """A new run begins: each of `orders` (those that work) waits for its first print again."""
         self._falling.clear()
         self._rising.clear()
         self._trailing.clear()
         self._fresh.clear()
-        for order in sorted(orders, key=lambda each: each.seq):
-            self.add(order, fresh=True)
+        for working in sorted(orders, key=lambda each: each.order.seq):
+            self.add(working, fresh=True)
 
 
 def _bounds(price: float | None, touch: tuple[float, float] | None) -> tuple[float, float]:

@@ -10,7 +10,7 @@ import msgspec
 from shared.models.identifiers import OrderId, Symbol
 from shared.models.orders import Order, Side
 from shared.trading.amounts import ZERO, rounded, to_cents
-from shared.trading.changes import Change, OrderChanged, OrderFilled, StopMoved, WorkingOrder
+from shared.trading.changes import Change, OrderChanged, OrderFilled, OrderMoved, WorkingOrder
 from shared.trading.commissions import Part, Turnover
 from shared.trading.costs import flow_of
 from shared.trading.groups import Groups
@@ -21,20 +21,20 @@ from shared.trading.matching import (
     awaits_trigger,
     fill_price,
     reached,
-    reaches,
     trailed,
     triggers,
     with_mark,
 )
 from shared.trading.notional import BELOW_LOT, lots_for
 from shared.trading.orders import WORKING, Transition
+from shared.trading.queueing import place_of
 from shared.trading.quotes import Touch
+from shared.trading.requests import Requests
 from shared.trading.settlement import Settlement
 from shared.trading.terms import Refused
 from shared.trading.tickets import ONE_PRINT
 from shared.trading.working import WorkingOrders
 
-_ALL = Decimal("Infinity")
 _MISSED = Refused("not_filled_at_once", "The first print did not fill it all.")
 _MISSED_AUCTION = Refused("not_filled_in_auction", "The auction's price did not reach the limit.")
 
@@ -70,18 +70,6 @@ class Moment(NamedTuple):
             return self.size
         return self.touch.offers(side)[1]
 
-    def ahead_of(self, order: Order) -> Decimal:
-        """What goes before an order that rests where a print comes to its very limit: all that
-        the quote shows there, as if the order were always the last in its queue, and everything
-        where it shows a better price."""
-        limit = order.limit_price
-        if self.touch is None or limit is None or self.price != limit:
-            return ZERO
-        best, shown = self.touch.offers("sell" if order.side == "buy" else "buy")
-        if best == limit:
-            return shown
-        return ZERO if reaches(best, order.side, limit) else _ALL
-
     @property
     def spread(self) -> Decimal:
         return ZERO if self.touch is None else self.touch.spread
@@ -99,6 +87,7 @@ class PaperMarket:
         settlement: Settlement,
         lifecycle: Lifecycle,
         groups: Groups,
+        requests: Requests,
         turnover: Turnover,
         margin: Margin,
     ) -> None:
@@ -106,6 +95,7 @@ class PaperMarket:
         self._settlement = settlement
         self._lifecycle = lifecycle
         self._groups = groups
+        self._requests = requests
         #: What tiers of commission by month are counted from.
         self.turnover = turnover
         self._margin = margin
@@ -114,7 +104,7 @@ class PaperMarket:
         """Fill what a print or a quote fills, in order of submission."""
         price = None if moment.price is None else float(moment.price)
         touch = moment.touch and (float(moment.touch.bid), float(moment.touch.ask))
-        met = self._orders.met_by(symbol, price, touch, regular=regular)
+        met = self._orders.met_by(symbol, price, touch, moment.at, regular=regular)
         return self._meet_each(met, moment)
 
     def _meet_each(self, met: Sequence[tuple[WorkingOrder, bool]], moment: Moment) -> list[Change]:
@@ -129,15 +119,20 @@ class PaperMarket:
                 continue
             for change in self._meet(working, moment, taken, first_print=first_print):
                 changes.append(change)
-                if isinstance(change, StopMoved):
+                if isinstance(change, OrderMoved):
                     continue
-                if in_group:
-                    changes += self._groups.after(change, moment.at)
+                changes += self._after(change, moment.at)
                 if isinstance(change, OrderFilled):
                     if change.order.time_in_force not in AUCTIONS:
                         taken += change.execution.qty
                     changes += self._groups.follow_position(change.order.symbol, moment.at)
         return changes
+
+    def _after(self, change: OrderChanged | OrderFilled, at: datetime) -> Sequence[OrderChanged]:
+        """What the step of an order does to those that belong to it."""
+        if change.order.group_id is not None:
+            return self._groups.after(change, at)
+        return self._requests.after(change, at)
 
     def _still_works(self, working: WorkingOrder, idle: Set[OrderId]) -> bool:
         """Whether there is anything left to fill: the same print may have filled another exit."""
@@ -150,7 +145,7 @@ class PaperMarket:
 
     def _meet(
         self, working: WorkingOrder, moment: Moment, taken: Decimal, *, first_print: bool
-    ) -> Sequence[OrderChanged | OrderFilled | StopMoved]:
+    ) -> Sequence[OrderChanged | OrderFilled | OrderMoved]:
         """`taken` is what orders before this one have filled of the print."""
         steps: tuple[Transition, ...] = ()
         if moment.price is None and working.order.time_in_force in AUCTIONS:
@@ -165,11 +160,13 @@ class PaperMarket:
             steps = self._size(working, moment)
             if working.order.status not in WORKING:
                 return [OrderChanged(working.order, steps, self._settlement.cash)]
+        ahead = working.order.queue_ahead
         changes = self._trade(working, moment, taken, first_print=first_print)
         if not changes:
             # Without steps, it only seemed to reach the limit, or the print was too small.
             if not steps:
-                return []
+                moved = working.order.queue_ahead != ahead
+                return [OrderMoved(working.order)] if moved else []
             changes = [OrderChanged(working.order, (), self._settlement.cash)]
         if steps:
             first = changes[0]
@@ -195,13 +192,13 @@ class PaperMarket:
         self._orders.refit(working, msgspec.structs.replace(order, qty=qty), working.withheld)
         return (step(working, "resize", moment.at),)
 
-    def _wait_on(self, working: WorkingOrder, price: Decimal | None) -> list[StopMoved]:
+    def _wait_on(self, working: WorkingOrder, price: Decimal | None) -> list[OrderMoved]:
         """The print did not reach the stop; it may have moved it. A quote does neither."""
         moved = price is not None and trailed(working.order, price)
         if moved:
             working.order = with_mark(working.order, price, working.tick)
         self._orders.rest(working)
-        return [StopMoved(working.order)] if moved else []
+        return [OrderMoved(working.order)] if moved else []
 
     def _trade(
         self, working: WorkingOrder, moment: Moment, taken: Decimal, *, first_print: bool
@@ -210,8 +207,11 @@ class PaperMarket:
         order, left = working.order, working.open_qty
         qty = ZERO
         takes = first_print or order.limit_price is None
+        # What others have of the print, when the order rests.
+        before = ZERO if takes else _take_place(working, moment)
+        order = working.order
         if reached(order, moment.price_of(order, takes=takes)):
-            qty = _fillable(working, moment, taken, takes=takes)
+            qty = _fillable(working, moment, taken, before)
         if order.time_in_force in ONE_PRINT and qty < left:
             if order.time_in_force == "fok" or not qty:
                 why = _MISSED_AUCTION if order.time_in_force in AUCTIONS else _MISSED
@@ -220,6 +220,8 @@ class PaperMarket:
             if isinstance(filled, OrderChanged):
                 return [filled]
             return [filled, self._lifecycle.end(working, "cancel", moment.at, _MISSED)]
+        if takes and order.limit_price is not None and qty < left:
+            _take_place(working, moment._replace(price=None))  # what is left rests from now on
         if not qty:
             self._orders.rest(working)
             return []
@@ -264,20 +266,22 @@ class PaperMarket:
         )
 
     def expire(self, now: datetime, closing_price: ClosingPrice) -> list[Change]:
-        """End the orders whose time has come by `now`; CLS orders fill, or end unfilled."""
+        """End the orders whose time has come by `now`; CLS orders fill, or end unfilled. What is
+        asked of an order and has arrived is carried out, each in its time."""
         changes: list[Change] = []
-        while (due := self._orders.next_to_end()) is not None:
-            assert due.order.expires_at is not None, "it has an end"
-            if due.order.expires_at > now:
+        while (ending := self._orders.next_to_end()) is not None:
+            end, due = ending
+            if end > now:
                 break
+            if due.order.due_at == end:
+                changes += self._requests.carry_out(due, now)
+                continue
             last = closing_price(due) if due.order.time_in_force == "cls" else None
             if last is not None:
                 changes += self._meet_each([(due, True)], Moment(now, last))
                 continue
             change = self._lifecycle.end(due, "expire", now)
-            changes.append(change)
-            if change.order.group_id is not None:
-                changes += self._groups.after(change, now)
+            changes += [change, *self._after(change, now)]
         return changes
 
     def forget_prints(self) -> list[Change]:
@@ -287,7 +291,10 @@ class PaperMarket:
             order = working.order
             if awaits_trigger(order) and order.hwm is not None:
                 working.order = with_mark(order, None, working.tick)
-                changes.append(StopMoved(working.order))
+            elif order.queue_ahead is not None:
+                working.order = msgspec.structs.replace(order, queue_ahead=None)
+            if working.order is not order:
+                changes.append(OrderMoved(working.order))
         self._orders.forget_prints()
         return changes
 
@@ -305,17 +312,26 @@ def _price(working: WorkingOrder, moment: Moment, qty: Decimal, *, first_print: 
     )
 
 
-def _fillable(working: WorkingOrder, moment: Moment, taken: Decimal, *, takes: bool) -> Decimal:
-    """What can fill now, when others have taken some. What a quote shows is had once: the rest of
-    an order waits for prints. In an auction there is more than its print."""
+def _take_place(working: WorkingOrder, moment: Moment) -> Decimal:
+    """What of the print goes to others before an order that rests, which keeps its place."""
+    order = working.order
+    place = place_of(order, working.terms.queue, moment.price, moment.size, moment.touch)
+    if place.ahead != order.queue_ahead:
+        working.order = msgspec.structs.replace(order, queue_ahead=place.ahead)
+    return place.before
+
+
+def _fillable(working: WorkingOrder, moment: Moment, taken: Decimal, before: Decimal) -> Decimal:
+    """What can fill now, when others have taken some, and some goes to those before it. What a
+    quote shows is had once: the rest of an order waits for prints. In an auction there is more
+    than its print."""
     if working.order.time_in_force in AUCTIONS:
         return working.open_qty
     size = moment.size_for(working.order.side)
-    ahead = ZERO if takes else moment.ahead_of(working.order)
-    if ahead:
-        if size is None or size <= ahead:
+    if before:
+        if size is None or size <= before:
             return ZERO
-        size -= ahead
+        size -= before
     most = working.terms.fillable(size, working.lot)
     if most is None:
         return working.open_qty

@@ -3,9 +3,11 @@
 An order keeps the terms that it was accepted with.
 """
 
+from datetime import timedelta
 from decimal import ROUND_FLOOR, Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
+from uuid import UUID
 
 import msgspec
 
@@ -18,6 +20,10 @@ from shared.trading.costs import to_tick, worsened
 from shared.trading.slippage import BpsSlippage, NoSlippage, Slippage, Taking
 
 _HUNDRED = Decimal(100)
+_MAX_LATENCY_MS = 10_000
+_NO_TIME = timedelta()
+#: Who goes before an order that rests at its limit; `queueing.py` has what they mean.
+QueueModel = Literal["last", "front", "displayed"]
 
 
 class PaperTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,9 +33,26 @@ class PaperTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     participation_percent: Decimal = ZERO
     #: Whether orders that don't say it themselves fill outside of regular hours too.
     extended_hours: bool = True
+    queue: QueueModel = "last"
+    #: Market time that an order takes to the market, and by how much it may take longer.
+    latency_ms: int = 0
+    latency_jitter_ms: int = 0
 
     def __post_init__(self) -> None:
         within("participation_percent", self.participation_percent, 0, 100)
+        within("latency_ms", self.latency_ms, 0, _MAX_LATENCY_MS)
+        within("latency_jitter_ms", self.latency_jitter_ms, 0, _MAX_LATENCY_MS)
+
+    @property
+    def has_latency(self) -> bool:
+        return bool(self.latency_ms or self.latency_jitter_ms)
+
+    def latency_of(self, order_id: UUID) -> timedelta:
+        """The same for the same order, whoever asks."""
+        if not self.has_latency:
+            return _NO_TIME
+        extra_us = order_id.int % (self.latency_jitter_ms * 1000 + 1)
+        return timedelta(microseconds=self.latency_ms * 1000 + extra_us)
 
     def slipped(
         self,

@@ -29,16 +29,17 @@ class WorkingOrders:
         self._queues: dict[tuple[bool, Symbol], OrderQueue] = {}
         #: Exits in no queue, because nothing of them can fill for now.
         self._parked: set[OrderId] = set()
-        #: Orders with an end, by it; those that don't work any more are dropped when they
-        #: come up.
+        #: Orders with an end, or with something asked of them that is on its way, by its time;
+        #: those that don't work any more are dropped when they come up.
         self._ends: list[tuple[datetime, int, OrderId]] = []
 
     def start(self, working: WorkingOrder, *, fresh: bool) -> None:
         """`fresh`: it waits for its first print."""
         order = working.order
         self.by_id[order.id] = working
-        if order.expires_at is not None:
-            heapq.heappush(self._ends, (order.expires_at, order.seq, order.id))
+        for end in (order.expires_at, order.due_at):
+            if end is not None:
+                self.ends_at(working, end)
         if order.status != "held":
             self.activate(working, fresh=fresh)
 
@@ -168,7 +169,8 @@ class WorkingOrders:
         self,
         symbol: Symbol,
         price: float | None,
-        touch: tuple[float, float] | None = None,
+        touch: tuple[float, float] | None,
+        at: datetime,
         *,
         regular: bool,
     ) -> list[tuple[WorkingOrder, bool]]:
@@ -176,7 +178,7 @@ class WorkingOrders:
         those that the quote may fill. They no longer wait for prices: `rest` those that go on
         working."""
         queues = self._queues_in(symbol, regular=regular)
-        met = [each for queue in queues for each in queue.met_by(price, touch)]
+        met = [each for queue in queues for each in queue.met_by(price, touch, at)]
         if len(queues) > 1:
             met.sort()
         return [(self.by_id[order_id], first_print) for _, order_id, first_print in met]
@@ -196,7 +198,7 @@ class WorkingOrders:
         if queue is None:
             queue = self._queues[key] = OrderQueue(self.by_id.__contains__)
         # An OPG order meets one print, whatever quotes came before it.
-        queue.add(order, fresh=fresh or order.time_in_force == "opg")
+        queue.add(working, fresh=fresh or order.time_in_force == "opg")
 
     def forget_prints(self) -> None:
         for extended_hours, symbol in self._queues:
@@ -217,15 +219,21 @@ class WorkingOrders:
         ]
         self._parked |= {each.order.id for each in active if not each.open_qty}
         queue = self._queues[extended_hours, symbol]
-        queue.forget_prints([each.order for each in active if each.open_qty])
+        queue.forget_prints([each for each in active if each.open_qty])
 
     # --- time --------------------------------------------------------------------------------
 
-    def next_to_end(self) -> WorkingOrder | None:
-        """The order that ends first, of those that have an end."""
+    def ends_at(self, working: WorkingOrder, end: datetime) -> None:
+        heapq.heappush(self._ends, (end, working.order.seq, working.order.id))
+
+    def next_to_end(self) -> tuple[datetime, WorkingOrder] | None:
+        """The order that ends first, of those that have an end, and when."""
         while self._ends and self._ends[0][2] not in self.by_id:
             heapq.heappop(self._ends)
-        return self.by_id[self._ends[0][2]] if self._ends else None
+        if not self._ends:
+            return None
+        end, _, order_id = self._ends[0]
+        return end, self.by_id[order_id]
 
 
 def is_exit(order: Order) -> bool:

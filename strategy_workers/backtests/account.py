@@ -26,7 +26,7 @@ from shared.trading.changes import (
     Change,
     OrderChanged,
     OrderFilled,
-    StopMoved,
+    OrderMoved,
     WorkingOrder,
 )
 from shared.trading.events import executed, updated
@@ -237,7 +237,7 @@ class Account:
     def _tell_each(self, changes: Iterable[Change]) -> None:
         for change in changes:
             assert not isinstance(change, CashEntered), "the market deposits nothing"
-            if not isinstance(change, StopMoved):
+            if not isinstance(change, OrderMoved):
                 self._tell(change, 0)
 
     def expire(self, at_ns: int) -> None:
@@ -266,7 +266,7 @@ class Account:
     def _note_expiry(self, change: OrderChanged | OrderFilled) -> None:
         if change.order.id not in self._books.working:
             self._until_close.pop(change.order.id, None)
-        if change.order.expires_at is not None:
+        if change.order.expires_at is not None or change.order.due_at is not None:
             end = self._books.next_expiry()
             self._next_expiry_ns = NEVER_NS if end is None else _nanoseconds(end)
 
@@ -297,7 +297,7 @@ class Account:
         for cancel in waiting:
             late = cancel_outgoing(deployment, cancel, "")
             if late is not None:
-                take_answer(deployment, cancel, self._cancel(late, at))
+                take_answer(deployment, cancel, self.cancel(late, at))
         deployment.saved()
 
     def _answer(
@@ -312,7 +312,7 @@ class Account:
         """That an order was accepted says nothing that the answer doesn't, but to a strategy that
         listens."""
         if isinstance(command, CancelOrder):
-            return self._cancel(command, at)
+            return self.cancel(command, at)
         if isinstance(command, ReplaceOrder):
             return self._replace(command, at, price_of)
         price = price_of(command.symbol)
@@ -365,8 +365,8 @@ class Account:
             self._tell(change, 1)
         return OrderReply(request_id=command.request_id, order=taken[-1].order)
 
-    def _cancel(self, command: CancelOrder, at: datetime) -> Reply:
-        cancelled = self._books.cancel(command.order_id, at)
+    def cancel(self, command: CancelOrder, at: datetime) -> Reply:
+        cancelled = self._books.ask_cancel(command.order_id, at)
         if not cancelled:
             return _refusal(command, _ENDED)
         for change in cancelled:

@@ -24,6 +24,7 @@ from strategy_workers.library import Catalogue
 from strategy_workers.library.routes import unknown_strategy
 from strategy_workers.runtime.deployment import Deployment, HookError
 from strategy_workers.runtime.repository import load, snapshot
+from strategy_workers.runtime.watchdog import Watchdog
 from strategy_workers.sdk import InvalidParametersError, Strategy
 
 #: What becomes of working orders. Entries are buys: strategies sell only what they hold.
@@ -33,10 +34,17 @@ WorkingOrders = Literal["cancel_entries", "cancel_all", "keep"]
 class Deployments:
     """Each method is one transaction, and raises Problem for what it refuses."""
 
-    def __init__(self, engine: Engine, catalogue: Catalogue, tell_workers: Callable[[], object]):
+    def __init__(
+        self,
+        engine: Engine,
+        catalogue: Catalogue,
+        watchdog: Watchdog,
+        tell_workers: Callable[[], object],
+    ) -> None:
         """`tell_workers` is called, from any thread, when there is something to do for them."""
         self._engine = engine
         self._catalogue = catalogue
+        self._watchdog = watchdog
         self._tell_workers = tell_workers
 
     def deploy(
@@ -77,9 +85,11 @@ class Deployments:
         """Asking twice changes nothing."""
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
             row = _to_change(session, account_id, deployment_id)
-            if row.wanted == "running" and row.status != "paused":
+            if row.wanted == "running" and (row.status != "paused" or row.hold is not None):
                 row.wanted = "paused"
                 row.pause_orders = working_orders
+                if row.hold is not None:  # it only waited: now its orders end as is asked for
+                    row.hold, row.status = None, "starting"
         self._tell_workers()
         return row
 
@@ -92,11 +102,12 @@ class Deployments:
             if row is not None:
                 check_risk(session, account_id, _mode(row), resumed=deployment_id)
             row = _to_change(session, account_id, deployment_id)
-            if row.wanted == "paused" or row.status == "paused":
+            if row.wanted == "paused" or (row.status == "paused" and row.hold is None):
                 _check_symbols(session, row.symbols)
                 row.wanted = "running"
                 row.last_error = None
-                if row.status == "paused":
+                # One that waits for its market data begins when they come again.
+                if row.status == "paused" and row.hold is None:
                     row.status = "starting"
         self._tell_workers()
         return row
@@ -122,7 +133,7 @@ class Deployments:
                 raise unknown_strategy(row.strategy)
             complete = complete_parameters(known, {**row.parameters, **given})
             if complete != row.parameters:
-                _check_start(session, row.id, known, complete)
+                self._check_start(session, row.id, known, complete)
                 row.parameters = complete
                 row.parameters_version += 1
                 session.add(_version(row))
@@ -184,6 +195,23 @@ class Deployments:
                 raise not_found("deployment")
             return repository.signals(session, deployment_id, before, limit)
 
+    def _check_start(
+        self,
+        session: Session,
+        deployment_id: UUID,
+        known: type[Strategy],
+        parameters: dict[str, Any],
+    ) -> None:
+        """That `on_start` takes them: a running strategy must not end by a change."""
+        record = load(session.connection(), deployment_id)
+        try:
+            with self._watchdog.over(None):
+                Deployment(replace(record, parameters=parameters), known)
+        except HookError as error:
+            raise Problem(
+                422, "invalid_parameters", f"The strategy can't start with them: {error}"
+            ) from error
+
 
 def _to_change(session: Session, account_id: UUID, deployment_id: UUID) -> DeploymentRow:
     """Raises Problem for one that is stopped: that is its end."""
@@ -203,19 +231,6 @@ def _version(row: DeploymentRow) -> DeploymentParametersRow:
     return DeploymentParametersRow(
         deployment_id=row.id, version=row.parameters_version, parameters=row.parameters
     )
-
-
-def _check_start(
-    session: Session, deployment_id: UUID, known: type[Strategy], parameters: dict[str, Any]
-) -> None:
-    """That `on_start` takes them: a running strategy must not end by a change."""
-    record = load(session.connection(), deployment_id)
-    try:
-        Deployment(replace(record, parameters=parameters), known)
-    except HookError as error:
-        raise Problem(
-            422, "invalid_parameters", f"The strategy can't start with them: {error}"
-        ) from error
 
 
 def complete_parameters(strategy: type[Strategy], given: dict[str, Any]) -> dict[str, object]:

@@ -1,26 +1,40 @@
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 
 from strategy_workers.deployments.actions import Deployments
 from strategy_workers.deployments.schemas import (
-    DeploymentPage,
     DeploymentRequest,
     DeploymentView,
     LogLineView,
-    LogPage,
+    Page,
     ParametersChange,
-    ParametersPage,
     ParametersView,
     PauseRequest,
-    SignalPage,
     SignalView,
 )
 from strategy_workers.deployments.variables import Variables
 from strategy_workers.paging import Cursor, Limit, seq_place, time_cursor, time_place
 
 router = APIRouter(prefix="/internal/deployments")
+
+
+class _Place(NamedTuple):
+    """Of a page in a list that is numbered."""
+
+    limit: Limit = 100
+    cursor: Cursor = None
+
+    def after(self) -> int | None:
+        return seq_place(self.cursor)
+
+    def next(self, numbers: list[int], found: int) -> str | None:
+        """The cursor of the next page, if more was `found` than is shown."""
+        return str(numbers[-1]) if found > len(numbers) else None
+
+
+Place = Annotated[_Place, Depends()]
 
 
 def deployments_of(request: Request) -> Deployments:
@@ -48,11 +62,11 @@ def deploy(body: DeploymentRequest, deployments: Actions) -> DeploymentView:
 @router.get("")
 def list_deployments(
     account_id: UUID, deployments: Actions, limit: Limit = 100, cursor: Cursor = None
-) -> DeploymentPage:
+) -> Page[DeploymentView]:
     """Newest first."""
     rows = deployments.page(account_id, time_place(cursor), limit + 1)
     more = rows[limit - 1] if len(rows) > limit else None
-    return DeploymentPage(
+    return Page(
         items=[DeploymentView.of(row) for row in rows[:limit]],
         next_cursor=time_cursor(more.created_at, more.id) if more else None,
     )
@@ -94,36 +108,20 @@ def change_parameters(
 
 @router.get("/{deployment_id}/parameters")
 def list_parameters(
-    deployment_id: UUID,
-    account_id: UUID,
-    deployments: Actions,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-) -> ParametersPage:
-    """Newest first."""
-    rows = deployments.versions(account_id, deployment_id, seq_place(cursor), limit + 1)
-    more = len(rows) > limit
-    return ParametersPage(
-        items=[ParametersView.of(row) for row in rows[:limit]],
-        next_cursor=str(rows[limit - 1].version) if more else None,
-    )
+    deployment_id: UUID, account_id: UUID, deployments: Actions, place: Place
+) -> Page[ParametersView]:
+    rows = deployments.versions(account_id, deployment_id, place.after(), place.limit + 1)
+    shown = [ParametersView.of(row) for row in rows[: place.limit]]
+    return Page(items=shown, next_cursor=place.next([each.version for each in shown], len(rows)))
 
 
 @router.get("/{deployment_id}/logs")
 def list_logs(
-    deployment_id: UUID,
-    account_id: UUID,
-    deployments: Actions,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-) -> LogPage:
-    """Newest first."""
-    rows = deployments.logs(account_id, deployment_id, seq_place(cursor), limit + 1)
-    more = len(rows) > limit
-    return LogPage(
-        items=[LogLineView.of(row) for row in rows[:limit]],
-        next_cursor=str(rows[limit - 1].seq) if more else None,
-    )
+    deployment_id: UUID, account_id: UUID, deployments: Actions, place: Place
+) -> Page[LogLineView]:
+    rows = deployments.logs(account_id, deployment_id, place.after(), place.limit + 1)
+    shown = [LogLineView.of(row) for row in rows[: place.limit]]
+    return Page(items=shown, next_cursor=place.next([each.seq for each in shown], len(rows)))
 
 
 @router.get("/{deployment_id}/variables")
@@ -133,16 +131,8 @@ def see_variables(deployment_id: UUID, account_id: UUID, deployments: Actions) -
 
 @router.get("/{deployment_id}/signals")
 def list_signals(
-    deployment_id: UUID,
-    account_id: UUID,
-    deployments: Actions,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-) -> SignalPage:
-    """Newest first."""
-    rows = deployments.signals(account_id, deployment_id, seq_place(cursor), limit + 1)
-    more = len(rows) > limit
-    return SignalPage(
-        items=[SignalView.of(row) for row in rows[:limit]],
-        next_cursor=str(rows[limit - 1].seq) if more else None,
-    )
+    deployment_id: UUID, account_id: UUID, deployments: Actions, place: Place
+) -> Page[SignalView]:
+    rows = deployments.signals(account_id, deployment_id, place.after(), place.limit + 1)
+    shown = [SignalView.of(row) for row in rows[: place.limit]]
+    return Page(items=shown, next_cursor=place.next([each.seq for each in shown], len(rows)))

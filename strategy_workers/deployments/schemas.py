@@ -1,5 +1,5 @@
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Generic, Self, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +13,7 @@ from shared.database.tables import (
 from shared.models.identifiers import Mode, Timeframe
 from strategy_workers.deployments.actions import WorkingOrders
 
+T = TypeVar("T")
 Symbol = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:-]{0,31}$")]
 
 
@@ -54,6 +55,8 @@ class DeploymentView(BaseModel):
     wanted: str
     status: str
     last_error: str | None
+    #: Why it waits by itself, until its market data comes again.
+    hold: str | None
     signals: int
     created_at: datetime
     updated_at: datetime
@@ -100,21 +103,8 @@ class LogLineView(BaseModel):
         return cls.model_validate(row, from_attributes=True)
 
 
-class LogPage(BaseModel):
-    items: list[LogLineView]
-    next_cursor: str | None
+class Page(BaseModel, Generic[T]):
+    """Newest first."""
 
-
-class ParametersPage(BaseModel):
-    items: list[ParametersView]
-    next_cursor: str | None
-
-
-class DeploymentPage(BaseModel):
-    items: list[DeploymentView]
-    next_cursor: str | None
-
-
-class SignalPage(BaseModel):
-    items: list[SignalView]
+    items: list[T]
     next_cursor: str | None

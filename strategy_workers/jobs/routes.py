@@ -5,11 +5,10 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from shared.service.problems import Problem
-from strategy_workers.deployments.schemas import DeploymentView
+from strategy_workers.deployments.schemas import DeploymentView, Page
 from strategy_workers.jobs.actions import Backtest, Backtests
 from strategy_workers.jobs.schemas import (
     MOST_COMPARED,
-    BacktestPage,
     BacktestRequest,
     BacktestView,
     ComparedFigure,
@@ -50,11 +49,11 @@ def list_backtests(
     status: Status = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-) -> BacktestPage:
+) -> Page[BacktestView]:
     """Newest first."""
     found = backtests.page(owner_id, status, time_place(cursor), limit + 1)
     more = found[limit - 1].row if len(found) > limit else None
-    return BacktestPage(
+    return Page(
         items=[_view(one) for one in found[:limit]],
         next_cursor=time_cursor(more.created_at, more.id) if more else None,
     )

@@ -92,11 +92,6 @@ class BacktestView(BaseModel):
         return cls(repetition=repetition, **{name: getattr(row, name) for name in names})
 
 
-class BacktestPage(BaseModel):
-    items: list[BacktestView]
-    next_cursor: str | None
-
-
 class ComparedFigure(BaseModel):
     name: str
     #: As text for people, in the order of the backtests.

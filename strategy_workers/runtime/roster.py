@@ -1,5 +1,6 @@
 """How deployments come into this worker's hands, and how they leave them."""
 
+import asyncio
 from collections.abc import Callable, Container
 from dataclasses import replace
 from typing import cast
@@ -22,6 +23,7 @@ from strategy_workers.runtime.ownership import Ownership
 from strategy_workers.runtime.repository import Change, Wish
 from strategy_workers.runtime.snapshot import decode_decided
 from strategy_workers.runtime.store import Save, Store
+from strategy_workers.runtime.watchdog import Watchdog
 
 log = structlog.get_logger()
 
@@ -41,19 +43,26 @@ class Roster:
         ownership: Ownership,
         dispatch: Dispatch,
         catalogue: Catalogue,
+        watchdog: Watchdog,
     ) -> None:
         self._redis = redis
         self._store = store
         self._ownership = ownership
         self._dispatch = dispatch
         self._catalogue = catalogue
+        self._watchdog = watchdog
 
     async def bring_up(self, record: DeploymentRecord) -> Deployment | None:
         """A deployment that has joined the tape, acknowledged what it has behind it, and may
         be given what comes after its cursor. None when it had to be paused or stopped instead.
         """
+        if record.wanted == "paused" and record.snapshot is None:
+            await self._end_orders(record, _ENDED_BY_PAUSE[record.pause_orders])
+            await self._end(record, "paused", None)
+            return None
         try:
-            deployment = self._make(record)
+            # Beside the others: it may be a process that has to be started.
+            deployment = await asyncio.to_thread(self._make_watched, record)
         except HookError as error:
             await self.pause(record, str(error))
             return None
@@ -67,6 +76,10 @@ class Roster:
         if was_paused:
             return await self._resume(record, deployment)
         return deployment if deployment.started else await self._start(record, deployment)
+
+    def _make_watched(self, record: DeploymentRecord) -> Deployment:
+        with self._watchdog.over(record.id):
+            return self._make(record)
 
     def _make(self, record: DeploymentRecord) -> Deployment:
         """As it was when it was stored, with the parameters of then."""
@@ -85,7 +98,8 @@ class Roster:
     async def change(self, deployment: Deployment, change: Change) -> Deployment | None:
         """The same deployment with other parameters, stored. None when it had to be paused."""
         try:
-            changed = self._changed(deployment, change)
+            with self._watchdog.over(deployment.id):
+                changed = self._changed(deployment, change)
         except HookError as error:
             await self.pause(deployment.record, str(error), deployment)
             return None
@@ -206,7 +220,8 @@ class Roster:
         good: list[Deployment] = []
         for deployment in deployments:
             try:
-                snapshot = deployment.snapshot()
+                with self._watchdog.over(deployment.id):
+                    snapshot = deployment.snapshot()
             except HookError as error:
                 await self.pause(deployment.record, str(error))
                 continue
@@ -253,8 +268,10 @@ class Roster:
     ) -> None:
         snapshot = await until_done("snapshot", lambda: self._store.snapshot(failed.id))
         try:
-            again = self._make(replace(failed.record, snapshot=snapshot))
-            if again.hear_again(heard):
+            with self._watchdog.over(failed.id):
+                again = self._make(replace(failed.record, snapshot=snapshot))
+                is_same = again.hear_again(heard)
+            if is_same:
                 again.desk.lines = failed.desk.lines  # those of the moment that failed, too
                 again.desk.note("error", error, {})
                 await self.save([again])
@@ -268,19 +285,21 @@ class Roster:
         if wish.wanted == "stopped":
             await self.stop(deployment.record, deployment)
         else:
-            await self._suspend(deployment.record, deployment, wish.pause_orders)
+            await self._suspend(deployment.record, deployment, wish)
 
-    async def _suspend(
-        self, record: DeploymentRecord, deployment: Deployment, pause_orders: str
-    ) -> None:
-        """It is wanted paused: its state is kept. Why is in `last_error` already."""
+    async def _suspend(self, record: DeploymentRecord, deployment: Deployment, wish: Wish) -> None:
+        """It is wanted paused, or has to wait: its state is kept. Why it is wanted paused is in
+        `last_error` already."""
         PAUSED.inc()
-        log.warning("deployment_suspended", deployment=str(record.id))
-        deployment.desk.note("info", "paused", {"working_orders": pause_orders})
+        log.warning("deployment_suspended", deployment=str(record.id), hold=wish.hold)
+        if wish.hold is None:
+            deployment.desk.note("info", "paused", {"working_orders": wish.pause_orders})
+        else:
+            deployment.desk.note("warning", "waits", {"reason": wish.hold})
         if deployment.started and not await self.save([deployment]):
             return
-        await self._end_orders(record, _ENDED_BY_PAUSE[pause_orders])
-        await self._end(record, "paused", None)
+        await self._end_orders(record, _ENDED_BY_PAUSE[wish.pause_orders])
+        await self._end(record, "paused", None, wish.hold)
 
     async def _end_orders(self, record: DeploymentRecord, sides: Container[str]) -> None:
         """Cancel the deployment's working orders of these sides, but for its last words."""
@@ -309,7 +328,8 @@ class Roster:
         """The traceback when `on_stop` raised: it is stopped all the same."""
         if not deployment.stopping:
             try:
-                deployment.stop()
+                with self._watchdog.over(deployment.id):
+                    deployment.stop()
             except HookError as error:
                 return str(error)
             deployment.desk.note("info", "stopped", {})
@@ -318,7 +338,9 @@ class Roster:
         await self._dispatch.send([deployment])
         return None
 
-    async def _end(self, record: DeploymentRecord, status: str, error: str | None) -> None:
+    async def _end(
+        self, record: DeploymentRecord, status: str, error: str | None, hold: str | None = None
+    ) -> None:
         lease = self._ownership.lease(record.id)
         await self._ownership.make_certain()
         if lease is None or not self._ownership.owns(record.id):
@@ -326,7 +348,7 @@ class Roster:
         # Off the tape first: a participant that nobody speaks for would hold up every run.
         await until_done("leave", lambda: tape.leave(self._redis, record.participant))
         try:
-            await until_done("end", lambda: self._store.end(lease, status, error))
+            await until_done("end", lambda: self._store.end(lease, status, error, hold))
         except LeaseLostError:
             log.warning("deployment_lost", deployment=str(record.id))
         self._ownership.drop(record.id)

@@ -27,6 +27,7 @@ from strategy_workers.runtime.ownership import Ownership
 from strategy_workers.runtime.roster import Roster
 from strategy_workers.runtime.slices import Slice
 from strategy_workers.runtime.store import Store
+from strategy_workers.runtime.watchdog import Watchdog
 
 log = structlog.get_logger()
 
@@ -55,6 +56,7 @@ class Worker:
         events: AccountEvents,
         dispatch: Dispatch,
         history: History,
+        watchdog: Watchdog,
         *,
         lease_duration_s: float,
         snapshot_marks: int,
@@ -67,6 +69,7 @@ class Worker:
         self._events = events
         self._dispatch = dispatch
         self._history = history
+        self.watchdog = watchdog
         self._pause_s = lease_duration_s / 3
         self._snapshot_marks = snapshot_marks
         self._max_deployments = max_deployments
@@ -164,6 +167,7 @@ class Worker:
                     errand.result()  # a fault of ours is one of the whole worker
             await self._end_unwanted()
             await self._change_parameters()
+            await until_done("look", self._store.release_held)
             await self._take_unowned()
             self._count()
             with contextlib.suppress(TimeoutError):
@@ -338,7 +342,8 @@ class Worker:
                 Deployment.decide, entry_id=entry_id, mark=mark, events=events, candles=candles
             )
             try:
-                handled += news(deployment)
+                with self.watchdog.over(deployment.id):
+                    handled += news(deployment)
             except HookError as error:
                 failed.append((deployment, str(error)))
             else:

@@ -44,6 +44,8 @@ from shared.models.orders import (
 from shared.models.risk import (
     AcknowledgeLoss,
     ChangeMargin,
+    FollowLimits,
+    LimitsFollowed,
     ReleaseKillSwitch,
     RiskCommand,
     RiskReply,
@@ -102,6 +104,8 @@ class ProcessorDouble:
                 await self._redis.publish(command.reply_to, encode([reply]))
 
     def _apply(self, command: Command) -> Reply:
+        if isinstance(command, FollowLimits):
+            return LimitsFollowed(request_id=command.request_id, version=command.version)
         with Session(self._engine) as db, db.begin():
             if command.mode == "live":
                 return Refusal(

@@ -72,138 +72,166 @@ def target(settings: Settings, engine: Engine, behind: HttpDouble) -> Iterator[T
         yield Target(url, trader, admin, account.json()["id"])
 
 
-def answer_as_documented(behind: HttpDouble) -> None:
-    """One good answer of each kind that the services behind give."""
-    one, at = str(uuid4()), "2026-03-19T13:30:00Z"
-
-    def page(*items: dict[str, Any]) -> dict[str, Any]:
-        return {"items": list(items), "next_cursor": None}
-
-    schema = {"type": "object", "properties": {"period": {"type": "integer"}}}
-    indicator = {
-        "name": "SMA",
-        "title": "Average",
-        "parameters": schema,
-        "outputs": ["value"],
-        "inputs": ["close"],
-        "warm_up": 30,
-        "incremental": True,
-    }
-    strategy = {"name": "s", "title": "S", "description": "", "parameters": schema}
-    instrument = {
-        "symbol": "SPY",
-        "name": "SPY",
+_ONE, _AT = str(uuid4()), "2026-03-19T13:30:00Z"
+_SCHEMA: dict[str, Any] = {"type": "object", "properties": {"period": {"type": "integer"}}}
+_INDICATOR: dict[str, Any] = {
+    "name": "SMA",
+    "title": "Average",
+    "parameters": _SCHEMA,
+    "outputs": ["value"],
+    "inputs": ["close"],
+    "warm_up": 30,
+    "incremental": True,
+}
+_STRATEGY: dict[str, Any] = {"name": "s", "title": "S", "description": "", "parameters": _SCHEMA}
+_INSTRUMENT: dict[str, Any] = {
+    "symbol": "SPY",
+    "name": "SPY",
+    "exchange": "XNYS",
+    "currency": "USD",
+    "tick_size": "0.01",
+    "lot_size": "1",
+    "tradable": True,
+    "shortable": True,
+    "borrow_fee_bps": "0",
+}
+_FILE: dict[str, Any] = {
+    "id": _ONE,
+    "name": "spy.csv",
+    "kind": "trades",
+    "sha256": "0" * 64,
+    "rows": 1,
+    "symbols": ["SPY"],
+    "first_at": _AT,
+    "last_at": _AT,
+    "created_at": _AT,
+}
+_REPLAY: dict[str, Any] = {
+    "id": _ONE,
+    "status": "running",
+    "state": "seeking",
+    "speed": 0.5,
+    "request": {},
+    "symbols": ["SPY"],
+    "starts_at": _AT,
+    "ends_at": _AT,
+    "started_by": _ONE,
+    "ticks": 0,
+    "skipped_ticks": 0,
+    "total_ticks": None,
+    "progress": None,
+    "candles": {"1m": 1},
+    "market_time": None,
+    "error": None,
+    "created_at": _AT,
+    "finished_at": None,
+}
+_DEPLOYMENT: dict[str, Any] = {
+    "id": _ONE,
+    "account_id": _ONE,
+    "mode": "paper",
+    "strategy": "s",
+    "parameters": {},
+    "parameters_version": 1,
+    "applied_version": 1,
+    "symbols": ["SPY"],
+    "timeframe": "1m",
+    "wanted": "running",
+    "status": "running",
+    "last_error": None,
+    "hold": None,
+    "signals": 0,
+    "created_at": _AT,
+    "updated_at": _AT,
+}
+_BACKTEST: dict[str, Any] = {
+    "id": _ONE,
+    "owner_id": _ONE,
+    "status": "waiting",
+    "request": {
+        "strategy": "s",
+        "parameters": {},
+        "symbols": ["SPY"],
+        "timeframe": "1m",
+        "source": "candles",
+        "data_timeframe": "1m",
+        "files": [],
+        "start": "2026-03-19",
+        "end": None,
+        "capital": "100000",
+        "paper_terms": {
+            "commission": {"model": "none"},
+            "slippage": {"model": "none"},
+            "participation_percent": "0",
+            "extended_hours": True,
+        },
         "exchange": "XNYS",
         "currency": "USD",
         "tick_size": "0.01",
         "lot_size": "1",
-        "tradable": True,
-        "shortable": True,
-        "borrow_fee_bps": "0",
-    }
-    file = {
-        "id": one,
-        "name": "spy.csv",
-        "kind": "trades",
-        "sha256": "0" * 64,
-        "rows": 1,
-        "symbols": ["SPY"],
-        "first_at": at,
-        "last_at": at,
-        "created_at": at,
-    }
-    replay = {
-        "id": one,
-        "status": "running",
-        "request": {},
-        "ticks": 0,
-        "total_ticks": None,
-        "candles": {"1m": 1},
-        "market_time": None,
-        "error": None,
-        "created_at": at,
-        "finished_at": None,
-    }
-    deployment = {
-        "id": one,
-        "account_id": one,
-        "mode": "paper",
-        "strategy": "s",
-        "parameters": {},
-        "parameters_version": 1,
-        "applied_version": 1,
-        "symbols": ["SPY"],
-        "timeframe": "1m",
-        "wanted": "running",
-        "status": "running",
-        "last_error": None,
-        "signals": 0,
-        "created_at": at,
-        "updated_at": at,
-    }
-    backtest = {
-        "id": one,
-        "owner_id": one,
-        "status": "waiting",
-        "request": {
-            "strategy": "s",
-            "parameters": {},
-            "symbols": ["SPY"],
-            "timeframe": "1m",
-            "source": "candles",
-            "data_timeframe": "1m",
-            "files": [],
-            "start": "2026-03-19",
-            "end": None,
-            "capital": "100000",
-            "paper_terms": {
-                "commission": {"model": "none"},
-                "slippage": {"model": "none"},
-                "participation_percent": "0",
-                "extended_hours": True,
-            },
-            "exchange": "XNYS",
-            "currency": "USD",
-            "tick_size": "0.01",
-            "lot_size": "1",
-        },
-        "repeat_of": None,
-        "repetition": None,
-        "attempts": 0,
-        "rows_done": 0,
-        "rows_total": None,
-        "error_code": None,
-        "error": None,
-        "summary": None,
-        "code_version": None,
-        "data_digest": None,
-        "result_digest": None,
-        "created_at": at,
-        "started_at": None,
-        "finished_at": None,
-    }
-    feed = {
-        "name": "alpaca",
-        "symbols": ["SPY"],
-        "state": "lost",
-        "problem": "The connection was lost.",
-        "losses": 1,
-        "silent_s": 1.5,
-    }
+    },
+    "repeat_of": None,
+    "repetition": None,
+    "attempts": 0,
+    "rows_done": 0,
+    "rows_total": None,
+    "error_code": None,
+    "error": None,
+    "summary": None,
+    "code_version": None,
+    "data_digest": None,
+    "result_digest": None,
+    "created_at": _AT,
+    "started_at": None,
+    "finished_at": None,
+}
+_FEED: dict[str, Any] = {
+    "name": "alpaca",
+    "symbols": ["SPY"],
+    "state": "lost",
+    "problem": "The connection was lost.",
+    "losses": 1,
+    "silent_s": 1.5,
+    "stale": False,
+}
+_PROVIDER: dict[str, Any] = {
+    "name": "alpaca",
+    "capabilities": ["bars_1m"],
+    "available": True,
+    "breaker": "closed",
+    "score": 0.9,
+    "health": {"breaker": 1, "latency": 1, "errors": 0.5, "completeness": 1},
+    "promoted": True,
+    "throttled_for_s": 0,
+    "problem": None,
+    "scores": [{"at": _AT, "score": 0.9}],
+}
+_CONFIGURATION: dict[str, Any] = {"version": 1, "configuration": {"tiers": {"T0": ["SPY"]}}}
+
+
+def _page(*items: dict[str, Any]) -> dict[str, Any]:
+    return {"items": list(items), "next_cursor": None}
+
+
+def answer_as_documented(behind: HttpDouble) -> None:
+    """One good answer of each kind that the services behind give."""
+    behind.answer("PUT", "/internal/market-data/configuration", _CONFIGURATION)
     for path, body in (
-        ("feeds", page(feed)),
-        ("indicators", page(indicator)),
-        ("strategies", page(strategy)),
-        ("instruments", page(instrument)),
-        ("market-files", page(file)),
-        ("replays", page(replay)),
-        ("deployments", page(deployment)),
-        ("backtests", page(backtest)),
+        ("feeds", _page(_FEED)),
+        ("market-data/providers", {**_page(_PROVIDER), "at": _AT}),
+        ("market-data/configuration", _CONFIGURATION),
+        ("indicators", _page(_INDICATOR)),
+        ("strategies", _page(_STRATEGY)),
+        ("instruments", _page(_INSTRUMENT)),
+        ("market-files", _page(_FILE)),
+        ("replays", _page(_REPLAY)),
+        ("deployments", _page(_DEPLOYMENT)),
+        ("backtests", _page(_BACKTEST)),
     ):
         behind.answer("GET", f"/internal/{path}", body)
-    behind.answer("POST", "/internal/replays", replay, 201)
-    behind.answer("POST", "/internal/deployments", deployment, 201)
-    behind.answer("POST", "/internal/backtests", backtest, 201)
+    behind.answer("POST", "/internal/replays", _REPLAY, 201)
+    behind.answer("POST", "/internal/deployments", _DEPLOYMENT, 201)
+    behind.answer("POST", "/internal/backtests", _BACKTEST, 201)
 
 
 @contextlib.contextmanager

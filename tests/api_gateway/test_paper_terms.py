@@ -12,6 +12,9 @@ AT_FIRST = {
     "slippage": {"model": "bps", "bps": "1"},
     "participation_percent": "0",
     "extended_hours": True,
+    "queue": "last",
+    "latency_ms": 0,
+    "latency_jitter_ms": 0,
 }
 PER_SHARE = {"model": "per_share", "amount": "0.005", "minimum": "1", "maximum_percent": "0.5"}
 TIERED = {
@@ -34,6 +37,7 @@ async def test_what_is_changed_stays_and_what_is_left_out_too(
         {"commission": PER_SHARE},
         {"slippage": {"model": "ticks", "ticks": 2}, "participation_percent": 12.5},
         {"commission": TIERED},
+        {"queue": "displayed", "latency_ms": 50},
         {},
         {"commission": {"model": "maker_taker", "maker_bps": "0.10", "taker_bps": 2}},
     ]
@@ -53,12 +57,18 @@ async def test_what_is_changed_stays_and_what_is_left_out_too(
 
 @pytest.mark.usefixtures("processor")
 async def test_an_account_begins_with_the_terms_that_it_is_opened_with(trader: Person) -> None:
-    terms = {"commission": PER_SHARE, "participation_percent": "5", "extended_hours": False}
+    chosen = {"commission": PER_SHARE, "participation_percent": "5", "extended_hours": False}
+    terms = {**AT_FIRST, **chosen, "latency_ms": 20, "slippage": {"model": "bps", "bps": "3"}}
     opened = await trader.http.post(
-        "/accounts", json={"name": "Mine", "paper_terms": terms, "paper_slippage_bps": "3"}
+        "/accounts",
+        json={
+            "name": "Mine",
+            "paper_terms": {**chosen, "latency_ms": 20},
+            "paper_slippage_bps": "3",
+        },
     )
     assert opened.status_code == 201
-    assert opened.json()["paper_terms"] == {**terms, "slippage": {"model": "bps", "bps": "3"}}
+    assert opened.json()["paper_terms"] == terms
     both = {"name": "Other", "paper_terms": {"commission": PER_SHARE}, "paper_fee_bps": "1"}
     assert code(await trader.http.post("/accounts", json=both)) == (422, "invalid_request")
 
@@ -85,6 +95,11 @@ async def test_terms_that_make_no_sense_are_refused_and_change_nothing(
         {"participation_percent": True},
         {"extended_hours": "yes"},
         {"extended_hours": 0},
+        {"queue": "middle"},
+        {"latency_ms": 10_001},
+        {"latency_ms": -1},
+        {"latency_ms": 0.5},
+        {"latency_jitter_ms": "20"},
     ]
     for change in wrong:
         answer = await trader.http.patch(path, json=change)

@@ -108,7 +108,9 @@ async def test_only_admins_upload_and_run(api: Api, trader: Person, behind: Http
     for method, path, body in (
         ("PUT", "/market-files/spy.csv", None),
         ("POST", "/replays", {"synthetic": {}}),
-        ("POST", f"/replays/{uuid4()}/stop", None),
+        *(("POST", f"/replays/{uuid4()}/{button}", None) for button in ("stop", "pause", "resume")),
+        ("POST", f"/replays/{uuid4()}/speed", {"speed": 1}),
+        ("POST", f"/replays/{uuid4()}/seek", {"to": "2026-03-19T15:30:00Z"}),
     ):
         answer = await trader.http.request(method, path, json=body)
         assert code(answer) == (403, "admins_only")
@@ -142,7 +144,9 @@ async def test_a_run_is_asked_for_in_the_engines_words(api: Api, behind: HttpDou
     behind.answer("POST", "/internal/replays", {"id": file_id}, 201)
     answer = await admin.http.post("/replays", json={"files": [file_id], "speed": 10})
     assert answer.status_code == 201
-    assert behind.seen[-1].body == f'{{"files":["{file_id}"],"speed":10.0}}'.encode()
+    asked = json.loads(behind.seen[-1].body)
+    me = (await admin.http.get("/auth/me")).json()["id"]
+    assert asked == {"files": [file_id], "speed": 10, "started_by": me}
     for wrong in (
         {},
         {"files": []},
@@ -153,8 +157,40 @@ async def test_a_run_is_asked_for_in_the_engines_words(api: Api, behind: HttpDou
         {"synthetic": {}, "speed": True},
         {"synthetic": {"minutes": 0}},
         {"synthetic": {"symbol": "SPY"}},
+        {"synthetic": {}, "start_at": "2026-03-19"},
+        {"synthetic": {}, "started_by": str(uuid4())},
     ):
         assert code(await admin.http.post("/replays", json=wrong)) == (422, "invalid_request")
+
+
+async def test_a_runs_buttons_are_passed_on_and_what_they_mean_is_checked_first(
+    api: Api, behind: HttpDouble
+) -> None:
+    admin = await api.admin()
+    run = f"/replays/{uuid4()}"
+    for button, body in (
+        ("pause", None),
+        ("resume", None),
+        ("speed", {"speed": "max"}),
+        ("seek", {"to": "2026-03-19T15:30:00Z"}),
+    ):
+        behind.answer("POST", f"/internal{run}/{button}", {"id": "1"})
+        answer = await admin.http.post(f"{run}/{button}", json=body)
+        assert (answer.status_code, answer.json()) == (200, {"id": "1"})
+        if body is not None:
+            assert json.loads(behind.seen[-1].body) == body
+    seen = len(behind.seen)
+    for button, wrong in (
+        ("speed", {}),
+        ("speed", {"speed": 0}),
+        ("speed", {"speed": "1"}),
+        ("seek", {"to": "tomorrow"}),
+        ("seek", {"to": "2026-03-19T15:30:00"}),
+        ("seek", {"to": "2026-03-19T15:30:00Z", "from": None}),
+    ):
+        answer = await admin.http.post(f"{run}/{button}", json=wrong)
+        assert code(answer) == (422, "invalid_request")
+    assert len(behind.seen) == seen
 
 
 # --- accounts' own things behind us ----------------------------------------------------------

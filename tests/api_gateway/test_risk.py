@@ -1,14 +1,16 @@
 """The risk ladder at the HTTP edge: who may see and set what."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine, text
 
+from shared.config import Settings
 from shared.models.risk import EngageKillSwitch
-from tests.api_gateway.conftest import Api, Person
-from tests.api_gateway.doubles import ProcessorDouble
+from shared.redis.keys import ids_of_shards, shard_of
+from tests.api_gateway.conftest import Api, Person, make_settings, running
+from tests.api_gateway.doubles import HttpDouble, ProcessorDouble
 from tests.api_gateway.test_orders import LIMIT, code
 
 LIMITS = {"max_order_value": "2500.50", "max_orders_per_second": 5, "blocked_symbols": ["IBM"]}
@@ -76,11 +78,40 @@ async def test_limits_that_make_no_sense_are_refused_and_change_nothing(
     assert (await trader.http.get(f"{at}/risk/limits")).json()["limits"] == {}
 
 
-async def test_a_strategy_has_no_limits_of_loss_or_exposure(
-    trader: Person, account: dict[str, Any], at: str, engine: Engine
+async def test_limits_that_a_shard_does_not_confirm_are_stored_and_the_shard_is_named(
+    settings: Settings,
+    behind: HttpDouble,
+    at: str,
+    account: dict[str, Any],
+    processor: ProcessorDouble,
 ) -> None:
-    url = f"{at}/deployments/{add_deployment(engine, account['id'])}/risk/limits"
-    assert code(await trader.http.put(url, json={"max_loss": "5"})) == (422, "invalid_request")
+    shard = shard_of(UUID(account["id"]), settings.order_shards)
+    async with running(make_settings(settings, behind.url, order_answer_timeout_s=0.3)) as hasty:
+        owner = await hasty.sign_in("ada")
+        processor.deaf_to = ids_of_shards(settings.order_shards)[shard]
+        answer = await owner.http.put(f"{at}/risk/limits", json={"max_loss": "5"})
+        assert code(answer) == (503, "limits_not_confirmed")
+        assert answer.json()["shards"] == [shard]
+        assert (await owner.http.get(f"{at}/risk/limits")).json()["limits"] == {"max_loss": "5"}
+        processor.deaf_to = None
+        again = await owner.http.put(f"{at}/risk/limits", json={"max_loss": "5"})
+        assert again.status_code == 200
+
+
+async def test_a_strategy_has_a_loss_limit_and_none_of_exposure_or_of_sessions(
+    trader: Person, account: dict[str, Any], at: str, engine: Engine, processor: ProcessorDouble
+) -> None:
+    url = f"{at}/deployments/{add_deployment(engine, account['id'])}/risk"
+    told = await trader.http.put(f"{url}/limits", json={"max_loss": "5", "flatten_on_loss": True})
+    assert told.json()["limits"] == {"max_loss": "5", "flatten_on_loss": True}
+    for limit in ("max_gross_exposure", "max_session_loss"):
+        answer = await trader.http.put(f"{url}/limits", json={limit: "5"})
+        assert code(answer) == (422, "invalid_request")
+    acknowledged = await trader.http.post(f"{url}/acknowledge")
+    assert code(acknowledged) == (409, "loss_limit_not_latched")
+    assert str(getattr(processor.commands[-1], "deployment_id", None)) in url
+    missing = await trader.http.post(f"{at}/deployments/{uuid4()}/risk/acknowledge")
+    assert code(missing) == (404, "not_found")
 
 
 async def test_admins_limit_users_and_the_platform_and_traders_do_not(

@@ -19,6 +19,9 @@ from tests.api_gateway.conftest import Api, make_settings, running
 from tests.api_gateway.doubles import HttpDouble
 
 PROMISED = {
+    "GET /notifications",
+    "POST /notifications/read",
+    "POST /notifications/{notification_id}/read",
     "POST /auth/register",
     "POST /auth/login",
     "POST /auth/refresh",
@@ -69,6 +72,7 @@ PROMISED = {
     "GET /risk/limits",
     "GET /risk/users/{user_id}/limits",
     "POST /accounts/{account_id}/risk/acknowledge",
+    "POST /accounts/{account_id}/deployments/{deployment_id}/risk/acknowledge",
     "POST /accounts/{account_id}/risk/kill-switch",
     "POST /risk/kill-switch",
     "PUT /accounts/{account_id}/deployments/{deployment_id}/risk/limits",
@@ -82,6 +86,9 @@ PROMISED = {
     "GET /instruments/{symbol}",
     "GET /candles/{symbol}",
     "GET /feeds",
+    "GET /admin/market-data/providers",
+    "GET /admin/market-data/configuration",
+    "PUT /admin/market-data/configuration",
     "GET /indicators",
     "GET /indicators/{name}/{symbol}",
     "PUT /market-files/{name}",
@@ -101,6 +108,10 @@ PROMISED = {
     "GET /replays",
     "GET /replays/{replay_id}",
     "POST /replays/{replay_id}/stop",
+    "POST /replays/{replay_id}/pause",
+    "POST /replays/{replay_id}/resume",
+    "POST /replays/{replay_id}/speed",
+    "POST /replays/{replay_id}/seek",
     "GET /strategies",
     "GET /strategies/{name}",
     "POST /accounts/{account_id}/deployments",

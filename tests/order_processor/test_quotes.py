@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 from sqlalchemy import Engine
 
@@ -14,7 +15,8 @@ from order_processor.shards.clock import moment
 from order_processor.shards.consumer import CommandEntry
 from order_processor.shards.desk import Desk as ShardDesk
 from order_processor.shards.feed import understood
-from order_processor.shards.recovery import load_shard, look_up
+from order_processor.shards.lookup import look_up
+from order_processor.shards.recovery import load_shard
 from order_processor.shards.repository import write
 from order_processor.shards.sessions import Sessions
 from order_processor.shards.state import Cursors
@@ -24,10 +26,11 @@ from shared.market_files.market import read_market
 from shared.models.base import encode
 from shared.models.identifiers import AccountId, Symbol
 from shared.models.market import Quotes, RunStarted, TapeEntry, TimeMark
-from shared.models.orders import Execution, SubmitOrder
+from shared.models.orders import CancelOrder, Execution, SubmitOrder
 from shared.redis.tape import RawEntry, kind_of
 from shared.replays.slices import Slice, Slicer
 from shared.trading.amounts import exact, measured
+from shared.trading.changes import order_id_of
 from shared.trading.commissions import PerShareCommission
 from shared.trading.paper_terms import PaperTerms
 from shared.trading.slippage import SpreadSlippage
@@ -88,6 +91,8 @@ TERMS = PaperTerms(
     SpreadSlippage(Decimal(25)),
     participation_percent=Decimal(50),
 )
+#: The same at a distance from the market, with a place in the queue.
+DISTANT = msgspec.structs.replace(TERMS, queue="displayed", latency_ms=350, latency_jitter_ms=5000)
 CAPITAL = Decimal(50_000_000)
 IBM = Instrument(Symbol("IBM"), "XNYS", "USD", Decimal("0.01"), Decimal(1), True)
 #: What both paths are compared by: order, time, side, quantity, price, fee.
@@ -101,15 +106,19 @@ def slices_of(folder: Path) -> list[Slice]:
     return [*slices, *slicer.finish()]
 
 
-def random_orders(account_id: AccountId, slices: list[Slice]) -> dict[int, list[SubmitOrder]]:
-    """By the number of the slice that they come after."""
+#: By the number of the slice that they come after.
+Sent = dict[int, list[SubmitOrder | CancelOrder]]
+
+
+def random_orders(account_id: AccountId, slices: list[Slice]) -> Sent:
+    """Every fifth is cancelled some slices later, if it still works."""
     random = Random(20131007)
     last: dict[int, float] = {}
     for number, piece in enumerate(slices):
         price = piece.trades.price[-1] if piece.trades.price else last.get(number - 1)
         if price is not None:
             last[number] = price
-    orders: dict[int, list[SubmitOrder]] = {}
+    orders: Sent = {}
     for number in range(ORDERS):
         # Enough is bought first for most sells to be possible.
         after = min(last) if not number else random.choice(list(last))
@@ -133,6 +142,16 @@ def random_orders(account_id: AccountId, slices: list[Slice]) -> dict[int, list[
             trail_price=Decimal("0.05") if number and kind == "trailing_stop" else None,
         )
         orders.setdefault(after, []).append(order)
+        if number % 5 == 4:
+            cancel = CancelOrder(
+                request_id="r",
+                reply_to="c",
+                account_id=account_id,
+                mode="paper",
+                order_id=order_id_of(account_id, "paper", order.client_order_id),
+                submitted_by="user:1",
+            )
+            orders.setdefault(after + random.randint(1, 30), []).append(cancel)
     return orders
 
 
@@ -190,7 +209,7 @@ class OnPaper:
         with exact():
             self.desk.apply_entry(understood(raw))
 
-    def submit(self, commands: list[SubmitOrder]) -> None:
+    def submit(self, commands: list[SubmitOrder | CancelOrder]) -> None:
         entries = [
             CommandEntry(f"{self.number}-{place}", command, "0-0")
             for place, command in enumerate(commands, 1)
@@ -203,9 +222,7 @@ class OnPaper:
                 self.desk.apply_command(entry)
 
 
-def pure_fills(
-    slices: list[Slice], orders: dict[int, list[SubmitOrder]], account: Account
-) -> list[Fill]:
+def pure_fills(slices: list[Slice], orders: Sent, account: Account) -> list[Fill]:
     last: float | None = None
     for number, piece in enumerate(slices):
         account.begin_moment()
@@ -216,7 +233,11 @@ def pure_fills(
                 symbols = [IBM.symbol] * len(entry.at_ns)
                 account.meet(zip(entry.at_ns, symbols, entry.price, entry.size, strict=True))
                 last = entry.price[-1]
+        account.expire(piece.mark_ns)
         for order in orders.get(number, []):
+            if isinstance(order, CancelOrder):
+                account.cancel(order, moment(piece.mark_ns))
+                continue
             assert last is not None
             taken = account.books.submit(
                 order, IBM, measured(last), moment(piece.mark_ns), "", None
@@ -232,10 +253,15 @@ def sessions(calendar_folder: Path) -> Iterator[Sessions]:
     sessions.close()
 
 
+@pytest.mark.parametrize("paper", [TERMS, DISTANT])
 def test_a_thousand_orders_in_a_real_day_fill_on_paper_as_in_the_pure_path(
-    engine: Engine, sessions: Sessions, calendar_folder: Path, market_data_folder: Path
+    engine: Engine,
+    sessions: Sessions,
+    calendar_folder: Path,
+    market_data_folder: Path,
+    paper: PaperTerms,
 ) -> None:
-    account_id = add_account(engine, capital=str(CAPITAL), paper=TERMS)
+    account_id = add_account(engine, capital=str(CAPITAL), paper=paper)
     add_instrument(engine, "IBM")
     slices = slices_of(market_data_folder)
     orders = random_orders(account_id, slices)
@@ -254,7 +280,7 @@ def test_a_thousand_orders_in_a_real_day_fill_on_paper_as_in_the_pure_path(
             on_paper.take_over()
     on_paper.commit()
 
-    terms = Terms(capital=CAPITAL, paper=TERMS)
+    terms = Terms(capital=CAPITAL, paper=paper)
     account = Account(terms, [IBM.symbol], Calendars(calendar_folder).of("24/7"))
     pure = pure_fills(slices, orders, account)
     assert on_paper.fills == pure

@@ -9,12 +9,17 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
+import pytest
 from redis.asyncio import Redis
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
+from api_gateway.errors import Refused
 from api_gateway.risk import repository
-from order_processor.wiring import Wiring
+from api_gateway.risk.following import Followers
+from order_processor.settings import OrderProcessorSettings
+from order_processor.wiring import Wiring, wire
+from shared.config import Settings
 from shared.database.tables import DeploymentRow
 from shared.models.orders import (
     ClosePositions,
@@ -45,23 +50,28 @@ from tests.order_processor.support import (
     ledger_adds_up,
     until,
 )
+from tests.order_processor.test_day_orders import ns
 
 Processor = Callable[[], AbstractAsyncContextManager[Wiring]]
 Processes = Callable[..., ProcessorProcess]
 ADMIN = "user:admin"
 
 
-def set_limits(engine: Engine, level: Level, subject: object = "", **limits: Any) -> None:
+def set_limits(engine: Engine, level: Level, subject: object = "", **limits: Any) -> int:
     with Session(engine) as db, db.begin():
-        repository.set_limits(db, level, str(subject), "paper", limits, ADMIN)
+        return repository.set_limits(db, level, str(subject), "paper", limits, ADMIN)
 
 
-def switch_platform(engine: Engine, *, on: bool, flatten: bool = False) -> None:
+def switch_platform(engine: Engine, *, on: bool, flatten: bool = False) -> int:
+    """The version of the rules that have it."""
     with Session(engine) as db, db.begin():
         if on:
             repository.engage(db, "Drill", ADMIN, flatten=flatten)
         else:
             repository.release(db, ADMIN)
+        row = repository.platform(db)
+        assert row is not None
+        return row.version
 
 
 def deploy(desk: Desk, wanted: str = "running") -> UUID:
@@ -145,6 +155,24 @@ async def test_a_new_limit_is_in_force_a_moment_after_it_was_stored(
         assert (await desk.submit("buy", "12", limit="90")).status == "accepted"
 
 
+async def test_whoever_set_limits_is_answered_when_they_hold(
+    processor_settings: OrderProcessorSettings, desk: Desk, feed: Feed, settings: Settings
+) -> None:
+    seldom = processor_settings.model_copy(update={"order_risk_refresh_s": 10.0})
+    followers = Followers(desk.requests, settings.order_shards, 30)
+    async with wire(seldom):
+        await feed.print(100.0)
+        resting = await desk.submit("buy", "11", limit="90")
+        version = set_limits(desk.engine, "account", desk.account, max_order_value="1000")
+        await followers.follow(version, [desk.account])
+        assert (await desk.submit("buy", "12", limit="90")).reason_code == "risk_order_value"
+        await followers.follow(switch_platform(desk.engine, on=True), None)
+        assert desk.status(resting.id) == "cancelled"
+        with pytest.raises(Refused) as unknown:
+            await followers.follow(version + 1_000_000, [desk.account])
+        assert unknown.value.code == "limits_not_confirmed"
+
+
 async def _no_limits(desk: Desk) -> bool:
     return not (await stand(desk)).limits
 
@@ -198,6 +226,12 @@ async def test_at_the_loss_limit_orders_end_strategies_pause_and_nothing_new_ope
         assert (await desk.submit("sell", "1")).status == "accepted"
         [event] = await told(redis, desk)
         assert (event.event, event.urgent, event.cancelled) == ("loss_limit_latched", True, 1)
+        [notice] = desk.rows("SELECT n.*, a.owner_id FROM notifications n, accounts a")
+        assert (notice.user_id, notice.account_id) == (notice.owner_id, desk.account)
+        assert (notice.severity, notice.code) == ("critical", "loss_limit_latched")
+        assert (notice.context["limit"], notice.context["observed"]) == ("500", "500")
+        assert "500" in notice.text
+        assert notice.read_at is None
     async with processor():
         assert (await desk.submit("buy", "1")).reason_code == "loss_limit_latched"
         await feed.print(200.0)
@@ -284,6 +318,7 @@ async def test_a_kill_between_the_trigger_and_the_commit_loses_no_latch_and_doub
     await feed.print(89.0)
     await until(lambda: _flat(desk))
     assert desk.value("SELECT count(*) FROM orders WHERE closes_position") == 1
+    assert desk.value("SELECT count(*) FROM notifications") == 1
     await until(lambda: _published(redis, desk, 1))
     ledger_adds_up(desk, [desk.account])
     frames_are_gap_free(desk)
@@ -325,6 +360,93 @@ async def test_a_paced_run_latches_at_the_same_print_every_time(
 
 async def _traded(desk: Desk) -> bool:
     return (await desk.submit("buy", "1", limit="1")).status == "accepted"
+
+
+async def test_a_session_is_limited_by_itself_its_opening_gap_included(
+    processor: Processor, desk: Desk, feed: Feed
+) -> None:
+    set_limits(desk.engine, "account", desk.account, max_session_loss="500")
+    async with processor():
+        await feed.start(paced=True)
+        feed.at_ns = ns("2024-06-05T15:00-04:00")
+        await feed.print(100.0)
+        await feed.mark(paced=True)
+        await until(lambda: _traded(desk))
+        order = await desk.submit("buy", "100")
+        await feed.print(100.0)
+        await until(lambda: desk.status(order.id) == "filled")
+        resting = await desk.submit("buy", "1", limit="50")
+        await feed.print(96.0)
+        feed.at_ns = ns("2024-06-06T09:30-04:00")
+        # 400 were lost in the session before, 499 in this one.
+        await feed.print(91.01)
+        await until(lambda: _lost_in_session(desk, Decimal(499)))
+        assert not await latched(desk)
+        await feed.print(91.0)
+        await until(lambda: latched(desk))
+        assert desk.status(resting.id) == "cancelled"
+    async with processor():
+        state = (await stand(desk)).state
+        assert state.loss is not None
+        assert state.session is not None
+        assert (state.loss.kind, state.loss.observed) == ("max_session_loss", "500")
+        assert str(state.session.day) == "2024-06-06"
+        assert (await desk.submit("buy", "1")).reason_code == "loss_limit_latched"
+        await risk(desk, AcknowledgeLoss)
+        assert (await stand(desk)).session_loss == 0
+        assert (await desk.submit("buy", "1")).status == "accepted"
+
+
+async def _lost_in_session(desk: Desk, loss: Decimal) -> bool:
+    return (await stand(desk)).session_loss == loss
+
+
+async def test_at_its_own_loss_limit_one_strategy_is_taken_out_and_nobody_else(
+    processor: Processor, desk: Desk, feed: Feed, redis: Redis
+) -> None:
+    lossy, other = deploy(desk), deploy(desk)
+    set_limits(desk.engine, "deployment", lossy, max_loss="500", flatten_on_loss=True)
+    async with processor():
+        await feed.print(100.0)
+        own = await desk.submit("buy", "100", deployment_id=lossy)
+        await desk.submit("buy", "50")
+        await feed.print(100.0)
+        await until(lambda: desk.status(own.id) == "filled")
+        mine = await desk.submit("buy", "1", limit="50", deployment_id=lossy)
+        by_hand = await desk.submit("buy", "1", limit="50")
+        await feed.print(95.0)
+        await until(lambda: desk.status(mine.id) == "cancelled")
+        assert desk.status(by_hand.id) == "accepted"
+        wanted = dict(desk.rows("SELECT id, wanted FROM deployments"))
+        assert wanted == {lossy: "paused", other: "running"}
+    async with processor():
+        await feed.print(94.0)
+        await until(
+            lambda: (
+                desk.value(_OF_STRATEGY, d=str(lossy)) == 0
+                and desk.value("SELECT qty FROM positions") == 50
+            )
+        )
+        more = await desk.submit("buy", "1", deployment_id=lossy)
+        assert more.reason_code == "loss_limit_latched"
+        assert (await desk.submit("buy", "1", deployment_id=other)).status == "accepted"
+        [use] = (await stand(desk)).deployments
+        assert (use.deployment_id, use.limit, use.loss) == (lossy, 500, 600)
+        reply = await risk(desk, AcknowledgeLoss, deployment_id=lossy)
+        assert reply.deployments[0].loss == 0
+        assert (await desk.submit("buy", "1", deployment_id=lossy)).status == "accepted"
+        for deployment_id in (lossy, other):
+            again = await risk(desk, AcknowledgeLoss, deployment_id=deployment_id)
+            assert again.code == "loss_limit_not_latched"
+        kinds = [(each.event, each.deployment_id) for each in await told(redis, desk)]
+        assert kinds == [
+            ("deployment_loss_latched", lossy),
+            ("deployment_loss_acknowledged", lossy),
+        ]
+    ledger_adds_up(desk, [desk.account])
+
+
+_OF_STRATEGY = "SELECT qty FROM strategy_positions WHERE owner = :d"
 
 
 # --- kill switches ---------------------------------------------------------------------------

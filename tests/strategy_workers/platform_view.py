@@ -11,6 +11,7 @@ from shared.models.orders import CancelOrder, SubmitOrder
 from shared.redis.keys import TAPE_PARTICIPANTS
 from strategy_workers.deployments.actions import Deployments
 from strategy_workers.library import Catalogue
+from strategy_workers.runtime.watchdog import Watchdog
 from tests.strategy_workers.doubles import eventually
 
 
@@ -21,7 +22,9 @@ class Platform:
         self.engine = engine
         self.account = account
         self.redis = redis
-        self.deployments = Deployments(engine, catalogue, lambda: None)
+        self.deployments = Deployments(
+            engine, catalogue, Watchdog(60, lambda *_: None), lambda: None
+        )
 
     def deploy(
         self,

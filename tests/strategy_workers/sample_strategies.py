@@ -1,7 +1,9 @@
 """Strategies that do one thing each, for tests of the runtime."""
 
+import time
+
 from strategy_workers.library import Catalogue
-from strategy_workers.sdk import SMA, Candle, IntParameter, OrderEvent, Strategy
+from strategy_workers.sdk import SMA, BooleanParameter, Candle, IntParameter, OrderEvent, Strategy
 
 SEEN: list[str] = []
 
@@ -155,6 +157,25 @@ class Chasing(Strategy):
         SEEN.append(f"order {event.kind}")
 
 
+class Hanging(Strategy):
+    """Never comes back from its second candle; where it is stubborn, it catches what it can."""
+
+    name = "hanging"
+    stubborn = BooleanParameter(default=False)
+
+    def on_candle(self, _candle: Candle) -> None:
+        count = self.state["candles"] = self.state.get("candles", 0) + 1
+        while count == 2:
+            try:
+                time.sleep(0.001)
+            except BaseException:
+                if not self.stubborn:
+                    raise
+
+
 SAMPLES = Catalogue(
-    [Scripted, Faulty, Unstorable, Resting, Flipping, Watching, Guarded, Tunable, Chasing]
-)
+    [
+        Scripted, Faulty, Unstorable, Resting, Flipping, Watching, Guarded, Tunable, Chasing,
+        Hanging,
+    ]
+)  # fmt: skip

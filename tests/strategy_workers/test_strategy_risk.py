@@ -17,6 +17,7 @@ from shared.database.tables import (
 )
 from shared.service.problems import Problem
 from strategy_workers.deployments.actions import Deployments
+from strategy_workers.runtime.watchdog import Watchdog
 from strategy_workers.settings import StrategyWorkersSettings
 from strategy_workers.wiring import running_worker
 from tests.strategy_workers.doubles import OrderDesk, TapeEngine, eventually
@@ -71,7 +72,7 @@ async def test_a_strategy_whose_worker_died_before_it_paused_is_paused_by_the_ne
 
 @pytest.fixture
 def deployments(engine: Engine) -> Deployments:
-    return Deployments(engine, SAMPLES, lambda: None)
+    return Deployments(engine, SAMPLES, Watchdog(60, lambda *_: None), lambda: None)
 
 
 def deploy(deployments: Deployments, account: UUID) -> str:
@@ -160,6 +161,24 @@ def test_what_a_latch_has_paused_resumes_only_when_it_is_acknowledged(
     resumed = deployments.resume(account, deployment)
     assert (resumed.wanted, resumed.status, resumed.last_error) == ("running", "starting", None)
     assert deployments.resume(account, deployment).status == "starting"  # it counts itself not
+
+
+def test_a_strategys_own_loss_holds_it_alone_until_it_is_acknowledged(
+    engine: Engine, account: UUID, deployments: Deployments
+) -> None:
+    lossy, other = (
+        deployments.deploy(account, "paper", "scripted", {}, ["SPY"], "1m").id for _ in range(2)
+    )
+    state = {"deployments": {str(lossy): {"latch": {"reason": "x"}, "baseline": "0"}}}
+    with Session(engine) as db, db.begin():
+        db.add(AccountRiskRow(account_id=account, mode="paper", state=state))
+        for row in (db.get_one(DeploymentRow, each) for each in (lossy, other)):
+            row.wanted = row.status = "paused"
+    with pytest.raises(Problem) as refused:
+        deployments.resume(account, lossy)
+    assert refused.value.code == "loss_limit_latched"
+    assert deployments.resume(account, other).wanted == "running"
+    assert deploy(deployments, account) == "deployed"
 
 
 def test_a_paused_strategy_resumes_only_within_the_number_that_may_run(

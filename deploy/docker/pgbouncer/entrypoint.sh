@@ -16,6 +16,7 @@ pool_mode = transaction
 default_pool_size = ${PGBOUNCER_POOL_SIZE:-40}
 max_client_conn = ${PGBOUNCER_MAX_CLIENTS:-1000}
 ignore_startup_parameters = extra_float_digits
+idle_transaction_timeout = 60
 unix_socket_dir =
 log_connections = 0
 log_disconnections = 0

@@ -12,9 +12,12 @@ from shared.database.tables.leases import LeaseRow
 from shared.database.tables.market_data import (
     CandleRow,
     InstrumentRow,
+    MarketDataConfigurationRow,
     MarketFileRow,
     ReplayRow,
+    SilentSymbolRow,
 )
+from shared.database.tables.notifications import NotificationRow
 from shared.database.tables.orders import (
     AccountEventRow,
     BooksCheckRow,
@@ -67,7 +70,9 @@ __all__ = [
     "LotClosingRow",
     "LotRow",
     "MarkRow",
+    "MarketDataConfigurationRow",
     "MarketFileRow",
+    "NotificationRow",
     "OrderRow",
     "OrderTransitionRow",
     "PositionRow",
@@ -78,6 +83,7 @@ __all__ = [
     "ShardHaltRow",
     "ShardRow",
     "SignalRow",
+    "SilentSymbolRow",
     "StrategyPositionRow",
     "StudyRow",
     "StudyTrialRow",

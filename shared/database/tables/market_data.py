@@ -55,6 +55,17 @@ class CandleRow(Base):
     source: Mapped[str]
 
 
+class MarketDataConfigurationRow(Base):
+    """Providers, policies, thresholds and tiers. The newest version is in force."""
+
+    __tablename__ = "market_data_configurations"
+
+    version: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    configuration: Mapped[dict[str, Any]]
+    requested_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
 class MarketFileRow(Base):
     """A file of trades or quotes that an admin uploaded, checked before it was accepted."""
 
@@ -72,14 +83,38 @@ class MarketFileRow(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
+class SilentSymbolRow(Base):
+    """A symbol whose live feed is silent. Strategies that depend on it wait."""
+
+    __tablename__ = "silent_symbols"
+
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    feed: Mapped[str]
+    since: Mapped[datetime]
+    #: A sentence for people.
+    reason: Mapped[str]
+
+
 class ReplayRow(Base):
     __tablename__ = "replays"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     status: Mapped[str]
+    #: Of a running one that can be paused: playing, pausing, paused, seeking.
+    state: Mapped[str | None]
+    #: `max`, or seconds of market time a second, as it is now; None for the wall clock's.
+    speed: Mapped[str | None]
     #: What was asked for: files or synthetic settings, speed.
     request: Mapped[dict[str, Any]]
+    symbols: Mapped[list[Any]]
+    #: When its market begins and ends; None for one without end.
+    starts_at: Mapped[datetime | None]
+    ends_at: Mapped[datetime | None]
+    #: The user who asked for it; None for the engine's own.
+    started_by: Mapped[UUID | None]
     ticks: Mapped[int] = mapped_column(BigInteger, default=0)
+    #: Prints passed over by seeking.
+    skipped_ticks: Mapped[int] = mapped_column(BigInteger, default=0)
     total_ticks: Mapped[int | None] = mapped_column(BigInteger)
     #: Candles built so far by timeframe, the forming ones included.
     candles: Mapped[dict[str, Any]]
@@ -90,4 +125,9 @@ class ReplayRow(Base):
 
     __table_args__ = (
         CheckConstraint("status IN ('running', 'finished', 'stopped', 'failed')", name="status"),
+        CheckConstraint(
+            "state IN ('playing', 'pausing', 'paused', 'seeking') AND status = 'running'"
+            " OR state IS NULL",
+            name="state",
+        ),
     )

@@ -117,6 +117,10 @@ class OrderRow(Base):
     trail_percent: Mapped[Decimal | None]
     #: The mark: highest price for a sell, lowest for a buy; None before a run's first print.
     hwm: Mapped[Decimal | None]
+    #: When what was asked of it is at the market.
+    due_at: Mapped[datetime | None]
+    #: Of a paper order whose place in the queue is followed; as at the shard's `tape_cursor`.
+    queue_ahead: Mapped[Decimal | None]
     triggered_at: Mapped[datetime | None]
     replaces: Mapped[UUID | None]
     replaced_by: Mapped[UUID | None]

@@ -1,9 +1,11 @@
 import threading
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from shared.database.leases import (
+    IDLE_TRANSACTION_S,
     LeaseLostError,
     acquire,
     hold,
@@ -67,6 +69,43 @@ def test_a_take_over_waits_for_the_write_that_is_under_way(engine: Engine) -> No
         connection.execute(text("SELECT 1"))
     assert taken.wait(5)
     thread.join()
+
+
+def test_an_owner_that_freezes_in_its_transaction_does_not_keep_rivals_out(engine: Engine) -> None:
+    with engine.begin() as connection:
+        lease = acquire(connection, "k", "1", "a", 0)
+    assert lease is not None
+    frozen = engine.connect()
+    hold(frozen, lease)
+    # Short, for this test; that `hold` sets the real one is the next test's.
+    frozen.execute(text("SET LOCAL idle_in_transaction_session_timeout = '50ms'"))
+    with engine.begin() as rival:
+        assert acquire(rival, "k", "1", "b", 60) is not None
+    with pytest.raises(DBAPIError):
+        frozen.execute(text("SELECT 'awake'"))
+    frozen.close()
+
+
+def test_whatever_touches_a_lease_bounds_how_long_its_transaction_may_idle(engine: Engine) -> None:
+    with engine.begin() as connection:
+        lease = acquire(connection, "k", "1", "a", 60)
+        assert lease is not None
+        assert _idle_timeout(connection) == f"{IDLE_TRANSACTION_S}s"
+    for touch in (
+        lambda it: acquire(it, "k", "1", "refused", 60),
+        lambda it: hold(it, lease),
+        lambda it: renew(it, lease, 60),
+        lambda it: hold_all(it, [lease]),
+        lambda it: renew_all(it, [lease], 60),
+    ):
+        with engine.begin() as connection:
+            assert _idle_timeout(connection) == "0"
+            touch(connection)
+            assert _idle_timeout(connection) == f"{IDLE_TRANSACTION_S}s"
+
+
+def _idle_timeout(connection: Connection) -> str:
+    return str(connection.scalar(text("SHOW idle_in_transaction_session_timeout")))
 
 
 def test_many_leases_are_renewed_held_and_released_but_never_a_lost_one(engine: Engine) -> None:

@@ -20,7 +20,7 @@ from shared.trading.changes import (
     CashEntered,
     Change,
     OrderFilled,
-    StopMoved,
+    OrderMoved,
     WorkingOrder,
     order_id_of,
 )
@@ -541,7 +541,7 @@ class Played:
                 self.entries.append(change.entry)
                 continue
             self.told[change.order.client_order_id] = change.order
-            if isinstance(change, StopMoved):
+            if isinstance(change, OrderMoved):
                 continue
             self.transitions.extend(change.transitions)
             self.states[change.order.client_order_id] = change.order.status

@@ -7,7 +7,7 @@ import pytest
 
 from shared.models.orders import Order
 from shared.trading.books import Books
-from shared.trading.changes import Change, OrderChanged, OrderFilled, StopMoved
+from shared.trading.changes import Change, OrderChanged, OrderFilled, OrderMoved
 from shared.trading.terms import AccountTerms, Refused
 from tests.shared.trading.support import SPY, T0, at, command, open_books, submit, terms
 
@@ -130,7 +130,7 @@ def test_a_trailing_stop_follows_the_best_print_and_never_turns_back(
     seen = []
     for price in prints:
         for change in meet(books, price):
-            assert isinstance(change, StopMoved)
+            assert isinstance(change, OrderMoved)
         seen.append(only_working(books).stop_price)
     assert seen == [D(each) for each in stops]
 
@@ -139,7 +139,7 @@ def test_a_trailing_stop_begins_at_the_last_price_and_fills_at_the_print_through
     books = books_holding("1")
     taken = submit(books, trailing("sell", trail_percent="5"), last="100").order
     assert (taken.hwm, taken.stop_price) == (D(100), D(95))
-    assert [type(each) for each in meet(books, "110")] == [StopMoved]
+    assert [type(each) for each in meet(books, "110")] == [OrderMoved]
     [filled] = meet(books, "104")
     assert isinstance(filled, OrderFilled)
     assert (filled.execution.price, filled.order.hwm) == (D(104), D(110))
@@ -150,11 +150,11 @@ def test_in_a_new_run_a_trailing_stop_begins_at_the_first_print() -> None:
     books = books_holding("1")
     submit(books, trailing("sell", trail_price="1"), last="100")
     [forgotten] = books.forget_prints()
-    assert isinstance(forgotten, StopMoved)
+    assert isinstance(forgotten, OrderMoved)
     assert (forgotten.order.hwm, forgotten.order.stop_price) == (None, None)
     assert books.forget_prints() == []
     [moved] = meet(books, "20")
-    assert isinstance(moved, StopMoved)
+    assert isinstance(moved, OrderMoved)
     assert moved.order.stop_price == 19
 
 

@@ -279,6 +279,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/accounts/{account_id}/deployments/{deployment_id}/risk/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a strategy's orders pass again after its own loss limit was reached
+         * @description Its loss counts anew from here. It stays paused. 409 `loss_limit_not_latched` when there is nothing to acknowledge.
+         */
+        post: operations["acknowledgeDeploymentLoss"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/accounts/{account_id}/deployments/{deployment_id}/risk/limits": {
         parameters: {
             query?: never;
@@ -696,7 +716,7 @@ export interface paths {
         get: operations["getAccountLimits"];
         /**
          * Set the account's own limits, all at once
-         * @description Of all levels the tightest limit holds, so none can be loosened here that was set above.
+         * @description Of all levels the tightest limit holds, so none can be loosened here that was set above. They hold when it answers; 503 `limits_not_confirmed` when they are stored and not all order processors have said so in time.
          */
         put: operations["setAccountLimits"];
         post?: never;
@@ -769,6 +789,44 @@ export interface paths {
         };
         /** One check of the books (admin) */
         get: operations["getBooksCheck"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/market-data/configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Limits, policies, thresholds and tiers that are in force (admin) */
+        get: operations["getMarketDataConfiguration"];
+        /**
+         * Swap the whole configuration while the platform runs (admin)
+         * @description All of it is checked first; `invalid_configuration` says what is wrong, and nothing changes. What is left out has its default.
+         */
+        put: operations["changeMarketDataConfiguration"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/market-data/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Providers of history: health, breaker, the last 60 scores (admin) */
+        get: operations["listMarketDataProviders"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1182,6 +1240,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the platform told you, newest first */
+        get: operations["listNotifications"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Mark one and all older ones as read */
+        post: operations["readNotifications"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/{notification_id}/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mark one as read
+         * @description Again, it changes nothing.
+         */
+        post: operations["readNotification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/replays": {
         parameters: {
             query?: never;
@@ -1211,6 +1323,80 @@ export interface paths {
         get: operations["getReplay"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/replays/{replay_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hold a replay's market time for everyone (admins)
+         * @description The time mark under way is done first: until then its `state` is `pausing`.
+         */
+        post: operations["pauseReplay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/replays/{replay_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a paused replay go on (admins) */
+        post: operations["resumeReplay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/replays/{replay_id}/seek": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pass over a replay's market up to a later minute (admins)
+         * @description What is passed over fills no order and is shown to no strategy; candles are made of it all the same. A paused replay stays paused. Books can't go back in time: for an earlier minute start another replay with `start_at`.
+         */
+        post: operations["seekReplay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/replays/{replay_id}/speed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Change how fast a replay goes (admins) */
+        post: operations["changeReplaySpeed"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1263,12 +1449,12 @@ export interface paths {
         put?: never;
         /**
          * Cancel all orders of everybody and take no more (admins)
-         * @description Stored when it answers; each order processor acts within ORDER_RISK_REFRESH_S.
+         * @description Every order processor has carried it out when it answers; 503 `limits_not_confirmed` when it is stored and some have not said so in time.
          */
         post: operations["engagePlatformKillSwitch"];
         /**
          * Take orders again (admins)
-         * @description Strategies stay paused.
+         * @description Strategies stay paused. Order processors follow within ORDER_RISK_REFRESH_S.
          */
         delete: operations["releasePlatformKillSwitch"];
         options?: never;
@@ -1384,7 +1570,7 @@ export interface components {
             blocked_symbols?: string[];
             /**
              * Flatten On Loss
-             * @description At the loss limit close the positions too.
+             * @description At a loss limit of this level close the positions too.
              * @default false
              */
             flatten_on_loss?: boolean;
@@ -1396,7 +1582,7 @@ export interface components {
             max_gross_exposure?: string | number | null;
             /**
              * Max Loss
-             * @description Realised and unrealised, since it was first limited or last acknowledged.
+             * @description Realised and unrealised, of an account since it was first limited, of a strategy since its start; of both since the last acknowledgement.
              * @example 2500
              */
             max_loss?: string | number | null;
@@ -1418,6 +1604,12 @@ export interface components {
              * @example 50000
              */
             max_position_value?: string | number | null;
+            /**
+             * Max Session Loss
+             * @description Realised and unrealised, since the session began or the last acknowledgement in it.
+             * @example 1000
+             */
+            max_session_loss?: string | number | null;
             /**
              * Max Strategies
              * @description That may run at once.
@@ -2218,6 +2410,62 @@ export interface components {
             /** Values */
             values: string[];
         };
+        /** ConfigurationChange */
+        ConfigurationChange: {
+            /**
+             * Based On
+             * @description The version that it was made from: refused when another is in force.
+             */
+            based_on?: number | null;
+            /**
+             * Configuration
+             * @example {
+             *       "breaker": {
+             *         "cooldown_s": 30,
+             *         "failures": 5,
+             *         "most_cooldown_s": 600
+             *       },
+             *       "limits": {
+             *         "alpaca": {
+             *           "burst": 20,
+             *           "requests_per_minute": 180
+             *         }
+             *       },
+             *       "policies": {
+             *         "bars_1d": [
+             *           "alpaca",
+             *           "yahoo"
+             *         ],
+             *         "bars_1m": [
+             *           "alpaca",
+             *           "yahoo"
+             *         ],
+             *         "trades": [
+             *           "alpaca"
+             *         ]
+             *       },
+             *       "thresholds": {
+             *         "demote_below": 0.55,
+             *         "latency_bad_s": 5,
+             *         "latency_good_s": 0.5,
+             *         "promote_above": 0.7
+             *       },
+             *       "tiers": {
+             *         "T0": [
+             *           "AAPL",
+             *           "MSFT"
+             *         ],
+             *         "T1": [
+             *           "SPY"
+             *         ],
+             *         "T2": []
+             *       }
+             *     }
+             */
+            configuration: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+        };
         /** Credentials */
         Credentials: {
             /**
@@ -2244,6 +2492,18 @@ export interface components {
             allowed_symbols?: string[] | null;
             /** Blocked Symbols */
             blocked_symbols?: string[];
+            /**
+             * Flatten On Loss
+             * @description At a loss limit of this level close the positions too.
+             * @default false
+             */
+            flatten_on_loss?: boolean;
+            /**
+             * Max Loss
+             * @description Realised and unrealised, of an account since it was first limited, of a strategy since its start; of both since the last acknowledgement.
+             * @example 2500
+             */
+            max_loss?: string | number | null;
             /** Max Open Orders */
             max_open_orders?: number | null;
             /**
@@ -2267,6 +2527,22 @@ export interface components {
              * @description `regular`: no orders that fill outside of regular hours too.
              */
             sessions?: ("regular" | "extended") | null;
+        };
+        /** DeploymentLossView */
+        DeploymentLossView: {
+            /**
+             * Deployment Id
+             * Format: uuid
+             */
+            deployment_id: string;
+            latch: components["schemas"]["LatchView"] | null;
+            /** Limit */
+            limit: string | null;
+            /**
+             * Loss
+             * @example 101.25
+             */
+            loss: string;
         };
         /** DeploymentRequest */
         DeploymentRequest: {
@@ -2320,6 +2596,8 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Hold */
+            hold: string | null;
             /**
              * Id
              * Format: uuid
@@ -2454,6 +2732,8 @@ export interface components {
             problem: string | null;
             /** Silent S */
             silent_s: number | null;
+            /** Stale */
+            stale: boolean;
             /**
              * State
              * @enum {string}
@@ -2461,6 +2741,20 @@ export interface components {
             state: "unavailable" | "idle" | "connecting" | "live" | "lost" | "throttled" | "refused";
             /** Symbols */
             symbols: string[];
+        };
+        /**
+         * HealthPartsView
+         * @description Each from 0 (bad) to 1 (good).
+         */
+        HealthPartsView: {
+            /** Breaker */
+            breaker: number;
+            /** Completeness */
+            completeness: number;
+            /** Errors */
+            errors: number;
+            /** Latency */
+            latency: number;
         };
         /** IndicatorList */
         IndicatorList: {
@@ -2576,6 +2870,8 @@ export interface components {
             by: string;
             /** Flatten */
             flatten: boolean;
+            /** Kind */
+            kind: ("max_loss" | "max_session_loss") | null;
             /** Level */
             level: ("platform" | "user" | "account" | "deployment") | null;
             /** Limit */
@@ -2965,6 +3261,59 @@ export interface components {
             mode: "paper" | "live";
             terms: components["schemas"]["MarginTermsView"] | null;
         };
+        /** MarketDataConfigurationView */
+        MarketDataConfigurationView: {
+            /**
+             * Configuration
+             * @example {
+             *       "breaker": {
+             *         "cooldown_s": 30,
+             *         "failures": 5,
+             *         "most_cooldown_s": 600
+             *       },
+             *       "limits": {
+             *         "alpaca": {
+             *           "burst": 20,
+             *           "requests_per_minute": 180
+             *         }
+             *       },
+             *       "policies": {
+             *         "bars_1d": [
+             *           "alpaca",
+             *           "yahoo"
+             *         ],
+             *         "bars_1m": [
+             *           "alpaca",
+             *           "yahoo"
+             *         ],
+             *         "trades": [
+             *           "alpaca"
+             *         ]
+             *       },
+             *       "thresholds": {
+             *         "demote_below": 0.55,
+             *         "latency_bad_s": 5,
+             *         "latency_good_s": 0.5,
+             *         "promote_above": 0.7
+             *       },
+             *       "tiers": {
+             *         "T0": [
+             *           "AAPL",
+             *           "MSFT"
+             *         ],
+             *         "T1": [
+             *           "SPY"
+             *         ],
+             *         "T2": []
+             *       }
+             *     }
+             */
+            configuration: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /** Version */
+            version: number;
+        };
         /** MarketFileView */
         MarketFileView: {
             /**
@@ -3076,6 +3425,37 @@ export interface components {
             message: string;
             /** Symbol */
             symbol: string;
+        };
+        /** NotificationView */
+        NotificationView: {
+            /** Account Id */
+            account_id: string | null;
+            /** Code */
+            code: string;
+            /** Context */
+            context: {
+                [key: string]: unknown;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Deployment Id */
+            deployment_id: string | null;
+            /** Id */
+            id: number;
+            /** Mode */
+            mode: ("paper" | "live") | null;
+            /** Read At */
+            read_at: string | null;
+            /**
+             * Severity
+             * @enum {string}
+             */
+            severity: "info" | "warning" | "critical";
+            /** Text */
+            text: string;
         };
         /** OpenPosition */
         OpenPosition: {
@@ -3286,6 +3666,8 @@ export interface components {
             closes_position: boolean;
             /** Deployment Id */
             deployment_id: string | null;
+            /** Due At */
+            due_at: string | null;
             /** Expires At */
             expires_at: string | null;
             /** Extended Hours */
@@ -3332,6 +3714,8 @@ export interface components {
              * @example 101.25
              */
             qty: string;
+            /** Queue Ahead */
+            queue_ahead: string | null;
             /** Reason */
             reason: string | null;
             /** Reason Code */
@@ -3489,6 +3873,13 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[NotificationView] */
+        Page_NotificationView_: {
+            /** Items */
+            items: components["schemas"]["NotificationView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[OrderView] */
         Page_OrderView_: {
             /** Items */
@@ -3544,11 +3935,26 @@ export interface components {
              */
             extended_hours?: boolean | null;
             /**
+             * Latency Jitter Ms
+             * @description At most so much longer, drawn from the order's id: always the same.
+             */
+            latency_jitter_ms?: number | null;
+            /**
+             * Latency Ms
+             * @description Market time until what is sent is at the market.
+             */
+            latency_ms?: number | null;
+            /**
              * Participation Percent
              * @description Share of each print's size that the account's orders fill together; 0: any quantity.
              * @example 10
              */
             participation_percent?: string | number | null;
+            /**
+             * Queue
+             * @description Who goes before an order that rests, where a print comes to its limit: all that the quote shows, nobody, or what the quote showed when the order came.
+             */
+            queue?: ("last" | "front" | "displayed") | null;
             /** Slippage */
             slippage?: (components["schemas"]["NoSlippage"] | components["schemas"]["BpsSlippage-Input"] | components["schemas"]["TickSlippage"] | components["schemas"]["SquareRootSlippage-Input"] | components["schemas"]["SpreadSlippage-Input"]) | null;
         };
@@ -3558,8 +3964,17 @@ export interface components {
             commission: components["schemas"]["NoCommission"] | components["schemas"]["PercentCommission-Output"] | components["schemas"]["PerShareCommission-Output"] | components["schemas"]["PerOrderCommission-Output"] | components["schemas"]["TieredCommission-Output"] | components["schemas"]["MakerTakerCommission-Output"];
             /** Extended Hours */
             extended_hours: boolean;
+            /** Latency Jitter Ms */
+            latency_jitter_ms: number;
+            /** Latency Ms */
+            latency_ms: number;
             /** Participation Percent */
             participation_percent: string;
+            /**
+             * Queue
+             * @enum {string}
+             */
+            queue: "last" | "front" | "displayed";
             /** Slippage */
             slippage: components["schemas"]["NoSlippage"] | components["schemas"]["BpsSlippage-Output"] | components["schemas"]["TickSlippage"] | components["schemas"]["SquareRootSlippage-Output"] | components["schemas"]["SpreadSlippage-Output"];
         };
@@ -4022,6 +4437,67 @@ export interface components {
             symbol: string;
             take_profit: components["schemas"]["OrderView"] | null;
         };
+        /** ProviderList */
+        ProviderList: {
+            /** At */
+            at: string | null;
+            /** Items */
+            items: components["schemas"]["ProviderView"][];
+            /** Next Cursor */
+            next_cursor?: null;
+        };
+        /** ProviderScore */
+        ProviderScore: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Score */
+            score: number;
+        };
+        /** ProviderView */
+        ProviderView: {
+            /** Available */
+            available: boolean;
+            /** Breaker */
+            breaker: ("closed" | "half_open" | "open") | null;
+            /** Capabilities */
+            capabilities: ("bars_1m" | "bars_1d" | "trades")[];
+            health: components["schemas"]["HealthPartsView"] | null;
+            /**
+             * Name
+             * @example alpaca
+             */
+            name: string;
+            /** Problem */
+            problem: string | null;
+            /** Promoted */
+            promoted: boolean;
+            /**
+             * Score
+             * @description 0.45 breaker + 0.25 latency + 0.20 errors + 0.10 completeness.
+             */
+            score: number | null;
+            /** Scores */
+            scores: components["schemas"]["ProviderScore"][];
+            /** Throttled For S */
+            throttled_for_s: number;
+        };
+        /** ReadCount */
+        ReadCount: {
+            /** Read */
+            read: number;
+        };
+        /** ReadUpTo */
+        ReadUpTo: {
+            /**
+             * Up To
+             * @description This one and all that are older.
+             * @example 42
+             */
+            up_to: number;
+        };
         /** RefreshRequest */
         RefreshRequest: {
             /** Refresh Token */
@@ -4073,9 +4549,36 @@ export interface components {
              * Speed
              * @description Times as fast as the market was, or as fast as possible.
              * @default max
+             * @example 10
+             * @example max
              */
             speed?: "max" | number;
+            /**
+             * Start At
+             * @description Passes over what is earlier, as seeking does. Rounded down to the minute.
+             */
+            start_at?: string | null;
             synthetic?: components["schemas"]["SyntheticMarket"] | null;
+        };
+        /** ReplaySeek */
+        ReplaySeek: {
+            /**
+             * To
+             * Format: date-time
+             * @description Later than the replay's market time. Rounded down to the minute.
+             * @example 2026-03-19T15:30:00Z
+             */
+            to: string;
+        };
+        /** ReplaySpeed */
+        ReplaySpeed: {
+            /**
+             * Speed
+             * @description Times as fast as the market was, or as fast as possible.
+             * @example 10
+             * @example max
+             */
+            speed: "max" | number;
         };
         /** ReplayView */
         ReplayView: {
@@ -4088,6 +4591,8 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Ends At */
+            ends_at: string | null;
             /** Error */
             error: string | null;
             /** Finished At */
@@ -4099,15 +4604,32 @@ export interface components {
             id: string;
             /** Market Time */
             market_time: string | null;
+            /** Progress */
+            progress: number | null;
             /** Request */
             request: {
                 [key: string]: unknown;
             };
+            /** Skipped Ticks */
+            skipped_ticks: number;
+            /**
+             * Speed
+             * @example 10
+             */
+            speed: "max" | number | null;
+            /** Started By */
+            started_by: string | null;
+            /** Starts At */
+            starts_at: string | null;
+            /** State */
+            state: ("playing" | "pausing" | "paused" | "seeking") | null;
             /**
              * Status
              * @enum {string}
              */
             status: "running" | "finished" | "stopped" | "failed";
+            /** Symbols */
+            symbols: string[];
             /** Ticks */
             ticks: number;
             /** Total Ticks */
@@ -4125,6 +4647,8 @@ export interface components {
              * Format: date-time
              */
             at: string;
+            /** Deployments */
+            deployments: components["schemas"]["DeploymentLossView"][];
             /**
              * Gross Exposure
              * @example 101.25
@@ -4155,6 +4679,10 @@ export interface components {
             open_orders: number;
             /** Platform Halted */
             platform_halted: string | null;
+            /** Session Day */
+            session_day: string | null;
+            /** Session Loss */
+            session_loss: string | null;
             strategies: components["schemas"]["StrategiesUse"];
         };
         /** SignalView */
@@ -6393,6 +6921,83 @@ export interface operations {
             };
         };
     };
+    acknowledgeDeploymentLoss: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RiskView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getDeploymentLimits: {
         parameters: {
             query?: never;
@@ -6771,12 +7376,6 @@ export interface operations {
         parameters: {
             query?: {
                 mode?: "paper" | "live";
-                /** @description What comes first. */
-                order?: "newest" | "oldest";
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-                /** @description Items a page. */
-                limit?: number;
                 /** @description Of this order only. */
                 order_id?: string | null;
                 symbol?: string | null;
@@ -6785,6 +7384,12 @@ export interface operations {
                 start?: string | null;
                 /** @description Before this time. */
                 end?: string | null;
+                /** @description What comes first. */
+                order?: "newest" | "oldest";
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items a page. */
+                limit?: number;
             };
             header?: never;
             path: {
@@ -6845,17 +7450,17 @@ export interface operations {
         parameters: {
             query?: {
                 mode?: "paper" | "live";
+                kind?: ("deposit" | "withdrawal" | "interest" | "adjustment" | "transfer" | "fill" | "fee") | null;
+                /** @description At or after this time. */
+                start?: string | null;
+                /** @description Before this time. */
+                end?: string | null;
                 /** @description What comes first. */
                 order?: "newest" | "oldest";
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
                 /** @description Items a page. */
                 limit?: number;
-                kind?: ("deposit" | "withdrawal" | "interest" | "adjustment" | "transfer" | "fill" | "fee") | null;
-                /** @description At or after this time. */
-                start?: string | null;
-                /** @description Before this time. */
-                end?: string | null;
             };
             header?: never;
             path: {
@@ -7204,12 +7809,6 @@ export interface operations {
         parameters: {
             query?: {
                 mode?: "paper" | "live";
-                /** @description What comes first. */
-                order?: "newest" | "oldest";
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-                /** @description Items a page. */
-                limit?: number;
                 status?: "working" | ("new" | "held" | "accepted" | "partially_filled" | "filled" | "cancelled" | "rejected" | "expired" | "replaced") | null;
                 symbol?: string | null;
                 side?: ("buy" | "sell") | null;
@@ -7220,6 +7819,12 @@ export interface operations {
                 start?: string | null;
                 /** @description Before this time. */
                 end?: string | null;
+                /** @description What comes first. */
+                order?: "newest" | "oldest";
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items a page. */
+                limit?: number;
             };
             header?: never;
             path: {
@@ -9323,6 +9928,214 @@ export interface operations {
             };
         };
     };
+    getMarketDataConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarketDataConfigurationView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeMarketDataConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfigurationChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarketDataConfigurationView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listMarketDataProviders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     login: {
         parameters: {
             query?: never;
@@ -11101,6 +11914,186 @@ export interface operations {
             };
         };
     };
+    listNotifications: {
+        parameters: {
+            query?: {
+                unread?: boolean;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_NotificationView_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readNotifications: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReadUpTo"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadCount"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readNotification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                notification_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listReplays: {
         parameters: {
             query?: {
@@ -11305,6 +12298,390 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pauseReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                replay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resumeReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                replay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    seekReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                replay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplaySeek"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeReplaySpeed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                replay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplaySpeed"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

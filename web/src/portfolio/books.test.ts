@@ -38,6 +38,8 @@ const order = (seq: number, status: Order["status"], id = "o1"): Order => ({
   trail_price: null,
   trail_percent: null,
   hwm: null,
+  queue_ahead: null,
+  due_at: null,
   triggered_at: null,
   expires_at: null,
   replaces: null,

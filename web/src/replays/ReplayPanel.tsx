@@ -25,7 +25,7 @@ export function ReplayPanel() {
       <h2>Replay</h2>
       {error ? <Failure>{error}</Failure> : null}
       {!data && !error ? <Loading what="replays" /> : null}
-      {running ? <RunningReplay replay={running} onStopped={reload} /> : null}
+      {running ? <RunningReplay replay={running} onPressed={reload} /> : null}
       {data && !running ? <StartReplayForm onStarted={reload} /> : null}
       <h3>Recent runs</h3>
       {data && data.items.length === 0 ? <Empty title="No run yet" /> : null}
@@ -43,33 +43,43 @@ export function ReplayPanel() {
   );
 }
 
-function RunningReplay({ replay, onStopped }: { replay: Replay; onStopped(): void }) {
+function RunningReplay({ replay, onPressed }: { replay: Replay; onPressed(): void }) {
   const { api } = useServices();
   const toast = useToast();
-  const stop = async () => {
+  const press = async (button: "stop" | "pause" | "resume") => {
     try {
-      await api.post(`/replays/${replay.id}/stop`);
+      await api.post(`/replays/${replay.id}/${button}`);
     } catch (error) {
       toast(sentence(error), true);
     }
-    onStopped();
+    onPressed();
   };
   return (
     <div className="run-card">
       <p>
-        <span className="status running">running</span>{" "}
+        <span className="status running">{replay.state ?? "running"}</span>{" "}
         {replay.market_time ? `${formatDateTime(replay.market_time)} UTC` : "starting"}
       </p>
       <progress
         aria-label="Progress of the replay"
         max={replay.total_ticks ?? undefined}
-        value={replay.total_ticks === null ? undefined : replay.ticks}
+        value={replay.total_ticks === null ? undefined : replay.ticks + replay.skipped_ticks}
       />
       <p className="hint">
         {formatCount(replay.ticks)}
         {replay.total_ticks === null ? "" : ` of ${formatCount(replay.total_ticks)}`} trades
       </p>
-      <button type="button" className="wide" onClick={() => void stop()}>
+      {replay.state === "playing" || replay.state === "seeking" ? (
+        <button type="button" className="wide" onClick={() => void press("pause")}>
+          Pause
+        </button>
+      ) : null}
+      {replay.state === "paused" || replay.state === "pausing" ? (
+        <button type="button" className="wide" onClick={() => void press("resume")}>
+          Resume
+        </button>
+      ) : null}
+      <button type="button" className="wide" onClick={() => void press("stop")}>
         Stop
       </button>
     </div>
