@@ -126,8 +126,9 @@ class JobRunner:
             await process.wait()
             return _outcome(folder, process.returncode)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            if process.returncode is None:  # else its number may be somebody else's by now
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
             await end_tasks([following, draining])
             await process.wait()
 
