@@ -53,5 +53,7 @@ def store_candles(engine: Engine, symbol: str) -> None:
                     vwap=(opened + closed) / 2,
                     trades=4,
                     source="replay",
+                    quality="complete",
+                    as_of=start + timedelta(minutes=1),
                 )
             )
