@@ -9,6 +9,7 @@ from strategy_workers.deployments.routes import router as deployments
 from strategy_workers.jobs.routes import router as backtests
 from strategy_workers.library.routes import router as strategies
 from strategy_workers.settings import StrategyWorkersSettings
+from strategy_workers.uploads.routes import router as uploads
 from strategy_workers.wiring import wire
 
 
@@ -21,6 +22,7 @@ def create_app(settings: StrategyWorkersSettings) -> FastAPI:
     app = service_app("Strategy workers", lifespan)
     internal = [Depends(require_internal_token(settings))]
     app.include_router(strategies, dependencies=internal)
+    app.include_router(uploads, dependencies=internal)
     app.include_router(deployments, dependencies=internal)
     app.include_router(backtests, dependencies=internal)
     return app

@@ -5,6 +5,7 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator, Coroutine
+from dataclasses import replace
 from functools import partial
 from typing import NoReturn
 from uuid import UUID, uuid4
@@ -21,7 +22,7 @@ from shared.service.health import postgres_check, redis_check
 from shared.service.internal_client import internal_client
 from shared.utils.tasks import end_tasks
 from strategy_workers.deployments.actions import Deployments
-from strategy_workers.jobs.actions import Backtests, Limits
+from strategy_workers.jobs.actions import Backtests, JobLimits
 from strategy_workers.jobs.runner import JobRunner
 from strategy_workers.jobs.store import JobStore
 from strategy_workers.library import LIBRARY, Catalogue
@@ -35,11 +36,16 @@ from strategy_workers.runtime.roster import Roster
 from strategy_workers.runtime.store import Store
 from strategy_workers.runtime.watchdog import Watchdog
 from strategy_workers.runtime.worker import Worker
+from strategy_workers.sandbox.process import Limits
 from strategy_workers.settings import StrategyWorkersSettings
+from strategy_workers.uploads.actions import Uploads
+from strategy_workers.uploads.catalogue import AllStrategies
 
 log = structlog.get_logger()
 
 _START_AGAIN_S = 0.5
+#: What an upload may take in all, to be imported and run over made-up candles; each of three times.
+_TRIAL_S = 10.0
 #: Exit code of a process whose strategy can't be stopped: a fault of software.
 _HOOK_NEVER_RETURNED = 70
 
@@ -145,12 +151,14 @@ async def wire(app: FastAPI, settings: StrategyWorkersSettings) -> AsyncIterator
         stack.callback(engine.dispose)
         redis = make_redis(settings)
         stack.push_async_callback(redis.aclose)
-        worker = await stack.enter_async_context(running_worker(settings, LIBRARY))
+        limits = Limits(settings.strategy_hook_timeout_s, settings.strategy_memory_mib)
+        strategies = AllStrategies(engine, LIBRARY, limits)
+        worker = await stack.enter_async_context(running_worker(settings, strategies))
         loop = asyncio.get_running_loop()
-        app.state.catalogue = LIBRARY
-        deployments = Deployments(
-            engine, LIBRARY, worker.watchdog, lambda: loop.call_soon_threadsafe(worker.look_round)
-        )
+        app.state.catalogue = strategies
+        app.state.uploads = Uploads(engine, LIBRARY, replace(limits, total_s=_TRIAL_S))
+        tell_worker = partial(loop.call_soon_threadsafe, worker.look_round)
+        deployments = Deployments(engine, strategies, worker.watchdog, tell_worker)
         jobs = await stack.enter_async_context(running_jobs(settings, engine))
         market_data = await stack.enter_async_context(
             internal_client(settings, settings.market_data_url)
@@ -161,7 +169,7 @@ async def wire(app: FastAPI, settings: StrategyWorkersSettings) -> AsyncIterator
             LIBRARY,
             market_data,
             deployments,
-            Limits(
+            JobLimits(
                 settings.backtests_unfinished_per_user,
                 settings.backtests_kept_per_user,
                 settings.backtest_max_rows,

@@ -26,7 +26,7 @@ from strategy_workers.library import Catalogue
 
 
 @dataclass(frozen=True)
-class Limits:
+class JobLimits:
     unfinished_per_user: int
     kept_per_user: int
     max_rows: int
@@ -48,7 +48,7 @@ class Backtests:
         catalogue: Catalogue,
         market_data: httpx.AsyncClient,
         deployments: Deployments,
-        limits: Limits,
+        limits: JobLimits,
         tell_runner: Callable[[], object],
     ) -> None:
         self._engine = engine

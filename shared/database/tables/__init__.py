@@ -50,6 +50,7 @@ from shared.database.tables.strategies import (
     DeploymentParametersRow,
     DeploymentRow,
     SignalRow,
+    StrategyVersionRow,
 )
 from shared.database.tables.studies import StudyRow, StudyTrialRow
 
@@ -94,6 +95,7 @@ __all__ = [
     "SignalRow",
     "SilentSymbolRow",
     "StrategyPositionRow",
+    "StrategyVersionRow",
     "StudyRow",
     "StudyTrialRow",
     "UserRow",
