@@ -11,6 +11,8 @@ from shared.database.tables.identity import SessionRow, UserRow
 from shared.database.tables.leases import LeaseRow
 from shared.database.tables.market_data import (
     CandleRow,
+    DataCursorRow,
+    DataJobRow,
     InstrumentRow,
     MarketDataConfigurationRow,
     MarketFileRow,
@@ -58,6 +60,8 @@ __all__ = [
     "BrokerDifferenceRow",
     "BrokerOrderRow",
     "CandleRow",
+    "DataCursorRow",
+    "DataJobRow",
     "DeploymentLogRow",
     "DeploymentParametersRow",
     "DeploymentRow",
