@@ -88,12 +88,7 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
         leadership = Leadership(engine, lease, settings.lease_duration_s)
         sources = live_sources(settings)
         board = FeedBoard(sources)
-        providers = Providers(Configuration(), RateLimits(redis))
-        stack.push_async_callback(providers.close)
-        unavailable = add_providers(settings, providers)
-        desk = ProviderDesk(
-            engine, rows, redis, providers, KNOWN, unavailable, leads=lambda: leadership.held
-        )
+        providers, desk = _providers(settings, engine, rows, redis, leadership, stack)
         preparation = Preparation(engine, calendars, files, settings)
         replays = Replays(
             engine,
@@ -181,6 +176,23 @@ def _keep_going(
         replays.keep_going(preparation.simulated)
     elif settings.market_data_mode == "live" and sources.followed:
         replays.keep_going(lambda: preparation.live(sources.followed))
+
+
+def _providers(
+    settings: MarketDataSettings,
+    engine: Engine,
+    rows: DatabaseThread,
+    redis: Redis,
+    leadership: Leadership,
+    stack: contextlib.AsyncExitStack,
+) -> tuple[Providers, ProviderDesk]:
+    providers = Providers(Configuration(), RateLimits(redis))
+    stack.push_async_callback(providers.close)
+    unavailable = add_providers(settings, providers)
+    desk = ProviderDesk(
+        engine, rows, redis, providers, KNOWN, unavailable, leads=lambda: leadership.held
+    )
+    return providers, desk
 
 
 def _candle_store(

@@ -95,7 +95,7 @@ class Workers:
             await self._postpone(job, job.attempts, self._away_pause_s, repr(error))
         except Exception as error:
             log.error("data_job_fault", job=str(job.id), exc_info=error)
-            await self._bury(job, f"A fault of ours: {type(error).__name__}.")
+            await self._try_again(job, f"A fault of ours: {type(error).__name__}.", 0.0)
         else:
             if isinstance(done, NotYet):
                 not_before = done.not_before
@@ -120,14 +120,17 @@ class Workers:
         elif not error.asked:
             pause_s = max(self._away_pause_s, error.retry_after_s)
             await self._postpone(job, job.attempts, pause_s, str(error))
-        elif job.attempts + 1 >= MOST_ATTEMPTS:
-            await self._bury(job, str(error))
         else:
-            pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0**job.attempts)
-            # Spread, so that all that failed together don't come back together.
-            pause_s *= 0.5 + self._random.random() / 2
-            pause_s = max(pause_s, error.retry_after_s)
-            await self._postpone(job, job.attempts + 1, pause_s, str(error))
+            await self._try_again(job, str(error), error.retry_after_s)
+
+    async def _try_again(self, job: Job, problem: str, least_s: float) -> None:
+        if job.attempts + 1 >= MOST_ATTEMPTS:
+            await self._bury(job, problem)
+            return
+        pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0**job.attempts)
+        # Spread, so that all that failed together don't come back together.
+        pause_s *= 0.5 + self._random.random() / 2
+        await self._postpone(job, job.attempts + 1, max(pause_s, least_s), problem)
 
     async def _postpone(self, job: Job, attempts: int, pause_s: float, problem: str) -> None:
         not_before = self._queue.now() + timedelta(seconds=pause_s)
