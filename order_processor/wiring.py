@@ -15,6 +15,7 @@ from order_processor.brokers.connections import Connections
 from order_processor.brokers.floor import Floor
 from order_processor.brokers.make import broker_maker
 from order_processor.brokers.session import SessionTerms
+from order_processor.corporate_actions.actions import CorporateActions
 from order_processor.housekeeping.actions import Housekeeping
 from order_processor.risk.rules import RuleBook
 from order_processor.settings import OrderProcessorSettings
@@ -45,6 +46,7 @@ class Wiring:
     snapshots: Snapshots
     verification: Verification
     connections: Connections
+    corporate_actions: CorporateActions
     seats: list[ShardSeat]
     tasks: list[asyncio.Task[None]]
 
@@ -83,6 +85,11 @@ async def wire(
         await asyncio.to_thread(connections.seal_anew)
         sessions = Sessions(Calendars(settings.calendar_folder))
         stack.callback(sessions.close)
+        if settings.calendar_folder is not None:
+            # Built once: the shard that the first session limit is set on would stand meanwhile.
+            exchange = settings.order_risk_session_exchange
+            early = asyncio.create_task(sessions.prepare(exchange), name="session calendar")
+            stack.push_async_callback(end_tasks, [early])
         rules = RuleBook(engine, settings.order_risk_refresh_s)
         stack.callback(rules.close)
         seats = _seats(
@@ -103,7 +110,16 @@ async def wire(
         shards = [asyncio.create_task(seat.run(), name="shard") for seat in seats]
         stack.push_async_callback(_drain, seats, shards, settings.drain_timeout_s)
         snapshots = Snapshots(engine, settings.order_shards)
-        yield Wiring(engine, redis, snapshots, verification, connections, seats, [*tasks, *shards])
+        yield Wiring(
+            engine,
+            redis,
+            snapshots,
+            verification,
+            connections,
+            CorporateActions(engine, sessions),
+            seats,
+            [*tasks, *shards],
+        )
 
 
 def _seats(
