@@ -51,6 +51,7 @@ from shared.database.tables.strategies import (
     DeploymentParametersRow,
     DeploymentRow,
     SignalRow,
+    StrategyVersionRow,
 )
 from shared.database.tables.studies import StudyRow, StudyTrialRow
 
@@ -96,6 +97,7 @@ __all__ = [
     "SignalRow",
     "SilentSymbolRow",
     "StrategyPositionRow",
+    "StrategyVersionRow",
     "StudyRow",
     "StudyTrialRow",
     "UserRow",
