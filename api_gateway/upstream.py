@@ -57,9 +57,6 @@ class Upstream:
     async def put(self, path: str, body: object) -> Response:
         return await self._pass_on("PUT", path, json=body)
 
-    async def delete(self, path: str) -> Response:
-        return await self._pass_on("DELETE", path)
-
     async def put_stream(self, path: str, request: Request, timeout_s: float) -> Response:
         """Pass the request's body on piece by piece, as it arrives."""
         headers = {

@@ -108,4 +108,4 @@ async def requeue(_: Admin, job_id: UUID, gateway: GatewayState) -> Response:
     responses=_ONE,
 )
 async def remove(_: Admin, job_id: UUID, gateway: GatewayState) -> Response:
-    return await gateway.market_data.delete(f"{_BEHIND}/{job_id}")
+    return await gateway.market_data.delete(f"{_BEHIND}/{job_id}", {})
