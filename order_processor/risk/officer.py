@@ -13,7 +13,7 @@ import msgspec
 
 from order_processor.risk.audit import record_of_event
 from order_processor.risk.carry import Carry
-from order_processor.risk.margin_calls import MarginCalls, MarginRules
+from order_processor.risk.margin_calls import MarginCalls
 from order_processor.risk.records import RiskRecord
 from order_processor.risk.reports import report
 from order_processor.risk.rules import Rules
@@ -43,6 +43,7 @@ from shared.models.risk import (
 from shared.trading.amounts import ZERO, shown
 from shared.trading.books import Books
 from shared.trading.changes import BrokerNoted, LiveChange, OrderChanged
+from shared.trading.margin_calls import MarginRules
 from shared.trading.risk import Bound
 from shared.trading.terms import Instrument, Refused
 

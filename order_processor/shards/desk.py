@@ -10,7 +10,6 @@ from order_processor.brokers.gate import LinkOf, live_fault, nobody
 from order_processor.errors import UnappliableError
 from order_processor.metrics import FILLS
 from order_processor.risk.audit import record_of
-from order_processor.risk.margin_calls import MarginRules
 from order_processor.risk.officer import RiskOfficer
 from order_processor.shards.acknowledgements import MarkDone
 from order_processor.shards.batch import Answer, Batch, Sealed
@@ -52,6 +51,7 @@ from shared.trading.changes import (
     OrderFilled,
     order_id_of,
 )
+from shared.trading.margin_calls import MarginRules
 from shared.trading.terms import Limits, Refused
 
 

@@ -34,6 +34,7 @@ from shared.trading.hours import hours_from
 from shared.trading.matching import Reach
 from shared.trading.quotes import Quote, Touch
 from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
+from strategy_workers.backtests.margin import MarginWatch
 from strategy_workers.backtests.plan import Terms
 from strategy_workers.runtime.commands import cancel_outgoing, commands_of, take_answer
 from strategy_workers.runtime.deployment import Deployment
@@ -58,6 +59,19 @@ class Account:
     """Each moment goes: `begin_moment`, `meet` the prints, `expire`, `news`, `send`."""
 
     def __init__(self, terms: Terms, symbols: Sequence[str], calendar: SessionCalendar) -> None:
+        self._instruments = {
+            Symbol(symbol): Instrument(
+                symbol=Symbol(symbol),
+                exchange=terms.exchange,
+                currency=terms.currency,
+                tick_size=terms.tick_size,
+                lot_size=terms.lot_size,
+                tradable=True,
+                borrow_fee_bps=terms.borrow_fee_bps,
+            )
+            for symbol in symbols
+        }
+        self.margin = None if terms.margin is None else MarginWatch(self._instruments)
         self._books = Books(
             AccountTerms(
                 id=ACCOUNT_ID,
@@ -65,22 +79,13 @@ class Account:
                 base_currency=terms.currency,
                 paper_capital=terms.capital,
                 paper=terms.paper,
+                margin=terms.margin,
             ),
             "paper",
             Limits(reserve_buffer_bps=terms.reserve_buffer_bps),
             BooksState(),
+            *(() if self.margin is None else (self.margin.price_of,)),
         )
-        self._instruments = {
-            symbol: Instrument(
-                symbol=Symbol(symbol),
-                exchange=terms.exchange,
-                currency=terms.currency,
-                tick_size=terms.tick_size,
-                lot_size=terms.lot_size,
-                tradable=True,
-            )
-            for symbol in symbols
-        }
         self._calendar = calendar
         self._news: list[_Stamped] = []
         self._number = 0
@@ -117,7 +122,15 @@ class Account:
 
     @property
     def works(self) -> bool:
-        return bool(self._books.working)
+        """Prints may matter to it."""
+        return bool(self._books.working) or self.at_risk
+
+    @property
+    def at_risk(self) -> bool:
+        """Prices may bring a margin call, or time its charges."""
+        if self.margin is None:
+            return False
+        return any(each.qty for each in self._books.holdings.values())
 
     def reach(self, symbol: str) -> Reach:
         return self._books.reach(Symbol(symbol))
@@ -134,6 +147,25 @@ class Account:
         """Fill, trigger and move what (time in ns, symbol, price, size) reach, one after
         another. With `hours`, all of them belong to these, and a symbol's last print is the
         closing one of orders that wait for a close in between."""
+        if self.margin is None:
+            self._meet(prints, hours)
+            return
+        kept = list(prints)
+        if not kept:
+            return
+        self.margin.come_to(kept[0][0], self._books)
+        self._meet(kept, hours)
+        self.margin.take_prices({symbol: price for _, symbol, price, _ in kept})
+        self._check_margin(kept[-1][0], 0)
+
+    def _check_margin(self, at_ns: int, step: int) -> None:
+        assert self.margin is not None, "it is a margin account"
+        for change in self.margin.check(at_ns, self._books):
+            self._tell(change, step)
+
+    def _meet(
+        self, prints: Iterable[tuple[int, str, float, float]], hours: HoursSpan | None
+    ) -> None:
         reach: dict[str, Reach] = {}
         books = self._books
         until_ns = self._hours.until_ns if hours is None else NEVER_NS
@@ -201,6 +233,14 @@ class Account:
     @exactly
     def take_quotes(self, quotes: Quotes) -> None:
         """Remember them, and fill what each of them fills, one after another."""
+        books, margin = self._books, self.margin
+        if margin is not None and quotes.at_ns:
+            margin.come_to(quotes.at_ns[0], books)
+        self._take_each(quotes)
+        if margin is not None and quotes.at_ns:
+            self._check_margin(quotes.at_ns[-1], 0)
+
+    def _take_each(self, quotes: Quotes) -> None:
         books = self._books
         for place, index in enumerate(quotes.symbol_index):
             at_ns, symbol = quotes.at_ns[place], quotes.symbols[index]
@@ -241,8 +281,13 @@ class Account:
                 self._tell(change, 0)
 
     def expire(self, at_ns: int) -> None:
+        """The moment's mark."""
+        if self.margin is not None:
+            self.margin.come_to(at_ns, self._books, mark=True)
         if at_ns >= self._next_expiry_ns:
             self._expire(at_ns, 1)
+        if self.margin is not None:
+            self._check_margin(at_ns, 1)
 
     def _expire(self, at_ns: int, step: int) -> None:
         for change in self._books.expire(market_time(at_ns), self._closing_price):
@@ -319,7 +364,7 @@ class Account:
         timed = command.time_in_force in ("day", "opg", "cls")
         taken = self._books.submit(
             command,
-            self._instruments.get(command.symbol),
+            self._instruments.get(Symbol(command.symbol)),
             None if price is None else measured(price),
             at,
             "",

@@ -162,6 +162,8 @@ class _TradesRun:
             deployment.pass_mark(entry_id, mark)
             return
         self._note(candles)
+        if self._stage.paused:
+            return
         raising(deployment.decide, entry_id, mark, events, candles)
         self._stage.send(at_ns, self._price_of)
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 
 from shared.models.identifiers import Mode, Timeframe
+from shared.models.margin import MarginTerms
 from shared.models.market import Candle, TimeMark
 from shared.models.orders import OrderExecuted, OrderStatus, OrderUpdated, Refusal
 from shared.models.topics import account_topic
@@ -53,6 +54,8 @@ class DeploymentRecord:
     status: str
     snapshot: bytes | None
     lots: dict[str, Lots]
+    #: Of the account; None of a cash account, and of live ones.
+    margin: MarginTerms | None = None
     #: Of the parameters.
     version: int = 1
     #: What becomes of its working orders when it pauses.
@@ -102,7 +105,9 @@ class Deployment:
             self.market = MarketView(
                 record.symbols, record.timeframe, self._strategy.more_timeframes()
             )
-            self._desk = Desk(record.id.hex, self.market, Portfolio(), record.lots, log)
+            self._desk = Desk(
+                record.id.hex, self.market, Portfolio(), record.lots, record.margin, log
+            )
             self._strategy.attach(self._desk)
             #: Otherwise nobody needs order events.
             self.listens = strategy_class.on_order is not Strategy.on_order

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 from sqlalchemy import Engine
 
-from order_processor.risk.margin_calls import MarginRules
 from order_processor.shards.clock import moment
 from order_processor.shards.consumer import CommandEntry
 from order_processor.shards.desk import Desk as ShardDesk
@@ -32,6 +31,7 @@ from shared.replays.slices import Slice, Slicer
 from shared.trading.amounts import exact, measured
 from shared.trading.changes import order_id_of
 from shared.trading.commissions import PerShareCommission
+from shared.trading.margin_calls import MarginRules
 from shared.trading.paper_terms import PaperTerms
 from shared.trading.slippage import SpreadSlippage
 from shared.trading.terms import Instrument, Limits, Refused
