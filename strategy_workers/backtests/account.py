@@ -38,7 +38,7 @@ from strategy_workers.backtests.margin import MarginWatch
 from strategy_workers.backtests.plan import Terms
 from strategy_workers.runtime.commands import cancel_outgoing, commands_of, take_answer
 from strategy_workers.runtime.deployment import Deployment
-from strategy_workers.runtime.desk import market_time
+from strategy_workers.runtime.desk import market_time, nanoseconds
 from strategy_workers.runtime.feed import Numbered
 
 #: Ids say nothing here: every backtest has an account of its own.
@@ -223,7 +223,7 @@ class Account:
     def _closing_price(self, working: WorkingOrder) -> Decimal | None:
         order = working.order
         assert order.expires_at is not None, "it waits for the close"
-        end_ns = _nanoseconds(order.expires_at)
+        end_ns = nanoseconds(order.expires_at)
         moment, at_ns, price = self._last.get(order.symbol, (0, 0, 0.0))
         since_ns = self._calendar.hours_at(end_ns - 1).from_ns
         if moment <= self._until_close[order.id] or at_ns < since_ns:
@@ -283,7 +283,7 @@ class Account:
     def expire(self, at_ns: int) -> None:
         """The moment's mark."""
         if self.margin is not None:
-            self.margin.come_to(at_ns, self._books, mark=True)
+            self.margin.come_to(at_ns, self._books)
         if at_ns >= self._next_expiry_ns:
             self._expire(at_ns, 1)
         if self.margin is not None:
@@ -313,7 +313,7 @@ class Account:
             self._until_close.pop(change.order.id, None)
         if change.order.expires_at is not None or change.order.due_at is not None:
             end = self._books.next_expiry()
-            self._next_expiry_ns = NEVER_NS if end is None else _nanoseconds(end)
+            self._next_expiry_ns = NEVER_NS if end is None else nanoseconds(end)
 
     # --- the strategy phase --------------------------------------------------------------------
 
@@ -399,7 +399,7 @@ class Account:
             None if price is None else measured(price),
             at,
             "",
-            hours_from(self._calendar, _nanoseconds(at)),
+            hours_from(self._calendar, nanoseconds(at)),
         )
         if isinstance(taken, Refused):
             self.refused += 1
@@ -449,7 +449,3 @@ def _refusal(command: SubmitOrder | CancelOrder | ReplaceOrder, why: Refused) ->
         observed=why.observed,
         level=why.level,
     )
-
-
-def _nanoseconds(at: datetime) -> int:
-    return round(at.timestamp() * 1_000_000) * 1000

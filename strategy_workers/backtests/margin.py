@@ -23,7 +23,7 @@ class MarginWatch:
         self._instruments = instruments
         self._rules = MarginRules()
         self._prices: dict[Symbol, Decimal] = {}
-        #: Up to which UTC day of market time it was paid for; None before the first mark.
+        #: Up to which UTC day of market time it was paid for; None before the first step.
         self._paid_until: date | None = None
         #: When, and by how much cash went down.
         self.charges: list[tuple[datetime, Decimal]] = []
@@ -37,10 +37,8 @@ class MarginWatch:
         for symbol, price in last.items():
             self._prices[Symbol(symbol)] = measured(price)
 
-    def come_to(self, at_ns: int, books: Books, *, mark: bool = False) -> None:
-        """Before anything of that time happens. Days are counted from the first mark on."""
-        if self._paid_until is None and not mark:
-            return
+    def come_to(self, at_ns: int, books: Books) -> None:
+        """Before anything of that time happens."""
         day = market_time(at_ns // _DAY_NS * _DAY_NS).date()
         days = 0 if self._paid_until is None else (day - self._paid_until).days
         self._paid_until = day

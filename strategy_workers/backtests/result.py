@@ -136,10 +136,10 @@ def fill_of(execution: Execution) -> Fill:
 
 
 def _charges(outcome: Outcome) -> list[Fill]:
-    """What they do to cash, as fills of nothing."""
+    """What they do to cash, as fills of nothing; before anything of their day."""
     symbol = outcome.symbols[0]
     return [
-        Fill(symbol, ZERO, ZERO, amount, ZERO, round(at.timestamp() * 1_000_000))
+        Fill(symbol, ZERO, ZERO, amount, ZERO, round(at.timestamp() * 1_000_000) - 1)
         for at, amount in outcome.charges
     ]
 
