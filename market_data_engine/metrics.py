@@ -4,6 +4,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 TICKS = Counter("market_data_ticks_total", "Trade prints put on the tape")
 CANDLES = Counter("market_data_candles_completed_total", "Candles completed", ["timeframe"])
+CORRECTIONS = Counter("market_data_candles_corrected_total", "Completed candles made again")
 MARKS = Counter("market_data_marks_total", "Time marks put on the tape")
 WAIT = Histogram(
     "market_data_wait_seconds",

@@ -60,7 +60,12 @@ class MarketDataSettings(Settings):
     live_feeds: str = ""
     #: Market time is so far behind the wall clock: prints that come later are late.
     live_grace_ms: int = Field(default=500, ge=0, le=1500)
+    #: Prints that come late by no more than this, and corrections of what is no older, amend
+    #: completed candles. So long prints are kept in memory.
+    late_grace_s: float = Field(default=60.0, ge=0, le=3600)
     feed_timeout_s: float = Field(default=10.0, gt=0, le=120)
+    #: Strategies wait for a feed from which nothing has come for so long: two small candles.
+    feed_stale_s: float = Field(default=120.0, ge=1, le=86_400)
     alpaca_stream_url: str = "wss://stream.data.alpaca.markets/v2/iex"
     alpaca_data_key_id: SecretStr | None = None
     alpaca_data_secret_key: SecretStr | None = None

@@ -22,6 +22,7 @@ from market_data_engine.leadership.leadership import Leadership
 from market_data_engine.live.board import FeedBoard
 from market_data_engine.live.routes import feed_routes
 from market_data_engine.live.sources import Sources, live_sources
+from market_data_engine.live.watch import SilenceWatch
 from market_data_engine.market_files.actions import MarketFiles
 from market_data_engine.market_files.routes import market_file_routes
 from market_data_engine.providers.actions import ProviderDesk
@@ -97,7 +98,16 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
             rows,
             leadership,
             preparation,
-            Assembly(redis, leadership, numbers, memory, writer, board, settings),
+            Assembly(
+                redis,
+                leadership,
+                numbers,
+                memory,
+                writer,
+                board,
+                SilenceWatch(engine, rows, settings.feed_stale_s),
+                settings,
+            ),
             writer,
         )
         history = History(memory, store, writer, instruments, numbers, redis)

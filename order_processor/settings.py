@@ -18,6 +18,8 @@ class OrderProcessorSettings(Settings):
     order_cursor_interval_s: float = Field(default=1.0, gt=0, le=60)
     #: How old limits and the platform's kill switch may be in a process.
     order_risk_refresh_s: float = Field(default=0.25, gt=0, le=10)
+    #: Sessions of this exchange are what session losses are counted in; `24/7` for UTC days.
+    order_risk_session_exchange: str = Field(default="XNYS", min_length=1, max_length=32)
     #: Market time from a margin call to the first order that closes a position.
     order_margin_grace_s: float = Field(default=300.0, ge=0, le=2_678_400)
     #: Positions are closed until equity is so much above the maintenance requirement.

@@ -192,6 +192,8 @@ class FeedView(View):
     losses: int
     #: Since anything was told; null when nothing has been yet.
     silent_s: float | None
+    #: Strategies that depend on it wait.
+    stale: bool
 
 
 class FeedList(View):

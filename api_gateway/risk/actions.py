@@ -18,6 +18,7 @@ from api_gateway.risk.schemas import (
     AccountKillSwitch,
     AuditEntry,
     DeploymentLimits,
+    DeploymentLossView,
     KillSwitch,
     LatchView,
     LimitsView,
@@ -31,6 +32,7 @@ from shared.database.tables import RiskLimitsRow, RiskPlatformRow
 from shared.models.identifiers import Mode
 from shared.models.risk import (
     AcknowledgeLoss,
+    DeploymentLossUse,
     EngageKillSwitch,
     ReleaseKillSwitch,
     RiskReply,
@@ -54,8 +56,13 @@ class Risk:
         reply = await self._processor.risk(SeeRisk, account_id, mode)
         return await self._view(account_id, mode, reply)
 
-    async def acknowledge(self, account_id: UUID, user_id: UUID, mode: Mode) -> RiskView:
-        reply = await self._processor.risk(AcknowledgeLoss, account_id, mode, **_signed(user_id))
+    async def acknowledge(
+        self, account_id: UUID, user_id: UUID, mode: Mode, deployment_id: UUID | None = None
+    ) -> RiskView:
+        """The account's own loss limits, or that of one deployment."""
+        reply = await self._processor.risk(
+            AcknowledgeLoss, account_id, mode, deployment_id=deployment_id, **_signed(user_id)
+        )
         return await self._view(account_id, mode, reply)
 
     async def engage(self, account_id: UUID, user_id: UUID, switch: AccountKillSwitch) -> RiskView:
@@ -84,11 +91,14 @@ class Risk:
             net_exposure=reply.net_exposure,
             loss=reply.loss,
             loss_since=state.baseline_at,
+            session_loss=reply.session_loss,
+            session_day=None if state.session is None else state.session.day,
             open_orders=reply.open_orders,
             loss_latch=None if state.loss is None else view(LatchView, state.loss),
             kill_switch=None if state.kill is None else view(LatchView, state.kill),
             platform_halted=reply.halted,
             limits=[view(LimitUseView, use) for use in reply.limits],
+            deployments=[_deployment_view(each) for each in reply.deployments],
             strategies=strategies,
         )
 
@@ -232,6 +242,15 @@ def _limits_view(row: RiskLimitsRow | None, level: Level, subject: str, mode: Mo
         limits={} if row is None else row.limits,
         changed_by=None if row is None else row.changed_by,
         changed_at=None if row is None else row.changed_at,
+    )
+
+
+def _deployment_view(use: DeploymentLossUse) -> DeploymentLossView:
+    return DeploymentLossView(
+        deployment_id=use.deployment_id,
+        limit=use.limit,
+        loss=use.loss,
+        latch=None if use.latch is None else view(LatchView, use.latch),
     )
 
 

@@ -23,7 +23,8 @@ from shared.models.identifiers import Mode
 router = APIRouter(tags=["risk"])
 
 _ACCOUNT = "/accounts/{account_id}"
-_DEPLOYMENT = _ACCOUNT + "/deployments/{deployment_id}/risk/limits"
+_RISK_OF_DEPLOYMENT = _ACCOUNT + "/deployments/{deployment_id}/risk"
+_DEPLOYMENT = _RISK_OF_DEPLOYMENT + "/limits"
 _READ = problems(401, 404, 422, 503)
 _ADMIN = problems(401, 403, 404, 422, 503)
 _WRITE = problems(400, 401, 403, 404, 409, 413, 422, 503)
@@ -144,6 +145,23 @@ async def set_deployment_limits(
         mode,
         body,
         account_id=scope.account_id,
+    )
+
+
+@router.post(
+    _RISK_OF_DEPLOYMENT + "/acknowledge",
+    operation_id="acknowledgeDeploymentLoss",
+    summary="Let a strategy's orders pass again after its own loss limit was reached",
+    description="Its loss counts anew from here. It stays paused. 409 `loss_limit_not_latched` "
+    "when there is nothing to acknowledge.",
+    responses=problems(401, 403, 404, 409, 422, 503),
+)
+async def acknowledge_deployment_loss(
+    scope: TradableAccount, deployment_id: UUID, gateway: GatewayState
+) -> RiskView:
+    mode = await run_in_threadpool(gateway.risk.deployment_mode, scope.account_id, deployment_id)
+    return await gateway.risk.acknowledge(
+        scope.account_id, scope.caller.user_id, mode, deployment_id
     )
 
 

@@ -1,3 +1,4 @@
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
@@ -5,6 +6,7 @@ from pydantic import Field, model_validator
 
 from api_gateway.values import Exact, Input, PositiveDecimal, Remark, Symbol, UtcTime, View
 from shared.models.identifiers import Mode
+from shared.models.risk import LossKind
 from shared.trading.risk import Level
 
 Count = Annotated[int, Field(ge=0, le=100_000)]
@@ -35,6 +37,17 @@ class DeploymentLimits(Input):
         Literal["regular", "extended"] | None,
         Field(description="`regular`: no orders that fill outside of regular hours too."),
     ] = None
+    max_loss: Annotated[
+        PositiveDecimal | None,
+        Field(
+            description="Realised and unrealised, of an account since it was first limited, of a "
+            "strategy since its start; of both since the last acknowledgement.",
+            examples=["2500"],
+        ),
+    ] = None
+    flatten_on_loss: Annotated[
+        bool, Field(description="At a loss limit of this level close the positions too.")
+    ] = False
 
     @model_validator(mode="after")
     def _check_collar(self) -> Self:
@@ -51,16 +64,14 @@ class AccountLimits(DeploymentLimits):
         PositiveDecimal | None,
         Field(description="Of all positions and working buys.", examples=["200000"]),
     ] = None
-    max_loss: Annotated[
+    max_session_loss: Annotated[
         PositiveDecimal | None,
         Field(
-            description="Realised and unrealised, since it was first limited or last acknowledged.",
-            examples=["2500"],
+            description="Realised and unrealised, since the session began or the last "
+            "acknowledgement in it.",
+            examples=["1000"],
         ),
     ] = None
-    flatten_on_loss: Annotated[
-        bool, Field(description="At the loss limit close the positions too.")
-    ] = False
     max_strategies: Annotated[Count | None, Field(description="That may run at once.")] = None
 
 
@@ -96,6 +107,16 @@ class LatchView(View):
     limit: str | None
     observed: str | None
     level: Level | None
+    #: Of a loss limit.
+    kind: LossKind | None
+
+
+class DeploymentLossView(View):
+    deployment_id: UUID
+    #: None when it has none any more.
+    limit: Exact | None
+    loss: Exact
+    latch: LatchView | None
 
 
 class LimitUseView(View):
@@ -121,12 +142,18 @@ class RiskView(View):
     #: Since `loss_since`; below zero it is a gain.
     loss: Exact
     loss_since: UtcTime | None
+    #: Of the session under way; None while no limit asks for it.
+    session_loss: Exact | None
+    #: The session's date, by the calendar of ORDER_RISK_SESSION_EXCHANGE.
+    session_day: date | None
     open_orders: int
     loss_latch: LatchView | None
     kill_switch: LatchView | None
     #: Why the platform's kill switch is engaged.
     platform_halted: str | None
     limits: list[LimitUseView]
+    #: Strategies with a loss limit that have traded, or have a latch.
+    deployments: list[DeploymentLossView]
     strategies: StrategiesUse
 
 

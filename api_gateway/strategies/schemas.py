@@ -81,6 +81,8 @@ class DeploymentView(View):
     status: Literal["starting", "running", "paused", "stopped"]
     #: Why it is paused: the traceback of the exception, or what the risk ladder said.
     last_error: str | None
+    #: Why it waits by itself: it goes on when its market data comes again.
+    hold: str | None
     #: Signals so far.
     signals: int
     created_at: UtcTime

@@ -62,6 +62,8 @@ class FeedStatus:
     #: Wall time (monotonic) of the last event, and of the time that the subscription stood.
     heard_s: float | None = None
     live_since_s: float | None = field(default=None)
+    #: Strategies wait for it: nothing has come for too long.
+    stale: bool = False
 
     def silent_s(self, now_s: float) -> float | None:
         """Since when nothing has come; None before it was ever live."""

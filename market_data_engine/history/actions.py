@@ -137,7 +137,8 @@ class History:
             update = _frame_decoder.decode(frame).data
             if update.complete:
                 candles[update.candle.start_ns] = update.candle
-            forming = None if update.complete else update.candle
+            if not update.corrected:
+                forming = None if update.complete else update.candle
         if forming is not None:
             candles = {start: one for start, one in candles.items() if start < forming.start_ns}
         last = [candles[start] for start in sorted(candles)[-KEPT:]]

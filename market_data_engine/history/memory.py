@@ -1,13 +1,17 @@
 """The last candles of the symbols that the current run, or the last one, has carried."""
 
+from bisect import bisect_left
 from collections import deque
+from operator import attrgetter
 
-from shared.models.identifiers import Timeframe
+from shared.models.identifiers import Symbol, Timeframe
 from shared.models.market import Candle
 from shared.replays.candles import RunCandles
 
 #: Completed candles kept of each symbol and timeframe.
 KEPT = 500
+
+_start = attrgetter("start_ns")
 
 
 class CandleMemory:
@@ -42,6 +46,29 @@ class CandleMemory:
         if window is None:
             window = self._completed[key] = deque(maxlen=KEPT)
         window.append(candle)
+
+    def put(self, candle: Candle) -> Candle | None:
+        """In the place of the run's one that starts then, or between others; the one before.
+        One from before all that is kept is only for the store."""
+        window = self._completed.setdefault((candle.symbol, candle.timeframe), deque(maxlen=KEPT))
+        place = bisect_left(window, candle.start_ns, key=_start)
+        if place < len(window) and window[place].start_ns == candle.start_ns:
+            known, window[place] = window[place], candle
+            return known
+        if place == 0 and len(window) == KEPT:
+            return None
+        if len(window) == KEPT:
+            window.popleft()
+            place -= 1
+        window.insert(place, candle)
+        return None
+
+    def between(
+        self, symbol: Symbol, timeframe: Timeframe, start_ns: int, end_ns: int
+    ) -> list[Candle]:
+        """The run's completed ones that start in the range, oldest first, as far as kept."""
+        window = self._completed.get((symbol, timeframe), ())
+        return [candle for candle in window if start_ns <= candle.start_ns < end_ns]
 
     def has(self, symbol: str) -> bool:
         run = self._runs.get(symbol)

@@ -1,21 +1,31 @@
 """What feeds tell, in the order of the tape. Pure: the wall clock is passed in.
 
-A print belongs to the tape when it comes before the mark that ends its slice; one that comes
-later is *late*: it fills no order any more, and completed candles stay as they are.
+A print belongs to the tape when it comes before the mark that ends its slice. One that comes later
+fills no order any more; within a grace it *amends* its candles, as do a cancel and a correction of
+what was on the tape; after that it is *late*, and nothing becomes of it.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Literal
 
 from market_data_engine.feeds.events import Cancel, Correction, FeedEvent, Print, Quote
+from market_data_engine.live.recent import Minute, RecentPrints, minute_of
 from shared.models.identifiers import Symbol
 from shared.models.market import Quotes, Trades
 from shared.replays.slices import Slice
 
 Outcome = Literal[
-    "taken", "late", "duplicate", "outdated", "unsound", "from_the_future", "unasked", "not_undone"
+    "taken",
+    "amending",
+    "late",
+    "duplicate",
+    "outdated",
+    "unsound",
+    "from_the_future",
+    "unasked",
+    "not_undone",
 ]
 
 #: Ids of prints that are remembered for each symbol, to know them when they come again.
@@ -34,9 +44,25 @@ class _OfSymbol:
     ids: dict[str, None] = field(default_factory=dict)
     last_quote_ns: int = 0
 
+    def learn(self, name: str) -> bool:
+        """Whether it is the first print of that id."""
+        if name in self.ids:
+            return False
+        self.ids[name] = None
+        if len(self.ids) > KNOWN_IDS:
+            del self.ids[next(iter(self.ids))]
+        return True
+
 
 class Arrivals:
-    def __init__(self, symbols: Iterable[str]) -> None:
+    def __init__(self, symbols: Iterable[str], grace_ns: int = 0) -> None:
+        """`grace_ns`: prints so much older than the last mark still amend their candles."""
+        self._grace_ns = grace_ns
+        #: What was on the tape, or would have been, as long as it can be amended.
+        self.recent = RecentPrints()
+        self._touched: dict[Minute, None] = {}
+        #: The first mark: what was before is none of this run's.
+        self._began_ns: int | None = None
         self._symbols = {symbol: _OfSymbol() for symbol in symbols}
         self._prints: list[Print] = []
         self._quotes: list[Quote] = []
@@ -57,26 +83,25 @@ class Arrivals:
             case Quote():
                 return self._add_quote(event, known)
             case Cancel(id=name):
-                return self._cancel(event.symbol, name)
+                return self._undo(event.symbol, name)
             case Correction(id=name, now=now):
-                undone = self._cancel(event.symbol, name)
-                if undone == "taken":
-                    return self._add_print(now, known, wall_ns)
-                return undone
+                return self._correct(known, name, now)
 
     def _add_print(self, event: Print, known: _OfSymbol, wall_ns: int) -> Outcome:
         if not event.is_sound:
             return "unsound"
         if event.at_ns < wall_ns - MOST_BEHIND_NS:
             return "outdated"
-        if event.id is not None:
-            if event.id in known.ids:
-                return "duplicate"
-            known.ids[event.id] = None
-            if len(known.ids) > KNOWN_IDS:
-                del known.ids[next(iter(known.ids))]
+        if event.id is not None and not known.learn(event.id):
+            return "duplicate"
         if event.at_ns < self._mark_ns:
-            return "late"
+            if self._began_ns is None or event.at_ns < max(
+                self._began_ns, self._mark_ns - self._grace_ns
+            ):
+                return "late"
+            self.recent.add([event])
+            self._touched[minute_of(event.symbol, event.at_ns)] = None
+            return "amending"
         self._prints.append(event)
         return "taken"
 
@@ -90,13 +115,34 @@ class Arrivals:
         self._quotes.append(event)
         return "taken"
 
-    def _cancel(self, symbol: str, name: str) -> Outcome:
-        """What is on the tape can't be taken from it."""
+    def _correct(self, known: _OfSymbol, name: str, now: Print) -> Outcome:
+        """What holds gets the time of what was said: the message's own is when it was sent."""
+        if not now.is_sound:
+            return "unsound"
+        if now.id is not None and now.id != name and now.id in known.ids:
+            return "duplicate"
+        outcome = self._undo(now.symbol, name, now)
+        if now.id is not None and outcome != "not_undone":
+            known.learn(now.id)
+        return outcome
+
+    def _undo(self, symbol: str, name: str, instead: Print | None = None) -> Outcome:
+        """What is on the tape can't be taken from it: only its candles are made again."""
         for place, waiting in enumerate(self._prints):
             if waiting.id == name and waiting.symbol == symbol:
-                del self._prints[place]
+                now = [] if instead is None else [replace(instead, at_ns=waiting.at_ns)]
+                self._prints[place : place + 1] = now
                 return "taken"
-        return "not_undone"
+        undone = self.recent.undo(symbol, name, instead)
+        if undone is None:
+            return "not_undone"
+        self._touched[minute_of(symbol, undone.at_ns)] = None
+        return "amending"
+
+    def touched(self) -> list[Minute]:
+        """Minutes whose candles have to be made again, once; oldest first."""
+        touched, self._touched = sorted(self._touched, key=lambda minute: minute[1]), {}
+        return touched
 
     def take(self, before_ns: int, *, mark: bool) -> Slice | None:
         """All that is dated before `before_ns`; None when there is nothing.
@@ -114,7 +160,12 @@ class Arrivals:
         piece = Slice(_trades(prints, floor_ns), before_ns, _quotes(quotes, floor_ns))
         last: list[Print | Quote] = [*prints[-1:], *quotes[-1:]]
         self._floor_ns = max([floor_ns, *map(_by_time, last)])
+        if self._grace_ns:
+            self.recent.add(prints)
         if mark:
+            if self._began_ns is None:
+                self._began_ns = before_ns
+            self.recent.forget(before_ns - self._grace_ns)
             self._mark_ns = before_ns
             self._floor_ns = max(self._floor_ns, before_ns)
         return piece if prints or quotes else None

@@ -41,6 +41,7 @@ class FeedBoard:
                     problem=status.problem,
                     losses=status.losses,
                     silent_s=None if silent_s is None else round(silent_s, 3),
+                    stale=status.stale,
                 )
             )
         return FeedList(items=items)

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 
 from market_data_engine.feeds.events import FeedEvent
-from market_data_engine.feeds.following import Follower
+from market_data_engine.feeds.following import FeedStatus, Follower
 from market_data_engine.feeds.live import LiveFeed
 from market_data_engine.live.arrivals import Arrivals
+from market_data_engine.live.recent import Minute, RecentPrints
 from market_data_engine.metrics import FEED_EVENTS
 from market_data_engine.replays.marks import Marks
 from shared.candles.timeframes import MINUTE_NS
@@ -35,14 +36,22 @@ class LiveRunner:
         candles: RunCandles,
         *,
         grace_ns: int,
+        late_grace_ns: int = 0,
+        amend: Callable[[RecentPrints, Sequence[Minute]], list[Candle]] | None = None,
+        watch: Callable[[Sequence[FeedStatus]], Coroutine[None, None, None]] | None = None,
         wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
+        """`amend` makes the completed candles of these minutes again, for prints up to
+        `late_grace_ns` late; `watch` looks after the feeds' silence while they are followed."""
         self.marks = marks
         self._candles = candles
         self._grace_ns = grace_ns
+        self._watch = watch
         self._wall_ns = wall_ns
         self._told: asyncio.Queue[_Told] = asyncio.Queue(_QUEUE_LISTS)
-        self._arrivals = Arrivals(symbol for _, symbols in followed for symbol in symbols)
+        symbols = (symbol for _, symbols in followed for symbol in symbols)
+        self._arrivals = Arrivals(symbols, 0 if amend is None else late_grace_ns)
+        self._amend = amend
         self._followers = [
             Follower(feed, symbols, partial(self._hear, feed.name)) for feed, symbols in followed
         ]
@@ -60,6 +69,8 @@ class LiveRunner:
             asyncio.create_task(follower.follow(), name=f"feed-{follower.status.name}")
             for follower in self._followers
         ]
+        if self._watch is not None:
+            following.append(asyncio.create_task(self._watch(self.feeds), name="silence"))
         try:
             mark_ns = _next_step(self._wall_ns() - self._grace_ns)
             while True:
@@ -75,7 +86,7 @@ class LiveRunner:
         finally:
             await end_tasks(following)
             for status in self.feeds:
-                status.state, status.problem = "idle", None
+                status.state, status.problem, status.stale = "idle", None, False
 
     def _following_mark(self, mark_ns: int) -> int:
         """The next step; after a halt of this process the last one that is due, but no further
@@ -109,6 +120,10 @@ class LiveRunner:
         await self.marks.put(piece.entries())
 
     async def _mark(self, mark_ns: int) -> None:
+        touched = self._arrivals.touched()
+        if self._amend is not None and touched:
+            # Before the mark, so that what it completes has what is amended in it.
+            await self.marks.correct(self._amend(self._arrivals.recent, touched))
         piece = self._arrivals.take(mark_ns, mark=True)
         completed, self._completed = self._completed, []
         if piece is None:

@@ -16,6 +16,8 @@ class FeedView(BaseModel):
     losses: int = 0
     #: Since anything was told; None when nothing has been yet.
     silent_s: float | None = None
+    #: Strategies that depend on it wait.
+    stale: bool = False
 
 
 class FeedList(BaseModel):

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Literal, TypeVar
 from uuid import UUID, uuid4
 
@@ -15,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from market_data_engine.errors import LeadershipLostError, Refused
 from market_data_engine.leadership.leadership import Leadership
+from market_data_engine.live.watch import forget_others
 from market_data_engine.replays import repository
 from market_data_engine.replays.assembly import Assembly
 from market_data_engine.replays.preparation import AnyRun, Preparation
@@ -230,12 +232,7 @@ class Replays:
             replay_id = uuid4()
             carrier, candles = await self._assembly.build(str(replay_id), prepared)
             current = _Current(replay_id, carrier, candles, prepared.transport)
-            replay = await self._thread.run(
-                self._in_transaction,
-                lambda connection: repository.add(
-                    connection, replay_id, prepared, current.progress()
-                ),
-            )
+            replay = await self._thread.run(self._in_transaction, partial(_add, prepared, current))
             current.task = asyncio.create_task(self._carry(current), name=f"run-{replay_id}")
             self._current = current
             log.info("run_started", run=str(replay_id), request=prepared.request)
@@ -361,6 +358,11 @@ class Replays:
     def _in_transaction(self, work: Callable[[Connection], T]) -> T:
         with self._engine.begin() as connection:
             return work(connection)
+
+
+def _add(prepared: AnyRun, current: _Current, connection: Connection) -> Replay:
+    forget_others(connection, prepared.symbols if prepared.source == "live" else [])
+    return repository.add(connection, current.id, prepared, current.progress())
 
 
 def _sentence(error: Exception) -> str:

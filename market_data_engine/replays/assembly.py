@@ -1,17 +1,26 @@
 """Puts a run together from what it needs of the engine."""
 
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+
 from redis.asyncio import Redis
 
+from market_data_engine.feeds.following import FeedStatus
 from market_data_engine.history.memory import CandleMemory
 from market_data_engine.leadership.leadership import Leadership
+from market_data_engine.live.amender import Amender
 from market_data_engine.live.board import FeedBoard
 from market_data_engine.live.runner import LiveRunner
+from market_data_engine.live.silence import Silence
+from market_data_engine.live.watch import SilenceWatch
 from market_data_engine.replays.frames import FrameNumbers, RunFrames
 from market_data_engine.replays.marks import Lines, Marks
 from market_data_engine.replays.preparation import AnyRun, PreparedLive
 from market_data_engine.replays.runner import Carrier, Recording, Runner
 from market_data_engine.settings import MarketDataSettings
 from market_data_engine.store.writer import CandleWriter
+from shared.candles.calendar import SessionCalendar
 from shared.models.market import RunEnded
 from shared.redis.tape import Pacer, Phase, leave_shards_beyond
 from shared.redis.tape_writer import TapeWriter
@@ -27,6 +36,7 @@ class Assembly:
         memory: CandleMemory,
         writer: CandleWriter,
         board: FeedBoard,
+        silence: SilenceWatch,
         settings: MarketDataSettings,
     ) -> None:
         self._redis = redis
@@ -35,6 +45,7 @@ class Assembly:
         self._memory = memory
         self._writer = writer
         self._board = board
+        self._silence = silence
         self._settings = settings
 
     async def build(self, run_id: str, prepared: AnyRun) -> tuple[Carrier, RunCandles]:
@@ -68,12 +79,28 @@ class Assembly:
         )
         if isinstance(prepared, PreparedLive):
             grace_ns = settings.live_grace_ms * 1_000_000
-            live = LiveRunner(prepared.followed, marks, candles, grace_ns=grace_ns)
+            watch = partial(self._watch, prepared.calendars)
+            amender = Amender(candles, self._memory, prepared.calendars)
+            live = LiveRunner(
+                prepared.followed,
+                marks,
+                candles,
+                grace_ns=grace_ns,
+                late_grace_ns=int(settings.late_grace_s * 1e9),
+                amend=amender.amend,
+                watch=watch,
+            )
             self._board.show(live.feeds)
             return live, candles
         recording = Recording(prepared.feed, prepared.clock)
         slice_trades = settings.slice_max_trades
         return Runner(recording, marks, candles, slice_trades=slice_trades), candles
+
+    async def _watch(
+        self, calendars: Mapping[str, SessionCalendar], feeds: Sequence[FeedStatus]
+    ) -> None:
+        stale_s = self._silence.stale_s
+        await self._silence.keep(Silence(feeds, calendars, stale_s, time.monotonic()))
 
     async def end_run_of_another(self, run_id: str) -> None:
         """Say on the tape that it is over; its engine, should it only sleep, can write no more."""

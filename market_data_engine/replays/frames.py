@@ -54,8 +54,8 @@ class RunFrames:
         #: Symbols with prints that no frame has shown yet.
         self._changed: dict[str, None] = {}
 
-    def completed(self, candles: Iterable[Candle]) -> list[Frame]:
-        return [self._frame(candle, complete=True) for candle in candles]
+    def completed(self, candles: Iterable[Candle], *, corrected: bool = False) -> list[Frame]:
+        return [self._frame(candle, complete=True, corrected=corrected) for candle in candles]
 
     def touch(self, symbols: Iterable[str]) -> None:
         self._changed.update(dict.fromkeys(symbols))
@@ -79,7 +79,8 @@ class RunFrames:
         seq = self._numbers.next(TIME_TOPIC)
         return TIME_TOPIC, seq, encode_frame(TIME_TOPIC, seq, mark)
 
-    def _frame(self, candle: Candle, *, complete: bool) -> Frame:
+    def _frame(self, candle: Candle, *, complete: bool, corrected: bool = False) -> Frame:
         topic = candles_topic(candle.symbol, candle.timeframe)
         seq = self._numbers.next(topic)
-        return topic, seq, encode_frame(topic, seq, CandleUpdated(candle=candle, complete=complete))
+        update = CandleUpdated(candle=candle, complete=complete, corrected=corrected)
+        return topic, seq, encode_frame(topic, seq, update)

@@ -8,7 +8,7 @@ from typing import Literal
 from redis.asyncio import Redis
 
 from market_data_engine.history.memory import CandleMemory
-from market_data_engine.metrics import CANDLES, MARKS, TICKS, WAIT
+from market_data_engine.metrics import CANDLES, CORRECTIONS, MARKS, TICKS, WAIT
 from market_data_engine.replays.frames import RunFrames
 from market_data_engine.store.writer import CandleWriter
 from shared.models.market import (
@@ -122,6 +122,18 @@ class Marks:
         lines.require_leadership()
         frames = [*lines.frames.completed(completed), *lines.frames.forming(time.monotonic())]
         await lines.tape.write([], frames)
+
+    async def correct(self, candles: Sequence[Candle]) -> None:
+        """Completed candles that are others now: stored and shown, but not put on the tape. What
+        was decided on them stays decided."""
+        if not candles:
+            return
+        lines = self._lines
+        CORRECTIONS.inc(len(candles))
+        await lines.writer.put(candles, self._source)
+        lines.frames.touch(candle.symbol for candle in candles)
+        lines.require_leadership()
+        await lines.tape.write([], lines.frames.completed(candles, corrected=True))
 
     async def _keep(self, completed: Sequence[Candle]) -> None:
         for candle in completed:

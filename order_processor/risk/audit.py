@@ -57,7 +57,7 @@ _DETAILS: dict[type[Message], tuple[str, ...]] = {
     MoveCash: ("kind", "amount", "currency", "client_entry_id", "reason", "transfer_id"),
     EngageKillSwitch: ("reason", "flatten"),
     ReleaseKillSwitch: (),
-    AcknowledgeLoss: (),
+    AcknowledgeLoss: ("deployment_id",),
     ChangeMargin: ("terms",),
 }
 _COMMANDS: tuple[type[Message], ...] = (SubmitOrder, *_DETAILS)
@@ -106,12 +106,17 @@ def record_of(command: Command, reply: Reply) -> AuditRecord | None:
 def record_of_event(event: RiskChanged, actor: str) -> AuditRecord:
     """Of what the risk ladder did by itself."""
     latch = event.loss if event.event == "loss_limit_latched" else None
+    if event.event == "deployment_loss_latched":
+        latch = event.deployment_latch
     call = event.margin_call if event.event in ("margin_called", "margin_liquidation") else None
     limit_value = observed = level = None
     if latch is not None:
         limit_value, observed, level = latch.limit, latch.observed, latch.level
     elif call is not None:
         limit_value, observed = call.requirement, call.equity
+    detail: dict[str, Any] = {"cancelled": event.cancelled, "closing": event.closing}
+    if event.deployment_id is not None:
+        detail["deployment_id"] = str(event.deployment_id)
     return AuditRecord(
         account_id=event.account_id,
         mode=event.mode,
@@ -119,7 +124,7 @@ def record_of_event(event: RiskChanged, actor: str) -> AuditRecord:
         request_id="risk",
         command=event.event,
         outcome="accepted",
-        detail={"cancelled": event.cancelled, "closing": event.closing},
+        detail=detail,
         limit_value=limit_value,
         observed=observed,
         level=level,

@@ -21,6 +21,8 @@ class RiskBatch:
         self.states: dict[tuple[UUID, Mode], RiskRecord] = {}
         #: Accounts and modes whose strategies are to pause, and why.
         self.pauses: dict[tuple[UUID, Mode], str] = {}
+        #: Deployments that are to pause by themselves, and why.
+        self.deployment_pauses: dict[UUID, str] = {}
         #: Terms of accounts whose kind was changed.
         self.margin_terms: dict[UUID, MarginTerms | None] = {}
         self.audit: list[AuditRecord] = []
@@ -28,4 +30,5 @@ class RiskBatch:
         self.halt_done: int | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.states or self.pauses or self.margin_terms or self.halt_done is not None)
+        acts = self.states or self.pauses or self.deployment_pauses or self.margin_terms
+        return bool(acts) or self.halt_done is not None

@@ -22,15 +22,15 @@ _STATES = text(
     """
 )
 #: In the order of their ids, as the workers write them: nobody waits for each other in a ring.
-_PAUSE = text(
-    """
+_PAUSE = """
     UPDATE deployments SET wanted = 'paused', last_error = :why, updated_at = now()
      WHERE id IN (SELECT id FROM deployments
-                   WHERE account_id = :account_id AND mode = :mode
+                   WHERE {which}
                      AND wanted = 'running' AND status <> 'stopped'
                    ORDER BY id FOR UPDATE)
-    """
-)
+"""
+_PAUSE_ALL = text(_PAUSE.format(which="account_id = :account_id AND mode = :mode"))
+_PAUSE_ONE = text(_PAUSE.format(which="id = :id"))
 #: SQL's NULL of a cash account, not JSON's.
 _MARGIN = text(
     "UPDATE accounts SET margin_terms = nullif(CAST(:terms AS jsonb), 'null')"
@@ -49,7 +49,9 @@ def write_risk(connection: Connection, shard: int, batch: RiskBatch) -> None:
         rows = encode(list(batch.states.values())).decode()
         connection.execute(_STATES, {"rows": rows})
     for (account_id, mode), why in sorted(batch.pauses.items()):
-        connection.execute(_PAUSE, {"account_id": account_id, "mode": mode, "why": why})
+        connection.execute(_PAUSE_ALL, {"account_id": account_id, "mode": mode, "why": why})
+    for deployment_id, why in sorted(batch.deployment_pauses.items()):
+        connection.execute(_PAUSE_ONE, {"id": deployment_id, "why": why})
     for account_id, terms in batch.margin_terms.items():
         connection.execute(_MARGIN, {"account_id": account_id, "terms": encode(terms).decode()})
     if batch.halt_done is not None:

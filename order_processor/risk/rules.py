@@ -36,12 +36,17 @@ _PLATFORM = text(
 _CHANGED = text(
     "SELECT level, subject, mode, limits::text AS limits FROM risk_limits WHERE version > :seen"
 )
+_ACCOUNTS = text(
+    "SELECT account_id, array_agg(id) FROM deployments WHERE id = ANY(:ids) GROUP BY account_id"
+)
 
 
 class Rules(msgspec.Struct, frozen=True):
     version: int = 0
     limits: Mapping[LimitsKey, RiskLimits] = {}
     deployments: Mapping[UUID, Bounds] = {}
+    #: Of each account the deployments whose loss is limited.
+    losses: Mapping[UUID, frozenset[UUID]] = {}
     halt: Halt | None = None
 
     def ladder(self, owner_id: UUID | None, account_id: UUID, mode: Mode) -> Ladder:
@@ -55,7 +60,7 @@ class Rules(msgspec.Struct, frozen=True):
         ]
         if not levels and not self.deployments:
             return NO_LIMITS
-        return Ladder(tightest(levels), self.deployments)
+        return Ladder(tightest(levels), self.deployments, self.losses.get(account_id, frozenset()))
 
 
 def read_rules(connection: Connection, known: Rules) -> Rules:
@@ -72,7 +77,12 @@ def read_rules(connection: Connection, known: Rules) -> Rules:
             limits.pop(key, None)
         else:
             limits[key] = new
-    return Rules(row.version, limits, _of_deployments(limits), _halt(row))
+    deployments = _of_deployments(limits)
+    lossy = [each for each, bounds in deployments.items() if bounds.loss is not None]
+    losses: dict[UUID, frozenset[UUID]] = {}
+    for account_id, of_account in connection.execute(_ACCOUNTS, {"ids": lossy}):
+        losses[account_id] = frozenset(of_account)
+    return Rules(row.version, limits, deployments, losses, _halt(row))
 
 
 def _of_deployments(limits: Mapping[LimitsKey, RiskLimits]) -> dict[UUID, Bounds]:

@@ -10,6 +10,7 @@ from order_processor.brokers.gate import LinkOf, live_fault, nobody
 from order_processor.errors import UnappliableError
 from order_processor.metrics import FILLS
 from order_processor.risk.audit import record_of
+from order_processor.risk.loss_limits import SessionDays
 from order_processor.risk.officer import RiskOfficer
 from order_processor.shards.acknowledgements import MarkDone
 from order_processor.shards.batch import Answer, Batch, Sealed
@@ -66,6 +67,7 @@ class Desk:
         limits: Limits,
         sessions: Sessions,
         margin_rules: MarginRules,
+        risk_exchange: str = "24/7",
         link_of: LinkOf = nobody,
     ) -> None:
         self.shard = shard
@@ -108,6 +110,7 @@ class Desk:
             stored.halt_done,
             margin_rules,
             lambda: self.mark.run_id,
+            SessionDays(sessions, risk_exchange),
         )
         for books in stored.books:
             self._take_up(books)
@@ -158,7 +161,7 @@ class Desk:
             return
         if isinstance(body, Prints):
             self._market_entry = entry.id
-            self.risk.carry.come_to(body.trades.at_ns[0])
+            self.risk.come_to(body.trades.at_ns[0])
             for key, books, change in self._market.match(body.trades):
                 self._record(key, books, change)
             self._market.take_prices(entry.id, body)
@@ -171,7 +174,7 @@ class Desk:
         elif isinstance(body, Quotes):
             self._market_entry = entry.id
             if body.at_ns:
-                self.risk.carry.come_to(body.at_ns[0])
+                self.risk.come_to(body.at_ns[0])
             for key, books, change in self._market.match_quotes(entry.id, body):
                 self._record(key, books, change)
             self.risk.check()
@@ -197,7 +200,7 @@ class Desk:
         self._market_entry = entry_id
         self._market.take_time(mark)
         self.mark = MarkDone(mark.number if mark.paced else 0, mark.run_id, entry_id)
-        self.risk.carry.come_to(mark.at_ns)
+        self.risk.come_to(mark.at_ns)
         for key, books, change in self._market.expire(mark.at_ns):
             self._record(key, books, change)
         self.risk.check()

@@ -156,6 +156,7 @@ class ShardOwner:
             limits=Limits(reserve_buffer_bps=self._settings.order_reserve_buffer_bps),
             sessions=self._sessions,
             link_of=nobody if self._floor is None else self._floor.session,
+            risk_exchange=self._settings.order_risk_session_exchange,
             margin_rules=MarginRules(
                 self._settings.order_margin_grace_s, self._settings.order_margin_buffer_percent
             ),
@@ -345,6 +346,7 @@ class ShardOwner:
         """Take in new limits, and make sure that positions could be closed without waiting."""
         risk = self._desk.risk
         risk.take_rules(self._rules.current)
+        await self._prepare_sessions(risk.unprepared_exchanges())
         missing = risk.missing_instruments()
         if missing:
             unknown = Unknowns(symbols=missing)

@@ -5,14 +5,12 @@ what a parameter per value would. All statements of a batch go in one round trip
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, text
-from sqlalchemy.sql.elements import TextClause
 
 from order_processor.brokers.differences import write_compared
-from order_processor.errors import CursorMovedError
 from order_processor.risk.repository import write_risk
 from order_processor.shards.batch import Batch, MarketRecords
 from order_processor.shards.state import Cursors
@@ -121,6 +119,7 @@ _QUOTES = """
                   ask_size = excluded.ask_size, at_ns = excluded.at_ns, tape_id = excluded.tape_id
 """
 _CURSORS = """
+    WITH moved AS (
     UPDATE order_shards
        SET command_cursor = :command, tape_cursor = :tape, event_seq = :event_seq,
            published_seq = :published_seq, market_entry = :market_entry,
@@ -128,20 +127,22 @@ _CURSORS = """
            mark_run_id = :mark_run_id
      WHERE shard = :shard AND command_cursor = :before_command AND tape_cursor = :before_tape
        AND event_seq = :before_event_seq
+    RETURNING 1)
+    SELECT demand(EXISTS (SELECT 1 FROM moved), 'cursor_moved')
 """
 
 
-def write(
-    connection: Connection,
+def message_of(
     shard: int,
     batch: Batch,
     market: MarketRecords,
     *,
     before: Cursors,
     after: Cursors,
-) -> None:
-    """All that happened, and last the shard's row. New rows are inserted, never merged: a second
-    writer fails here. CursorMovedError when the row is not as it was read or last written."""
+) -> tuple[str, dict[str, Any]]:
+    """All that happened, and last the shard's row, as one text of several statements, with their
+    values. New rows are inserted, never merged: a second writer fails here. It fails as a whole,
+    with the message "cursor_moved", when the row is not as it was read or last written."""
     parts: dict[str, tuple[str, Sequence[msgspec.Struct]]] = {
         "orders": (_OPENED, list(batch.opened.values())),
         "changed": (_CHANGED, [*batch.changed.values(), *batch.moved.values()]),
@@ -161,27 +162,30 @@ def write(
     statements = [statement for statement, rows in parts.values() if rows]
     if market.forget_first:
         statements = [_FORGET_PRICES, _FORGET_QUOTES, *statements]
-    documents = {name: encode(rows).decode() for name, (_, rows) in parts.items() if rows}
+    values = {
+        "shard": shard,
+        "before_command": before.command,
+        "before_tape": before.tape,
+        "before_event_seq": before.event_seq,
+        **{name: encode(rows).decode() for name, (_, rows) in parts.items() if rows},
+        **msgspec.structs.asdict(after),
+    }
+    return ";\n".join((*statements, _CURSORS)), values
+
+
+def write(
+    connection: Connection,
+    shard: int,
+    batch: Batch,
+    market: MarketRecords,
+    *,
+    before: Cursors,
+    after: Cursors,
+) -> None:
+    """The same over a connection of SQLAlchemy's, with what only few batches bring."""
     if batch.risk:
         write_risk(connection, shard, batch.risk)
     for each in batch.compared:
         write_compared(connection, each)
-    moved = connection.execute(
-        _together((*statements, _CURSORS)),
-        {
-            "shard": shard,
-            "before_command": before.command,
-            "before_tape": before.tape,
-            "before_event_seq": before.event_seq,
-            **documents,
-            **msgspec.structs.asdict(after),
-        },
-    )
-    # What is told of is the last statement.
-    if moved.rowcount != 1:
-        raise CursorMovedError(f"shard {shard} is not at {before}")
-
-
-@lru_cache(maxsize=256)
-def _together(statements: tuple[str, ...]) -> TextClause:
-    return text(";\n".join(statements))
+    message, values = message_of(shard, batch, market, before=before, after=after)
+    connection.execute(text(message), values)

@@ -6,7 +6,8 @@ from time import monotonic
 import structlog
 
 from shared.calendars import Calendars, UnknownExchangeError
-from shared.candles.calendar import NEVER_NS, HoursSpan, SessionCalendar
+from shared.candles.calendar import NEVER_NS, HoursSpan, Session, SessionCalendar
+from shared.candles.errors import OutsideCalendarError
 from shared.database import DatabaseThread
 from shared.trading.hours import Hours, hours_from
 
@@ -59,6 +60,14 @@ class Sessions:
         """None when they aren't known: without a calendar, or outside of it."""
         calendar = self._calendar(exchange)
         return None if calendar is None else hours_from(calendar, at_ns)
+
+    def session(self, exchange: str, at_ns: int) -> Session | None:
+        """The last one that opened at or before `at_ns`; None when it isn't known."""
+        calendar = self._calendar(exchange)
+        try:
+            return None if calendar is None else calendar.session_at(at_ns)
+        except OutsideCalendarError:
+            return None
 
     def span(self, exchange: str | None, at_ns: int) -> HoursSpan:
         """Of hours that aren't known, all count as regular."""

@@ -95,7 +95,15 @@ class Unknowns(msgspec.Struct):
     again: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.books or self.accounts or self.orders or self.symbols or self.entries)
+        return bool(self.orders) or self._more
+
+    @property
+    def only_orders(self) -> bool:
+        return not self._more
+
+    @property
+    def _more(self) -> bool:
+        return bool(self.books or self.accounts or self.symbols or self.entries)
 
 
 class Lookup(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ _BASE: Final = 0
 _LEVELS: Final[dict[Timeframe, int]] = {name: level for level, name in enumerate(TIMEFRAMES)}
 
 #: What each timeframe's candles are folded into when they complete.
-_FOLDED_INTO: Final[dict[Timeframe, tuple[Timeframe, ...]]] = {
+FOLDED_INTO: Final[dict[Timeframe, tuple[Timeframe, ...]]] = {
     "1m": ("3m", "5m"),
     "3m": (),
     "5m": ("15m",),
@@ -30,7 +30,7 @@ _FOLDED_INTO: Final[dict[Timeframe, tuple[Timeframe, ...]]] = {
     "1d": ("1w",),
     "1w": (),
 }
-_TARGETS: Final = [[_LEVELS[name] for name in _FOLDED_INTO[source]] for source in TIMEFRAMES]
+_TARGETS: Final = [[_LEVELS[name] for name in FOLDED_INTO[source]] for source in TIMEFRAMES]
 
 
 def _parts(level: int) -> list[int]:
@@ -174,6 +174,26 @@ class CandleBuilder:
         """The interval's candle from the prints so far; None when it has none yet."""
         forming = self._forming_at(_LEVELS[timeframe])
         return forming.candle(self._symbol, timeframe) if forming else None
+
+    def put(self, candle: Candle) -> bool:
+        """Correct an interval: `candle` is all that there was of it in prints (`1m`) or in the
+        smaller ones that are complete. Whether it is complete itself: then nothing is changed."""
+        if candle.end_ns <= self._now_ns:
+            return True
+        level = _LEVELS[candle.timeframe]
+        forming = _Forming(candle.start_ns, candle.end_ns, candle.open)
+        forming.high, forming.low, forming.close = candle.high, candle.low, candle.close
+        forming.volume, forming.trades = candle.volume, candle.trades
+        forming.notional = candle.vwap * candle.volume
+        self._forming[level] = forming
+        self._next_end_ns = min(self._next_end_ns, candle.end_ns)
+        if level == _BASE:
+            self._session = self._calendar.session_at(candle.start_ns)
+        return False
+
+    def count_late(self, timeframe: Timeframe) -> None:
+        """There is one more completed candle, of prints that came too late for the builder."""
+        self._completed[_LEVELS[timeframe]] += 1
 
     def counts(self) -> dict[Timeframe, int]:
         """How many candles there have been of each timeframe: the completed and the forming."""

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 #: A server that is silent is given up after seconds; the system's defaults are minutes to hours.
 #: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
-_CONNECTION = {
+CONNECTION = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -37,7 +37,7 @@ def make_engine(settings: Settings) -> Engine:
         pool_timeout=settings.db_pool_timeout_s,
         pool_recycle=settings.db_pool_recycle_s,
         pool_pre_ping=True,
-        connect_args=_CONNECTION,
+        connect_args=CONNECTION,
     )
 
 

@@ -100,6 +100,14 @@ def hold(connection: Connection, lease: Lease) -> None:
         raise LeaseLostError(f"{lease.kind}/{lease.key} epoch {lease.epoch}")
 
 
+#: `hold` as the first statement of a message of several (`shared.database.line`), which fails as a
+#: whole with the message "lease_lost". Values: kind, key, epoch.
+HOLD = """
+    SELECT demand((SELECT true FROM leases
+                    WHERE kind = :kind AND key = :key AND epoch = :epoch FOR SHARE), 'lease_lost')
+"""
+
+
 def release(connection: Connection, lease: Lease) -> None:
     """Let the next owner in at once. Harmless when the lease was lost already."""
     connection.execute(

@@ -109,7 +109,10 @@ class Acknowledgement(Message, frozen=True, tag="ack"):
 
 
 class CandleUpdated(Message, frozen=True, tag="candle"):
-    """Frame of the topic `candles.{symbol}.{timeframe}`: forming, or complete for good."""
+    """Frame of the topic `candles.{symbol}.{timeframe}`: forming, or complete."""
 
     candle: Candle
     complete: bool
+    #: It was complete before, or should have been: prints came late, or were taken back. It may
+    #: stand before others, and the forming one goes on.
+    corrected: bool = False

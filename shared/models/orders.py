@@ -159,6 +159,8 @@ class ClosePositions(Message, frozen=True, tag="close_positions"):
     qty: Decimal | None = None
     percent: Decimal | None = None
     origin: Origin | None = None
+    #: For whom it is closed; None when it is nobody's strategy.
+    deployment_id: UUID | None = None
 
 
 class ProtectionTarget(msgspec.Struct, frozen=True, kw_only=True):

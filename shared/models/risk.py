@@ -1,9 +1,10 @@
 """The risk ladder's words: latches, which hold an account's orders up until somebody lets go; the
 commands that engage and release them; and what is told of them."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
+from uuid import UUID
 
 import msgspec
 
@@ -19,6 +20,9 @@ class Origin(msgspec.Struct, frozen=True):
     user_agent: str
 
 
+LossKind = Literal["max_loss", "max_session_loss"]
+
+
 class Latch(msgspec.Struct, frozen=True):
     at: datetime
     #: `user:<uuid>`, or `risk` when nobody did.
@@ -30,6 +34,24 @@ class Latch(msgspec.Struct, frozen=True):
     limit: str | None = None
     observed: str | None = None
     level: str | None = None
+    #: Which limit it was, of a loss limit.
+    kind: LossKind | None = None
+
+
+class SessionLoss(msgspec.Struct, frozen=True):
+    """What the loss of a session is counted from."""
+
+    #: Date of the session, and the paced run that it belongs to; empty where the clock is the time.
+    day: date
+    run_id: str
+    #: Profit when it began, or at the last acknowledgement.
+    baseline: Decimal
+
+
+class DeploymentLoss(msgspec.Struct, frozen=True):
+    #: Its own profit at the last acknowledgement; before one, it counts from its start.
+    baseline: Decimal = Decimal(0)
+    latch: Latch | None = None
 
 
 class RiskState(msgspec.Struct, frozen=True):
@@ -46,6 +68,10 @@ class RiskState(msgspec.Struct, frozen=True):
     margin_call: MarginCall | None = None
     #: Of a margin account; None before its first day.
     carried: Carried | None = None
+    #: None before there was a session loss limit.
+    session: SessionLoss | None = None
+    #: Of deployments whose loss limit was reached once.
+    deployments: dict[UUID, DeploymentLoss] = {}
 
 
 # --- commands ---------------------------------------------------------------------------------
@@ -77,7 +103,8 @@ class ReleaseKillSwitch(Message, frozen=True, tag="release_kill_switch"):
 
 
 class AcknowledgeLoss(Message, frozen=True, tag="acknowledge_loss"):
-    """Let orders pass again after the loss limit was reached; the loss counts anew from here."""
+    """Let orders pass again after a loss limit was reached; the loss counts anew from here. Of the
+    account's loss limits, or of a deployment's own."""
 
     request_id: str
     reply_to: str
@@ -85,6 +112,7 @@ class AcknowledgeLoss(Message, frozen=True, tag="acknowledge_loss"):
     mode: Mode
     submitted_by: str
     origin: Origin | None = None
+    deployment_id: UUID | None = None
 
 
 class ChangeMargin(Message, frozen=True, tag="change_margin"):
@@ -133,6 +161,15 @@ class LimitUse(msgspec.Struct, frozen=True):
     used: str
 
 
+class DeploymentLossUse(msgspec.Struct, frozen=True):
+    """Of a deployment that has a loss limit, or a latch of one."""
+
+    deployment_id: UUID
+    limit: Decimal | None
+    loss: Decimal
+    latch: Latch | None
+
+
 class RiskReply(Message, frozen=True, tag="risk_reply"):
     """How the books stand after the commit, at the last prices."""
 
@@ -150,6 +187,9 @@ class RiskReply(Message, frozen=True, tag="risk_reply"):
     #: Of a margin account; None of a cash account.
     margin_terms: MarginTerms | None = None
     margin: MarginFigures | None = None
+    #: Of the session under way; None while no limit asks for it.
+    session_loss: Decimal | None = None
+    deployments: tuple[DeploymentLossUse, ...] = ()
 
 
 class LimitsFollowed(Message, frozen=True, tag="limits_followed"):
@@ -167,6 +207,8 @@ RiskEventKind = Literal[
     "margin_called",
     "margin_call_met",
     "margin_liquidation",
+    "deployment_loss_latched",
+    "deployment_loss_acknowledged",
 ]
 
 
@@ -186,3 +228,6 @@ class RiskChanged(Message, frozen=True, tag="risk"):
     not_closed: tuple[str, ...]
     tape_id: str
     margin_call: MarginCall | None = None
+    #: Of what concerns one deployment alone: which, and its latch.
+    deployment_id: UUID | None = None
+    deployment_latch: Latch | None = None

@@ -6,9 +6,11 @@ after n" in Redis' own terms. A repeated push is possible; receivers skip what t
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
+from redis.asyncio.cluster import ClusterPipeline
 from redis.exceptions import ResponseError
 
 from shared.redis.keys import topic_buffer, topic_channel
@@ -17,6 +19,21 @@ from shared.redis.streams import entries, newest_id, position, read_range
 #: Frames kept per topic for clients that come back (Redis trims to this or a little more).
 BUFFER_FRAMES = 1000
 
+
+#: How Redis refuses an entry whose id it has, or has a later one than.
+_KEPT_ALREADY = "equal or smaller"
+#: A script keeps all other clients of the server waiting.
+_FRAMES_AT_ONCE = 250
+#: KEYS: buffers. ARGV: most frames that a buffer keeps; channel, number and frame of each.
+_PUBLISH = f"""
+for i, buffer in ipairs(KEYS) do
+  local channel, seq, frame = ARGV[3 * i - 1], ARGV[3 * i], ARGV[3 * i + 1]
+  local kept = redis.pcall('XADD', buffer, 'MAXLEN', '~', ARGV[1], seq .. '-0', 'f', frame)
+  if kept.err and not string.find(kept.err, '{_KEPT_ALREADY}', 1, true) then return kept end
+  redis.call('PUBLISH', channel, frame)
+end
+return #KEYS
+"""
 
 #: Topic, sequence number, encoded frame.
 Frame = tuple[str, int, bytes]
@@ -31,6 +48,19 @@ async def publish_frames(redis: Redis, frames: Iterable[Frame]) -> None:
 
 def add_frames(pipeline: Pipeline, frames: Iterable[Frame]) -> None:
     """Publish frames as a part of a longer pipeline; `check_frames` takes their results."""
+    if isinstance(pipeline, ClusterPipeline):
+        _add_one_by_one(pipeline, frames)
+        return
+    # A script for many of them: to read two replies a frame costs more than all the rest.
+    waiting = iter(frames)
+    while some := list(islice(waiting, _FRAMES_AT_ONCE)):
+        told = [part for topic, seq, frame in some for part in (topic_channel(topic), seq, frame)]
+        buffers = [topic_buffer(topic) for topic, _, _ in some]
+        pipeline.execute_command("EVAL", _PUBLISH, len(buffers), *buffers, BUFFER_FRAMES, *told)
+
+
+def _add_one_by_one(pipeline: Pipeline, frames: Iterable[Frame]) -> None:
+    """A cluster's script would see the keys of one slot only."""
     for topic, seq, frame in frames:
         # By hand: `xadd` takes longer to build the command than Redis to carry it out.
         pipeline.execute_command(
@@ -41,7 +71,7 @@ def add_frames(pipeline: Pipeline, frames: Iterable[Frame]) -> None:
 
 def check_frames(results: Iterable[object]) -> None:
     for result in results:
-        if isinstance(result, ResponseError) and "equal or smaller" in str(result):
+        if isinstance(result, ResponseError) and _KEPT_ALREADY in str(result):
             continue  # buffered before the crash that made us publish it again
         if isinstance(result, Exception):
             raise result

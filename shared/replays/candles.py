@@ -40,6 +40,13 @@ class RunCandles:
     def _advance(self, now_ns: int) -> list[Candle]:
         return [candle for builder in self._builders.values() for candle in builder.advance(now_ns)]
 
+    def put(self, candle: Candle) -> bool:
+        """Correct an interval of a run without asking prints again; see the builder's."""
+        return self._builders[candle.symbol].put(candle)
+
+    def count_late(self, candle: Candle) -> None:
+        self._builders[candle.symbol].count_late(candle.timeframe)
+
     def next_end_ns(self) -> int | None:
         """When the first of the forming candles ends; None when there is none."""
         ends = [

@@ -177,6 +177,7 @@ def closing(holding: Holding, command: ClosePositions, lot: Decimal) -> SubmitOr
         mode=command.mode,
         client_order_id=closing_id(command, holding.symbol),
         submitted_by=command.submitted_by,
+        deployment_id=command.deployment_id,
         symbol=holding.symbol,
         side="sell" if holding.qty > 0 else "buy",
         order_type="market",

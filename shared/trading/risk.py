@@ -38,8 +38,11 @@ class RiskLimits(msgspec.Struct, frozen=True, omit_defaults=True):
     blocked_symbols: frozenset[Symbol] = frozenset()
     #: `regular`: no orders that fill outside of regular hours too.
     sessions: Literal["regular", "extended"] | None = None
-    #: Realised and unrealised, fees included, since the account was last reset.
+    #: Realised and unrealised, fees included, since the account was last reset. Of a deployment:
+    #: of its own positions, since its start.
     max_loss: Decimal | None = None
+    #: The same, since the session began.
+    max_session_loss: Decimal | None = None
     #: At the loss limit close the positions too.
     flatten_on_loss: bool = False
     #: Strategies that may run at once.
@@ -57,6 +60,8 @@ OF_DEPLOYMENTS = frozenset(
         "allowed_symbols",
         "blocked_symbols",
         "sessions",
+        "max_loss",
+        "flatten_on_loss",
     }
 )
 
@@ -88,6 +93,7 @@ class Bounds(msgspec.Struct, frozen=True):
     per_minute: CountBound | None = None
     collar_percent: Bound | None = None
     loss: Bound | None = None
+    session_loss: Bound | None = None
     symbols: tuple[SymbolRule, ...] = ()
     flatten_on_loss: bool = False
     #: The level that allows regular hours alone.
@@ -103,6 +109,8 @@ class Ladder(msgspec.Struct, frozen=True):
     account: Bounds = UNBOUNDED
     #: Of deployments that have limits of their own; those of other accounts may be among them.
     deployments: Mapping[UUID, Bounds] = {}
+    #: Those of them whose loss is limited.
+    losses: frozenset[UUID] = frozenset()
 
 
 NO_LIMITS = Ladder()
@@ -133,6 +141,7 @@ def tightest(levels: Iterable[tuple[Level, RiskLimits]]) -> Bounds:
         per_minute=_fewest(given, "max_orders_per_minute"),
         collar_percent=_least(given, "price_collar_percent"),
         loss=_least(given, "max_loss"),
+        session_loss=_least(given, "max_session_loss"),
         symbols=tuple(
             SymbolRule(level, limits.allowed_symbols, limits.blocked_symbols)
             for level, limits in given

@@ -4,7 +4,8 @@ What only lets positions shrink is held up by nothing but the rate and the price
 in trouble must be able to get out. While a kill switch is engaged, only closing positions passes.
 
  1. kill_switch_platform, kill_switch_account   no new orders, but those that close positions
- 2. loss_limit_latched     no order that opens or adds to a position
+ 2. loss_limit_latched     no order that opens or adds to a position; of a deployment's own loss
+                           limit, none of its orders
  3. margin_call            likewise, while equity is below the maintenance requirement
  4. risk_price_collar      a limit too far beyond the last price
  5. risk_session           it may fill outside of regular hours
@@ -19,7 +20,7 @@ sending it again a moment later is fine.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -30,6 +31,7 @@ from shared.models.orders import SubmitOrder
 from shared.models.risk import Latch, RiskState
 from shared.trading.amounts import ZERO, exactly, shown
 from shared.trading.changes import WorkingOrder
+from shared.trading.positions import Holding
 from shared.trading.risk import NO_LIMITS, Bound, Bounds, CountBound, Halt, Ladder
 from shared.trading.settlement import PriceOf, Settlement
 from shared.trading.terms import Refused
@@ -98,11 +100,12 @@ class RiskGuard:
             return _halted("kill_switch_platform", "platform", self.halt.reason)
         if state.kill is not None and not closes:
             return _halted("kill_switch_account", "account", state.kill.reason)
-        if state.loss is None and state.margin_call is None and ladder is NO_LIMITS:
+        latch = state.loss or self._latch_of(order.deployment_id)
+        if latch is None and state.margin_call is None and ladder is NO_LIMITS:
             return None
         opens = not (closes or self._reduces(order, freed))
-        if opens and state.loss is not None:
-            return _loss_latched(state.loss)
+        if opens and latch is not None:
+            return _loss_latched(latch)
         if opens and state.margin_call is not None:
             return _margin_called(state.margin_call)
         own = ladder.deployments.get(order.deployment_id) if order.deployment_id else None
@@ -118,6 +121,10 @@ class RiskGuard:
             if obstacle is not None:
                 return obstacle
         return None
+
+    def _latch_of(self, deployment_id: UUID | None) -> Latch | None:
+        own = self.state.deployments.get(deployment_id) if deployment_id is not None else None
+        return None if own is None else own.latch
 
     def _reduces(self, order: SubmitOrder, freed: Sequence[WorkingOrder]) -> bool:
         """With all that work on its side it makes the position smaller, and no other."""
@@ -217,32 +224,21 @@ class RiskGuard:
     @exactly
     def profit(self) -> Decimal:
         """Realised and unrealised, net of fees, since the books were opened."""
-        total = ZERO
-        for holding in self._settlement.holdings.values():
-            total += holding.realized_pnl - holding.fees
-            if holding.qty:
-                price = self._price_of(holding.symbol)
-                if price is not None:
-                    total += holding.value(price) - holding.cost
-        return total
+        return sum((self._profit_of(each) for each in self._settlement.holdings.values()), ZERO)
 
-    # --- the loss limit ----------------------------------------------------------------------
+    @exactly
+    def profits_of(self, deployments: Container[UUID]) -> dict[UUID, Decimal]:
+        """The same, of the own positions of those that there are here."""
+        profits: dict[UUID, Decimal] = {}
+        for owner, holding in self._settlement.strategies.items():
+            if owner is not None and owner in deployments:
+                profits[owner] = profits.get(owner, ZERO) + self._profit_of(holding)
+        return profits
 
-    @property
-    def watches_loss(self) -> bool:
-        return self.ladder.account.loss is not None and self.state.loss is None
-
-    def loss(self, profit: Decimal) -> Decimal:
-        """Since the reset; negative when it is a gain. The first look is the first reset."""
-        return (self.state.baseline or ZERO) - profit
-
-    def loss_beyond_limit(self) -> tuple[Bound, Decimal] | None:
-        """The limit and the loss that has reached it."""
-        bound = self.ladder.account.loss
-        if bound is None or self.state.loss is not None or self.state.baseline is None:
-            return None
-        loss = self.loss(self.profit())
-        return (bound, loss) if loss >= bound.limit else None
+    def _profit_of(self, holding: Holding) -> Decimal:
+        total = holding.realized_pnl - holding.fees
+        price = self._price_of(holding.symbol) if holding.qty else None
+        return total if price is None else total + holding.value(price) - holding.cost
 
 
 class OrderRate:

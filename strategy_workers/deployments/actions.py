@@ -85,9 +85,11 @@ class Deployments:
         """Asking twice changes nothing."""
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
             row = _to_change(session, account_id, deployment_id)
-            if row.wanted == "running" and row.status != "paused":
+            if row.wanted == "running" and (row.status != "paused" or row.hold is not None):
                 row.wanted = "paused"
                 row.pause_orders = working_orders
+                if row.hold is not None:  # it only waited: now its orders end as is asked for
+                    row.hold, row.status = None, "starting"
         self._tell_workers()
         return row
 
@@ -100,11 +102,12 @@ class Deployments:
             if row is not None:
                 check_risk(session, account_id, _mode(row), resumed=deployment_id)
             row = _to_change(session, account_id, deployment_id)
-            if row.wanted == "paused" or row.status == "paused":
+            if row.wanted == "paused" or (row.status == "paused" and row.hold is None):
                 _check_symbols(session, row.symbols)
                 row.wanted = "running"
                 row.last_error = None
-                if row.status == "paused":
+                # One that waits for its market data begins when they come again.
+                if row.status == "paused" and row.hold is None:
                     row.status = "starting"
         self._tell_workers()
         return row

@@ -16,7 +16,7 @@ _RUNNING = text(
            count(*) FILTER (WHERE d.account_id = :account_id) AS of_account
       FROM deployments d JOIN accounts a ON a.id = d.account_id
      WHERE a.owner_id = :owner_id AND d.mode = :mode
-       AND d.wanted = 'running' AND d.status IN ('starting', 'running')
+       AND d.wanted = 'running' AND (d.status IN ('starting', 'running') OR d.hold IS NOT NULL)
        AND d.id IS DISTINCT FROM CAST(:resumed AS uuid)
     """
 )
@@ -38,7 +38,7 @@ def check_risk(session: Session, account_id: UUID, mode: Mode, resumed: UUID | N
     together."""
     owner_id = session.scalars(select(AccountRow.owner_id).where(AccountRow.id == account_id)).one()
     session.execute(select(UserRow.id).where(UserRow.id == owner_id).with_for_update())
-    _check_latches(session, account_id, mode)
+    _check_latches(session, account_id, mode, resumed)
     running = session.execute(
         _RUNNING, {"owner_id": owner_id, "account_id": account_id, "mode": mode, "resumed": resumed}
     ).one()
@@ -54,7 +54,7 @@ def check_risk(session: Session, account_id: UUID, mode: Mode, resumed: UUID | N
             )
 
 
-def _check_latches(session: Session, account_id: UUID, mode: Mode) -> None:
+def _check_latches(session: Session, account_id: UUID, mode: Mode, resumed: UUID | None) -> None:
     # Held until the deployment is there: whoever latches meanwhile waits, and pauses it too.
     share = {"read": True}
     platform = session.get(RiskPlatformRow, 1, with_for_update=share)
@@ -71,4 +71,12 @@ def _check_latches(session: Session, account_id: UUID, mode: Mode) -> None:
     if state.get("loss") is not None:
         raise Problem(
             409, "loss_limit_latched", "The loss limit was reached: acknowledge that first."
+        )
+    own = state.get("deployments", {}).get(str(resumed), {})
+    if own.get("latch") is not None:
+        raise Problem(
+            409,
+            "loss_limit_latched",
+            "The strategy's own loss limit was reached: acknowledge that first.",
+            members={"level": "deployment"},
         )

@@ -55,6 +55,8 @@ class DeploymentView(BaseModel):
     wanted: str
     status: str
     last_error: str | None
+    #: Why it waits by itself, until its market data comes again.
+    hold: str | None
     signals: int
     created_at: datetime
     updated_at: datetime

@@ -34,6 +34,8 @@ class Wish(NamedTuple):
 
     wanted: str
     pause_orders: str
+    #: Why it has to wait although it is wanted; None when it isn't wanted.
+    hold: str | None = None
 
 
 class Change(NamedTuple):
@@ -52,6 +54,26 @@ class Working(NamedTuple):
 #: Log lines of each deployment.
 LINES_KEPT = 1000
 _WORKING = ("new", "held", "accepted", "partially_filled")
+
+_UNWANTED = text(
+    """
+    SELECT d.id, d.wanted, d.pause_orders,
+           (SELECT min(s.reason) FROM silent_symbols s WHERE d.symbols ? s.symbol) AS hold
+      FROM deployments d
+     WHERE d.id = ANY(:ids)
+       AND (d.wanted <> 'running'
+            OR EXISTS (SELECT 1 FROM silent_symbols s WHERE d.symbols ? s.symbol))
+    """
+)
+_RELEASE = text(
+    """
+    UPDATE deployments SET status = 'starting', hold = NULL, updated_at = now()
+     WHERE id IN (SELECT id FROM deployments d
+                   WHERE hold IS NOT NULL AND status = 'paused' AND wanted = 'running'
+                     AND NOT EXISTS (SELECT 1 FROM silent_symbols s WHERE d.symbols ? s.symbol)
+                   ORDER BY id FOR UPDATE)
+    """
+)
 
 
 def unowned(connection: Connection, limit: int) -> list[UUID]:
@@ -75,11 +97,19 @@ def unowned(connection: Connection, limit: int) -> list[UUID]:
 
 
 def unwanted(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Wish]:
-    """Those that should not run: `stopped` or `paused`."""
-    rows = select(DeploymentRow.id, DeploymentRow.wanted, DeploymentRow.pause_orders).where(
-        DeploymentRow.id.in_(ids), DeploymentRow.wanted != "running"
-    )
-    return {row.id: Wish(row.wanted, row.pause_orders) for row in connection.execute(rows)}
+    """Those that should not run: `stopped`, `paused`, or without the market that they depend on."""
+    rows = connection.execute(_UNWANTED, {"ids": list(ids)})
+    return {
+        row.id: Wish(row.wanted, "cancel_entries", row.hold)
+        if row.wanted == "running"
+        else Wish(row.wanted, row.pause_orders)
+        for row in rows
+    }
+
+
+def release_held(connection: Connection) -> None:
+    """What waited for market data that comes again begins again. Not what somebody has paused."""
+    connection.execute(_RELEASE)
 
 
 def changed(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Change]:
@@ -345,13 +375,21 @@ def give_up(connection: Connection, deployment_id: UUID, why: str) -> None:
 
 
 def set_status(
-    connection: Connection, deployment_id: UUID, status: str, last_error: str | None
+    connection: Connection,
+    deployment_id: UUID,
+    status: str,
+    last_error: str | None,
+    hold: str | None = None,
 ) -> None:
     """`last_error` None keeps the one that is there. What was resumed while it was being suspended
-    begins again."""
-    values: dict[str, Any] = {"status": status, "updated_at": utc_now()}
-    if status == "paused" and last_error is None:
-        values["status"] = case((DeploymentRow.wanted == "running", "starting"), else_="paused")
+    begins again; what was paused or stopped while it was made to wait is taken up for that."""
+    values: dict[str, Any] = {"status": status, "hold": None, "updated_at": utc_now()}
+    is_wanted = DeploymentRow.wanted == "running"
+    if hold is not None:
+        values["status"] = case((is_wanted, "paused"), else_="starting")
+        values["hold"] = case((is_wanted, hold), else_=None)
+    elif status == "paused" and last_error is None:
+        values["status"] = case((is_wanted, "starting"), else_="paused")
     if last_error is not None:
         values["last_error"] = last_error
     connection.execute(

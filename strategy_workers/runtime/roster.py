@@ -280,19 +280,21 @@ class Roster:
         if wish.wanted == "stopped":
             await self.stop(deployment.record, deployment)
         else:
-            await self._suspend(deployment.record, deployment, wish.pause_orders)
+            await self._suspend(deployment.record, deployment, wish)
 
-    async def _suspend(
-        self, record: DeploymentRecord, deployment: Deployment, pause_orders: str
-    ) -> None:
-        """It is wanted paused: its state is kept. Why is in `last_error` already."""
+    async def _suspend(self, record: DeploymentRecord, deployment: Deployment, wish: Wish) -> None:
+        """It is wanted paused, or has to wait: its state is kept. Why it is wanted paused is in
+        `last_error` already."""
         PAUSED.inc()
-        log.warning("deployment_suspended", deployment=str(record.id))
-        deployment.desk.note("info", "paused", {"working_orders": pause_orders})
+        log.warning("deployment_suspended", deployment=str(record.id), hold=wish.hold)
+        if wish.hold is None:
+            deployment.desk.note("info", "paused", {"working_orders": wish.pause_orders})
+        else:
+            deployment.desk.note("warning", "waits", {"reason": wish.hold})
         if deployment.started and not await self.save([deployment]):
             return
-        await self._end_orders(record, _ENDED_BY_PAUSE[pause_orders])
-        await self._end(record, "paused", None)
+        await self._end_orders(record, _ENDED_BY_PAUSE[wish.pause_orders])
+        await self._end(record, "paused", None, wish.hold)
 
     async def _end_orders(self, record: DeploymentRecord, sides: Container[str]) -> None:
         """Cancel the deployment's working orders of these sides, but for its last words."""
@@ -331,7 +333,9 @@ class Roster:
         await self._dispatch.send([deployment])
         return None
 
-    async def _end(self, record: DeploymentRecord, status: str, error: str | None) -> None:
+    async def _end(
+        self, record: DeploymentRecord, status: str, error: str | None, hold: str | None = None
+    ) -> None:
         lease = self._ownership.lease(record.id)
         await self._ownership.make_certain()
         if lease is None or not self._ownership.owns(record.id):
@@ -339,7 +343,7 @@ class Roster:
         # Off the tape first: a participant that nobody speaks for would hold up every run.
         await until_done("leave", lambda: tape.leave(self._redis, record.participant))
         try:
-            await until_done("end", lambda: self._store.end(lease, status, error))
+            await until_done("end", lambda: self._store.end(lease, status, error, hold))
         except LeaseLostError:
             log.warning("deployment_lost", deployment=str(record.id))
         self._ownership.drop(record.id)

@@ -67,6 +67,13 @@ class Store:
 
         return await self._thread.run(work) if ids else {}
 
+    async def release_held(self) -> None:
+        def work() -> None:
+            with self._engine.begin() as connection:
+                repository.release_held(connection)
+
+        await self._thread.run(work)
+
     async def changed(self, ids: Sequence[UUID]) -> dict[UUID, Change]:
         def work() -> dict[UUID, Change]:
             with self._engine.connect() as connection:
@@ -154,13 +161,19 @@ class Store:
 
         return await self._thread.run(work)
 
-    async def end(self, lease: Lease, status: str, last_error: str | None = None) -> None:
+    async def end(
+        self,
+        lease: Lease,
+        status: str,
+        last_error: str | None = None,
+        waits_for: str | None = None,
+    ) -> None:
         """The deployment is paused or stopped, and free. Raises LeaseLostError."""
 
         def work() -> None:
             with self._engine.begin() as connection:
                 hold(connection, lease)
-                repository.set_status(connection, UUID(lease.key), status, last_error)
+                repository.set_status(connection, UUID(lease.key), status, last_error, waits_for)
                 release(connection, lease)
 
         await self._thread.run(work)

@@ -167,6 +167,7 @@ class Worker:
                     errand.result()  # a fault of ours is one of the whole worker
             await self._end_unwanted()
             await self._change_parameters()
+            await until_done("look", self._store.release_held)
             await self._take_unowned()
             self._count()
             with contextlib.suppress(TimeoutError):

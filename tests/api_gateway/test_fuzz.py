@@ -139,6 +139,7 @@ _DEPLOYMENT: dict[str, Any] = {
     "wanted": "running",
     "status": "running",
     "last_error": None,
+    "hold": None,
     "signals": 0,
     "created_at": _AT,
     "updated_at": _AT,
@@ -150,6 +151,7 @@ _FEED: dict[str, Any] = {
     "problem": "The connection was lost.",
     "losses": 1,
     "silent_s": 1.5,
+    "stale": False,
 }
 _PROVIDER: dict[str, Any] = {
     "name": "alpaca",

@@ -98,11 +98,20 @@ async def test_limits_that_a_shard_does_not_confirm_are_stored_and_the_shard_is_
         assert again.status_code == 200
 
 
-async def test_a_strategy_has_no_limits_of_loss_or_exposure(
-    trader: Person, account: dict[str, Any], at: str, engine: Engine
+async def test_a_strategy_has_a_loss_limit_and_none_of_exposure_or_of_sessions(
+    trader: Person, account: dict[str, Any], at: str, engine: Engine, processor: ProcessorDouble
 ) -> None:
-    url = f"{at}/deployments/{add_deployment(engine, account['id'])}/risk/limits"
-    assert code(await trader.http.put(url, json={"max_loss": "5"})) == (422, "invalid_request")
+    url = f"{at}/deployments/{add_deployment(engine, account['id'])}/risk"
+    told = await trader.http.put(f"{url}/limits", json={"max_loss": "5", "flatten_on_loss": True})
+    assert told.json()["limits"] == {"max_loss": "5", "flatten_on_loss": True}
+    for limit in ("max_gross_exposure", "max_session_loss"):
+        answer = await trader.http.put(f"{url}/limits", json={limit: "5"})
+        assert code(answer) == (422, "invalid_request")
+    acknowledged = await trader.http.post(f"{url}/acknowledge")
+    assert code(acknowledged) == (409, "loss_limit_not_latched")
+    assert str(getattr(processor.commands[-1], "deployment_id", None)) in url
+    missing = await trader.http.post(f"{at}/deployments/{uuid4()}/risk/acknowledge")
+    assert code(missing) == (404, "not_found")
 
 
 async def test_admins_limit_users_and_the_platform_and_traders_do_not(

@@ -69,6 +69,7 @@ PROMISED = {
     "GET /risk/limits",
     "GET /risk/users/{user_id}/limits",
     "POST /accounts/{account_id}/risk/acknowledge",
+    "POST /accounts/{account_id}/deployments/{deployment_id}/risk/acknowledge",
     "POST /accounts/{account_id}/risk/kill-switch",
     "POST /risk/kill-switch",
     "PUT /accounts/{account_id}/deployments/{deployment_id}/risk/limits",

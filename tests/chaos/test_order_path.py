@@ -51,21 +51,6 @@ async def test_an_owner_sleeps_through_its_lease_and_wakes_beside_its_successor(
         await it.calm_down_and_check()
 
 
-async def test_an_owner_falls_asleep_in_the_middle_of_its_transaction(
-    world: MakeWorld, rounds: int
-) -> None:
-    """Postgres gives its successor the lock that it holds, and it finds its connection closed."""
-    async with world() as it:
-        for _ in range(rounds):
-            sleeper = it.chance.choice(it.processors)
-            await it.stop_in_a_transaction(sleeper)
-            await it.progress()
-            sleeper.signal(signal.SIGCONT)
-            await it.progress()
-        await it.fills()
-        await it.calm_down_and_check()
-
-
 async def test_redis_is_killed_and_comes_back_with_its_data(world: MakeWorld, rounds: int) -> None:
     await _with_another_redis(world, rounds, empty=False)
 

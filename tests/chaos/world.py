@@ -106,35 +106,6 @@ class World:
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
 
-    async def stop_in_a_transaction(self, process: ServiceProcess) -> None:
-        """SIGSTOP at a moment when it has a lease's row locked."""
-
-        async def stopped_with_a_lock() -> bool:
-            process.signal(signal.SIGSTOP)
-            before = self._idle_transactions()
-            await asyncio.sleep(0.05)  # what the other processor has open is over by then
-            if before & self._idle_transactions():
-                return True
-            process.signal(signal.SIGCONT)
-            return False
-
-        await until(stopped_with_a_lock, "the process stops within a transaction")
-
-    def _idle_transactions(self) -> set[tuple[Any, ...]]:
-        """Begun, holding a row's lock, and without a statement under way."""
-        return {
-            tuple(row)
-            for row in rows(
-                self.engine,
-                """
-                SELECT a.pid, a.xact_start FROM pg_stat_activity a
-                 WHERE a.state = 'idle in transaction' AND a.datname = current_database()
-                   AND EXISTS (SELECT 1 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
-                                WHERE l.pid = a.pid AND c.relname = 'leases')
-                """,
-            )
-        }
-
     async def restart_valkey(self, *, empty: bool, server: Valkey | None = None) -> None:
         server = server or self.valkey
         assert server.process is not None

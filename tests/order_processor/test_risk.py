@@ -50,6 +50,7 @@ from tests.order_processor.support import (
     ledger_adds_up,
     until,
 )
+from tests.order_processor.test_day_orders import ns
 
 Processor = Callable[[], AbstractAsyncContextManager[Wiring]]
 Processes = Callable[..., ProcessorProcess]
@@ -352,6 +353,93 @@ async def test_a_paced_run_latches_at_the_same_print_every_time(
 
 async def _traded(desk: Desk) -> bool:
     return (await desk.submit("buy", "1", limit="1")).status == "accepted"
+
+
+async def test_a_session_is_limited_by_itself_its_opening_gap_included(
+    processor: Processor, desk: Desk, feed: Feed
+) -> None:
+    set_limits(desk.engine, "account", desk.account, max_session_loss="500")
+    async with processor():
+        await feed.start(paced=True)
+        feed.at_ns = ns("2024-06-05T15:00-04:00")
+        await feed.print(100.0)
+        await feed.mark(paced=True)
+        await until(lambda: _traded(desk))
+        order = await desk.submit("buy", "100")
+        await feed.print(100.0)
+        await until(lambda: desk.status(order.id) == "filled")
+        resting = await desk.submit("buy", "1", limit="50")
+        await feed.print(96.0)
+        feed.at_ns = ns("2024-06-06T09:30-04:00")
+        # 400 were lost in the session before, 499 in this one.
+        await feed.print(91.01)
+        await until(lambda: _lost_in_session(desk, Decimal(499)))
+        assert not await latched(desk)
+        await feed.print(91.0)
+        await until(lambda: latched(desk))
+        assert desk.status(resting.id) == "cancelled"
+    async with processor():
+        state = (await stand(desk)).state
+        assert state.loss is not None
+        assert state.session is not None
+        assert (state.loss.kind, state.loss.observed) == ("max_session_loss", "500")
+        assert str(state.session.day) == "2024-06-06"
+        assert (await desk.submit("buy", "1")).reason_code == "loss_limit_latched"
+        await risk(desk, AcknowledgeLoss)
+        assert (await stand(desk)).session_loss == 0
+        assert (await desk.submit("buy", "1")).status == "accepted"
+
+
+async def _lost_in_session(desk: Desk, loss: Decimal) -> bool:
+    return (await stand(desk)).session_loss == loss
+
+
+async def test_at_its_own_loss_limit_one_strategy_is_taken_out_and_nobody_else(
+    processor: Processor, desk: Desk, feed: Feed, redis: Redis
+) -> None:
+    lossy, other = deploy(desk), deploy(desk)
+    set_limits(desk.engine, "deployment", lossy, max_loss="500", flatten_on_loss=True)
+    async with processor():
+        await feed.print(100.0)
+        own = await desk.submit("buy", "100", deployment_id=lossy)
+        await desk.submit("buy", "50")
+        await feed.print(100.0)
+        await until(lambda: desk.status(own.id) == "filled")
+        mine = await desk.submit("buy", "1", limit="50", deployment_id=lossy)
+        by_hand = await desk.submit("buy", "1", limit="50")
+        await feed.print(95.0)
+        await until(lambda: desk.status(mine.id) == "cancelled")
+        assert desk.status(by_hand.id) == "accepted"
+        wanted = dict(desk.rows("SELECT id, wanted FROM deployments"))
+        assert wanted == {lossy: "paused", other: "running"}
+    async with processor():
+        await feed.print(94.0)
+        await until(
+            lambda: (
+                desk.value(_OF_STRATEGY, d=str(lossy)) == 0
+                and desk.value("SELECT qty FROM positions") == 50
+            )
+        )
+        more = await desk.submit("buy", "1", deployment_id=lossy)
+        assert more.reason_code == "loss_limit_latched"
+        assert (await desk.submit("buy", "1", deployment_id=other)).status == "accepted"
+        [use] = (await stand(desk)).deployments
+        assert (use.deployment_id, use.limit, use.loss) == (lossy, 500, 600)
+        reply = await risk(desk, AcknowledgeLoss, deployment_id=lossy)
+        assert reply.deployments[0].loss == 0
+        assert (await desk.submit("buy", "1", deployment_id=lossy)).status == "accepted"
+        for deployment_id in (lossy, other):
+            again = await risk(desk, AcknowledgeLoss, deployment_id=deployment_id)
+            assert again.code == "loss_limit_not_latched"
+        kinds = [(each.event, each.deployment_id) for each in await told(redis, desk)]
+        assert kinds == [
+            ("deployment_loss_latched", lossy),
+            ("deployment_loss_acknowledged", lossy),
+        ]
+    ledger_adds_up(desk, [desk.account])
+
+
+_OF_STRATEGY = "SELECT qty FROM strategy_positions WHERE owner = :d"
 
 
 # --- kill switches ---------------------------------------------------------------------------

@@ -6,10 +6,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, insert, select
 from sqlalchemy.orm import Session
 
-from shared.database.tables import DeploymentParametersRow
+from shared.database.tables import (
+    DeploymentParametersRow,
+    DeploymentRow,
+    SilentSymbolRow,
+    utc_now,
+)
 from shared.models.orders import CancelOrder
 from shared.service.problems import Problem
 from strategy_workers.deployments.actions import WorkingOrders
@@ -206,3 +211,99 @@ async def test_the_next_worker_goes_on_with_the_parameters_that_were_applied(
         await play(market, 3)
     assert SEEN[-1] == "3: None 2.0"
     assert platform.row(hand.id).applied_version == 3
+
+
+# --- its market data is away ---------------------------------------------------------------------
+
+
+def fall_silent(engine: Engine, symbol: str = "SPY") -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            insert(SilentSymbolRow).values(
+                symbol=symbol, feed="alpaca", since=utc_now(), reason="Nothing has come."
+            )
+        )
+
+
+def be_heard(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(delete(SilentSymbolRow))
+
+
+async def test_a_strategy_without_its_market_data_waits_and_goes_on_by_itself(
+    platform: Platform, worker: Worker, desk: OrderDesk, market: TapeEngine, engine: Engine
+) -> None:
+    hand = await started(platform, worker, market, "guarded")
+    fall_silent(engine, "OTHER")
+    await play(market, 100, 101)
+    assert working(desk) == ["buy", "sell"]
+    fall_silent(engine)
+    await hand.reaches("paused")
+    row = platform.row(hand.id)
+    assert (row.wanted, row.hold, row.last_error) == ("running", "Nothing has come.", None)
+    assert working(desk) == ["sell"]  # as in a pause: nobody watches what entries would open
+    assert f"deployment:{hand.id}" not in await platform.participants()
+    newest = platform.deployments.logs(platform.account, hand.id, None, 1)[0]
+    assert (newest.level, newest.message) == ("warning", "waits")
+    # A resume has nothing to resume.
+    platform.deployments.resume(platform.account, hand.id)
+    assert platform.row(hand.id).hold == "Nothing has come."
+    await play(market, 102)
+    be_heard(engine)
+    await hand.reaches("running")
+    await eventually(hand._held, "held")
+    assert platform.row(hand.id).hold is None
+    await play(market, 103)
+    assert hand.state() is not None
+
+
+async def test_a_pause_while_it_waits_is_the_users_own_and_stays(
+    platform: Platform, worker: Worker, desk: OrderDesk, market: TapeEngine, engine: Engine
+) -> None:
+    hand = await started(platform, worker, market, "guarded")
+    stopped = await started(platform, worker, market, "tunable")
+    await play(market, 100, 101)
+    fall_silent(engine)
+    await hand.reaches("paused")
+    await stopped.reaches("paused")
+    platform.deployments.pause(platform.account, hand.id, "cancel_all")
+    platform.deployments.stop(platform.account, stopped.id)
+
+    async def ended() -> bool:
+        row = platform.row(hand.id)
+        return row.status == "paused" and row.wanted == "paused" and working(desk) == []
+
+    worker.look_round()
+    await eventually(ended, "its orders ended")
+    await stopped.reaches("stopped")
+    be_heard(engine)
+    other = await started(platform, worker, market, "tunable")  # the worker has looked round
+    await other.reaches("running")
+    assert platform.row(hand.id).status == "paused"
+    # Resumed while its data is away again, it waits for them.
+    fall_silent(engine)
+    platform.deployments.resume(platform.account, hand.id)
+
+    async def waits() -> bool:
+        row = platform.row(hand.id)
+        return row.status == "paused" and row.hold is not None
+
+    worker.look_round()
+    await eventually(waits, "it waits")
+    be_heard(engine)
+    await hand.reaches("running")
+
+
+async def test_a_latch_while_it_waits_outlasts_the_silence(
+    platform: Platform, worker: Worker, market: TapeEngine, engine: Engine
+) -> None:
+    hand = await started(platform, worker, market, "tunable")
+    fall_silent(engine)
+    await hand.reaches("paused")
+    with Session(engine) as session, session.begin():  # as the risk ladder does it
+        session.get_one(DeploymentRow, hand.id).wanted = "paused"
+    be_heard(engine)
+    other = await started(platform, worker, market, "tunable")
+    await other.reaches("running")
+    assert platform.row(hand.id).status == "paused"
+    await hand.resume()

@@ -163,6 +163,24 @@ def test_what_a_latch_has_paused_resumes_only_when_it_is_acknowledged(
     assert deployments.resume(account, deployment).status == "starting"  # it counts itself not
 
 
+def test_a_strategys_own_loss_holds_it_alone_until_it_is_acknowledged(
+    engine: Engine, account: UUID, deployments: Deployments
+) -> None:
+    lossy, other = (
+        deployments.deploy(account, "paper", "scripted", {}, ["SPY"], "1m").id for _ in range(2)
+    )
+    state = {"deployments": {str(lossy): {"latch": {"reason": "x"}, "baseline": "0"}}}
+    with Session(engine) as db, db.begin():
+        db.add(AccountRiskRow(account_id=account, mode="paper", state=state))
+        for row in (db.get_one(DeploymentRow, each) for each in (lossy, other)):
+            row.wanted = row.status = "paused"
+    with pytest.raises(Problem) as refused:
+        deployments.resume(account, lossy)
+    assert refused.value.code == "loss_limit_latched"
+    assert deployments.resume(account, other).wanted == "running"
+    assert deploy(deployments, account) == "deployed"
+
+
 def test_a_paused_strategy_resumes_only_within_the_number_that_may_run(
     engine: Engine, account: UUID, deployments: Deployments
 ) -> None:

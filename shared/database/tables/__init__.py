@@ -15,6 +15,7 @@ from shared.database.tables.market_data import (
     MarketDataConfigurationRow,
     MarketFileRow,
     ReplayRow,
+    SilentSymbolRow,
 )
 from shared.database.tables.orders import (
     AccountEventRow,
@@ -78,6 +79,7 @@ __all__ = [
     "ShardHaltRow",
     "ShardRow",
     "SignalRow",
+    "SilentSymbolRow",
     "StrategyPositionRow",
     "StudyRow",
     "StudyTrialRow",

@@ -83,6 +83,18 @@ class MarketFileRow(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
+class SilentSymbolRow(Base):
+    """A symbol whose live feed is silent. Strategies that depend on it wait."""
+
+    __tablename__ = "silent_symbols"
+
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    feed: Mapped[str]
+    since: Mapped[datetime]
+    #: A sentence for people.
+    reason: Mapped[str]
+
+
 class ReplayRow(Base):
     __tablename__ = "replays"
 

@@ -33,6 +33,8 @@ class DeploymentRow(Base):
     )
     #: Why it is paused: the traceback of the exception, or what the risk ladder said.
     last_error: Mapped[str | None]
+    #: Why it waits by itself, paused until its market data comes again; None when it doesn't.
+    hold: Mapped[str | None]
     #: State as of `tape_cursor`: strategy state, history, indicators, position view, and the
     #: orders decided there. JSON, as bytes: JSONB would lose the order of keys. None before
     #: the first.

@@ -134,5 +134,78 @@ def test_a_print_can_be_cancelled_or_corrected_until_it_is_on_the_tape(arrivals:
     assert arrivals.add(corrected, NOW_NS) == "taken"
     piece = arrivals.take(at(1), mark=True)
     assert piece is not None
-    assert piece.trades.price == [3.0, 20.0]
+    assert piece.trades.price == [20.0, 3.0]
     assert arrivals.add(Cancel("A", at(0), "V3"), NOW_NS) == "not_undone"
+
+
+# --- within the grace ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def forgiving() -> Arrivals:
+    """Its run began at 0 s, and 90 s are over; prints of the last 60 s may come late."""
+    arrivals = Arrivals(["A", "B"], grace_ns=60 * SECOND_NS)
+    arrivals.take(at(0), mark=True)
+    for number, second in enumerate((1, 31, 59, 61)):
+        arrivals.add(a_print(second, 10.0 + number, f"V{second}"), at(second))
+    arrivals.take(at(90), mark=True)
+    return arrivals
+
+
+def minute(second: float) -> tuple[str, int]:
+    return "A", at(second) // (60 * SECOND_NS)
+
+
+def prices(arrivals: Arrivals, second: float) -> list[float]:
+    return [one.price for one in arrivals.recent.of(minute(second))]
+
+
+def test_a_late_print_within_the_grace_amends_its_minute_and_never_comes_on_the_tape(
+    forgiving: Arrivals,
+) -> None:
+    assert forgiving.add(a_print(30, 99.0, "L1"), at(90)) == "amending"
+    assert forgiving.add(a_print(30, 99.0, "L1"), at(90)) == "duplicate"
+    assert forgiving.add(a_print(29.9, 98.0, "L2"), at(90)) == "late"
+    assert forgiving.touched() == [minute(30)]
+    assert forgiving.touched() == []
+    assert prices(forgiving, 30) == [10.0, 99.0, 11.0, 12.0]
+    assert forgiving.take(at(91), mark=True) is None
+
+
+def test_what_was_before_the_run_is_none_of_its_business() -> None:
+    arrivals = Arrivals(["A"], grace_ns=60 * SECOND_NS)
+    assert arrivals.add(a_print(-1), NOW_NS) == "taken"
+    arrivals.take(at(0), mark=True)
+    assert arrivals.add(a_print(-1), NOW_NS) == "late"
+
+
+def test_a_cancel_takes_a_print_out_of_its_minute_unless_nothing_would_be_left(
+    forgiving: Arrivals,
+) -> None:
+    assert forgiving.add(Cancel("A", at(90), "V31"), at(90)) == "amending"
+    assert prices(forgiving, 31) == [10.0, 12.0]
+    assert forgiving.add(Cancel("A", at(90), "V31"), at(90)) == "not_undone"
+    assert forgiving.add(Cancel("B", at(90), "V1"), at(90)) == "not_undone"
+    assert forgiving.add(Cancel("A", at(90), "V61"), at(90)) == "not_undone"
+    assert prices(forgiving, 61) == [13.0]
+    assert forgiving.touched() == [minute(31)]
+
+
+def test_a_correction_takes_the_place_and_the_time_of_what_it_corrects(forgiving: Arrivals) -> None:
+    def correct(name: str, price: float, now: str) -> str:
+        return forgiving.add(Correction("A", at(90), name, a_print(90, price, now)), at(90))
+
+    assert correct("V31", 50.0, "C1") == "amending"
+    assert correct("V31", 51.0, "C2") == "not_undone"
+    assert correct("V1", nan, "C3") == "unsound"
+    assert correct("V1", 52.0, "V59") == "duplicate"
+    assert correct("C1", 53.0, "C1") == "amending"
+    assert prices(forgiving, 31) == [10.0, 53.0, 12.0]
+    assert {one.at_ns for one in forgiving.recent.of(minute(31))} == {at(1), at(31), at(59)}
+
+
+def test_after_the_grace_prints_are_forgotten(forgiving: Arrivals) -> None:
+    forgiving.take(at(121), mark=True)
+    assert forgiving.add(Cancel("A", at(121), "V1"), at(121)) == "not_undone"
+    assert prices(forgiving, 1) == []
+    assert prices(forgiving, 61) == [13.0]

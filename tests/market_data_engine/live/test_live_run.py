@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
+from sqlalchemy import Engine as Database
+from sqlalchemy import select
 
+from market_data_engine.instruments.actions import add_symbols
 from market_data_engine.settings import MarketDataSettings
 from shared.config import InvalidSettingsError
+from shared.database.tables import SilentSymbolRow
 from shared.models.market import Quotes, RunStarted, TimeMark, Trades
 from shared.redis import tape
 from tests.market_data_engine.conftest import Engine, running_engine, until
@@ -144,3 +148,39 @@ async def test_without_credentials_a_feed_is_unavailable_and_says_what_is_missin
 def test_live_feeds_that_make_no_sense_are_refused_at_start(text: str) -> None:
     with pytest.raises(InvalidSettingsError, match="LIVE_FEEDS"):
         MarketDataSettings(_env_file=None, market_data_mode="live", live_feeds=text)
+
+
+async def test_a_silent_feed_is_noticed_and_told_until_it_is_heard_again(
+    engine_settings: MarketDataSettings, alpaca: AlpacaServer, redis: Redis, engine: Database
+) -> None:
+    """Another kind of run makes nobody wait."""
+    with engine.begin() as connection:  # markets that never close
+        add_symbols(connection, ["AAPL", "MSFT"], "24/7")
+
+    def silent() -> dict[str, str]:
+        with engine.connect() as connection:
+            rows = connection.execute(select(SilentSymbolRow.symbol, SilentSymbolRow.reason))
+            return {row.symbol: row.reason for row in rows}
+
+    async def is_silent() -> bool:
+        return set(silent()) == {"AAPL", "MSFT"}
+
+    async def is_heard() -> bool:
+        if silent():
+            await alpaca.tell(trade("AAPL", 187.25, now_text(), time.time_ns()))
+        return not silent()
+
+    settings = live(engine_settings, alpaca, feed_stale_s=1.0)
+    async with running_engine(settings, redis) as running:
+        await asyncio.wait_for(alpaca.subscribed.wait(), 30)
+        await until(is_silent, 30)
+        assert silent()["AAPL"].startswith("Nothing has come from alpaca since ")
+        (feed,) = await feeds(running)
+        assert (feed["state"], feed["stale"]) == ("live", True)
+        await until(is_heard, 30)
+        await until(is_silent, 30)
+        (run,) = (await running.http.get("/internal/replays")).json()["items"]
+        await running.http.post(f"/internal/replays/{run['id']}/stop")
+        assert set(silent()) == {"AAPL", "MSFT"}
+        await running.start(synthetic={"minutes": 1, "symbols": ["X"]})
+        assert silent() == {}

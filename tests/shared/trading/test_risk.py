@@ -1,5 +1,6 @@
 """The policy of the risk ladder, on one set of books."""
 
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -10,10 +11,11 @@ import pytest
 from shared.models.cash import MoveCash
 from shared.models.identifiers import Symbol
 from shared.models.orders import ClosePositions, ReplaceOrder, SubmitOrder
-from shared.models.risk import Latch
+from shared.models.risk import DeploymentLoss, Latch, SessionLoss
 from shared.trading.books import Books, BooksState
 from shared.trading.changes import OrderChanged
-from shared.trading.risk import Halt, Ladder, Level, RiskLimits, tightest
+from shared.trading.losses import Reached, loss, reached, reached_by_deployments
+from shared.trading.risk import Bound, Halt, Ladder, Level, RiskLimits, tightest
 from shared.trading.terms import Limits, Refused
 from tests.shared.trading.support import ACCOUNT, SPY, T0, at, command, terms
 
@@ -24,7 +26,7 @@ LATCH = Latch(at=T0, by="risk", reason="Too much lost.", flatten=False)
 
 def limits(**given: Any) -> RiskLimits:
     exact = {"max_order_value", "max_position_value", "max_gross_exposure", "price_collar_percent"}
-    exact.add("max_loss")
+    exact |= {"max_loss", "max_session_loss"}
     return RiskLimits(
         **{name: Decimal(value) if name in exact else value for name, value in given.items()}
     )
@@ -34,7 +36,8 @@ def books_with(*levels: tuple[Level, RiskLimits], deployment: RiskLimits | None 
     books = Books(terms("100000"), "paper", Limits(), BooksState(), PRICES.get)
     books.open(T0)
     own = {} if deployment is None else {DEPLOYMENT: tightest([("deployment", deployment)])}
-    books.risk.ladder = Ladder(tightest(levels), own)
+    losses = frozenset(own) if deployment is not None and deployment.max_loss else frozenset()
+    books.risk.ladder = Ladder(tightest(levels), own, losses)
     return books
 
 
@@ -217,15 +220,64 @@ def test_the_loss_is_realised_and_unrealised_with_fees_since_the_reset() -> None
     guard.state = msgspec.structs.replace(guard.state, baseline=guard.profit())
     PRICES[Symbol("SPY")] = Decimal("90.01")
     try:
-        assert guard.loss_beyond_limit() is None
+        assert reached(guard) is None
         PRICES[Symbol("SPY")] = Decimal(90)
-        found = guard.loss_beyond_limit()
-        assert found is not None
-        assert found[1] == 100
+        assert reached(guard) == Reached("max_loss", Bound(Decimal(100), "account"), Decimal(100))
         guard.state = msgspec.structs.replace(guard.state, baseline=guard.profit())
-        assert guard.loss_beyond_limit() is None
+        assert reached(guard) is None
     finally:
         PRICES[Symbol("SPY")] = Decimal(100)
+
+
+@pytest.fixture
+def price() -> Iterator[Callable[[str], None]]:
+    """Sets SPY's last price."""
+    yield lambda value: PRICES.__setitem__(Symbol("SPY"), Decimal(value))
+    PRICES[Symbol("SPY")] = Decimal(100)
+
+
+def test_the_loss_of_a_session_counts_from_its_beginning_whatever_was_lost_before(
+    price: Callable[[str], None],
+) -> None:
+    books = books_with(("user", limits(max_session_loss="50")))
+    hold(books, "10")
+    guard = books.risk
+    price("80")
+    assert reached(guard) is None, "no session has begun"
+    begun = SessionLoss(T0.date(), "", guard.profit())
+    guard.state = msgspec.structs.replace(guard.state, session=begun)
+    price("75.01")
+    assert reached(guard) is None
+    price("75")
+    found = reached(guard)
+    assert found is not None
+    assert (found.kind, found.bound.level, found.loss) == ("max_session_loss", "user", 50)
+
+
+def test_a_deployment_loses_on_its_own_positions_since_its_start(
+    price: Callable[[str], None],
+) -> None:
+    books = books_with(deployment=limits(max_loss="100"))
+    mine: dict[str, Any] = {"deployment_id": DEPLOYMENT}
+    assert answer(books, command("buy", "5", name="mine", **mine)) == "accepted"
+    assert answer(books, command("buy", "50", name="by hand")) == "accepted"
+    books.meet_print(Symbol("SPY"), Decimal(100), T0)
+    price("80.01")
+    assert list(reached_by_deployments(books.risk)) == []
+    price("80")
+    [(deployment, found)] = reached_by_deployments(books.risk)
+    assert (deployment, found.loss, found.bound.level) == (DEPLOYMENT, 100, "deployment")
+    latched = {DEPLOYMENT: DeploymentLoss(latch=LATCH)}
+    books.risk.state = msgspec.structs.replace(books.risk.state, deployments=latched)
+    assert list(reached_by_deployments(books.risk)) == []
+    assert answer(books, command("buy", "1", name="a", **mine)) == "loss_limit_latched"
+    assert answer(books, command("sell", "1", name="b", **mine)) == "accepted"
+    assert answer(books, command("buy", "1", name="c")) == "accepted"
+    acknowledged = {DEPLOYMENT: DeploymentLoss(baseline=Decimal(-100))}
+    books.risk.state = msgspec.structs.replace(books.risk.state, deployments=acknowledged)
+    assert list(reached_by_deployments(books.risk)) == []
+    price("59")
+    assert [each.loss for _, each in reached_by_deployments(books.risk)] == [105]
 
 
 def test_cash_that_is_paid_in_or_taken_out_is_no_profit_and_no_loss() -> None:
@@ -252,5 +304,5 @@ def test_cash_that_is_paid_in_or_taken_out_is_no_profit_and_no_loss() -> None:
             T0,
         )
         assert not isinstance(moved, Refused)
-    assert books.risk.loss(books.risk.profit()) == 0
-    assert books.risk.loss_beyond_limit() is None
+    assert loss(books.risk, books.risk.profit()) == 0
+    assert reached(books.risk) is None

@@ -279,6 +279,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/accounts/{account_id}/deployments/{deployment_id}/risk/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a strategy's orders pass again after its own loss limit was reached
+         * @description Its loss counts anew from here. It stays paused. 409 `loss_limit_not_latched` when there is nothing to acknowledge.
+         */
+        post: operations["acknowledgeDeploymentLoss"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/accounts/{account_id}/deployments/{deployment_id}/risk/limits": {
         parameters: {
             query?: never;
@@ -1338,7 +1358,7 @@ export interface components {
             blocked_symbols?: string[];
             /**
              * Flatten On Loss
-             * @description At the loss limit close the positions too.
+             * @description At a loss limit of this level close the positions too.
              * @default false
              */
             flatten_on_loss?: boolean;
@@ -1350,7 +1370,7 @@ export interface components {
             max_gross_exposure?: string | number | null;
             /**
              * Max Loss
-             * @description Realised and unrealised, since it was first limited or last acknowledged.
+             * @description Realised and unrealised, of an account since it was first limited, of a strategy since its start; of both since the last acknowledgement.
              * @example 2500
              */
             max_loss?: string | number | null;
@@ -1372,6 +1392,12 @@ export interface components {
              * @example 50000
              */
             max_position_value?: string | number | null;
+            /**
+             * Max Session Loss
+             * @description Realised and unrealised, since the session began or the last acknowledgement in it.
+             * @example 1000
+             */
+            max_session_loss?: string | number | null;
             /**
              * Max Strategies
              * @description That may run at once.
@@ -1925,6 +1951,18 @@ export interface components {
             allowed_symbols?: string[] | null;
             /** Blocked Symbols */
             blocked_symbols?: string[];
+            /**
+             * Flatten On Loss
+             * @description At a loss limit of this level close the positions too.
+             * @default false
+             */
+            flatten_on_loss?: boolean;
+            /**
+             * Max Loss
+             * @description Realised and unrealised, of an account since it was first limited, of a strategy since its start; of both since the last acknowledgement.
+             * @example 2500
+             */
+            max_loss?: string | number | null;
             /** Max Open Orders */
             max_open_orders?: number | null;
             /**
@@ -1948,6 +1986,22 @@ export interface components {
              * @description `regular`: no orders that fill outside of regular hours too.
              */
             sessions?: ("regular" | "extended") | null;
+        };
+        /** DeploymentLossView */
+        DeploymentLossView: {
+            /**
+             * Deployment Id
+             * Format: uuid
+             */
+            deployment_id: string;
+            latch: components["schemas"]["LatchView"] | null;
+            /** Limit */
+            limit: string | null;
+            /**
+             * Loss
+             * @example 101.25
+             */
+            loss: string;
         };
         /** DeploymentRequest */
         DeploymentRequest: {
@@ -2001,6 +2055,8 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Hold */
+            hold: string | null;
             /**
              * Id
              * Format: uuid
@@ -2135,6 +2191,8 @@ export interface components {
             problem: string | null;
             /** Silent S */
             silent_s: number | null;
+            /** Stale */
+            stale: boolean;
             /**
              * State
              * @enum {string}
@@ -2271,6 +2329,8 @@ export interface components {
             by: string;
             /** Flatten */
             flatten: boolean;
+            /** Kind */
+            kind: ("max_loss" | "max_session_loss") | null;
             /** Level */
             level: ("platform" | "user" | "account" | "deployment") | null;
             /** Limit */
@@ -3928,6 +3988,8 @@ export interface components {
              * Format: date-time
              */
             at: string;
+            /** Deployments */
+            deployments: components["schemas"]["DeploymentLossView"][];
             /**
              * Gross Exposure
              * @example 101.25
@@ -3958,6 +4020,10 @@ export interface components {
             open_orders: number;
             /** Platform Halted */
             platform_halted: string | null;
+            /** Session Day */
+            session_day: string | null;
+            /** Session Loss */
+            session_loss: string | null;
             strategies: components["schemas"]["StrategiesUse"];
         };
         /** SignalView */
@@ -6100,6 +6166,83 @@ export interface operations {
             };
             /** @description Bad Gateway */
             502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    acknowledgeDeploymentLoss: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RiskView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

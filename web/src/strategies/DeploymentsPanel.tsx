@@ -142,6 +142,7 @@ function DeploymentsTable({ deployments, onAct }: TableProps) {
               <span className={`status ${one.status}`}>
                 {one.wanted === "stopped" && one.status !== "stopped" ? "stopping" : one.status}
               </span>
+              {one.hold ? <p className="hint">{one.hold}</p> : null}
               {one.last_error ? (
                 <details>
                   <summary>Error</summary>

@@ -30,7 +30,13 @@ export type Candle = {
   volume: number;
 };
 
-export type CandleUpdated = { type: "candle"; candle: Candle; complete: boolean };
+/** `corrected`: it was complete before, and is another now. */
+export type CandleUpdated = {
+  type: "candle";
+  candle: Candle;
+  complete: boolean;
+  corrected?: boolean;
+};
 
 export type OrderUpdated = { type: "order"; order: Order; event: OrderStatus; cash: string };
 export type OrderExecuted = {
