@@ -86,7 +86,7 @@ class Desk:
         self.prefix = order_id_prefix
         self._lots = lots
         #: None of a cash account.
-        self._margin = margin
+        self.margin = margin
         #: Of the moment; None where no orders can be sent.
         self.label: str | int | None = None
         #: Of the last order of the moment.
@@ -142,10 +142,10 @@ class Desk:
     @property
     def buying_power(self) -> Decimal:
         buying = self._ordered("buy")
-        if self._margin is None:
+        if self.margin is None:
             return self.portfolio.cash - buying
         held = sum((abs(value) for value in self._values()), Decimal(0))
-        fraction = self._margin.initial_percent / 100
+        fraction = self.margin.initial_percent / 100
         return (self.equity / fraction) - held - max(buying, self._ordered("sell"))
 
     def _ordered(self, side: Side) -> Decimal:
@@ -288,7 +288,7 @@ class Desk:
 
     def _may_short(self, symbol: str) -> bool:
         """On a margin account, but never by selling what others hold."""
-        return self._margin is not None and self.account_position(symbol) <= self.position(symbol)
+        return self.margin is not None and self.account_position(symbol) <= self.position(symbol)
 
     def _refuse(self, order: OutgoingOrder | OutgoingReplace, qty: Decimal, free: Decimal) -> None:
         message = (
