@@ -35,6 +35,7 @@ from shared.trading.changes import (
     WorkingOrder,
 )
 from shared.trading.events import executed, position_of, updated
+from shared.trading.halts import HaltState
 from shared.trading.lots import Lot, LotChanges, LotClosing
 from shared.trading.orders import Transition
 from shared.trading.paper_terms import encoded
@@ -122,6 +123,11 @@ class QuoteRecord(msgspec.Struct, frozen=True):
     tape_id: str
 
 
+class HaltRecord(msgspec.Struct, frozen=True):
+    symbol: Symbol
+    state: HaltState
+
+
 class MarketRecords(msgspec.Struct, frozen=True):
     """Last prices and quotes that have moved."""
 
@@ -129,6 +135,8 @@ class MarketRecords(msgspec.Struct, frozen=True):
     forget_first: bool
     prices: list[MarkRecord]
     quotes: list[QuoteRecord]
+    #: All halts, when they have changed; else None.
+    halts: list[HaltRecord] | None
 
 
 class Answer(msgspec.Struct, frozen=True):

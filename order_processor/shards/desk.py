@@ -33,7 +33,7 @@ from order_processor.shards.state import (
 )
 from shared.models.base import encode
 from shared.models.identifiers import AccountId, Symbol
-from shared.models.market import Quotes, RunStarted, TimeMark
+from shared.models.market import Halts, Quotes, RunStarted, TimeMark
 from shared.models.orders import (
     Command,
     CompareBroker,
@@ -178,6 +178,10 @@ class Desk:
             for key, books, change in self._market.match_quotes(entry.id, body):
                 self._record(key, books, change)
             self.risk.check()
+        elif isinstance(body, Halts):
+            self._market_entry = entry.id
+            for key, books, change in self._market.take_halts(body):
+                self._record(key, books, change)
         elif isinstance(body, TimeMark):
             self._apply_mark(entry.id, body)
         elif isinstance(body, RunStarted):

@@ -209,6 +209,12 @@ class WorkingOrders:
         if (False, symbol) in self._queues:
             self._wait_again(symbol, extended_hours=False)
 
+    def reopen(self, symbol: Symbol) -> None:
+        """The next print is the first one again, of all orders that it can fill."""
+        for extended_hours in (True, False):
+            if (extended_hours, symbol) in self._queues:
+                self._wait_again(symbol, extended_hours=extended_hours)
+
     def _wait_again(self, symbol: Symbol, *, extended_hours: bool) -> None:
         active = [
             each

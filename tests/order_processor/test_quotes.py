@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from sqlalchemy import Engine, text
 
+from market_data_engine.feeds.synthetic import SyntheticFeed
 from order_processor.shards.clock import moment
 from order_processor.shards.consumer import CommandEntry
 from order_processor.shards.desk import Desk as ShardDesk
@@ -26,7 +27,7 @@ from shared.market_files.market import read_market
 from shared.models.base import encode
 from shared.models.identifiers import AccountId, Symbol
 from shared.models.margin import MarginTerms
-from shared.models.market import Quotes, RunStarted, TapeEntry, TimeMark
+from shared.models.market import Halts, Quotes, RunStarted, TapeEntry, TimeMark
 from shared.models.orders import CancelOrder, Execution, Side, SubmitOrder
 from shared.redis.tape import RawEntry, kind_of
 from shared.replays.slices import Slice, Slicer
@@ -247,6 +248,8 @@ def pure_fills(slices: list[Slice], orders: Sent, account: Account) -> list[Fill
         for entry in piece.entries():
             if isinstance(entry, Quotes):
                 account.take_quotes(entry)
+            elif isinstance(entry, Halts):
+                account.take_halts(entry)
             else:
                 symbols = [IBM.symbol] * len(entry.at_ns)
                 account.meet(zip(entry.at_ns, symbols, entry.price, entry.size, strict=True))
@@ -261,6 +264,7 @@ def pure_fills(slices: list[Slice], orders: Sent, account: Account) -> list[Fill
                 order, IBM, measured(last), moment(piece.mark_ns), "", None
             )
             assert not isinstance(taken, Refused), taken
+            account.took(order.symbol, taken, moment(piece.mark_ns))
     return [fill_of(execution) for execution in account.executions]
 
 
@@ -318,7 +322,34 @@ def test_a_thousand_orders_in_a_real_day_fill_on_paper_as_in_the_pure_path(
     assert len({fill[0] for fill in pure}) > ORDERS / 3
 
 
-DAY_NS = 86_400 * 10**9
+async def test_orders_in_a_market_that_halts_fill_on_paper_as_in_the_pure_path(
+    engine: Engine, sessions: Sessions, calendar_folder: Path
+) -> None:
+    account_id = add_account(engine, capital=str(CAPITAL), paper=DISTANT)
+    add_instrument(engine, "IBM")
+    slicer = Slicer(5000)
+    feed = SyntheticFeed(["IBM"], 1_704_200_400 * 10**9, 240, 20, 1, "halt")
+    slices = [piece async for batch in feed.batches() for piece in slicer.add(batch)]
+    slices += slicer.finish()
+    assert sum(piece.halts is not None for piece in slices) == 4
+    orders = random_orders(account_id, slices)
+    played = on_paper(engine, sessions, account_id, slices, orders, each=7)
+
+    account = Account(
+        Terms(capital=CAPITAL, paper=DISTANT),
+        [IBM.symbol],
+        Calendars(calendar_folder).of("24/7"),
+    )
+    pure = pure_fills(slices, orders, account)
+    assert played.fills == pure
+    assert len(pure) > ORDERS / 2
+    with engine.connect() as connection:
+        halted = connection.execute(
+            text("SELECT count(*) FROM orders WHERE reason_code = 'trading_halted'")
+        ).scalar_one()
+    assert halted
+
+
 LENT = MarginTerms(interest_bps=Decimal(720))
 
 
