@@ -16,6 +16,7 @@ from api_gateway.margin.routes import router as margin
 from api_gateway.market_data.provider_routes import router as providers
 from api_gateway.market_data.replay_routes import router as replays
 from api_gateway.market_data.routes import router as market_data
+from api_gateway.notifications.routes import router as notifications
 from api_gateway.orders.routes import router as orders
 from api_gateway.origin import OriginContext
 from api_gateway.performance.routes import router as performance
@@ -49,6 +50,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         orders,
         risk,
         margin,
+        notifications,
         market_data,
         replays,
         providers,

@@ -14,6 +14,7 @@ from api_gateway.cash.actions import Cash
 from api_gateway.identity.actions import Identity
 from api_gateway.identity.passwords import Passwords
 from api_gateway.margin.actions import Margin
+from api_gateway.notifications.actions import Notifications
 from api_gateway.orders.actions import Orders
 from api_gateway.orders.requests import OrderProcessor
 from api_gateway.risk.actions import Risk
@@ -40,6 +41,7 @@ class Gateway:
     orders: Orders
     risk: Risk
     margin: Margin
+    notifications: Notifications
     market_data: Upstream
     strategies: Upstream
     analytics: Upstream
@@ -93,6 +95,7 @@ async def wired(settings: GatewaySettings) -> AsyncIterator[Gateway]:
                 Followers(requests, settings.order_shards, settings.order_answer_timeout_s),
             ),
             margin=Margin(sessions, processor),
+            notifications=Notifications(sessions),
             market_data=await upstream("market data engine", settings.market_data_url),
             strategies=await upstream("strategy service", settings.strategy_workers_url),
             analytics=await upstream("analytics service", settings.analytics_url),

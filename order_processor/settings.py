@@ -28,6 +28,9 @@ class OrderProcessorSettings(Settings):
     order_equity_interval_s: float = Field(default=0.2, gt=0, le=60)
     #: Hour of the day (UTC) from which on the nightly check of the books runs.
     order_books_check_hour: int = Field(default=3, ge=0, le=23)
+    #: Events that were published, and notifications, are kept for so many days.
+    order_events_keep_days: int = Field(default=30, ge=7, le=3650)
+    order_notifications_keep_days: int = Field(default=90, ge=1, le=3650)
     #: After so long the arriving half of a transfer is sent again.
     order_transfer_retry_s: float = Field(default=5.0, gt=0, le=3600)
     #: Keys that brokers' credentials are kept under, as `id:<base64 of 32 bytes>`, separated by

@@ -28,6 +28,7 @@ from order_processor.shards.desk import Desk
 from order_processor.shards.equity import EquityMarker
 from order_processor.shards.feed import FedEntry, Inbox, TapeFeed
 from order_processor.shards.journal import Journal
+from order_processor.shards.poison import Poison
 from order_processor.shards.sessions import Sessions
 from order_processor.shards.state import Unknowns
 from shared.database.leases import Lease
@@ -70,7 +71,7 @@ class ShardOwner:
         wall: WallClock,
         sessions: Sessions,
         rules: RuleBook,
-        poisoned: set[str],
+        poison: Poison,
         stopping: asyncio.Event,
         floor: Floor | None,
     ) -> None:
@@ -84,7 +85,7 @@ class ShardOwner:
         self._wall = wall
         self._sessions = sessions
         self._rules = rules
-        self._poisoned = poisoned
+        self._poison = poison
         self._stopping = stopping
         #: None while live trading is off.
         self._floor = floor
@@ -289,8 +290,12 @@ class ShardOwner:
             for entry in entries:
                 desk.apply_entry(entry)
             desk.risk.check()
+        careful = self._poison.careful(desk.command_cursor)
+        if careful:
+            await self._settle()  # so that it is clear whose fault a failure is
         room = self._settings.order_batch_commands - desk.batch.commands
-        commands = self._commands.take(min(room, _COMMANDS_AT_ONCE), desk.has_applied)
+        most = 1 if careful else min(room, _COMMANDS_AT_ONCE)
+        commands = self._commands.take(most, desk.has_applied)
         if commands:
             looking = perf_counter()
             await self._look_up(commands)
@@ -298,6 +303,8 @@ class ShardOwner:
             SHARD_SECONDS.labels(self._shard, "look_up").inc(looked_s)
             began += looked_s
             await self._apply_commands(commands)
+            if careful:
+                await self._settle()
         if entries or commands:
             SHARD_SECONDS.labels(self._shard, "apply").inc(perf_counter() - began)
 
@@ -323,7 +330,7 @@ class ShardOwner:
         try:
             with exact():
                 for command in commands:
-                    self._desk.apply_command(command, poisoned=command.id in self._poisoned)
+                    self._desk.apply_command(command, poisoned=command.id in self._poison)
         except UnappliableError:
             # The memory is lost; the batch under way isn't, and its senders wait for answers.
             await self._committer.settle()

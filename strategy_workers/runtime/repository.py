@@ -53,6 +53,8 @@ class Working(NamedTuple):
 
 #: Log lines of each deployment.
 LINES_KEPT = 1000
+#: Of an error, in the sentence that tells of it.
+_LAST_LINE_CHARS = 300
 _WORKING = ("new", "held", "accepted", "partially_filled")
 
 _UNWANTED = text(
@@ -394,4 +396,28 @@ def set_status(
         values["last_error"] = last_error
     connection.execute(
         update(DeploymentRow).where(DeploymentRow.id == deployment_id).values(**values)
+    )
+    if last_error is not None:
+        _tell_owner(connection, deployment_id, last_error)
+
+
+def _tell_owner(connection: Connection, deployment_id: UUID, error: str) -> None:
+    """Of the error that ended it; the traceback is in the context."""
+    connection.execute(
+        text(
+            """
+            INSERT INTO notifications
+                   (user_id, account_id, mode, deployment_id, severity, code, text, context)
+            SELECT a.owner_id, a.id, d.mode, d.id, 'critical', 'strategy_failed',
+                   'The strategy ' || d.strategy || ' failed: ' || :last_line,
+                   jsonb_build_object('strategy', d.strategy, 'traceback', CAST(:error AS text))
+              FROM deployments d JOIN accounts a ON a.id = d.account_id
+             WHERE d.id = :deployment_id
+            """
+        ),
+        {
+            "deployment_id": deployment_id,
+            "error": error,
+            "last_line": error.rstrip().rpartition("\n")[2][:_LAST_LINE_CHARS],
+        },
     )

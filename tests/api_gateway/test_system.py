@@ -19,6 +19,9 @@ from tests.api_gateway.conftest import Api, make_settings, running
 from tests.api_gateway.doubles import HttpDouble
 
 PROMISED = {
+    "GET /notifications",
+    "POST /notifications/read",
+    "POST /notifications/{notification_id}/read",
     "POST /auth/register",
     "POST /auth/login",
     "POST /auth/refresh",

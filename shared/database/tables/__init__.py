@@ -17,6 +17,7 @@ from shared.database.tables.market_data import (
     ReplayRow,
     SilentSymbolRow,
 )
+from shared.database.tables.notifications import NotificationRow
 from shared.database.tables.orders import (
     AccountEventRow,
     BooksCheckRow,
@@ -69,6 +70,7 @@ __all__ = [
     "MarkRow",
     "MarketDataConfigurationRow",
     "MarketFileRow",
+    "NotificationRow",
     "OrderRow",
     "OrderTransitionRow",
     "PositionRow",
