@@ -8,8 +8,10 @@ from api_gateway.accounts.routes import router as accounts
 from api_gateway.books_checks.routes import router as books_checks
 from api_gateway.brokers.routes import router as brokers
 from api_gateway.cash.routes import router as cash
+from api_gateway.corporate_actions.routes import router as corporate_actions
 from api_gateway.documentation import install_openapi
 from api_gateway.errors import install_refusal_handler
+from api_gateway.fx.routes import router as fx
 from api_gateway.headers import SecurityHeaders
 from api_gateway.identity.routes import router as identity
 from api_gateway.margin.routes import router as margin
@@ -53,10 +55,12 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         notifications,
         market_data,
         replays,
+        fx,
         providers,
         strategies,
         performance,
         books_checks,
+        corporate_actions,
         system,
     ):
         app.include_router(router, prefix=API)

@@ -14,6 +14,9 @@ class OrderProcessorSettings(Settings):
     order_batch_commands: int = Field(default=1000, ge=1, le=10_000)
     #: What a market buy reserves above the last price.
     order_reserve_buffer_bps: Decimal = Field(default=Decimal(100), ge=0, le=10_000)
+    #: What changing one currency for another costs, and how old its rate may be (a long weekend).
+    order_fx_spread_bps: Decimal = Field(default=Decimal(10), ge=0, le=1000)
+    order_fx_rate_age_s: int = Field(default=259_200, ge=1, le=31_622_400)
     #: How long a shard's cursors may lag behind when there is nothing else to commit.
     order_cursor_interval_s: float = Field(default=1.0, gt=0, le=60)
     #: How old limits and the platform's kill switch may be in a process.

@@ -15,6 +15,7 @@ from order_processor.brokers.connections import Connections
 from order_processor.brokers.floor import Floor
 from order_processor.brokers.make import broker_maker
 from order_processor.brokers.session import SessionTerms
+from order_processor.corporate_actions.actions import CorporateActions
 from order_processor.housekeeping.actions import Housekeeping
 from order_processor.risk.rules import RuleBook
 from order_processor.settings import OrderProcessorSettings
@@ -45,6 +46,7 @@ class Wiring:
     snapshots: Snapshots
     verification: Verification
     connections: Connections
+    corporate_actions: CorporateActions
     seats: list[ShardSeat]
     tasks: list[asyncio.Task[None]]
 
@@ -103,7 +105,16 @@ async def wire(
         shards = [asyncio.create_task(seat.run(), name="shard") for seat in seats]
         stack.push_async_callback(_drain, seats, shards, settings.drain_timeout_s)
         snapshots = Snapshots(engine, settings.order_shards)
-        yield Wiring(engine, redis, snapshots, verification, connections, seats, [*tasks, *shards])
+        yield Wiring(
+            engine,
+            redis,
+            snapshots,
+            verification,
+            connections,
+            CorporateActions(engine, sessions),
+            seats,
+            [*tasks, *shards],
+        )
 
 
 def _seats(

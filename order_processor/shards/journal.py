@@ -116,7 +116,7 @@ class Journal:
     ) -> None:
         """Everything or nothing. LeaseLostError, CursorMovedError and UnstorableError: nothing."""
         try:
-            if batch.risk or batch.compared:
+            if batch.risk or batch.compared or batch.split_pauses:
                 await self._thread.run(self._commit_rare, lease, batch, market, before, after)
             else:
                 message, values = repository.message_of(

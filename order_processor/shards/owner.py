@@ -154,7 +154,12 @@ class ShardOwner:
             self._settings.order_shards,
             stored,
             wall=self._wall,
-            limits=Limits(reserve_buffer_bps=self._settings.order_reserve_buffer_bps),
+            limits=Limits(
+                reserve_buffer_bps=self._settings.order_reserve_buffer_bps,
+                fx_spread_bps=self._settings.order_fx_spread_bps,
+                fx_rate_age_s=self._settings.order_fx_rate_age_s,
+            ),
+            rates=self._rules.rates,
             sessions=self._sessions,
             link_of=nobody if self._floor is None else self._floor.session,
             risk_exchange=self._settings.order_risk_session_exchange,
@@ -353,6 +358,8 @@ class ShardOwner:
         """Take in new limits, and make sure that positions could be closed without waiting."""
         risk = self._desk.risk
         risk.take_rules(self._rules.current)
+        self._desk.follow_rates()
+        self._desk.corporate.take(self._rules.current.actions)
         await self._prepare_sessions(risk.unprepared_exchanges())
         missing = risk.missing_instruments()
         if missing:

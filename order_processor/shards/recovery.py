@@ -31,7 +31,7 @@ def load_shard(connection: Connection, shard: int, shards: int) -> StoredShard:
         {"shard": shard},
     ).one()
     last_seen = LastSeen(
-        _last_prices(connection, shard), _last_quotes(connection, shard), _halts(connection, shard)
+        last_prices(connection, shard), _last_quotes(connection, shard), _halts(connection, shard)
     )
     at_stake = connection.execute(
         text(
@@ -75,7 +75,7 @@ def _halts(connection: Connection, shard: int) -> dict[Symbol, HaltState]:
     return {Symbol(symbol): state for symbol, state in rows}
 
 
-def _last_prices(connection: Connection, shard: int) -> dict[Symbol, LastPrice]:
+def last_prices(connection: Connection, shard: int) -> dict[Symbol, LastPrice]:
     return {
         Symbol(symbol): LastPrice(float(price), nanoseconds(at), tape_id)
         for symbol, price, at, tape_id in connection.execute(

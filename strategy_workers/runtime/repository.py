@@ -176,13 +176,26 @@ def read_books(
     """
     cash = connection.execute(
         select(LedgerEntryRow.balance)
-        .where(LedgerEntryRow.account_id == account_id, LedgerEntryRow.mode == mode)
+        .join(AccountRow, AccountRow.id == LedgerEntryRow.account_id)
+        .where(
+            LedgerEntryRow.account_id == account_id,
+            LedgerEntryRow.mode == mode,
+            LedgerEntryRow.currency == AccountRow.base_currency,
+        )
         .order_by(LedgerEntryRow.seq.desc())
         .limit(1)
     ).scalar()
     positions = connection.execute(
-        select(PositionRow.symbol, PositionRow.qty, PositionRow.avg_price).where(
-            PositionRow.account_id == account_id, PositionRow.mode == mode, PositionRow.qty != 0
+        select(PositionRow.symbol, PositionRow.qty, PositionRow.avg_price)
+        .join(AccountRow, AccountRow.id == PositionRow.account_id)
+        .outerjoin(InstrumentRow, InstrumentRow.symbol == PositionRow.symbol)
+        .where(
+            PositionRow.account_id == account_id,
+            PositionRow.mode == mode,
+            PositionRow.qty != 0,
+            # What is held in other currencies is not a strategy's: its amounts would not add up.
+            func.coalesce(InstrumentRow.currency, AccountRow.base_currency)
+            == AccountRow.base_currency,
         )
     )
     portfolio = Portfolio(

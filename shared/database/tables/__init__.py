@@ -7,6 +7,11 @@ from shared.database.tables.brokers import (
     BrokerDifferenceRow,
     BrokerOrderRow,
 )
+from shared.database.tables.corporate_actions import (
+    CorporateActionEffectRow,
+    CorporateActionRow,
+)
+from shared.database.tables.currencies import ForeignCashRow, FxRateRow
 from shared.database.tables.identity import SessionRow, UserRow
 from shared.database.tables.leases import LeaseRow
 from shared.database.tables.market_data import (
@@ -58,10 +63,14 @@ __all__ = [
     "BrokerDifferenceRow",
     "BrokerOrderRow",
     "CandleRow",
+    "CorporateActionEffectRow",
+    "CorporateActionRow",
     "DeploymentLogRow",
     "DeploymentParametersRow",
     "DeploymentRow",
     "ExecutionRow",
+    "ForeignCashRow",
+    "FxRateRow",
     "InstrumentRow",
     "LeaseRow",
     "LedgerEntryRow",
