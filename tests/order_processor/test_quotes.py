@@ -15,6 +15,7 @@ from order_processor.shards.clock import moment
 from order_processor.shards.consumer import CommandEntry
 from order_processor.shards.desk import Desk as ShardDesk
 from order_processor.shards.feed import understood
+from order_processor.shards.fx import RateHistory
 from order_processor.shards.lookup import look_up
 from order_processor.shards.recovery import load_shard
 from order_processor.shards.repository import write
@@ -210,6 +211,7 @@ class OnPaper:
             limits=Limits(),
             sessions=self.sessions,
             margin_rules=MarginRules(),
+            rates=RateHistory(),
         )
 
     def commit(self) -> None:
