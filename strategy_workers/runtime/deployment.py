@@ -59,8 +59,9 @@ class DeploymentRecord:
     lots: dict[str, Lots]
     #: Of the account; None of a cash account, and of live ones.
     margin: MarginTerms | None = None
-    #: Of the parameters.
+    #: Of the parameters; and of the strategy, when it is an uploaded one.
     version: int = 1
+    strategy_version: int | None = None
     #: What becomes of its working orders when it pauses.
     pause_orders: str = "cancel_entries"
 
@@ -80,6 +81,7 @@ class Deployment:
         self.account_id = record.account_id
         self.mode: Mode = record.mode
         self.record = record
+        self.strategy_class = strategy_class
         self.participant = record.participant
         self.executions_topic = account_topic(record.account_id, record.mode, "executions")
         self.orders_topic = account_topic(record.account_id, record.mode, "orders")
@@ -212,6 +214,7 @@ class Deployment:
                     indicator_names=self._indicator_names,
                     parameters=self.record.parameters,
                     version=self.record.version,
+                    strategy_version=self.record.strategy_version,
                 )
             )
         except Exception as error:
