@@ -82,7 +82,8 @@ async def _readable(account_id: UUID, caller: Caller, gateway: GatewayState) -> 
 ReadableAccount = Annotated[AccountScope, Depends(_readable)]
 
 
-async def _tradable(account_id: UUID, caller: Caller, gateway: GatewayState) -> AccountScope:
+async def tradable_account(account_id: UUID, caller: Caller, gateway: GatewayState) -> AccountScope:
+    """Raises Refused."""
     _refuse_admins(caller)
     access = await gateway.callers.access(caller, account_id)
     if access != "owner":
@@ -90,4 +91,4 @@ async def _tradable(account_id: UUID, caller: Caller, gateway: GatewayState) -> 
     return AccountScope(account_id, caller, access)
 
 
-TradableAccount = Annotated[AccountScope, Depends(_tradable)]
+TradableAccount = Annotated[AccountScope, Depends(tradable_account)]

@@ -31,6 +31,7 @@ _TAGS = [
     ("market data", "Instruments, candles, indicators; files and replays for admins."),
     ("admin", "What only admins may do."),
     ("strategies", "The catalogue, and strategies running on an account."),
+    ("backtests", "Strategies over past markets, and from there to paper."),
     ("performance", "How an account has done."),
     ("system", "What a client must know of this installation."),
 ]

@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from api_gateway.accounts.routes import router as accounts
+from api_gateway.backtests.routes import router as backtests
 from api_gateway.books_checks.routes import router as books_checks
 from api_gateway.brokers.routes import router as brokers
 from api_gateway.cash.routes import router as cash
@@ -15,6 +16,7 @@ from api_gateway.fx.routes import router as fx
 from api_gateway.headers import SecurityHeaders
 from api_gateway.identity.routes import router as identity
 from api_gateway.margin.routes import router as margin
+from api_gateway.market_data.job_routes import router as data_jobs
 from api_gateway.market_data.provider_routes import router as providers
 from api_gateway.market_data.replay_routes import router as replays
 from api_gateway.market_data.routes import router as market_data
@@ -58,8 +60,10 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         replays,
         fx,
         providers,
+        data_jobs,
         strategies,
         uploads,
+        backtests,
         performance,
         books_checks,
         corporate_actions,

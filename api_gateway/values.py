@@ -6,7 +6,7 @@ Whatever these let through can be stored in Postgres, put into a URL and encoded
 import json
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
@@ -29,6 +29,7 @@ DECIMAL_PLACES = 12
 #: Above any sensible price, quantity or capital, and far inside the columns' 26 digits.
 LARGEST = Decimal(10) ** 15
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DECIMAL = re.compile(rf"[+-]?[0-9]{{1,16}}(\.[0-9]{{1,{DECIMAL_PLACES}}})?")
 #: Letters, digits and some marks; one slash may part a pair (`BTC/USDT`). Never a dot segment:
 #: symbols become parts of URLs.
@@ -183,6 +184,22 @@ def _of_markets(value: datetime) -> datetime:
 
 #: A moment that a market may have data of, and that fits into nanoseconds.
 MarketTime = Annotated[UtcTime, AfterValidator(_of_markets)]
+
+
+def _day(value: object) -> object:
+    """Only as text: pydantic would take a number for seconds."""
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("must be a day such as 2026-03-19")
+    return value
+
+
+def _day_of_markets(value: date) -> date:
+    if not 1970 <= value.year < 2200:
+        raise ValueError("must lie between the years 1970 and 2199")
+    return value
+
+
+MarketDay = Annotated[date, BeforeValidator(_day), AfterValidator(_day_of_markets)]
 
 
 # --- documents -------------------------------------------------------------------------------

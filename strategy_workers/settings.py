@@ -18,3 +18,13 @@ class StrategyWorkersSettings(Settings):
     strategy_memory_mib: int = Field(default=512, ge=128, le=65536)
     #: How long a live run's first candles may be waited for before a deployment starts cold.
     strategy_history_timeout_s: float = Field(default=5.0, gt=0, le=60)
+
+    #: Backtests that a worker runs at a time, each in a process of its own; 0: it takes none.
+    backtest_processes: int = Field(default=1, ge=0, le=64)
+    #: Candles or trades that one may read.
+    backtest_max_rows: int = Field(default=5_000_000, ge=1)
+    #: One that takes longer is ended.
+    backtest_timeout_s: float = Field(default=3600.0, gt=0, le=86_400)
+    #: A user may have so many waiting and running, and so many altogether.
+    backtests_unfinished_per_user: int = Field(default=10, ge=1)
+    backtests_kept_per_user: int = Field(default=200, ge=1)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import replace
 from functools import partial
 from typing import NoReturn
@@ -22,6 +22,9 @@ from shared.service.health import postgres_check, redis_check
 from shared.service.internal_client import internal_client
 from shared.utils.tasks import end_tasks
 from strategy_workers.deployments.actions import Deployments
+from strategy_workers.jobs.actions import Backtests, JobLimits
+from strategy_workers.jobs.runner import JobRunner
+from strategy_workers.jobs.store import JobStore
 from strategy_workers.library import LIBRARY, Catalogue
 from strategy_workers.runtime.account_events import AccountEvents
 from strategy_workers.runtime.dispatch import Dispatch
@@ -63,8 +66,7 @@ async def running_worker(
             internal_client(settings, settings.market_data_url, settings.strategy_history_timeout_s)
         )
         requests = OrderRequests(redis, settings.order_shards)
-        owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
-        store = Store(engine, thread, owner, settings.lease_duration_s)
+        store = Store(engine, thread, _owner(), settings.lease_duration_s)
         ownership = Ownership(store, settings.lease_duration_s)
         watchdog = stack.enter_context(
             Watchdog(settings.strategy_hook_timeout_s, partial(_end_process, engine))
@@ -87,12 +89,36 @@ async def running_worker(
         try:
             yield worker
         finally:
-            try:
-                await asyncio.wait_for(worker.drain(), settings.drain_timeout_s)
-            except TimeoutError:
-                # What was decided is stored: whoever takes over sends it.
-                log.warning("drain_cut_short", after_s=settings.drain_timeout_s)
+            # What was decided is stored: whoever takes over sends it.
+            await _drained(worker.drain(), settings, "worker")
             await end_tasks([task])
+
+
+@contextlib.asynccontextmanager
+async def running_jobs(
+    settings: StrategyWorkersSettings, engine: Engine
+) -> AsyncIterator[JobRunner]:
+    """Backtests that users ask for are run while the block is, beside its deployments."""
+    runner = JobRunner(JobStore(engine, _owner(), settings.lease_duration_s), settings)
+    task = asyncio.create_task(runner.run(), name="backtests")
+    try:
+        yield runner
+    finally:
+        await _drained(runner.drain(), settings, "backtests")
+        await end_tasks([task])
+
+
+async def _drained(
+    draining: Coroutine[None, None, None], settings: StrategyWorkersSettings, of: str
+) -> None:
+    try:
+        await asyncio.wait_for(draining, settings.drain_timeout_s)
+    except TimeoutError:
+        log.warning("drain_cut_short", of=of, after_s=settings.drain_timeout_s)
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
 
 
 def _end_process(engine: Engine, deployment_id: UUID | None, why: str) -> NoReturn:
@@ -132,6 +158,23 @@ async def wire(app: FastAPI, settings: StrategyWorkersSettings) -> AsyncIterator
         app.state.catalogue = strategies
         app.state.uploads = Uploads(engine, LIBRARY, replace(limits, total_s=_TRIAL_S))
         tell_worker = partial(loop.call_soon_threadsafe, worker.look_round)
-        app.state.deployments = Deployments(engine, strategies, worker.watchdog, tell_worker)
+        deployments = Deployments(engine, strategies, worker.watchdog, tell_worker)
+        jobs = await stack.enter_async_context(running_jobs(settings, engine))
+        market_data = await stack.enter_async_context(
+            internal_client(settings, settings.market_data_url)
+        )
+        app.state.deployments = deployments
+        app.state.backtests = Backtests(
+            engine,
+            LIBRARY,
+            market_data,
+            deployments,
+            JobLimits(
+                settings.backtests_unfinished_per_user,
+                settings.backtests_kept_per_user,
+                settings.backtest_max_rows,
+            ),
+            lambda: loop.call_soon_threadsafe(jobs.look_round),
+        )
         app.state.readiness = {"postgres": postgres_check(engine), "redis": redis_check(redis)}
         yield

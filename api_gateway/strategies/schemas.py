@@ -27,16 +27,17 @@ class StrategyList(View):
     next_cursor: None = None
 
 
+#: By the strategy's schema.
+ParameterValues = Annotated[
+    JsonObject, Field(max_length=100, description="By the strategy's schema.")
+]
+
+
 class DeploymentRequest(Input):
     strategy: Annotated[Name, Field(examples=["sma_crossover"])]
-    parameters: Annotated[
-        JsonObject,
-        Field(
-            max_length=100,
-            description="By the strategy's schema.",
-            examples=[{"fast": 10, "slow": 30}],
-        ),
-    ] = Field(default_factory=dict)
+    parameters: Annotated[ParameterValues, Field(examples=[{"fast": 10, "slow": 30}])] = Field(
+        default_factory=dict
+    )
     symbols: Annotated[list[Symbol], Field(min_length=1, max_length=50, examples=[["SPY"]])]
     timeframe: Timeframe = "1m"
     mode: Mode = "paper"

@@ -14,7 +14,6 @@ from cli.errors import BadInputError, CliError
 if TYPE_CHECKING:
     from strategy_workers.backtests.outcome import Progress
     from strategy_workers.backtests.plan import Plan
-    from strategy_workers.backtests.result import Result
     from strategy_workers.records.record import Record
     from strategy_workers.records.store import RecordStore
 
@@ -44,15 +43,6 @@ def open_records(given: Path | None) -> "RecordStore":
     from strategy_workers.records.store import RecordStore
 
     return RecordStore(records_folder(given))
-
-
-def whole_result(result: "Result") -> dict[str, Any]:
-    """Summary, digest, and all details."""
-    from cli.demo.report import executions_digest
-    from strategy_workers.backtests.result import details, execution_rows, summary
-
-    digest = executions_digest(execution_rows(result.outcome.executions))
-    return {**summary(result), "executions_digest": digest, **details(result)}
 
 
 def make_record(plan: "Plan", result: dict[str, Any]) -> "Record":

@@ -14,7 +14,6 @@ from cli.backtests.records import (
     make_record,
     open_records,
     progress_bar,
-    whole_result,
     write_file,
     writing,
 )
@@ -69,6 +68,7 @@ def backtesting(
     records = open_records(folder) if record else None
     plans.log_to_stderr()
 
+    from strategy_workers.backtests.result import whole_result
     from strategy_workers.backtests.run import run_backtest
 
     with plans.told_in_a_sentence("nothing was written"):

@@ -10,7 +10,6 @@ from cli.backtests.records import (
     Html,
     open_records,
     progress_bar,
-    whole_result,
     write_file,
 )
 from cli.backtests.tables import print_table
@@ -122,8 +121,9 @@ def _compare(records: "list[Record]", html: Path | None, *, as_json: bool) -> No
 
 
 def _repeat(record: "Record", data: Path | None, *, as_json: bool) -> None:
-    from strategy_workers.backtests.result import code_version
+    from strategy_workers.backtests.result import whole_result
     from strategy_workers.backtests.run import run_backtest
+    from strategy_workers.backtests.versions import code_version
 
     plans.log_to_stderr()
     with plans.told_in_a_sentence("nothing was changed"):
@@ -151,7 +151,7 @@ def _plan_again(record: "Record", data: Path | None) -> "Plan":
     from shared.models.margin import parse_margin_terms
     from shared.trading.paper_terms import parse_paper_terms
     from strategy_workers.backtests.plan import Terms, parse_timerange
-    from strategy_workers.backtests.result import fingerprint
+    from strategy_workers.backtests.versions import fingerprint
 
     settings = record.settings
     files = []

@@ -18,9 +18,10 @@ from cli.client.errors import ApiError
 from cli.client.gateway import Gateway, Json
 from cli.client.stream import CountingStream, counting_stream
 from cli.demo.plan import SYNTHETIC, DemoPlan
-from cli.demo.report import DemoReport, executions_digest, plain
+from cli.demo.report import DemoReport
 from cli.errors import BadInputError, CliError
 from shared.models.topics import ACCOUNT_TOPIC_KINDS, TIME_TOPIC, account_topic, candles_topic
+from strategy_workers.backtests.digest import executions_digest, plain
 
 _DEPLOYMENT_TIMEOUT_S = 30.0
 _LAST_MARK_TIMEOUT_S = 30.0

@@ -5,11 +5,12 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import FileResponse
 
 from market_data_engine.market_files.actions import FileTooLargeError, MarketFiles
 from market_data_engine.market_files.schemas import MarketFile, MarketFileList
 from shared.market_files.lines import MarketFileError
-from shared.service.problems import Problem
+from shared.service.problems import Problem, not_found
 
 #: Bodies below it are bounded by this feature, not by the application.
 UPLOADS = "/internal/market-files/"
@@ -42,5 +43,14 @@ def market_file_routes(files: MarketFiles) -> APIRouter:
         cursor: UUID | None = None,
     ) -> MarketFileList:
         return files.newest(cursor, limit)
+
+    @router.get("/{file_id}/content")
+    def content(file_id: UUID) -> Response:
+        """As it was uploaded."""
+        found = files.find_all([file_id]).get(file_id)
+        path = None if found is None else files.path(found.sha256)
+        if path is None or not path.is_file():
+            raise not_found("market file")
+        return FileResponse(path, media_type="application/octet-stream")
 
     return router

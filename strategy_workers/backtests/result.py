@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from functools import cache
 from importlib.metadata import version
 from operator import attrgetter
-from pathlib import Path
 from typing import Any
 
 from shared.metrics.annual_return import annual_return_fraction
@@ -29,10 +25,11 @@ from shared.models.orders import Execution
 from shared.trading.amounts import ZERO, plain
 from shared.trading.paper_terms import paper_terms_document
 from strategy_workers.backtests.curve import EquityCurve
+from strategy_workers.backtests.digest import executions_digest
 from strategy_workers.backtests.outcome import Closes, Gap, Outcome
 from strategy_workers.backtests.plan import Plan
+from strategy_workers.backtests.versions import code_version, fingerprint, strategy_version
 from strategy_workers.runtime.desk import market_time
-from strategy_workers.sdk import Strategy
 
 CURVE_POINTS = 2000
 
@@ -177,33 +174,6 @@ def settings_of(plan: Plan, symbols: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def strategy_version(strategy: type[Strategy]) -> str:
-    """SHA-256 of the file that the class is written in."""
-    source = inspect.getsourcefile(strategy)
-    assert source is not None, "a strategy is written in a file"
-    return fingerprint(Path(source))
-
-
-@cache
-def code_version() -> str:
-    """SHA-256 over the sources that a backtest is made of, by path."""
-    root = Path(__file__).parents[2]
-    sources = sorted(
-        path.relative_to(root).as_posix()
-        for package in ("shared", "strategy_workers")
-        for path in (root / package).rglob("*.py")
-    )
-    digest = hashlib.sha256()
-    for source in sources:
-        digest.update(f"{source} {fingerprint(root / source)}\n".encode())
-    return digest.hexdigest()
-
-
-def fingerprint(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 # --- as JSON -----------------------------------------------------------------------------------
 
 
@@ -243,6 +213,12 @@ def summary(result: Result) -> dict[str, Any]:
         },
         "gaps": _gaps(outcome.gaps),
     }
+
+
+def whole_result(result: Result) -> dict[str, Any]:
+    """Summary, digest, and all details."""
+    digest = executions_digest(execution_rows(result.outcome.executions))
+    return {**summary(result), "executions_digest": digest, **details(result)}
 
 
 def details(result: Result) -> dict[str, Any]:

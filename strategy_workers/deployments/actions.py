@@ -69,7 +69,7 @@ class Deployments:
             mode=mode,
             strategy=strategy,
             strategy_version=chosen.version,
-            parameters=_complete(known, parameters),
+            parameters=complete_parameters(known, parameters),
             symbols=symbols,
             timeframe=timeframe,
         )
@@ -141,7 +141,7 @@ class Deployments:
                     f"The parameters have version {row.parameters_version}, not {version}.",
                 )
             known, wanted = self._code_for(row, strategy_version)
-            complete = _complete(known, {**_still_known(known, row.parameters), **given})
+            complete = complete_parameters(known, {**_still_known(known, row.parameters), **given})
             self._change(session, row, known, complete, wanted)
         self._tell_workers()
         return row
@@ -154,7 +154,7 @@ class Deployments:
             if before is None:
                 raise Problem(409, "nothing_to_roll_back", "Nothing was changed so far.")
             known, wanted = self._code_for(row, before.strategy_version)
-            self._change(session, row, known, _complete(known, before.parameters), wanted)
+            self._change(session, row, known, complete_parameters(known, before.parameters), wanted)
         self._tell_workers()
         return row
 
@@ -299,7 +299,7 @@ def _still_known(strategy: type[Strategy], parameters: dict[str, Any]) -> dict[s
     return {name: value for name, value in parameters.items() if name in declared}
 
 
-def _complete(strategy: type[Strategy], given: dict[str, Any]) -> dict[str, object]:
+def complete_parameters(strategy: type[Strategy], given: dict[str, Any]) -> dict[str, object]:
     """With defaults: the deployment keeps them when the library changes its own."""
     try:
         return strategy.encode_parameters(strategy.parse_parameters(given))

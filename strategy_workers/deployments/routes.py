@@ -1,10 +1,8 @@
-from datetime import UTC, datetime
 from typing import Annotated, NamedTuple
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 
-from shared.service.problems import Problem
 from strategy_workers.deployments.actions import Deployments
 from strategy_workers.deployments.schemas import (
     DeploymentRequest,
@@ -17,11 +15,9 @@ from strategy_workers.deployments.schemas import (
     SignalView,
 )
 from strategy_workers.deployments.variables import Variables
+from strategy_workers.paging import Cursor, Limit, seq_place, time_cursor, time_place
 
 router = APIRouter(prefix="/internal/deployments")
-
-Limit = Annotated[int, Query(ge=1, le=1000)]
-Cursor = Annotated[str | None, Query(max_length=200)]
 
 
 class _Place(NamedTuple):
@@ -31,7 +27,7 @@ class _Place(NamedTuple):
     cursor: Cursor = None
 
     def after(self) -> int | None:
-        return _seq(self.cursor)
+        return seq_place(self.cursor)
 
     def next(self, numbers: list[int], found: int) -> str | None:
         """The cursor of the next page, if more was `found` than is shown."""
@@ -69,11 +65,11 @@ def list_deployments(
     account_id: UUID, deployments: Actions, limit: Limit = 100, cursor: Cursor = None
 ) -> Page[DeploymentView]:
     """Newest first."""
-    rows = deployments.page(account_id, _place(cursor), limit + 1)
+    rows = deployments.page(account_id, time_place(cursor), limit + 1)
     more = rows[limit - 1] if len(rows) > limit else None
     return Page(
         items=[DeploymentView.of(row) for row in rows[:limit]],
-        next_cursor=_cursor(more.created_at, more.id) if more else None,
+        next_cursor=time_cursor(more.created_at, more.id) if more else None,
     )
 
 
@@ -150,30 +146,3 @@ def list_signals(
     rows = deployments.signals(account_id, deployment_id, place.after(), place.limit + 1)
     shown = [SignalView.of(row) for row in rows[: place.limit]]
     return Page(items=shown, next_cursor=place.next([each.seq for each in shown], len(rows)))
-
-
-def _cursor(created_at: datetime, deployment_id: UUID) -> str:
-    """Fit for a URL as it is: UTC as `Z`, not as `+00:00`."""
-    return f"{created_at.astimezone(UTC).isoformat().replace('+00:00', 'Z')}={deployment_id}"
-
-
-def _place(cursor: str | None) -> tuple[datetime, UUID] | None:
-    if cursor is None:
-        return None
-    at, _, deployment_id = cursor.partition("=")
-    try:
-        return datetime.fromisoformat(at.replace("Z", "+00:00")), UUID(deployment_id)
-    except ValueError:
-        raise _invalid_cursor() from None
-
-
-def _seq(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise _invalid_cursor()
-    return int(cursor)
-
-
-def _invalid_cursor() -> Problem:
-    return Problem(422, "invalid_cursor", "The cursor is not one that this list has given.")

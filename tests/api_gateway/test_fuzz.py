@@ -162,6 +162,47 @@ _DEPLOYMENT: dict[str, Any] = {
     "created_at": _AT,
     "updated_at": _AT,
 }
+_BACKTEST: dict[str, Any] = {
+    "id": _ONE,
+    "owner_id": _ONE,
+    "status": "waiting",
+    "request": {
+        "strategy": "s",
+        "parameters": {},
+        "symbols": ["SPY"],
+        "timeframe": "1m",
+        "source": "candles",
+        "data_timeframe": "1m",
+        "files": [],
+        "start": "2026-03-19",
+        "end": None,
+        "capital": "100000",
+        "paper_terms": {
+            "commission": {"model": "none"},
+            "slippage": {"model": "none"},
+            "participation_percent": "0",
+            "extended_hours": True,
+        },
+        "exchange": "XNYS",
+        "currency": "USD",
+        "tick_size": "0.01",
+        "lot_size": "1",
+    },
+    "repeat_of": None,
+    "repetition": None,
+    "attempts": 0,
+    "rows_done": 0,
+    "rows_total": None,
+    "error_code": None,
+    "error": None,
+    "summary": None,
+    "code_version": None,
+    "data_digest": None,
+    "result_digest": None,
+    "created_at": _AT,
+    "started_at": None,
+    "finished_at": None,
+}
 _FEED: dict[str, Any] = {
     "name": "alpaca",
     "symbols": ["SPY"],
@@ -184,6 +225,32 @@ _PROVIDER: dict[str, Any] = {
     "scores": [{"at": _AT, "score": 0.9}],
 }
 _CONFIGURATION: dict[str, Any] = {"version": 1, "configuration": {"tiers": {"T0": ["SPY"]}}}
+_JOB: dict[str, Any] = {
+    "id": _ONE,
+    "kind": "backfill",
+    "tier": "T0",
+    "symbol": "SPY",
+    "start": _AT,
+    "end": _AT,
+    "status": "dead",
+    "attempts": 1,
+    "not_before": _AT,
+    "provider": None,
+    "candles": None,
+    "problem": "Nobody answered.",
+    "requested_by": "sweeper",
+    "created_at": _AT,
+    "updated_at": _AT,
+}
+_TIER: dict[str, Any] = {
+    "tier": "T0",
+    "queued": 0,
+    "running": 0,
+    "done": 1,
+    "dead": 1,
+    "room": 5000,
+    "oldest_queued_at": None,
+}
 
 
 def _page(*items: dict[str, Any]) -> dict[str, Any]:
@@ -193,21 +260,27 @@ def _page(*items: dict[str, Any]) -> dict[str, Any]:
 def answer_as_documented(behind: HttpDouble) -> None:
     """One good answer of each kind that the services behind give."""
     behind.answer("PUT", "/internal/market-data/configuration", _CONFIGURATION)
+    behind.answer("POST", "/internal/market-data/jobs", {"added": 1}, 202)
+    behind.answer("POST", "/internal/market-data/jobs/requeue", {"requeued": 1})
     for path, body in (
         ("feeds", _page(_FEED)),
         ("market-data/providers", {**_page(_PROVIDER), "at": _AT}),
         ("market-data/configuration", _CONFIGURATION),
+        ("market-data/jobs", _page(_JOB)),
+        ("market-data/jobs/statistics", {"tiers": [_TIER]}),
         ("indicators", _page(_INDICATOR)),
         ("strategies", _page(_STRATEGY)),
         ("instruments", _page(_INSTRUMENT)),
         ("market-files", _page(_FILE)),
         ("replays", _page(_REPLAY)),
         ("deployments", _page(_DEPLOYMENT)),
+        ("backtests", _page(_BACKTEST)),
     ):
         behind.answer("GET", f"/internal/{path}", body)
     behind.answer("POST", "/internal/replays", _REPLAY, 201)
     behind.answer("POST", "/internal/deployments", _DEPLOYMENT, 201)
     behind.answer("POST", "/internal/strategies", _STRATEGY_VERSION, 201)
+    behind.answer("POST", "/internal/backtests", _BACKTEST, 201)
 
 
 @contextlib.contextmanager

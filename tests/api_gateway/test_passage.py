@@ -263,3 +263,56 @@ async def test_numbers_that_json_does_not_have_go_no_further(
         )
         assert code(answer) == (422, "invalid_request")
         assert behind.seen == []
+
+
+# --- backtests -------------------------------------------------------------------------------
+
+
+async def test_backtests_are_asked_for_as_the_caller_alone(
+    api: Api, trader: Person, account: dict[str, Any], behind: HttpDouble
+) -> None:
+    asked = {
+        "strategy": "s",
+        "data": {"source": "candles"},
+        "symbols": ["SPY"],
+        "end": "2026-03-19",
+    }
+    await trader.http.post("/backtests", json=asked)
+    body = json.loads(behind.seen[-1].body)
+    owner = body["owner_id"]
+    assert (body["end"], body["start"], body["paper_terms"]) == ("2026-03-19", None, {})
+    one = uuid4()
+    for method, path in (
+        ("GET", f"/backtests/{one}"),
+        ("GET", f"/backtests/{one}/result"),
+        ("POST", f"/backtests/{one}/cancel"),
+        ("POST", f"/backtests/{one}/repeat"),
+        ("DELETE", f"/backtests/{one}"),
+        ("GET", "/backtests"),
+    ):
+        assert (await trader.http.request(method, path)).status_code == 404  # the double has none
+        assert behind.seen[-1].query["owner_id"] == owner, path
+    admin = await api.admin()
+    await admin.http.get(f"/backtests/{one}")
+    assert "owner_id" not in behind.seen[-1].query
+    seen = len(behind.seen)
+    assert code(await admin.http.post("/backtests", json=asked)) == (403, "admins_can_not_trade")
+    strange = await trader.http.post(f"/backtests/{one}/deploy", json={"account_id": str(one)})
+    assert code(strange) == (404, "not_found")
+    for bad in ({"end": "19.3.2026"}, {"start": 1}, {"owner_id": str(one)}, {"capital": "-1"}):
+        answer = await trader.http.post("/backtests", json={**asked, **bad})
+        assert code(answer) == (422, "invalid_request"), bad
+    assert len(behind.seen) == seen
+    await trader.http.post(f"/backtests/{one}/deploy", json={"account_id": account["id"]})
+    assert behind.seen[-1].path == f"/internal/backtests/{one}/deploy"
+
+
+async def test_a_report_comes_as_a_page_that_may_run_nothing(
+    trader: Person, behind: HttpDouble
+) -> None:
+    one = uuid4()
+    path = f"/internal/backtests/{one}/report"
+    behind.answers[("GET", path)] = (200, b"<html></html>", "text/html; charset=utf-8")
+    answer = await trader.http.get(f"/backtests/{one}/report")
+    assert answer.headers["content-type"].startswith("text/html")
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'; style-src")

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import msgspec
@@ -392,6 +393,10 @@ async def test_an_uploaded_file_is_described_and_its_symbols_become_known(runnin
     assert file["first_at"] == "2024-01-08T15:00:05Z"
     assert file["last_at"] == "2024-01-08T15:00:55Z"
     assert (await get(running, "/market-files"))["items"] == [file]
+    content = await running.http.get(f"/internal/market-files/{file['id']}/content")
+    assert content.content == gzipped(GOOD)
+    missing = await running.http.get(f"/internal/market-files/{uuid4()}/content")
+    assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
     assert (await get(running, "/instruments/BTC%2FUSDT"))["exchange"] == "XNYS"
     assert (await get(running, "/candles/BTC%2FUSDT"))["items"] == []
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.demo.report import executions_digest
+from strategy_workers.backtests.digest import executions_digest
 from tests.platform.conftest import Platform, run
 
 pytestmark = pytest.mark.timeout(180)

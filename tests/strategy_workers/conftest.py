@@ -1,19 +1,24 @@
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from uuid import UUID
 
+import httpx
 import pytest
+import uvicorn
 from redis.asyncio import Redis
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from cli.embedded.servers import free_port
 from shared.config import Settings
 from shared.database.tables import AccountRow, InstrumentRow, UserRow
 from shared.trading.paper_terms import FREE, paper_terms_document
 from shared.utils.tasks import end_tasks
+from strategy_workers.main import create_app
 from strategy_workers.settings import StrategyWorkersSettings
-from tests.strategy_workers.doubles import OrderDesk, TapeEngine
+from tests.strategy_workers.doubles import OrderDesk, TapeEngine, eventually
 from tests.strategy_workers.platform_view import Platform
 from tests.strategy_workers.sample_strategies import SAMPLES
 
@@ -28,6 +33,33 @@ def worker_settings(settings: Settings) -> StrategyWorkersSettings:
         strategy_snapshot_marks=8,
         strategy_answer_timeout_s=0.5,
     )
+
+
+@contextlib.asynccontextmanager
+async def serving_worker(settings: StrategyWorkersSettings) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a worker's internal interface."""
+    port = free_port()
+    config = uvicorn.Config(
+        create_app(settings), port=port, log_config=None, lifespan="on", ws="none"
+    )
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    task = asyncio.create_task(server.serve())
+
+    async def started() -> bool:
+        return server.started or task.done()
+
+    await eventually(started, "server", timeout_s=30)
+    token = settings.internal_token.get_secret_value()
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{port}",
+        headers={"X-Internal-Token": token},
+        trust_env=False,
+        timeout=30,
+    ) as client:
+        yield client
+    server.should_exit = True
+    await task
 
 
 @pytest.fixture

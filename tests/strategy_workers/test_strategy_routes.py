@@ -12,38 +12,19 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-import uvicorn
 from sqlalchemy import Engine, text
 
 from cli.embedded.processes import start_child
 from cli.embedded.servers import free_port
-from strategy_workers.main import create_app
 from strategy_workers.settings import StrategyWorkersSettings
-from tests.strategy_workers.conftest import open_account
+from tests.strategy_workers.conftest import open_account, serving_worker
 from tests.strategy_workers.doubles import OrderDesk, TapeEngine, eventually
 
 
 @pytest.fixture
 async def client(worker_settings: StrategyWorkersSettings) -> AsyncIterator[httpx.AsyncClient]:
-    port = free_port()
-    config = uvicorn.Config(
-        create_app(worker_settings), port=port, log_config=None, lifespan="on", ws="none"
-    )
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    task = asyncio.create_task(server.serve())
-
-    async def started() -> bool:
-        return server.started or task.done()
-
-    await eventually(started, "server")
-    token = worker_settings.internal_token.get_secret_value()
-    async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{port}", headers={"X-Internal-Token": token}, trust_env=False
-    ) as client:
+    async with serving_worker(worker_settings) as client:
         yield client
-    server.should_exit = True
-    await task
 
 
 def request(account: UUID, **changes: object) -> dict[str, object]:

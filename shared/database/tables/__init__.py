@@ -16,6 +16,8 @@ from shared.database.tables.identity import SessionRow, UserRow
 from shared.database.tables.leases import LeaseRow
 from shared.database.tables.market_data import (
     CandleRow,
+    DataCursorRow,
+    DataJobRow,
     InstrumentRow,
     MarketDataConfigurationRow,
     MarketFileRow,
@@ -45,6 +47,7 @@ from shared.database.tables.risk import (
     ShardHaltRow,
 )
 from shared.database.tables.strategies import (
+    BacktestRow,
     DeploymentLogRow,
     DeploymentParametersRow,
     DeploymentRow,
@@ -58,6 +61,7 @@ __all__ = [
     "AccountRiskRow",
     "AccountRow",
     "AuditRow",
+    "BacktestRow",
     "Base",
     "BooksCheckRow",
     "BrokerConnectionRow",
@@ -66,6 +70,8 @@ __all__ = [
     "CandleRow",
     "CorporateActionEffectRow",
     "CorporateActionRow",
+    "DataCursorRow",
+    "DataJobRow",
     "DeploymentLogRow",
     "DeploymentParametersRow",
     "DeploymentRow",

@@ -1,10 +1,10 @@
-"""Deployments, their snapshots and signals. Written by strategy workers."""
+"""Deployments, their snapshots and signals, and backtests. Written by strategy workers."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.database.tables.base import Base, utc_now
@@ -133,3 +133,51 @@ class SignalRow(Base):
     side: Mapped[str]
     reason: Mapped[str]
     at: Mapped[datetime]
+
+
+class BacktestRow(Base):
+    """A backtest that a user asked for. Its result is there whole, or not at all."""
+
+    __tablename__ = "backtests"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    status: Mapped[str] = mapped_column(default="waiting")
+    #: All that its run depends on.
+    request: Mapped[dict[str, Any]]
+    #: The one whose request this is again.
+    repeat_of: Mapped[UUID | None] = mapped_column(
+        ForeignKey("backtests.id", ondelete="SET NULL"), index=True
+    )
+    #: Its worker is to end it.
+    cancel_wanted: Mapped[bool] = mapped_column(default=False)
+    #: How often a worker has begun with it.
+    attempts: Mapped[int] = mapped_column(default=0)
+    rows_done: Mapped[int] = mapped_column(BigInteger, default=0)
+    #: None while it isn't known.
+    rows_total: Mapped[int | None] = mapped_column(BigInteger)
+    error_code: Mapped[str | None]
+    error: Mapped[str | None]
+    summary: Mapped[dict[str, Any] | None]
+    #: Summary, trades, executions and curve: gzipped JSON.
+    result: Mapped[bytes | None]
+    #: SHA-256 of the result without its settings, of the data, and of the code.
+    result_digest: Mapped[str | None]
+    data_digest: Mapped[str | None]
+    code_version: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ('waiting', 'running', 'done', 'failed', 'cancelled')", name="status"
+        ),
+        CheckConstraint("(status = 'done') = (result IS NOT NULL)", name="result"),
+        CheckConstraint("(status = 'failed') = (error_code IS NOT NULL)", name="error"),
+        Index(
+            "ix_backtests_unfinished",
+            "created_at",
+            postgresql_where=text("status IN ('waiting', 'running')"),
+        ),
+    )

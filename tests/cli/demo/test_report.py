@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from cli.demo.report import executions_digest, plain
+from strategy_workers.backtests.digest import executions_digest, plain
 
 _EXECUTION = {
     "id": "ignored",

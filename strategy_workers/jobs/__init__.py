@@ -1,0 +1,1 @@
+"""Backtests that users ask for through the gateway, run by workers in processes of their own."""

@@ -1,0 +1,155 @@
+"""What can be said against a backtest before it runs. Reads, and writes nothing."""
+
+from datetime import UTC
+
+from sqlalchemy.orm import Session
+
+from shared.database.tables import InstrumentRow, MarketFileRow
+from shared.models.identifiers import TIMEFRAMES, Timeframe
+from shared.service.problems import Problem
+from shared.trading.paper_terms import (
+    BadPaperTermsError,
+    PaperTerms,
+    paper_terms_document,
+    parse_paper_terms,
+)
+from strategy_workers.deployments.actions import complete_parameters
+from strategy_workers.jobs import repository
+from strategy_workers.jobs.request import JobFile, JobRequest
+from strategy_workers.jobs.schemas import BacktestRequest, StoredCandles
+from strategy_workers.library import Catalogue
+from strategy_workers.library.routes import unknown_strategy
+from strategy_workers.sdk import Strategy
+
+
+def checked_request(
+    session: Session, catalogue: Catalogue, asked: BacktestRequest, max_rows: int
+) -> JobRequest:
+    """Raises Problem."""
+    strategy = catalogue.find(asked.strategy)
+    if strategy is None:
+        raise unknown_strategy(asked.strategy)
+    parameters = complete_parameters(strategy, asked.parameters)
+    if asked.start and asked.end and asked.start > asked.end:
+        raise Problem(422, "invalid_range", "The range ends before it begins.")
+    terms = _terms(asked)
+    data = asked.data
+    files: list[JobFile] = []
+    symbols = asked.symbols
+    data_timeframe: Timeframe | None = None
+    if isinstance(data, StoredCandles):
+        if not symbols:
+            raise Problem(422, "no_symbols", "Candles of the store need symbols: name them.")
+        data_timeframe = data.timeframe or asked.timeframe
+        _check_timeframe(strategy, parameters, asked.timeframe, data_timeframe)
+    else:
+        found = _files(session, asked, max_rows)
+        files = [JobFile(row.id, row.name, row.sha256) for row in found]
+        symbols = _symbols_of(found, symbols)
+    traded = _instruments(session, symbols)
+    return JobRequest(
+        strategy=asked.strategy,
+        parameters=parameters,
+        symbols=symbols,
+        timeframe=asked.timeframe,
+        source=data.source,
+        data_timeframe=data_timeframe,
+        files=files,
+        start=asked.start,
+        end=asked.end,
+        capital=asked.capital,
+        paper_terms=paper_terms_document(terms),
+        exchange=traded.exchange,
+        currency=traded.currency,
+        tick_size=traded.tick_size,
+        lot_size=traded.lot_size,
+    )
+
+
+def _terms(asked: BacktestRequest) -> PaperTerms:
+    try:
+        return parse_paper_terms(asked.paper_terms)
+    except BadPaperTermsError as error:
+        raise Problem(
+            422, "invalid_paper_terms", f"The paper terms can't be used: {error}."
+        ) from error
+
+
+def _check_timeframe(
+    strategy: type[Strategy],
+    parameters: dict[str, object],
+    timeframe: Timeframe,
+    data_timeframe: Timeframe,
+) -> None:
+    heard = (timeframe, *strategy(strategy.parse_parameters(parameters)).more_timeframes())
+    for one in heard:
+        if TIMEFRAMES.index(one) < TIMEFRAMES.index(data_timeframe):
+            raise Problem(
+                422,
+                "invalid_timeframe",
+                f"The strategy hears {one} candles, which {data_timeframe} ones can't make.",
+            )
+
+
+def _files(session: Session, asked: BacktestRequest, max_rows: int) -> list[MarketFileRow]:
+    assert not isinstance(asked.data, StoredCandles), "the caller has looked"
+    ids = asked.data.file_ids
+    if len(set(ids)) < len(ids):
+        raise Problem(422, "repeated_file", "Each file may be named once.")
+    known = repository.market_files(session, ids)
+    for one in ids:
+        if one not in known:
+            raise Problem(422, "unknown_file", f"There is no market file {one}.")
+    files = [known[one] for one in ids]
+    trades = [row for row in files if row.kind == "trades"]
+    if not trades:
+        raise Problem(422, "no_trades", "Quotes make no candles: name a file of trades too.")
+    rows = sum(row.rows for row in files)
+    if rows > max_rows:
+        raise Problem(
+            422,
+            "too_much_data",
+            f"The files have {rows} rows; a backtest may read {max_rows}.",
+            members={"limit": str(max_rows), "observed": str(rows)},
+        )
+    starts = min(row.first_at for row in trades).date()
+    ends = max(row.last_at for row in trades).astimezone(UTC).date()
+    if (asked.start and asked.start > ends) or (asked.end and asked.end < starts):
+        raise Problem(
+            422, "no_data", f"There are no trades in the range; the files have {starts} to {ends}."
+        )
+    return files
+
+
+def _symbols_of(files: list[MarketFileRow], named: list[str]) -> list[str]:
+    held = list(dict.fromkeys(symbol for row in files for symbol in row.symbols))
+    if named and set(named) != set(held):
+        raise Problem(
+            422,
+            "symbols_differ",
+            f"The files have {', '.join(held)}: name all of these, or none.",
+        )
+    if len(held) > 50:
+        raise Problem(422, "too_many_symbols", f"The files have {len(held)} symbols; 50 may be.")
+    return named or held
+
+
+def _instruments(session: Session, symbols: list[str]) -> InstrumentRow:
+    """One that stands for all. A backtest knows one exchange, tick and lot size."""
+    if len(set(symbols)) < len(symbols):
+        raise Problem(422, "repeated_symbol", "Each symbol may be named once.")
+    known = repository.instruments(session, symbols)
+    for symbol in symbols:
+        if symbol not in known:
+            raise Problem(422, "unknown_symbol", f"There is no instrument {symbol}.")
+    first = known[symbols[0]]
+    for symbol in symbols[1:]:
+        other = known[symbol]
+        for name in ("exchange", "currency", "tick_size", "lot_size"):
+            if getattr(other, name) != getattr(first, name):
+                raise Problem(
+                    422,
+                    "instruments_differ",
+                    f"{first.symbol} and {symbol} differ in {name}: test them one by one.",
+                )
+    return first

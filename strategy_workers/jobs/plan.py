@@ -1,0 +1,49 @@
+"""From a job to a plan, as the command line makes one from its options."""
+
+from pathlib import Path
+
+from shared.calendars import Calendars, UnknownExchangeError
+from shared.trading.paper_terms import parse_paper_terms
+from strategy_workers.backtests.errors import BadBacktestError
+from strategy_workers.backtests.plan import Plan, Terms, TimeRange
+from strategy_workers.jobs.data import DataSource
+from strategy_workers.jobs.request import JobOrder
+from strategy_workers.library import LIBRARY
+
+
+def plan_of(order: JobOrder, data: DataSource) -> Plan:
+    """Fetches the data. Raises BadBacktestError, TooMuchDataError, DataAwayError."""
+    asked = order.request
+    strategy = LIBRARY.find(asked.strategy)
+    if strategy is None:
+        raise BadBacktestError(f"there is no strategy {asked.strategy} any more")
+    folder = None if order.calendar_folder is None else Path(order.calendar_folder)
+    try:
+        calendar = Calendars(folder).of(asked.exchange)
+    except UnknownExchangeError:
+        raise BadBacktestError(f"there is no calendar of the exchange {asked.exchange}") from None
+    if asked.data_timeframe is not None:
+        files: tuple[Path, ...] = (
+            data.candles(
+                asked.symbols, asked.data_timeframe, asked.start, asked.end, order.max_rows
+            ),
+        )
+    else:
+        files = tuple(data.file(one) for one in asked.files)
+    return Plan(
+        strategy=strategy,
+        parameters=strategy.parse_parameters(asked.parameters),
+        timeframe=asked.timeframe,
+        source="candles" if asked.source == "candles" else "trades",
+        files=files,
+        calendar=calendar,
+        timerange=TimeRange(asked.start, asked.end),
+        terms=Terms(
+            capital=asked.capital,
+            paper=parse_paper_terms(asked.paper_terms),
+            currency=asked.currency,
+            exchange=asked.exchange,
+            tick_size=asked.tick_size,
+            lot_size=asked.lot_size,
+        ),
+    )

@@ -1,0 +1,87 @@
+"""What a job is to do: all that its run depends on, as it is stored and handed to the process."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal, Self
+from uuid import UUID
+
+import msgspec
+
+from shared.models.identifiers import Timeframe
+
+
+class JobFile(msgspec.Struct, frozen=True):
+    """A market file that the engine keeps."""
+
+    id: UUID
+    name: str
+    sha256: str
+
+
+class JobRequest(msgspec.Struct, frozen=True):
+    strategy: str
+    #: Complete, as JSON values.
+    parameters: dict[str, Any]
+    symbols: list[str]
+    timeframe: Timeframe
+    source: Literal["candles", "files"]
+    #: Candles of the store that are read; None for files.
+    data_timeframe: Timeframe | None
+    files: list[JobFile]
+    #: Days in UTC, both included; None is open.
+    start: date | None
+    end: date | None
+    capital: Decimal
+    paper_terms: dict[str, Any]
+    #: Of all instruments, as they were when it was asked for.
+    exchange: str
+    currency: str
+    tick_size: Decimal
+    lot_size: Decimal
+
+    def document(self) -> dict[str, Any]:
+        document: dict[str, Any] = msgspec.to_builtins(self)
+        return document
+
+    @classmethod
+    def of(cls, document: object) -> Self:
+        return msgspec.convert(document, cls)
+
+
+class JobOrder(msgspec.Struct, frozen=True):
+    """The line that a job's process reads first."""
+
+    request: JobRequest
+    folder: str
+    market_data_url: str
+    internal_token: str
+    calendar_folder: str | None
+    max_rows: int
+
+
+class JobProgress(msgspec.Struct, frozen=True):
+    """A line of its answer. `total` is unknown while the data is being read."""
+
+    done: int
+    total: int | None = None
+
+
+class JobFailure(msgspec.Struct, frozen=True, tag="failed"):
+    code: str
+    message: str
+
+
+class JobDone(msgspec.Struct, frozen=True, tag="done"):
+    """Besides it, the whole result is in the folder as gzipped JSON."""
+
+    #: With the digest of the executions.
+    summary: dict[str, Any]
+    #: Of everything but the settings.
+    result_digest: str
+    #: Of the data's contents.
+    data_digest: str
+    code_version: str
+
+
+OUTCOME_FILE = "outcome.json"
+RESULT_FILE = "result.json.gz"
