@@ -111,7 +111,9 @@ class SyntheticMarket(Input):
     minutes: Annotated[int | None, Field(ge=1, le=100_000)] = None
     trades_per_minute: Annotated[int | None, Field(ge=1, le=10_000)] = None
     seed: Annotated[int | None, Field(ge=-(2**63), lt=2**63)] = None
-    regime: Literal["trend", "range", "volatile", "quiet"] | None = None
+    regime: Literal["trend", "range", "volatile", "quiet", "gap", "flash-crash", "halt"] | None = (
+        None
+    )
 
 
 Speed = Annotated[

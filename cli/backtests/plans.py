@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.backtests.fills import Fills, paper_terms
+from cli.backtests.lending import CASH_ACCOUNT, Lending, margin_terms
 from cli.errors import BadInputError, CliError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from strategy_workers.sdk import Strategy
 
 _MOST = Decimal(10) ** 12
+_MOST_BORROW_FEE_BPS = Decimal(10_000)
 
 StrategyName = Annotated[str, typer.Option("--strategy", help="Name in the strategy library.")]
 TradeFiles = Annotated[
@@ -52,6 +54,16 @@ Slippage = Annotated[
 FillModel = Annotated[
     Path | None, typer.Option(help="JSON file of all paper terms, as accounts have them.")
 ]
+Margin = Annotated[
+    bool, typer.Option("--margin", help="A margin account: it borrows, and sells short.")
+]
+MarginTerms = Annotated[
+    str | None,
+    typer.Option(help='Its terms as JSON: {"initial_percent": "50", "interest_bps": "600"}.'),
+]
+BorrowFeeBps = Annotated[
+    str, typer.Option(help="Fee for borrowed positions: 1/10,000 of value a year.")
+]
 Exchange = Annotated[str, typer.Option(help="Whose sessions the candles follow: a MIC, or 24/7.")]
 TickSize = Annotated[str, typer.Option(help="Least step of a price.")]
 LotSize = Annotated[str, typer.Option(help="Least step of a quantity.")]
@@ -74,6 +86,7 @@ class Wanted:
     tick_size: str
     lot_size: str
     fills: Fills
+    lending: Lending = CASH_ACCOUNT
 
 
 def make_plan(wanted: Wanted, parameters: dict[str, Any]) -> "Plan":
@@ -86,6 +99,10 @@ def make_plan(wanted: Wanted, parameters: dict[str, Any]) -> "Plan":
         tick_size=_amount("--tick-size", wanted.tick_size, above_zero=True),
         lot_size=_amount("--lot-size", wanted.lot_size, above_zero=True),
         exchange=wanted.exchange,
+        margin=margin_terms(wanted.lending),
+        borrow_fee_bps=_amount(
+            "--borrow-fee-bps", wanted.lending.borrow_fee_bps, most=_MOST_BORROW_FEE_BPS
+        ),
     )
     if bool(wanted.trades) == bool(wanted.candles):
         raise BadInputError("give either --trades or --candles")

@@ -7,6 +7,7 @@ import typer
 
 from cli.backtests import plans
 from cli.backtests.fills import Fills
+from cli.backtests.lending import Lending
 from cli.backtests.records import (
     Folder,
     Html,
@@ -44,7 +45,10 @@ def backtesting(
     ] = None,
     html: Html = None,
     folder: Folder = None,
+    margin_terms: plans.MarginTerms = None,
+    borrow_fee_bps: plans.BorrowFeeBps = "0",
     *,
+    margin: plans.Margin = False,
     record: Annotated[
         bool, typer.Option(help="Keep the run for `backtesting-show`, or leave no trace.")
     ] = True,
@@ -59,6 +63,7 @@ def backtesting(
     wanted = plans.Wanted(
         strategy, trades or [], candles or [], timeframe, timerange, capital,
         exchange, tick_size, lot_size, Fills(fill_model, fee, slippage, fee_bps, slippage_bps),
+        Lending(margin, margin_terms, borrow_fee_bps),
     )  # fmt: skip
     records = open_records(folder) if record else None
     plans.log_to_stderr()

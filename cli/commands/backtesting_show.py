@@ -148,6 +148,7 @@ def _plan_again(record: "Record", data: Path | None) -> "Plan":
     """Raises BadInputError when the files aren't those of the record."""
     from decimal import Decimal
 
+    from shared.models.margin import parse_margin_terms
     from shared.trading.paper_terms import parse_paper_terms
     from strategy_workers.backtests.plan import Terms, parse_timerange
     from strategy_workers.backtests.versions import fingerprint
@@ -161,12 +162,17 @@ def _plan_again(record: "Record", data: Path | None) -> "Plan":
         if fingerprint(file) != known["sha256"]:
             raise BadInputError(f"{file} is not the file that was used: its SHA-256 differs")
         files.append(file)
-    amounts = ("capital", "reserve_buffer_bps", "tick_size", "lot_size")
+    amounts = {
+        name: Decimal(settings[name])
+        for name in ("capital", "reserve_buffer_bps", "tick_size", "lot_size", "borrow_fee_bps")
+        if name in settings
+    }
     terms = Terms(
         currency=settings["currency"],
         exchange=settings["exchange"],
         paper=parse_paper_terms(settings["paper_terms"]),
-        **{name: Decimal(settings[name]) for name in amounts},
+        margin=parse_margin_terms(settings.get("margin")),
+        **amounts,
     )
     return plans.plan_of(
         settings["strategy"], settings["parameters"], settings["timeframe"], tuple(files),

@@ -98,7 +98,7 @@ class Runner:
     async def _skip(self, piece: Slice) -> None:
         """A slice lies within its minute, and targets are whole minutes: no slice is cut by one."""
         completed = self._candles.add(piece)
-        self._standing.pass_over(piece.quotes)
+        self._standing.pass_over(piece.quotes, piece.halts)
         self.marks.pass_over(piece)
         await self.marks.show(completed)
         self._clock.skipped(piece.mark_ns)

@@ -12,7 +12,7 @@ import msgspec
 
 from order_processor.risk.carry import Carry
 from order_processor.risk.loss_limits import LossLimits, SessionDays
-from order_processor.risk.margin_calls import MarginCalls, MarginRules
+from order_processor.risk.margin_calls import MarginCalls
 from order_processor.risk.measures import Measures, Record
 from order_processor.risk.reports import report
 from order_processor.risk.rules import Rules
@@ -35,6 +35,7 @@ from shared.models.risk import (
 )
 from shared.trading.books import Books
 from shared.trading.losses import watched
+from shared.trading.margin_calls import MarginRules
 from shared.trading.terms import Instrument, Refused
 
 #: Where the wall clock is the time, losses are looked at so often at most.

@@ -36,6 +36,7 @@ from shared.trading.changes import (
     WorkingOrder,
 )
 from shared.trading.events import executed, position_of, updated
+from shared.trading.halts import HaltState
 from shared.trading.lots import Lot, LotChanges, LotClosing
 from shared.trading.orders import Transition
 from shared.trading.paper_terms import encoded
@@ -145,6 +146,11 @@ class QuoteRecord(msgspec.Struct, frozen=True):
     tape_id: str
 
 
+class HaltRecord(msgspec.Struct, frozen=True):
+    symbol: Symbol
+    state: HaltState
+
+
 class MarketRecords(msgspec.Struct, frozen=True):
     """Last prices and quotes that have moved."""
 
@@ -152,6 +158,8 @@ class MarketRecords(msgspec.Struct, frozen=True):
     forget_first: bool
     prices: list[MarkRecord]
     quotes: list[QuoteRecord]
+    #: All halts, when they have changed; else None.
+    halts: list[HaltRecord] | None
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -140,6 +140,8 @@ class Counter:
         )
         if isinstance(taken, Refused):
             return refusal(command, taken), ()
+        if books.mode == "paper" and self._market.halts.is_halted(command.symbol):
+            taken = books.end_at_once(taken, self._market.now())
         first, *others = (each.order for each in taken)
         reply = OrderReply(request_id=command.request_id, order=first, legs=tuple(others))
         return reply, taken

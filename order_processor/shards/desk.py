@@ -12,7 +12,6 @@ from order_processor.errors import UnappliableError
 from order_processor.metrics import FILLS
 from order_processor.risk.audit import record_of
 from order_processor.risk.loss_limits import SessionDays
-from order_processor.risk.margin_calls import MarginRules
 from order_processor.risk.officer import RiskOfficer
 from order_processor.shards.acknowledgements import MarkDone
 from order_processor.shards.batch import Answer, Batch, Sealed
@@ -36,7 +35,7 @@ from order_processor.shards.state import (
 )
 from shared.models.base import encode
 from shared.models.identifiers import AccountId, Symbol
-from shared.models.market import Quotes, RunStarted, TimeMark
+from shared.models.market import Halts, Quotes, RunStarted, TimeMark
 from shared.models.orders import (
     Command,
     CompareBroker,
@@ -56,6 +55,7 @@ from shared.trading.changes import (
     OrderFilled,
     order_id_of,
 )
+from shared.trading.margin_calls import MarginRules
 from shared.trading.terms import Limits, Refused
 
 
@@ -188,6 +188,10 @@ class Desk:
             for key, books, change in self._market.match_quotes(entry.id, body):
                 self._record(key, books, change)
             self.risk.check()
+        elif isinstance(body, Halts):
+            self._market_entry = entry.id
+            for key, books, change in self._market.take_halts(body):
+                self._record(key, books, change)
         elif isinstance(body, TimeMark):
             self._apply_mark(entry.id, body)
         elif isinstance(body, RunStarted):

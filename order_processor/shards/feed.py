@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from order_processor.metrics import UNREADABLE
 from shared.models.base import NOT_DECODABLE
 from shared.models.identifiers import Symbol
-from shared.models.market import Quotes, RunEnded, RunStarted, TimeMark, Trades
+from shared.models.market import Halts, Quotes, RunEnded, RunStarted, TimeMark, Trades
 from shared.redis import tape
 from shared.redis.streams import position
 
@@ -38,7 +38,7 @@ class Prints(msgspec.Struct, frozen=True):
 class FedEntry(msgspec.Struct, frozen=True):
     id: str
     #: None for what moves neither prices nor time (candles, what can't be read).
-    body: Prints | Quotes | TimeMark | RunStarted | RunEnded | None
+    body: Prints | Quotes | Halts | TimeMark | RunStarted | RunEnded | None
 
 
 def understood(entry: tape.RawEntry) -> FedEntry:
@@ -55,6 +55,9 @@ def understood(entry: tape.RawEntry) -> FedEntry:
         return FedEntry(entry.id, _usable(entry.id, body))
     if isinstance(body, Quotes):
         return FedEntry(entry.id, body if _whole(entry.id, body) else None)
+    if isinstance(body, Halts):
+        fits = len(body.symbols) == len(body.at_ns) == len(body.halted)
+        return FedEntry(entry.id, body if fits and body.symbols else None)
     if isinstance(body, TimeMark | RunStarted | RunEnded):
         return FedEntry(entry.id, body)
     return FedEntry(entry.id, None)

@@ -6,19 +6,21 @@ from decimal import Decimal
 from functools import partial
 from operator import itemgetter
 
-from order_processor.shards.batch import MarketRecords, MarkRecord, QuoteRecord
+from order_processor.shards.batch import HaltRecord, MarketRecords, MarkRecord, QuoteRecord
 from order_processor.shards.clock import WallClock, moment, nanoseconds
 from order_processor.shards.feed import Prints
 from order_processor.shards.sessions import Sessions
 from order_processor.shards.state import BooksKey, LastPrice, LastQuote, LastSeen
 from shared.candles.calendar import HoursSpan
 from shared.models.identifiers import Mode, Symbol
+from shared.models.market import Halts as HaltsTold
 from shared.models.market import Quotes, TimeMark, Trades
 from shared.redis.streams import position
 from shared.trading.amounts import measured, measured_size
 from shared.trading.books import Books
 from shared.trading.changes import Change, WorkingOrder
 from shared.trading.corporate_actions import Split, price_after
+from shared.trading.halts import Halts
 from shared.trading.matching import NOTHING_WORKS, Reach
 from shared.trading.quotes import Quote
 
@@ -46,6 +48,9 @@ class Market:
         self._moved_quotes: set[Symbol] = set()
         #: What is stored of an earlier run is to be deleted.
         self._forgotten = False
+        #: Symbols that don't trade for now.
+        self.halts = Halts(last_seen.halts)
+        self._halts_moved = False
         #: None when the wall clock is the time; 0 in a paced run before its first print.
         self.time_ns = market_time_ns
         self._workers: dict[Symbol, dict[BooksKey, Books]] = {}
@@ -93,6 +98,8 @@ class Market:
         self.time_ns = 0 if paced else None
         self.last_seen.prices.clear()
         self.last_seen.quotes.clear()
+        self.halts.known.clear()
+        self._halts_moved = True
         self._moved_prices.clear()
         self._moved_quotes.clear()
         self._forgotten = True
@@ -128,6 +135,7 @@ class Market:
         at_ns = prints.trades.at_ns[-1]
         for symbol, price in prints.last.items():
             self.last_seen.prices[symbol] = LastPrice(price, at_ns, entry_id)
+            self._halts_moved |= self.halts.reopens(symbol)
         self._moved_prices.update(prints.last)
         if self.time_ns is not None:
             self.time_ns = at_ns
@@ -145,7 +153,11 @@ class Market:
             for symbol in self._moved_quotes
             if (last := self.last_seen.quotes[symbol])
         ]
-        sealed = MarketRecords(self._forgotten, prices, quotes)
+        halts = None
+        if self._halts_moved:
+            halts = [HaltRecord(*each) for each in sorted(self.halts.known.items())]
+        sealed = MarketRecords(self._forgotten, prices, quotes, halts)
+        self._halts_moved = False
         self._moved_prices.clear()
         self._moved_quotes.clear()
         self._forgotten = False
@@ -278,18 +290,27 @@ class Market:
             if at_ns[place] >= self._hours_until_ns:
                 self._take_hours(at_ns[place])
             price = price_of[place]
+            reopening = False
+            if symbol in self.halts.known:
+                reopening = self._reopen(symbol)
+                if not reopening:
+                    continue
             fresh, falling_to, rising_to = self._reach.get(symbol) or self._reach_of(symbol)
             if fresh or price <= falling_to or price >= rising_to:
-                yield from self._meet(symbol, price, at_ns[place], trades.size[place])
+                yield from self._meet(
+                    symbol, price, at_ns[place], trades.size[place], reopening=reopening
+                )
 
     def _meet(
-        self, symbol: Symbol, price: float, at_ns: int, size: float
+        self, symbol: Symbol, price: float, at_ns: int, size: float, *, reopening: bool
     ) -> Iterator[tuple[BooksKey, Books, Change]]:
         at = self._moment(at_ns)
         exact, exact_size = measured(price), measured_size(size)
         regular = self._hours[symbol].regular
         last = self.last_seen.quotes.get(symbol)
         touch = last.quote.touch_at(at_ns) if last is not None and last.quote is not None else None
+        if reopening:
+            touch = None  # everybody gets the print
         for key, books in sorted(self._workers.get(symbol, {}).items(), key=itemgetter(0)):
             met = books.meet_print(symbol, exact, at, exact_size, touch, regular=regular)
             for change in met:
@@ -319,7 +340,11 @@ class Market:
             if quote.counts:
                 known[symbol] = LastQuote(quote, entry_id, at_ns)
                 self._moved_quotes.add(symbol)
-                if symbol in self._workers and self._takes_in(symbol, quote):
+                if (
+                    symbol in self._workers
+                    and not self.halts.holds_quotes(symbol)
+                    and self._takes_in(symbol, quote)
+                ):
                     yield from self._meet_quote(symbol, quote)
             elif (last := known.get(symbol)) is not None:
                 known[symbol] = LastQuote(None, last.tape_id, last.at_ns)
@@ -340,6 +365,34 @@ class Market:
             for change in books.meet_quote(symbol, touch, at, regular=regular):
                 yield key, books, change
         self._reach.pop(symbol, None)
+
+    def take_halts(self, told: HaltsTold) -> Iterator[tuple[BooksKey, Books, Change]]:
+        """The consumer calls `watch` for each change before it takes the next one."""
+        for symbol, at_ns, halted in zip(told.symbols, told.at_ns, told.halted, strict=True):
+            if not self.halts.take(symbol, halted=halted):
+                continue
+            self._halts_moved = True
+            if not halted:
+                continue
+            # What was quoted before doesn't stand any more.
+            if (last := self.last_seen.quotes.get(symbol)) is not None:
+                self.last_seen.quotes[symbol] = LastQuote(None, last.tape_id, last.at_ns)
+                self._moved_quotes.add(symbol)
+            for key, books in sorted(self._workers.get(symbol, {}).items(), key=itemgetter(0)):
+                for change in books.halt(symbol, self._moment(at_ns)):
+                    yield key, books, change
+        if self.time_ns is not None:
+            self.time_ns = told.at_ns[-1]
+
+    def _reopen(self, symbol: Symbol) -> bool:
+        """Whether a print opens the symbol again: then it is the first one of all orders."""
+        if not self.halts.reopens(symbol):
+            return False
+        self._halts_moved = True
+        for books in self._workers[symbol].values():
+            books.reopen(symbol)
+        self._reach.pop(symbol, None)
+        return True
 
     def _moment(self, at_ns: int) -> datetime:
         return moment(at_ns) if self.time_ns is not None else self._wall()

@@ -17,7 +17,6 @@ from order_processor.brokers.floor import Floor
 from order_processor.brokers.gate import nobody
 from order_processor.errors import LeaseLostError, UnappliableError
 from order_processor.metrics import SHARD_SECONDS
-from order_processor.risk.margin_calls import MarginRules
 from order_processor.risk.rules import RuleBook
 from order_processor.settings import OrderProcessorSettings
 from order_processor.shards.acknowledgements import Acknowledgements, participant
@@ -37,6 +36,7 @@ from shared.models.risk import FollowLimits
 from shared.redis import tape
 from shared.redis.topics import publish_frames
 from shared.trading.amounts import exact
+from shared.trading.margin_calls import MarginRules
 from shared.trading.terms import Limits
 from shared.utils.tasks import end_tasks
 

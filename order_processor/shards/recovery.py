@@ -9,6 +9,7 @@ from order_processor.shards.stored_books import WORKING_STATUS, load_books
 from shared.models.identifiers import Symbol
 from shared.redis.keys import shard_of
 from shared.redis.streams import BEGINNING, position
+from shared.trading.halts import HaltState
 from shared.trading.quotes import Quote
 
 
@@ -29,7 +30,9 @@ def load_shard(connection: Connection, shard: int, shards: int) -> StoredShard:
         ),
         {"shard": shard},
     ).one()
-    last_seen = LastSeen(last_prices(connection, shard), _last_quotes(connection, shard))
+    last_seen = LastSeen(
+        last_prices(connection, shard), _last_quotes(connection, shard), _halts(connection, shard)
+    )
     at_stake = connection.execute(
         text(
             f"SELECT account_id, mode FROM orders WHERE {WORKING_STATUS}"  # noqa: S608
@@ -57,11 +60,19 @@ def _pass_over(connection: Connection, shard: int, entry_id: str) -> None:
         ),
         {"shard": shard, "entry_id": entry_id},
     )
-    for table in ("order_shard_marks", "order_shard_quotes"):
+    for table in ("order_shard_marks", "order_shard_quotes", "order_shard_symbol_halts"):
         connection.execute(
             text(f"DELETE FROM {table} WHERE shard = :shard"),  # noqa: S608
             {"shard": shard},
         )
+
+
+def _halts(connection: Connection, shard: int) -> dict[Symbol, HaltState]:
+    rows = connection.execute(
+        text("SELECT symbol, state FROM order_shard_symbol_halts WHERE shard = :shard"),
+        {"shard": shard},
+    )
+    return {Symbol(symbol): state for symbol, state in rows}
 
 
 def last_prices(connection: Connection, shard: int) -> dict[Symbol, LastPrice]:

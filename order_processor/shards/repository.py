@@ -132,6 +132,12 @@ _QUOTES = """
     DO UPDATE SET bid = excluded.bid, ask = excluded.ask, bid_size = excluded.bid_size,
                   ask_size = excluded.ask_size, at_ns = excluded.at_ns, tape_id = excluded.tape_id
 """
+_FORGET_HALTS = "DELETE FROM order_shard_symbol_halts WHERE shard = :shard"
+_HALTS = """
+    INSERT INTO order_shard_symbol_halts (shard, symbol, state)
+    SELECT :shard, r.symbol, r.state
+      FROM json_populate_recordset(NULL::order_shard_symbol_halts, :halts) AS r
+"""
 _CURSORS = """
     WITH moved AS (
     UPDATE order_shards
@@ -172,10 +178,13 @@ def message_of(
         "broker_orders": (_BROKER_ORDERS, list(batch.broker_orders.values())),
         "prices": (_PRICES, market.prices),
         "quotes": (_QUOTES, market.quotes),
+        "halts": (_HALTS, market.halts or []),
         "corporate_action_effects": (_EFFECTS, batch.effects),
         "order_audit": (_AUDIT, batch.risk.audit),
     }
     statements = [statement for statement, rows in parts.values() if rows]
+    if market.halts is not None:
+        statements = [_FORGET_HALTS, *statements]
     if market.forget_first:
         statements = [_FORGET_PRICES, _FORGET_QUOTES, *statements]
     values = {

@@ -11,6 +11,7 @@ from shared.models.orders import Order
 from shared.redis.streams import BEGINNING, position
 from shared.trading.books import BooksState
 from shared.trading.changes import WorkingOrder
+from shared.trading.halts import HaltState
 from shared.trading.quotes import Quote
 from shared.trading.terms import AccountTerms, Instrument
 
@@ -38,6 +39,7 @@ class LastSeen(msgspec.Struct):
 
     prices: dict[Symbol, LastPrice] = msgspec.field(default_factory=dict)
     quotes: dict[Symbol, LastQuote] = msgspec.field(default_factory=dict)
+    halts: dict[Symbol, HaltState] = msgspec.field(default_factory=dict)
 
     def met_by(self, working: WorkingOrder) -> bool:
         """Whether a print, or a quote that counts, has come since the order reached the market."""

@@ -34,18 +34,31 @@ class QuoteColumns:
 
 
 @dataclass(frozen=True, slots=True)
+class HaltColumns:
+    """When trading in a symbol is halted, and when it may go on."""
+
+    symbols: list[str]
+    at_ns: list[int]
+    halted: list[bool]
+
+    def __len__(self) -> int:
+        return len(self.at_ns)
+
+
+@dataclass(frozen=True, slots=True)
 class MarketColumns:
     """Prints and quotes of one stretch of time; at least one row. All of one time are in the
     same stretch, where there are quotes."""
 
     trades: TradeColumns
     quotes: QuoteColumns | None = None
+    halts: HaltColumns | None = None
 
     @property
     def times(self) -> tuple[list[int], ...]:
         """The columns at_ns that aren't empty."""
-        both = (self.trades.at_ns, self.quotes.at_ns if self.quotes is not None else [])
-        return tuple(each for each in both if each)
+        others = (each.at_ns for each in (self.quotes, self.halts) if each is not None)
+        return tuple(each for each in (self.trades.at_ns, *others) if each)
 
     @property
     def first_ns(self) -> int:
@@ -60,4 +73,5 @@ class MarketColumns:
 
 
 NO_TRADES = TradeColumns([], [], [], [], [])
+NO_HALTS = HaltColumns([], [], [])
 NO_QUOTES = QuoteColumns([], [], [], [], [], [], [])

@@ -40,6 +40,14 @@ class Quotes(Message, frozen=True, tag="quotes"):
     ask_size: list[float]
 
 
+class Halts(Message, frozen=True, tag="halts"):
+    """Trading in symbols is halted, or may go on. The columns have equal length, in time order."""
+
+    symbols: list[Symbol]
+    at_ns: list[int]
+    halted: list[bool]
+
+
 # Names and numbers only, so no cycle can go through it: not for the garbage collector to visit.
 class Candle(msgspec.Struct, frozen=True, gc=False):
     """One candle. `end_ns` is exclusive; `start_ns` names it."""
@@ -95,7 +103,7 @@ class RunEnded(Message, frozen=True, tag="run_ended"):
     run_id: str
 
 
-TapeEntry = Trades | Quotes | Candles | TimeMark | RunStarted | RunEnded
+TapeEntry = Trades | Quotes | Halts | Candles | TimeMark | RunStarted | RunEnded
 
 
 class Acknowledgement(Message, frozen=True, tag="ack"):

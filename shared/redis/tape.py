@@ -19,6 +19,7 @@ from shared.models.base import encode
 from shared.models.market import (
     Acknowledgement,
     Candles,
+    Halts,
     Quotes,
     RunEnded,
     RunStarted,
@@ -38,7 +39,7 @@ from shared.redis.streams import BEGINNING, newest_id, position, read_after
 from shared.redis.streams import entries as stream_entries
 
 Phase = Literal["market", "strategy", "observe"]
-Kind = Literal["trades", "quotes", "candles", "mark", "run_started", "run_ended"]
+Kind = Literal["trades", "quotes", "halts", "candles", "mark", "run_started", "run_ended"]
 
 #: Acknowledgements kept; one that is trimmed was overtaken by later ones long ago.
 _ACKS_KEPT = 10_000
@@ -48,6 +49,7 @@ OBSERVER_HEARTBEAT_S = 10.0
 _KINDS: dict[type[TapeEntry], Kind] = {
     Trades: "trades",
     Quotes: "quotes",
+    Halts: "halts",
     Candles: "candles",
     TimeMark: "mark",
     RunStarted: "run_started",

@@ -8,16 +8,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 
+from shared.candles.calendar import NEVER_NS
 from shared.candles.timeframes import MINUTE_NS
 from shared.market_files.columns import (
+    NO_HALTS,
     NO_QUOTES,
     NO_TRADES,
+    HaltColumns,
     MarketColumns,
     QuoteColumns,
     TradeColumns,
 )
 from shared.models.identifiers import Symbol
-from shared.models.market import Quotes, Trades
+from shared.models.market import Halts, Quotes, Trades
 from shared.replays.interleaving import interleaved
 
 
@@ -28,15 +31,19 @@ class Slice:
     trades: Trades
     mark_ns: int
     quotes: Quotes | None = None
+    #: All of one time, which is the slice's first.
+    halts: Halts | None = None
 
     @property
     def first_ns(self) -> int:
-        firsts = [self.trades.at_ns[:1], [] if self.quotes is None else self.quotes.at_ns[:1]]
-        return min(each[0] for each in firsts if each)
+        others = (each.at_ns for each in (self.quotes, self.halts) if each is not None)
+        return min(each[0] for each in (self.trades.at_ns, *others) if each)
 
-    def entries(self) -> Iterator[Trades | Quotes]:
+    def entries(self) -> Iterator[Trades | Quotes | Halts]:
         """As they go on the tape."""
-        return interleaved(self.trades, self.quotes)
+        if self.halts is not None:
+            yield self.halts
+        yield from interleaved(self.trades, self.quotes)
 
     def by_symbol(self) -> Iterator[tuple[Symbol, list[int], list[float], list[float]]]:
         """Columns at_ns, price and size of each symbol."""
@@ -61,8 +68,9 @@ class Slice:
 class Slicer:
     """A slice ends with its minute, with its step (if that is shorter), or when it is full.
 
-    A full one ends after a row whose successor is later, so it may hold more than `max_rows`
-    when many prints and quotes share a time.
+    It ends before a halt or a resumption, too, so that these come first. A full one ends after a
+    row whose successor is later, so it may hold more than `max_rows` when many prints and quotes
+    share a time.
     """
 
     def __init__(self, max_rows: int, step_ns: int = MINUTE_NS) -> None:
@@ -72,6 +80,7 @@ class Slicer:
         self._symbols: list[Symbol] = []
         self._trades = NO_TRADES
         self._quotes = NO_QUOTES
+        self._halts = NO_HALTS
 
     def step(self, step_ns: int) -> None:
         """Slices that are cut from now on end with steps of this length, too."""
@@ -108,6 +117,13 @@ class Slicer:
                 rest.bid_size + quotes.bid_size,
                 rest.ask_size + quotes.ask_size,
             )
+        if batch.halts is not None:
+            known = self._halts
+            self._halts = HaltColumns(
+                known.symbols + batch.halts.symbols,
+                known.at_ns + batch.halts.at_ns,
+                known.halted + batch.halts.halted,
+            )
         yield from self._cut(final=False)
 
     def finish(self) -> Iterator[Slice]:
@@ -127,7 +143,9 @@ class Slicer:
     def _cut(self, *, final: bool) -> Iterator[Slice]:
         """What is cut off is no longer here."""
         trades, quotes = self._trades, self._quotes
-        at_ns = sorted(trades.at_ns + quotes.at_ns) if quotes.at_ns else trades.at_ns
+        at_ns = trades.at_ns
+        if quotes.at_ns or self._halts.at_ns:
+            at_ns = sorted(trades.at_ns + quotes.at_ns + self._halts.at_ns)
         begin_trades = begin_quotes = 0
         for mark_ns in self._marks(at_ns, final=final):
             end_trades = bisect_left(trades.at_ns, mark_ns, begin_trades)
@@ -136,6 +154,7 @@ class Slicer:
                 self._cut_trades(begin_trades, end_trades),
                 mark_ns,
                 self._cut_quotes(begin_quotes, end_quotes),
+                self._cut_halts(mark_ns),
             )
             begin_trades, begin_quotes = end_trades, end_quotes
         if begin_trades or begin_quotes:
@@ -146,7 +165,7 @@ class Slicer:
         """When slices end."""
         begin, count = 0, len(at_ns)
         while begin < count:
-            boundary = self.boundary_after(at_ns[begin])
+            boundary = min(self.boundary_after(at_ns[begin]), self._halt_after(at_ns[begin]))
             end = bisect_left(at_ns, boundary, begin)
             full = begin + self._max_rows
             if full < end:
@@ -159,6 +178,19 @@ class Slicer:
                 begin = end
             else:
                 break  # what is to come may belong to this slice
+
+    def _halt_after(self, at_ns: int) -> int:
+        return min((each for each in self._halts.at_ns if each > at_ns), default=NEVER_NS)
+
+    def _cut_halts(self, mark_ns: int) -> Halts | None:
+        """Those before the mark, of which there are no later ones in its slice."""
+        halts = self._halts
+        end = bisect_left(halts.at_ns, mark_ns)
+        if not end:
+            return None
+        self._halts = HaltColumns(halts.symbols[end:], halts.at_ns[end:], halts.halted[end:])
+        symbols = [Symbol(symbol) for symbol in halts.symbols[:end]]
+        return Halts(symbols=symbols, at_ns=halts.at_ns[:end], halted=halts.halted[:end])
 
     def _cut_trades(self, begin: int, end: int) -> Trades:
         part = _part_of_trades(self._trades, begin, end)

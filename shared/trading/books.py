@@ -427,6 +427,20 @@ class Books:
         self._orders.open_regular_hours(symbol)
 
     @exactly
+    def halt(self, symbol: Symbol, at: datetime) -> list[OrderChanged]:
+        """Trading is halted: what can't wait for it to go on ends."""
+        return self._market.halt(symbol, at)
+
+    def reopen(self, symbol: Symbol) -> None:
+        """Trading goes on with the next print: it is the first one of all orders."""
+        self._orders.wait_again(symbol)
+
+    @exactly
+    def end_at_once(self, taken: list[OrderChanged], at: datetime) -> list[OrderChanged]:
+        """An order that was taken while its symbol is halted: one that can't wait has ended."""
+        return self._market.end_at_once(taken, at)
+
+    @exactly
     def meet_quote(
         self, symbol: Symbol, touch: Touch, at: datetime, *, regular: bool = True
     ) -> list[Change]:

@@ -14,6 +14,7 @@ from shared.trading.changes import Change, OrderChanged, OrderFilled, OrderMoved
 from shared.trading.commissions import Part, Turnover
 from shared.trading.costs import flow_of
 from shared.trading.groups import Groups
+from shared.trading.halts import HALTED
 from shared.trading.hours import AUCTIONS
 from shared.trading.lifecycle import Lifecycle, step
 from shared.trading.margin import Margin
@@ -32,7 +33,7 @@ from shared.trading.quotes import Touch
 from shared.trading.requests import Requests
 from shared.trading.settlement import Settlement
 from shared.trading.terms import Refused
-from shared.trading.tickets import ONE_PRINT
+from shared.trading.tickets import AT_ONCE, ONE_PRINT
 from shared.trading.working import WorkingOrders
 
 _MISSED = Refused("not_filled_at_once", "The first print did not fill it all.")
@@ -283,6 +284,26 @@ class PaperMarket:
             change = self._lifecycle.end(due, "expire", now)
             changes += [change, *self._after(change, now)]
         return changes
+
+    def halt(self, symbol: Symbol, at: datetime) -> list[OrderChanged]:
+        """End what fills at once or never."""
+        changes: list[OrderChanged] = []
+        for working in self._orders.working_in(symbol):
+            if working.order.time_in_force in AT_ONCE and working.order.id in self._orders.by_id:
+                change = self._lifecycle.end(working, "cancel", at, HALTED)
+                changes += [change, *self._after(change, at)]
+        return changes
+
+    def end_at_once(self, taken: list[OrderChanged], at: datetime) -> list[OrderChanged]:
+        """The same of an order that has just been accepted, as one step with that."""
+        begun = taken[0]
+        working = begun.opened and self._orders.by_id.get(begun.order.id)
+        if not working or working.order.time_in_force not in AT_ONCE:
+            return taken
+        ended = self._lifecycle.end(working, "cancel", at, HALTED)
+        steps = (*begun.transitions, *ended.transitions)
+        whole = msgspec.structs.replace(begun, order=ended.order, transitions=steps)
+        return [whole, *taken[1:], *self._after(whole, at)]
 
     def forget_prints(self) -> list[Change]:
         """A new run begins: what was printed before it has no meaning for it."""

@@ -7,7 +7,8 @@ from operator import itemgetter
 from uuid import UUID
 
 from shared.candles.calendar import NEVER_NS, HoursSpan, SessionCalendar
-from shared.models.identifiers import OrderId, Symbol
+from shared.models.identifiers import Symbol
+from shared.models.market import Halts as HaltsTold
 from shared.models.market import Quotes
 from shared.models.orders import (
     CancelOrder,
@@ -27,17 +28,19 @@ from shared.trading.changes import (
     OrderChanged,
     OrderFilled,
     OrderMoved,
-    WorkingOrder,
 )
 from shared.trading.events import executed, updated
+from shared.trading.halts import Halts
 from shared.trading.hours import hours_from
 from shared.trading.matching import Reach
 from shared.trading.quotes import Quote, Touch
 from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
+from strategy_workers.backtests.closing import ClosingPrices
+from strategy_workers.backtests.margin import MarginWatch
 from strategy_workers.backtests.plan import Terms
 from strategy_workers.runtime.commands import cancel_outgoing, commands_of, take_answer
 from strategy_workers.runtime.deployment import Deployment
-from strategy_workers.runtime.desk import market_time
+from strategy_workers.runtime.desk import market_time, nanoseconds
 from strategy_workers.runtime.feed import Numbered
 
 #: Ids say nothing here: every backtest has an account of its own.
@@ -58,6 +61,19 @@ class Account:
     """Each moment goes: `begin_moment`, `meet` the prints, `expire`, `news`, `send`."""
 
     def __init__(self, terms: Terms, symbols: Sequence[str], calendar: SessionCalendar) -> None:
+        self._instruments = {
+            Symbol(symbol): Instrument(
+                symbol=Symbol(symbol),
+                exchange=terms.exchange,
+                currency=terms.currency,
+                tick_size=terms.tick_size,
+                lot_size=terms.lot_size,
+                tradable=True,
+                borrow_fee_bps=terms.borrow_fee_bps,
+            )
+            for symbol in symbols
+        }
+        self.margin = None if terms.margin is None else MarginWatch(self._instruments)
         self._books = Books(
             AccountTerms(
                 id=ACCOUNT_ID,
@@ -65,22 +81,13 @@ class Account:
                 base_currency=terms.currency,
                 paper_capital=terms.capital,
                 paper=terms.paper,
+                margin=terms.margin,
             ),
             "paper",
             Limits(reserve_buffer_bps=terms.reserve_buffer_bps),
             BooksState(),
+            *(() if self.margin is None else (self.margin.price_of,)),
         )
-        self._instruments = {
-            symbol: Instrument(
-                symbol=Symbol(symbol),
-                exchange=terms.exchange,
-                currency=terms.currency,
-                tick_size=terms.tick_size,
-                lot_size=terms.lot_size,
-                tradable=True,
-            )
-            for symbol in symbols
-        }
         self._calendar = calendar
         self._news: list[_Stamped] = []
         self._number = 0
@@ -88,12 +95,10 @@ class Account:
         self._executions_seq = 0
         self._next_expiry_ns = NEVER_NS
         self._hours = HoursSpan(True, 0, 0)
-        #: CLS orders that work, by the moment in which they were taken; and while there are such,
-        #: the last print of each symbol: moment, time, price.
-        self._until_close: dict[OrderId, int] = {}
-        self._last: dict[str, tuple[int, int, float]] = {}
-        #: What stands.
+        self._closing = ClosingPrices(calendar)
+        #: What stands, and what doesn't trade.
         self._quotes: dict[Symbol, Quote] = {}
+        self._halts = Halts({})
         self.executions: list[Execution] = []
         self.orders = 0
         self.rejected = 0
@@ -117,7 +122,15 @@ class Account:
 
     @property
     def works(self) -> bool:
-        return bool(self._books.working)
+        """Prints may matter to it."""
+        return bool(self._books.working) or bool(self._halts.known) or self.at_risk
+
+    @property
+    def at_risk(self) -> bool:
+        """Prices may bring a margin call, or time its charges."""
+        if self.margin is None:
+            return False
+        return any(each.qty for each in self._books.holdings.values())
 
     def reach(self, symbol: str) -> Reach:
         return self._books.reach(Symbol(symbol))
@@ -134,13 +147,32 @@ class Account:
         """Fill, trigger and move what (time in ns, symbol, price, size) reach, one after
         another. With `hours`, all of them belong to these, and a symbol's last print is the
         closing one of orders that wait for a close in between."""
+        if self.margin is None:
+            self._meet(prints, hours)
+            return
+        kept = list(prints)
+        if not kept:
+            return
+        self.margin.come_to(kept[0][0], self._books)
+        self._meet(kept, hours)
+        self.margin.take_prices({symbol: price for _, symbol, price, _ in kept})
+        self._check_margin(kept[-1][0], 0)
+
+    def _check_margin(self, at_ns: int, step: int) -> None:
+        assert self.margin is not None, "it is a margin account"
+        for change in self.margin.check(at_ns, self._books):
+            self._tell(change, step)
+
+    def _meet(
+        self, prints: Iterable[tuple[int, str, float, float]], hours: HoursSpan | None
+    ) -> None:
         reach: dict[str, Reach] = {}
         books = self._books
         until_ns = self._hours.until_ns if hours is None else NEVER_NS
         if hours is not None:
             self._take_hours(hours)
-            prints = self._noted(prints)
-        noting = hours is None and bool(self._until_close)
+            prints = self._closing.noted(prints, self._number)
+        noting = hours is None and self._closing.noting
         for at_ns, symbol, price, size in prints:
             if at_ns >= self._next_expiry_ns:
                 self._expire(at_ns, 0)
@@ -149,7 +181,14 @@ class Account:
                 until_ns = self._take_hours(self._calendar.hours_at(at_ns))
                 reach.clear()
             if noting:
-                self._last[symbol] = (self._number, at_ns, price)
+                self._closing.note(symbol, self._number, at_ns, price)
+            reopening = False
+            if symbol in self._halts.known:
+                reopening = self._halts.reopens(Symbol(symbol))
+                if not reopening:
+                    continue
+                books.reopen(Symbol(symbol))
+                reach.clear()
             its = reach.get(symbol)
             if its is None:
                 its = reach[symbol] = books.reach(Symbol(symbol), regular=self._hours.regular)
@@ -161,11 +200,11 @@ class Account:
                         measured(price),
                         market_time(at_ns),
                         measured_size(size),
-                        self._touch(symbol, at_ns),
+                        None if reopening else self._touch(symbol, at_ns),
                         regular=self._hours.regular,
                     )
                 )
-                if not books.working:
+                if not books.working and not self._halts.known:
                     return
                 del reach[symbol]
 
@@ -178,29 +217,17 @@ class Account:
                     self._books.open_regular_hours(Symbol(symbol))
         return hours.until_ns
 
-    def _noted(
-        self, prints: Iterable[tuple[int, str, float, float]]
-    ) -> Iterable[tuple[int, str, float, float]]:
-        if not self._until_close:
-            return prints
-        kept = list(prints)
-        for at_ns, symbol, price, _ in kept:
-            self._last[symbol] = (self._number, at_ns, price)
-        return kept
-
-    def _closing_price(self, working: WorkingOrder) -> Decimal | None:
-        order = working.order
-        assert order.expires_at is not None, "it waits for the close"
-        end_ns = _nanoseconds(order.expires_at)
-        moment, at_ns, price = self._last.get(order.symbol, (0, 0, 0.0))
-        since_ns = self._calendar.hours_at(end_ns - 1).from_ns
-        if moment <= self._until_close[order.id] or at_ns < since_ns:
-            return None
-        return measured(price)
-
     @exactly
     def take_quotes(self, quotes: Quotes) -> None:
         """Remember them, and fill what each of them fills, one after another."""
+        books, margin = self._books, self.margin
+        if margin is not None and quotes.at_ns:
+            margin.come_to(quotes.at_ns[0], books)
+        self._take_each(quotes)
+        if margin is not None and quotes.at_ns:
+            self._check_margin(quotes.at_ns[-1], 0)
+
+    def _take_each(self, quotes: Quotes) -> None:
         books = self._books
         for place, index in enumerate(quotes.symbol_index):
             at_ns, symbol = quotes.at_ns[place], quotes.symbols[index]
@@ -217,7 +244,7 @@ class Account:
                 self._quotes.pop(symbol, None)
                 continue
             self._quotes[symbol] = quote
-            if not books.working:
+            if not books.working or self._halts.holds_quotes(symbol):
                 continue
             if at_ns >= self._hours.until_ns:
                 self._take_hours(self._calendar.hours_at(at_ns))
@@ -230,6 +257,13 @@ class Account:
                     books.meet_quote(symbol, touch, market_time(at_ns), regular=regular)
                 )
 
+    @exactly
+    def take_halts(self, told: HaltsTold) -> None:
+        for symbol, at_ns, halted in zip(told.symbols, told.at_ns, told.halted, strict=True):
+            if self._halts.take(symbol, halted=halted) and halted:
+                self._quotes.pop(symbol, None)
+                self._tell_each(self._books.halt(symbol, market_time(at_ns)))
+
     def _touch(self, symbol: str, at_ns: int) -> Touch | None:
         quote = self._quotes.get(Symbol(symbol))
         return None if quote is None else quote.touch_at(at_ns)
@@ -241,11 +275,16 @@ class Account:
                 self._tell(change, 0)
 
     def expire(self, at_ns: int) -> None:
+        """The moment's mark."""
+        if self.margin is not None:
+            self.margin.come_to(at_ns, self._books)
         if at_ns >= self._next_expiry_ns:
             self._expire(at_ns, 1)
+        if self.margin is not None:
+            self._check_margin(at_ns, 1)
 
     def _expire(self, at_ns: int, step: int) -> None:
-        for change in self._books.expire(market_time(at_ns), self._closing_price):
+        for change in self._books.expire(market_time(at_ns), self._closing.price_for):
             assert isinstance(change, OrderChanged | OrderFilled), "an order ends"
             self._tell(change, step)
 
@@ -265,10 +304,10 @@ class Account:
 
     def _note_expiry(self, change: OrderChanged | OrderFilled) -> None:
         if change.order.id not in self._books.working:
-            self._until_close.pop(change.order.id, None)
+            self._closing.forget(change.order.id)
         if change.order.expires_at is not None or change.order.due_at is not None:
             end = self._books.next_expiry()
-            self._next_expiry_ns = NEVER_NS if end is None else _nanoseconds(end)
+            self._next_expiry_ns = NEVER_NS if end is None else nanoseconds(end)
 
     # --- the strategy phase --------------------------------------------------------------------
 
@@ -319,7 +358,7 @@ class Account:
         timed = command.time_in_force in ("day", "opg", "cls")
         taken = self._books.submit(
             command,
-            self._instruments.get(command.symbol),
+            self._instruments.get(Symbol(command.symbol)),
             None if price is None else measured(price),
             at,
             "",
@@ -328,10 +367,11 @@ class Account:
         if isinstance(taken, Refused):
             self.refused += 1
             return _refusal(command, taken)
+        taken = self.took(command.symbol, taken, at)
         for change in taken:
             self.orders += 1
             if change.opened is not None and change.order.time_in_force == "cls":
-                self._until_close[change.order.id] = self._number
+                self._closing.wait(change.order.id, self._number)
             if change.order.status != "accepted" or tells_accepted:
                 self.rejected += change.order.status == "rejected"
                 self._tell(change, 1)
@@ -339,6 +379,12 @@ class Account:
                 self._note_expiry(change)
         first, *others = [change.order for change in taken]
         return OrderReply(request_id=command.request_id, order=first, legs=tuple(others))
+
+    def took(self, symbol: Symbol, taken: list[OrderChanged], at: datetime) -> list[OrderChanged]:
+        """What becomes of a new order at once, because its symbol is halted."""
+        if not self._halts.is_halted(symbol):
+            return taken
+        return self._books.end_at_once(taken, at)
 
     def _replace(self, command: ReplaceOrder, at: datetime, price_of: PriceOf) -> Reply:
         working = self._books.working.get(command.order_id)
@@ -354,7 +400,7 @@ class Account:
             None if price is None else measured(price),
             at,
             "",
-            hours_from(self._calendar, _nanoseconds(at)),
+            hours_from(self._calendar, nanoseconds(at)),
         )
         if isinstance(taken, Refused):
             self.refused += 1
@@ -404,7 +450,3 @@ def _refusal(command: SubmitOrder | CancelOrder | ReplaceOrder, why: Refused) ->
         observed=why.observed,
         level=why.level,
     )
-
-
-def _nanoseconds(at: datetime) -> int:
-    return round(at.timestamp() * 1_000_000) * 1000

@@ -90,11 +90,13 @@ class CandlesRun:
 
     def _quiet_moments(self) -> int:
         """How many moments, from the next one on, are sure to bring nothing but candles."""
+        if self._stage.paused:
+            return 0
         left = len(self._market.moment_ends) - self._moment
         if self._idle:
             return min(left, _QUIET_MOMENTS)
         account = self._stage.account
-        if account.has_news or self._stage.deployment.has_news:
+        if account.has_news or self._stage.deployment.has_news or account.at_risk:
             return 0
         bars, ends = self._market.bars, self._market.moment_ends
         touched = self._first_touched()
@@ -182,6 +184,8 @@ class CandlesRun:
         account, deployment = self._stage.account, self._stage.deployment
         events = account.news()
         if not events and not candles and not deployment.has_news:
+            return
+        if self._stage.paused:
             return
         self._number += 1
         mark = TimeMark(number=self._number, at_ns=at_ns, phase="strategy", paced=True)

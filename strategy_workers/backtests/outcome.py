@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from shared.models.orders import Execution
@@ -58,3 +59,9 @@ class Outcome:
     #: Of the candles that were decided on.
     candles: int
     gaps: list[Gap] = field(default_factory=list)
+    #: Of a margin account: interest and borrow fees, when and how much.
+    charges: list[tuple[datetime, Decimal]] = field(default_factory=list)
+    margin_calls: int = 0
+    #: Rounds in which positions were closed for a margin call; after the first the strategy is
+    #: not asked any more.
+    liquidations: int = 0

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from shared.candles.calendar import SessionCalendar
 from shared.models.identifiers import Timeframe
+from shared.models.margin import MarginTerms
 from shared.trading.paper_terms import DEFAULT, PaperTerms
 from strategy_workers.backtests.errors import BadBacktestError
 from strategy_workers.sdk import Strategy
@@ -76,6 +77,10 @@ class Terms:
     exchange: str = "XNYS"
     tick_size: Decimal = Decimal("0.01")
     lot_size: Decimal = Decimal(1)
+    #: None: a cash account.
+    margin: MarginTerms | None = None
+    #: A year, on the value of what was borrowed.
+    borrow_fee_bps: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True)

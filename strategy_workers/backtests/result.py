@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from importlib.metadata import version
+from operator import attrgetter
 from typing import Any
 
 from shared.metrics.annual_return import annual_return_fraction
@@ -19,8 +20,9 @@ from shared.metrics.sortino import sortino
 from shared.metrics.total_return import total_return_fraction
 from shared.metrics.trades import Trade, round_trips
 from shared.metrics.win_rate import win_rate
+from shared.models.margin import margin_terms_document
 from shared.models.orders import Execution
-from shared.trading.amounts import plain
+from shared.trading.amounts import ZERO, plain
 from shared.trading.paper_terms import paper_terms_document
 from strategy_workers.backtests.curve import EquityCurve
 from strategy_workers.backtests.digest import executions_digest
@@ -87,7 +89,8 @@ def measured_run(plan: Plan, outcome: Outcome) -> Measured:
     capital = plan.terms.capital
     if any(len(one.end_ns) for one in outcome.closes.values()):
         known = {name: one for name, one in outcome.closes.items() if len(one.end_ns)}
-        curve = EquityCurve(capital, fills, known, outcome.first_ns).curve(CURVE_POINTS)
+        flows = sorted([*fills, *_charges(outcome)], key=attrgetter("at_us"))
+        curve = EquityCurve(capital, flows, known, outcome.first_ns).curve(CURVE_POINTS)
         telling, shown, exposure = curve.telling, curve.shown, curve.exposure
     else:
         telling, shown, exposure = [Point(outcome.first_ns // 1000, capital)], [], 0.0
@@ -129,6 +132,15 @@ def fill_of(execution: Execution) -> Fill:
     )
 
 
+def _charges(outcome: Outcome) -> list[Fill]:
+    """What they do to cash, as fills of nothing; before anything of their day."""
+    symbol = outcome.symbols[0]
+    return [
+        Fill(symbol, ZERO, ZERO, amount, ZERO, round(at.timestamp() * 1_000_000) - 1)
+        for at, amount in outcome.charges
+    ]
+
+
 def _buy_and_hold(closes: dict[str, Closes]) -> float | None:
     returns = [one.close[-1] / one.close[0] - 1 for one in closes.values() if len(one.close)]
     return sum(returns) / len(returns) if returns else None
@@ -143,6 +155,7 @@ def settings_of(plan: Plan, symbols: Sequence[str]) -> dict[str, Any]:
         for name, value in vars(plan.terms).items()
     }
     terms["paper_terms"] = paper_terms_document(terms.pop("paper"))
+    terms["margin"] = margin_terms_document(terms["margin"])
     return {
         "platform_version": version("trading-platform"),
         "code_version": code_version(),
@@ -190,6 +203,9 @@ def summary(result: Result) -> dict[str, Any]:
         "equity": plain_text(outcome.equity),
         "realized_pnl": plain_text(outcome.realized_pnl),
         "fees": plain_text(outcome.fees),
+        "interest": plain_text(sum((amount for _, amount in outcome.charges), ZERO)),
+        "margin_calls": outcome.margin_calls,
+        "liquidations": outcome.liquidations,
         "position": {name: plain_text(qty) for name, (qty, _) in outcome.positions.items()},
         "metrics": {
             name: plain_text(value) if isinstance(value, Decimal) else value

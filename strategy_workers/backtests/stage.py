@@ -37,11 +37,17 @@ class Stage:
             status="running",
             snapshot=None,
             lots={symbol: Lots(terms.lot_size, terms.tick_size) for symbol in symbols},
+            margin=terms.margin,
         )
         self.deployment = raising(Deployment, record, plan.strategy)
         self.deployment.portfolio = Portfolio(cash=self.account.books.cash)
         self.deployment.market.warm = True
         self.candles = 0
+
+    @property
+    def paused(self) -> bool:
+        """A margin call was not met: the strategy decides no more."""
+        return self.account.margin is not None and self.account.margin.liquidations > 0
 
     def send(self, at_ns: int, price_of: PriceOf) -> None:
         if self.deployment.has_decided:
@@ -49,8 +55,9 @@ class Stage:
 
     def end(self, at_ns: int, price_of: PriceOf) -> None:
         """Let the strategy say its last words; what works still is cancelled, as in a stop."""
-        raising(self.deployment.stop)
-        self.send(at_ns, price_of)
+        if not self.paused:
+            raising(self.deployment.stop)
+            self.send(at_ns, price_of)
         self.account.cancel_working(at_ns, self.deployment.record.is_last_word)
 
     def outcome(
@@ -61,7 +68,7 @@ class Stage:
         closes: dict[str, Closes],
         gaps: list[Gap],
     ) -> Outcome:
-        account = self.account
+        account, margin = self.account, self.account.margin
         holdings = account.books.holdings.values()
         positions = {}
         for one in holdings:
@@ -86,6 +93,9 @@ class Stage:
             refused=account.refused + self.deployment.held_back,
             candles=self.candles,
             gaps=gaps,
+            charges=[] if margin is None else margin.charges,
+            margin_calls=0 if margin is None else margin.calls,
+            liquidations=0 if margin is None else margin.liquidations,
         )
 
 

@@ -15,7 +15,7 @@ from shared.market_files.lines import MarketFileError
 from shared.market_files.market import read_market
 from shared.market_files.reading import summarize
 from shared.models.identifiers import Symbol
-from shared.models.market import Candle, Quotes, TimeMark, Trades
+from shared.models.market import Candle, Halts, Quotes, TimeMark, Trades
 from shared.replays.candles import RunCandles
 from shared.replays.slices import Slice, Slicer
 from strategy_workers.backtests.errors import BadBacktestError
@@ -134,6 +134,8 @@ class _TradesRun:
         for entry in piece.entries():
             if isinstance(entry, Quotes):
                 account.take_quotes(entry)
+            elif isinstance(entry, Halts):
+                account.take_halts(entry)
             elif account.works:
                 account.meet(_prints(entry))
         self._decide(piece.mark_ns, self._candles.add(piece))
@@ -162,6 +164,8 @@ class _TradesRun:
             deployment.pass_mark(entry_id, mark)
             return
         self._note(candles)
+        if self._stage.paused:
+            return
         raising(deployment.decide, entry_id, mark, events, candles)
         self._stage.send(at_ns, self._price_of)
 

@@ -19,6 +19,7 @@ def result_rows(found: dict[str, Any]) -> Rows:
         ("equity", found["equity"]),
         ("position", held or "flat"),
         ("fees", found["fees"]),
+        *_lent(found),
         ("total return", percent(metrics["total_return_fraction"])),
         ("buy and hold", percent(metrics["buy_and_hold_fraction"])),
         ("annual return", percent(metrics["annual_return_fraction"])),
@@ -36,6 +37,16 @@ def result_rows(found: dict[str, Any]) -> Rows:
         ("expectancy", "undefined" if metrics["expectancy"] is None else metrics["expectancy"]),
         ("exposure", percent(metrics["exposure_fraction"])),
         ("executions digest", found["executions_digest"]),
+    ]
+
+
+def _lent(found: dict[str, Any]) -> Rows:
+    """Of a margin account."""
+    if not found["settings"].get("margin"):
+        return []
+    return [
+        ("interest", found["interest"]),
+        ("margin calls", f"{found['margin_calls']} ({found['liquidations']} rounds of closing)"),
     ]
 
 

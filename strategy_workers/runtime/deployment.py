@@ -11,6 +11,7 @@ from uuid import UUID
 import structlog
 
 from shared.models.identifiers import Mode, Timeframe
+from shared.models.margin import MarginTerms
 from shared.models.market import Candle, TimeMark
 from shared.models.orders import OrderExecuted, OrderStatus, OrderUpdated, Refusal
 from shared.models.topics import account_topic
@@ -56,6 +57,8 @@ class DeploymentRecord:
     status: str
     snapshot: bytes | None
     lots: dict[str, Lots]
+    #: Of the account; None of a cash account, and of live ones.
+    margin: MarginTerms | None = None
     #: Of the parameters; and of the strategy, when it is an uploaded one.
     version: int = 1
     strategy_version: int | None = None
@@ -107,7 +110,9 @@ class Deployment:
             self.market = MarketView(
                 record.symbols, record.timeframe, self._strategy.more_timeframes()
             )
-            self._desk = Desk(record.id.hex, self.market, Portfolio(), record.lots, log)
+            self._desk = Desk(
+                record.id.hex, self.market, Portfolio(), record.lots, record.margin, log
+            )
             self._strategy.attach(self._desk)
             weakref.finalize(self, self._strategy.detach)
             #: Otherwise nobody needs order events.

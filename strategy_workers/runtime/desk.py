@@ -1,6 +1,6 @@
 """The desk of one deployment: answers its strategy and collects what it decides. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from shared.models.identifiers import Timeframe
+from shared.models.margin import MarginTerms
 from shared.models.market import Candle
 from shared.models.orders import Side
 from shared.trading.amounts import shown
@@ -67,6 +68,7 @@ class Desk:
         market: MarketView,
         portfolio: Portfolio,
         lots: dict[str, Lots],
+        margin: MarginTerms | None,
         service_log: Any,
     ) -> None:
         self.market = market
@@ -83,6 +85,8 @@ class Desk:
         self.held_back = 0
         self.prefix = order_id_prefix
         self._lots = lots
+        #: None of a cash account.
+        self.margin = margin
         #: Of the moment; None where no orders can be sent.
         self.label: str | int | None = None
         #: Of the last order of the moment.
@@ -137,25 +141,32 @@ class Desk:
 
     @property
     def buying_power(self) -> Decimal:
-        reserved = sum(
+        buying = self._ordered("buy")
+        if self.margin is None:
+            return self.portfolio.cash - buying
+        held = sum((abs(value) for value in self._values()), Decimal(0))
+        fraction = self.margin.initial_percent / 100
+        return (self.equity / fraction) - held - max(buying, self._ordered("sell"))
+
+    def _ordered(self, side: Side) -> Decimal:
+        """Value of this deployment's working orders."""
+        return sum(
             (
                 order.open_qty * self._expected_price(order)
                 for order in self.portfolio.working.values()
-                if order.side == "buy" and not order.cancelling
+                if order.side == side and not order.cancelling
             ),
             Decimal(0),
         )
-        return self.portfolio.cash - reserved
+
+    def _values(self) -> Iterator[Decimal]:
+        """Of the account's positions; below zero of short ones."""
+        for symbol, holding in self.portfolio.holdings.items():
+            yield holding.qty * (self.last_price(symbol) or holding.avg_price)
 
     @property
     def equity(self) -> Decimal:
-        return self.portfolio.cash + sum(
-            (
-                holding.qty * (self.last_price(symbol) or holding.avg_price)
-                for symbol, holding in self.portfolio.holdings.items()
-            ),
-            Decimal(0),
-        )
+        return self.portfolio.cash + sum(self._values(), Decimal(0))
 
     def position(self, symbol: str) -> Decimal:
         own = self.portfolio.own.get(symbol)
@@ -207,7 +218,8 @@ class Desk:
         self.number += 1
         client_order_id = f"{self.prefix}-{self.label}-{self.number}"
         order = OutgoingOrder(client_order_id, *ticket[:-1])
-        if side == "sell" and qty > (free := self.position(symbol) - self.pending(symbol, "sell")):
+        free = self.position(symbol) - self.pending(symbol, "sell")
+        if side == "sell" and qty > free and not self._may_short(symbol):
             self._refuse(order, qty, free)
             return client_order_id
         self.outbox.append(order)
@@ -258,7 +270,7 @@ class Desk:
         )
         left = old.open_qty if revision.qty is None else revision.qty - old.filled_qty
         free = self.position(old.symbol) - self.pending(old.symbol, "sell") + old.open_qty
-        if old.side == "sell" and left > free:
+        if old.side == "sell" and left > free and not self._may_short(old.symbol):
             self._refuse(order, left, free)
             return name
         old.cancelling = True
@@ -273,6 +285,10 @@ class Desk:
         why = storable(revision.reason) or f"in place of {client_order_id}"
         self._decided.append((old.symbol, old.side, why, self.at_ns))
         return name
+
+    def _may_short(self, symbol: str) -> bool:
+        """On a margin account, but never by selling what others hold."""
+        return self.margin is not None and self.account_position(symbol) <= self.position(symbol)
 
     def _refuse(self, order: OutgoingOrder | OutgoingReplace, qty: Decimal, free: Decimal) -> None:
         message = (

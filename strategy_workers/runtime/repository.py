@@ -20,6 +20,7 @@ from shared.database.tables import (
     utc_now,
 )
 from shared.models.identifiers import Mode
+from shared.models.margin import MarginTerms, parse_margin_terms
 from shared.models.topics import account_topic
 from strategy_workers.runtime.deployment import DeploymentRecord
 from strategy_workers.runtime.desk import Lots, Signal
@@ -160,10 +161,16 @@ def load(connection: Connection, deployment_id: UUID) -> DeploymentRecord:
         status=row["status"],
         snapshot=row["snapshot"],
         lots={symbol: Lots(lot, tick) for symbol, lot, tick in known},
+        margin=_margin_of(connection, row["account_id"]) if row["mode"] == "paper" else None,
         version=row["parameters_version"],
         strategy_version=row["strategy_version"],
         pause_orders=row["pause_orders"],
     )
+
+
+def _margin_of(connection: Connection, account_id: UUID) -> MarginTerms | None:
+    stored = select(AccountRow.margin_terms).where(AccountRow.id == account_id)
+    return parse_margin_terms(connection.execute(stored).scalar_one())
 
 
 def read_books(

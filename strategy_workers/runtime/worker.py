@@ -279,7 +279,7 @@ class Worker:
                 return
             if position(entry.id) <= position(self._cursor):
                 continue  # the cursor moved while this was being read
-            if entry.kind not in ("trades", "quotes"):
+            if entry.kind not in ("trades", "quotes", "halts"):
                 await self._take_entry(entry)
             self._cursor = entry.id
 

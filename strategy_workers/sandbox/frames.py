@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from shared.models.identifiers import Timeframe
+from shared.models.margin import MarginTerms
 from shared.models.market import Candle
 from shared.models.orders import Side
 from strategy_workers.runtime.lines import Level
@@ -74,6 +75,8 @@ class Start(Frame):
     #: Lot and tick size by symbol.
     lots: dict[str, tuple[Decimal, Decimal]]
     order_id_prefix: str
+    #: Of the account; None of a cash account.
+    margin: MarginTerms | None
 
 
 class TakeCandle(Frame):

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.models.margin import MarginTerms
 from shared.models.orders import Side
 from strategy_workers.runtime.desk import Desk, Lots
 from strategy_workers.runtime.lines import Level
@@ -23,8 +24,14 @@ class _Silence:
 class RecordingDesk(Desk):
     """Answers as the deployment's own desk does, and notes what was asked for."""
 
-    def __init__(self, prefix: str, market: MarketView, lots: dict[str, Lots]) -> None:
-        super().__init__(prefix, market, Portfolio(), lots, _Silence())
+    def __init__(
+        self,
+        prefix: str,
+        market: MarketView,
+        lots: dict[str, Lots],
+        margin: MarginTerms | None,
+    ) -> None:
+        super().__init__(prefix, market, Portfolio(), lots, margin, _Silence())
         self._actions: list[frames.Action] = []
         self._asked = 0
         self._notes = 0

@@ -63,7 +63,7 @@ class _Performance:
             request.symbols, request.timeframe, self._strategy.more_timeframes()
         )
         lots = {symbol: Lots(*sizes) for symbol, sizes in request.lots.items()}
-        self._desk = RecordingDesk(request.order_id_prefix, self._market, lots)
+        self._desk = RecordingDesk(request.order_id_prefix, self._market, lots, request.margin)
         self._state_told = b""
 
     def start(self) -> frames.Started:

@@ -119,6 +119,7 @@ class SandboxedStrategy(Strategy):
             timeframe=desk.timeframe,
             lots={one: (desk.lot_size(one), desk.tick_size(one)) for one in desk.symbols},
             order_id_prefix=desk.prefix,
+            margin=desk.margin,
         )
         started = self._ask(start, frames.Started, "on_start")
         self.warmup = started.warmup

@@ -213,7 +213,8 @@ class Strategy(Parametrized):
         expires_at: datetime | None = None,
         reason: str = "",
     ) -> str:
-        """Like `buy`. More than this deployment holds and isn't selling already is refused."""
+        """Like `buy`. More than this deployment holds and isn't selling already is sold short on
+        a margin account, and refused on a cash account, or where others hold the symbol."""
         return self._order(
             "sell", symbol, qty, limit_price=limit_price, stop_price=stop_price,
             trail_price=trail_price, trail_percent=trail_percent,
@@ -251,10 +252,14 @@ class Strategy(Parametrized):
         return self._order("buy" if missing > 0 else "sell", symbol, abs(missing), reason=reason)
 
     def close(self, symbol: str, *, reason: str = "") -> str | None:
-        """Cancel the working buys of `symbol` and sell what is held and not for sale already."""
-        self._on.cancel(symbol, "buy", None)
-        free = self.position(symbol) - self._on.pending(symbol, "sell")
-        return self._order("sell", symbol, free, reason=reason) if free > 0 else None
+        """Cancel the working orders that would add to the position in `symbol`, then sell what
+        is held and not for sale already, or buy back what is short."""
+        held = self.position(symbol)
+        adds: Side = "sell" if held < 0 else "buy"
+        reduces: Side = "buy" if held < 0 else "sell"
+        self._on.cancel(symbol, adds, None)
+        free = abs(held) - self._on.pending(symbol, reduces)
+        return self._order(reduces, symbol, free, reason=reason) if free > 0 else None
 
     def cancel(self, symbol: str, client_order_id: str | None = None) -> int:
         """Ask for the end of one working order, or of all of `symbol`; how many were asked for."""

@@ -21,6 +21,7 @@ from order_processor.verification.repository import BooksReader
 from shared.config import Settings
 from shared.database.tables import AccountRow, InstrumentRow, UserRow
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
+from shared.models.margin import MarginTerms, margin_terms_document
 from shared.models.market import Quotes, RunEnded, RunStarted, TimeMark, Trades
 from shared.models.orders import (
     CancelOrder,
@@ -92,6 +93,7 @@ def add_account(
     slippage_bps: str = "0",
     paper: PaperTerms | None = None,
     status: str = "active",
+    margin: MarginTerms | None = None,
 ) -> AccountId:
     name = uuid4().hex[:10]
     with Session(engine) as session, session.begin():
@@ -107,6 +109,7 @@ def add_account(
             paper_terms=paper_terms_document(
                 paper or basis_points(Decimal(fee_bps), Decimal(slippage_bps))
             ),
+            margin_terms=margin_terms_document(margin),
         )
         session.add(account)
         session.flush()

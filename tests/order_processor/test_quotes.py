@@ -8,13 +8,14 @@ from random import Random
 
 import msgspec
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
-from order_processor.risk.margin_calls import MarginRules
+from market_data_engine.feeds.synthetic import SyntheticFeed
 from order_processor.shards.clock import moment
 from order_processor.shards.consumer import CommandEntry
 from order_processor.shards.desk import Desk as ShardDesk
 from order_processor.shards.feed import understood
+from order_processor.shards.fx import RateHistory
 from order_processor.shards.lookup import look_up
 from order_processor.shards.recovery import load_shard
 from order_processor.shards.repository import write
@@ -22,17 +23,20 @@ from order_processor.shards.sessions import Sessions
 from order_processor.shards.state import Cursors
 from order_processor.wiring import Wiring
 from shared.calendars import Calendars
+from shared.market_files.columns import MarketColumns, TradeColumns
 from shared.market_files.market import read_market
 from shared.models.base import encode
 from shared.models.identifiers import AccountId, Symbol
-from shared.models.market import Quotes, RunStarted, TapeEntry, TimeMark
-from shared.models.orders import CancelOrder, Execution, SubmitOrder
+from shared.models.margin import MarginTerms
+from shared.models.market import Halts, Quotes, RunStarted, TapeEntry, TimeMark
+from shared.models.orders import CancelOrder, Execution, Side, SubmitOrder
 from shared.redis.tape import RawEntry, kind_of
 from shared.replays.slices import Slice, Slicer
 from shared.trading.amounts import exact, measured
 from shared.trading.changes import order_id_of
 from shared.trading.commissions import PerShareCommission
-from shared.trading.paper_terms import PaperTerms
+from shared.trading.margin_calls import MarginRules
+from shared.trading.paper_terms import FREE, PaperTerms
 from shared.trading.slippage import SpreadSlippage
 from shared.trading.terms import Instrument, Limits, Refused
 from strategy_workers.backtests.account import Account
@@ -155,6 +159,22 @@ def random_orders(account_id: AccountId, slices: list[Slice]) -> Sent:
     return orders
 
 
+def submission(account_id: AccountId, side: Side, qty: Decimal) -> SubmitOrder:
+    return SubmitOrder(
+        request_id="r",
+        reply_to="c",
+        account_id=account_id,
+        mode="paper",
+        client_order_id="first",
+        submitted_by="user:1",
+        symbol=IBM.symbol,
+        side=side,
+        order_type="market",
+        time_in_force="gtc",
+        qty=qty,
+    )
+
+
 def fill_of(execution: Execution) -> Fill:
     return (
         execution.order_id,
@@ -191,6 +211,7 @@ class OnPaper:
             limits=Limits(),
             sessions=self.sessions,
             margin_rules=MarginRules(),
+            rates=RateHistory(),
         )
 
     def commit(self) -> None:
@@ -229,6 +250,8 @@ def pure_fills(slices: list[Slice], orders: Sent, account: Account) -> list[Fill
         for entry in piece.entries():
             if isinstance(entry, Quotes):
                 account.take_quotes(entry)
+            elif isinstance(entry, Halts):
+                account.take_halts(entry)
             else:
                 symbols = [IBM.symbol] * len(entry.at_ns)
                 account.meet(zip(entry.at_ns, symbols, entry.price, entry.size, strict=True))
@@ -243,6 +266,7 @@ def pure_fills(slices: list[Slice], orders: Sent, account: Account) -> list[Fill
                 order, IBM, measured(last), moment(piece.mark_ns), "", None
             )
             assert not isinstance(taken, Refused), taken
+            account.took(order.symbol, taken, moment(piece.mark_ns))
     return [fill_of(execution) for execution in account.executions]
 
 
@@ -253,7 +277,32 @@ def sessions(calendar_folder: Path) -> Iterator[Sessions]:
     sessions.close()
 
 
-@pytest.mark.parametrize("paper", [TERMS, DISTANT])
+def on_paper(
+    engine: Engine,
+    sessions: Sessions,
+    account_id: AccountId,
+    slices: list[Slice],
+    orders: Sent,
+    each: int,
+) -> OnPaper:
+    """Taken over after each so many slices."""
+    played = OnPaper(engine, sessions, account_id)
+    played.tape(RunStarted(run_id="r", source="replay", paced=True))
+    for number, piece in enumerate(slices):
+        for entry in piece.entries():
+            played.tape(entry)
+        played.tape(
+            TimeMark(number=number + 1, at_ns=piece.mark_ns, phase="market", paced=True, run_id="r")
+        )
+        played.submit(orders.get(number, []))
+        if number % each == each - 1:
+            played.commit()
+            played.take_over()
+    played.commit()
+    return played
+
+
+@pytest.mark.parametrize("paper", [TERMS, DISTANT], ids=["near", "distant"])
 def test_a_thousand_orders_in_a_real_day_fill_on_paper_as_in_the_pure_path(
     engine: Engine,
     sessions: Sessions,
@@ -265,24 +314,84 @@ def test_a_thousand_orders_in_a_real_day_fill_on_paper_as_in_the_pure_path(
     add_instrument(engine, "IBM")
     slices = slices_of(market_data_folder)
     orders = random_orders(account_id, slices)
-
-    on_paper = OnPaper(engine, sessions, account_id)
-    on_paper.tape(RunStarted(run_id="r", source="replay", paced=True))
-    for number, piece in enumerate(slices):
-        for entry in piece.entries():
-            on_paper.tape(entry)
-        on_paper.tape(
-            TimeMark(number=number + 1, at_ns=piece.mark_ns, phase="market", paced=True, run_id="r")
-        )
-        on_paper.submit(orders.get(number, []))
-        if number % 100 == 99:
-            on_paper.commit()
-            on_paper.take_over()
-    on_paper.commit()
+    played = on_paper(engine, sessions, account_id, slices, orders, each=100)
 
     terms = Terms(capital=CAPITAL, paper=paper)
     account = Account(terms, [IBM.symbol], Calendars(calendar_folder).of("24/7"))
     pure = pure_fills(slices, orders, account)
-    assert on_paper.fills == pure
+    assert played.fills == pure
     assert len(pure) > ORDERS / 2
     assert len({fill[0] for fill in pure}) > ORDERS / 3
+
+
+async def test_orders_in_a_market_that_halts_fill_on_paper_as_in_the_pure_path(
+    engine: Engine, sessions: Sessions, calendar_folder: Path
+) -> None:
+    account_id = add_account(engine, capital=str(CAPITAL), paper=DISTANT)
+    add_instrument(engine, "IBM")
+    slicer = Slicer(5000)
+    feed = SyntheticFeed(["IBM"], 1_704_200_400 * 10**9, 240, 20, 1, "halt")
+    slices = [piece async for batch in feed.batches() for piece in slicer.add(batch)]
+    slices += slicer.finish()
+    assert sum(piece.halts is not None for piece in slices) == 4
+    orders = random_orders(account_id, slices)
+    played = on_paper(engine, sessions, account_id, slices, orders, each=7)
+
+    account = Account(
+        Terms(capital=CAPITAL, paper=DISTANT),
+        [IBM.symbol],
+        Calendars(calendar_folder).of("24/7"),
+    )
+    pure = pure_fills(slices, orders, account)
+    assert played.fills == pure
+    assert len(pure) > ORDERS / 2
+    with engine.connect() as connection:
+        halted = connection.execute(
+            text("SELECT count(*) FROM orders WHERE reason_code = 'trading_halted'")
+        ).scalar_one()
+    assert halted
+
+
+LENT = MarginTerms(interest_bps=Decimal(720))
+
+
+@pytest.mark.parametrize(
+    ("side", "prices"),
+    [("buy", [100, 100, 58, 57, 56, 56, 57]), ("sell", [100, 100, 120, 136, 140, 139, 141])],
+)
+def test_a_margin_account_is_charged_called_and_closed_on_paper_as_in_the_pure_path(
+    engine: Engine,
+    sessions: Sessions,
+    calendar_folder: Path,
+    side: Side,
+    prices: list[float],
+) -> None:
+    account_id = add_account(engine, capital="10000", paper=FREE, margin=LENT)
+    add_instrument(engine, "IBM")
+    first_ns = 1_704_200_000 * 10**9
+    # Bought or sold short on the first day; called on the third, and closed minutes later.
+    after_s = [0, 60, 2 * 86_400, 2 * 86_400 + 200, 2 * 86_400 + 400, 2 * 86_400 + 460, 3 * 86_400]
+    at_ns = [first_ns + each * 10**9 for each in after_s]
+    rows = TradeColumns([IBM.symbol], [0] * len(prices), at_ns, prices, [100.0] * len(prices))
+    slicer = Slicer(1)
+    slices = [*slicer.add(MarketColumns(rows)), *slicer.finish()]
+    order = submission(account_id, side, Decimal(180))
+    played = on_paper(engine, sessions, account_id, slices, {0: [order]}, each=100)
+
+    account = Account(
+        Terms(capital=Decimal(10_000), paper=FREE, margin=LENT),
+        [IBM.symbol],
+        Calendars(calendar_folder).of("24/7"),
+    )
+    pure = pure_fills(slices, {0: [order]}, account)
+    # An order that closes for a margin call has the id of its own account's.
+    assert [fill[1:] for fill in played.fills] == [fill[1:] for fill in pure]
+    assert [fill[2] for fill in pure] == [side, "buy" if side == "sell" else "sell"]
+    assert account.margin is not None
+    assert (account.margin.calls, account.margin.liquidations) == (1, 1)
+    assert bool(account.margin.charges) == (side == "buy")
+    with engine.connect() as connection:
+        cash = connection.execute(
+            text("SELECT balance FROM ledger_entries ORDER BY seq DESC LIMIT 1")
+        ).scalar_one()
+    assert cash == account.books.cash

@@ -76,6 +76,18 @@ class OrderShardQuoteRow(Base):
     tape_id: Mapped[str]
 
 
+class OrderShardSymbolHaltRow(Base):
+    """A symbol that doesn't trade, or has not printed since it may again, as far as the shard has
+    applied the tape."""
+
+    __tablename__ = "order_shard_symbol_halts"
+
+    shard: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    #: `halted` or `reopening`.
+    state: Mapped[str]
+
+
 class OrderRow(Base):
     __tablename__ = "orders"
 

@@ -4,7 +4,7 @@ from array import array
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.metrics.drawdown import max_drawdown
@@ -45,6 +45,7 @@ def _closes(prices: list[float]) -> Closes:
     return Closes(array("q", ends), array("d", prices))
 
 
+@settings(deadline=None)
 @given(histories())
 def test_the_telling_points_have_the_metrics_of_the_whole_curve(
     history: tuple[list[Fill], dict[str, list[float]]],

@@ -5639,7 +5639,7 @@ export interface components {
             /** Minutes */
             minutes?: number | null;
             /** Regime */
-            regime?: ("trend" | "range" | "volatile" | "quiet") | null;
+            regime?: ("trend" | "range" | "volatile" | "quiet" | "gap" | "flash-crash" | "halt") | null;
             /** Seed */
             seed?: number | null;
             /** Start */

@@ -167,6 +167,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("shard", "symbol", name=op.f("pk_order_shard_quotes")),
     )
     op.create_table(
+        "order_shard_symbol_halts",
+        sa.Column("shard", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("shard", "symbol", name=op.f("pk_order_shard_symbol_halts")),
+    )
+    op.create_table(
         "order_shards",
         sa.Column("shard", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("command_cursor", sa.Text(), nullable=False),
@@ -1119,6 +1126,7 @@ def downgrade() -> None:
     op.drop_table("replays")
     op.drop_table("order_shards")
     op.drop_table("order_shard_quotes")
+    op.drop_table("order_shard_symbol_halts")
     op.drop_table("order_shard_marks")
     op.drop_table("market_files")
     op.drop_table("market_data_configurations")
