@@ -131,9 +131,8 @@ class Journal:
                 await self._committing.execute(f"{HOLD};\n{message}", {**values, **held})
         except (psycopg2.Error, DBAPIError) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
-            if isinstance(cause, RaiseException):
-                named = _NAMED[cause.diag.message_primary or ""]
-                raise named(f"{lease} at {before}") from error
+            if isinstance(cause, RaiseException) and (said := cause.diag.message_primary) in _NAMED:
+                raise _NAMED[said](f"{lease} at {before}") from error
             if isinstance(cause, psycopg2.DataError | psycopg2.IntegrityError):
                 raise UnstorableError(after.command, batch.commands) from error
             raise
