@@ -13,6 +13,7 @@ from api_gateway.errors import install_refusal_handler
 from api_gateway.headers import SecurityHeaders
 from api_gateway.identity.routes import router as identity
 from api_gateway.margin.routes import router as margin
+from api_gateway.market_data.candle_file_routes import router as candle_files
 from api_gateway.market_data.provider_routes import router as providers
 from api_gateway.market_data.replay_routes import router as replays
 from api_gateway.market_data.routes import router as market_data
@@ -28,6 +29,8 @@ from api_gateway.wiring import wired
 from shared.service.app import service_app
 
 API = "/api/v1"
+#: Bodies below them are bounded by what takes them.
+_UPLOADS = frozenset({f"{API}/market-files/", f"{API}/candle-files/"})
 
 
 def create_app(settings: GatewaySettings) -> FastAPI:
@@ -38,7 +41,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
             app.state.readiness = gateway.readiness
             yield
 
-    app = service_app("API gateway", lifespan, unbounded_paths=frozenset({f"{API}/market-files/"}))
+    app = service_app("API gateway", lifespan, unbounded_paths=_UPLOADS)
     install_refusal_handler(app)
     install_openapi(app)
     for router in (
@@ -51,6 +54,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         margin,
         market_data,
         replays,
+        candle_files,
         providers,
         strategies,
         performance,

@@ -60,5 +60,6 @@ async def signed_in(where: Target) -> AsyncIterator[Gateway]:
             yield gateway
         except ApiError as error:
             if error.status in _INPUT_STATUSES:
-                raise BadInputError(str(error)) from error
+                more = error.errors if len(error.errors) > 1 else []
+                raise BadInputError("\n  ".join([str(error), *more])) from error
             raise

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from market_data_engine.store.postgres import PostgresCandleStore
-from market_data_engine.store.store import CandleStore
+from market_data_engine.store.store import CandleStore, Series
 from shared.models.identifiers import TIMEFRAMES, Symbol, Timeframe
 from shared.models.market import Candle
 
@@ -164,3 +164,20 @@ def test_floats_and_ints_come_back_exact(
     assert [repr(value) for value in msgspec.structs.astuple(found)] == [
         repr(value) for value in msgspec.structs.astuple(written)
     ]
+
+
+def test_what_is_stored_is_counted_by_symbol_and_timeframe(store: CandleStore) -> None:
+    assert store.series(None) == []
+    store.write([candle(2), candle(0)], "replay")
+    store.write([candle(1)], "import")
+    store.write([candle(5, "A/B'C"), candle(0, timeframe="15m"), candle(0, timeframe="3m")], "live")
+    of_spy = [
+        Series("SPY", "1m", 3, FIRST_NS, FIRST_NS + 2 * MINUTE_NS, ["import", "replay"]),
+        Series("SPY", "3m", 1, FIRST_NS, FIRST_NS, ["live"]),
+        Series("SPY", "15m", 1, FIRST_NS, FIRST_NS, ["live"]),
+    ]
+    odd = Series("A/B'C", "1m", 1, FIRST_NS + 5 * MINUTE_NS, FIRST_NS + 5 * MINUTE_NS, ["live"])
+    assert store.series(None) == [odd, *of_spy]
+    assert store.series("SPY") == of_spy
+    assert store.series("A/B'C") == [odd]
+    assert store.series("NOPE") == []
