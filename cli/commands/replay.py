@@ -187,9 +187,12 @@ def _speed(text: str) -> str | float:
     if text == "max":
         return text
     try:
-        return float(text)
-    except ValueError as error:
-        raise BadInputError(f"the speed is a number or max, not {text}") from error
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0.5 <= number <= 100:
+        raise BadInputError(f"the speed is 0.5 to 100, or max, not {text}")
+    return number
 
 
 def _show(replays: list[dict[str, Any]], *, as_json: bool) -> None:

@@ -18,7 +18,8 @@ def candles_of(
 ) -> tuple[list[Candle], list[str]]:
     """The candles, and what is wrong with the others: at most `most` sentences.
 
-    A daily candle may also be named by its date at midnight UTC, as files of daily bars are.
+    A daily candle may also be named by midnight before its session, in UTC or at the exchange, as
+    files of daily bars do.
     """
     candles: list[Candle] = []
     problems: list[str] = []
@@ -42,11 +43,32 @@ def _interval(
     timeframe: Timeframe, start_ns: int, calendar: SessionCalendar
 ) -> tuple[int, int] | None:
     try:
-        if timeframe == "1d" and start_ns % DAY_NS == 0:
-            session = calendar.session_at(start_ns + DAY_NS - 1)
-            date = datetime.fromtimestamp(start_ns // 1_000_000_000, UTC).date()
-            return (session.open_ns, session.close_ns) if session.date == date else None
         span = calendar.session_at(start_ns).interval(timeframe, start_ns)
     except OutsideCalendarError:
+        span = (0, start_ns)
+    if span[0] == start_ns:
+        return span
+    return _day(start_ns, calendar) if timeframe == "1d" else None
+
+
+def _day(midnight_ns: int, calendar: SessionCalendar) -> tuple[int, int] | None:
+    """The session that opens in the 24 hours after that midnight."""
+    try:
+        session = calendar.session_at(midnight_ns + DAY_NS - 1)
+    except OutsideCalendarError:
         return None
-    return span if span[0] == start_ns else None
+    if session.open_ns <= midnight_ns:
+        return None
+    # Noon at the exchange is on the session's date, also where its midnight is on the day before.
+    noon = datetime.fromtimestamp((midnight_ns + DAY_NS // 2) // 1_000_000_000, UTC)
+    is_midnight = midnight_ns % DAY_NS == 0 or _is_closed(midnight_ns, calendar)
+    return (
+        (session.open_ns, session.close_ns) if is_midnight and noon.date() == session.date else None
+    )
+
+
+def _is_closed(at_ns: int, calendar: SessionCalendar) -> bool:
+    try:
+        return calendar.session_at(at_ns).close_ns <= at_ns
+    except OutsideCalendarError:  # before the first session
+        return True

@@ -6,8 +6,13 @@ from typing import Any
 
 import httpx
 import polars as pl
+import pytest
 
+from market_data_engine.candle_files.intervals import candles_of
+from shared.candles.calendar import SessionCalendar
+from shared.models.identifiers import Symbol
 from tests.market_data_engine.conftest import Engine, Participant, gzipped
+from tests.shared.candles.sessions import mumbai, new_york, ns, utc
 
 HEADER = "timestamp,symbol,open,high,low,close,volume\n"
 ROWS = (
@@ -113,3 +118,36 @@ async def test_a_file_with_anything_wrong_is_refused_row_by_row_and_nothing_of_i
         assert (answer.status_code, answer.json()["code"]) == (422, code), content[:20]
     assert await series(running) == []
     assert (await running.http.get("/internal/instruments/NEW")).status_code == 404
+
+
+NEW_YORK = new_york("2026-01-02", "2026-07-31")
+
+
+@pytest.mark.parametrize(
+    ("start", "opens"),
+    [
+        ("2026-01-05 09:00", "2026-01-05 09:00"),
+        ("2026-01-05 00:00", "2026-01-05 09:00"),
+        ("2026-01-05 05:00", "2026-01-05 09:00"),  # midnight in New York
+        ("2026-07-06 04:00", "2026-07-06 08:00"),
+        ("2026-01-02 05:00", "2026-01-02 09:00"),  # the calendar's first
+        ("2026-01-05 09:01", None),
+        ("2026-01-05 15:00", None),
+        ("2026-01-03 05:00", None),  # a Saturday
+        ("2026-01-03 00:00", None),
+    ],
+)
+def test_a_daily_candle_is_named_by_its_open_or_a_midnight(start: str, opens: str | None) -> None:
+    rows = [(ns(start), 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1)]
+    candles, problems = candles_of(Symbol("SPY"), "1d", rows, NEW_YORK, 20)
+    assert [utc(one.start_ns) for one in candles] == ([opens] if opens else [])
+    assert len(problems) == (opens is None)
+    # A market around the clock has its days from midnight in UTC alone.
+    around = candles_of(Symbol("SPY"), "1d", rows, SessionCalendar.continuous(), 20)
+    assert len(around[0]) == start.endswith(" 00:00")
+
+
+def test_midnight_in_mumbai_is_on_the_day_before_in_utc() -> None:
+    rows = [(ns("2026-01-04 18:30"), 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1)]
+    [candle], _ = candles_of(Symbol("X"), "1d", rows, mumbai("2026-01-01", "2026-01-31"), 20)
+    assert utc(candle.start_ns) == "2026-01-05 03:45"
