@@ -27,6 +27,7 @@ _TAGS = [
     ("accounts", "Trading accounts and what they are worth."),
     ("orders", "Submit, follow and cancel orders; executions, positions, cash."),
     ("risk", "Limits, exposure, loss limit and kill switches; who did what."),
+    ("notifications", "What the platform told you of."),
     ("market data", "Instruments, candles, indicators; files and replays for admins."),
     ("admin", "What only admins may do."),
     ("strategies", "The catalogue, and strategies running on an account."),

@@ -8,8 +8,10 @@ from api_gateway.accounts.routes import router as accounts
 from api_gateway.books_checks.routes import router as books_checks
 from api_gateway.brokers.routes import router as brokers
 from api_gateway.cash.routes import router as cash
+from api_gateway.corporate_actions.routes import router as corporate_actions
 from api_gateway.documentation import install_openapi
 from api_gateway.errors import install_refusal_handler
+from api_gateway.fx.routes import router as fx
 from api_gateway.headers import SecurityHeaders
 from api_gateway.identity.routes import router as identity
 from api_gateway.margin.routes import router as margin
@@ -17,6 +19,7 @@ from api_gateway.market_data.candle_file_routes import router as candle_files
 from api_gateway.market_data.provider_routes import router as providers
 from api_gateway.market_data.replay_routes import router as replays
 from api_gateway.market_data.routes import router as market_data
+from api_gateway.notifications.routes import router as notifications
 from api_gateway.orders.routes import router as orders
 from api_gateway.origin import OriginContext
 from api_gateway.performance.routes import router as performance
@@ -52,13 +55,16 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         orders,
         risk,
         margin,
+        notifications,
         market_data,
         replays,
         candle_files,
+        fx,
         providers,
         strategies,
         performance,
         books_checks,
+        corporate_actions,
         system,
     ):
         app.include_router(router, prefix=API)

@@ -11,9 +11,11 @@ from sqlalchemy.orm import sessionmaker
 from api_gateway.accounts.actions import Accounts
 from api_gateway.callers import Callers
 from api_gateway.cash.actions import Cash
+from api_gateway.fx.actions import Fx
 from api_gateway.identity.actions import Identity
 from api_gateway.identity.passwords import Passwords
 from api_gateway.margin.actions import Margin
+from api_gateway.notifications.actions import Notifications
 from api_gateway.orders.actions import Orders
 from api_gateway.orders.requests import OrderProcessor
 from api_gateway.risk.actions import Risk
@@ -40,6 +42,8 @@ class Gateway:
     orders: Orders
     risk: Risk
     margin: Margin
+    fx: Fx
+    notifications: Notifications
     market_data: Upstream
     strategies: Upstream
     analytics: Upstream
@@ -93,6 +97,8 @@ async def wired(settings: GatewaySettings) -> AsyncIterator[Gateway]:
                 Followers(requests, settings.order_shards, settings.order_answer_timeout_s),
             ),
             margin=Margin(sessions, processor),
+            fx=Fx(sessions),
+            notifications=Notifications(sessions),
             market_data=await upstream("market data engine", settings.market_data_url),
             strategies=await upstream("strategy service", settings.strategy_workers_url),
             analytics=await upstream("analytics service", settings.analytics_url),

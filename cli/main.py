@@ -20,9 +20,11 @@ from cli.commands import (
     list_strategies,
     logs,
     lookahead_analysis,
+    new_strategy,
     replay,
     status,
     up,
+    validate_strategy,
     walk_forward,
 )
 from cli.embedded.servers import ServerStartError
@@ -50,6 +52,8 @@ app.command("hyperopt-list")(hyperopt_list.hyperopt_list)
 app.command("walk-forward")(walk_forward.walk_forward)
 app.command("lookahead-analysis")(lookahead_analysis.lookahead_analysis)
 app.command("list-strategies")(list_strategies.list_strategies)
+app.command("new-strategy")(new_strategy.new_strategy)
+app.command("validate-strategy")(validate_strategy.validate_strategy)
 
 
 def main() -> int:

@@ -4,6 +4,8 @@
     ShardFault              the memory can't be trusted any more: take the lease anew, reload
       CursorMovedError      the shard's row is not as this owner left it
       UnappliableError      a command made the code fail: reload, and refuse it next time
+      UnstorableError       Postgres won't have what a batch writes: reload, commit its commands one
+                            by one, and refuse the one that fails alone
     any other exception     (Postgres or Redis away, a bug): reload after a pause
 
 Refusals and rejections are answers, not errors.
@@ -11,7 +13,13 @@ Refusals and rejections are answers, not errors.
 
 from shared.database.leases import LeaseLostError
 
-__all__ = ["CursorMovedError", "LeaseLostError", "ShardFault", "UnappliableError"]
+__all__ = [
+    "CursorMovedError",
+    "LeaseLostError",
+    "ShardFault",
+    "UnappliableError",
+    "UnstorableError",
+]
 
 
 class ShardFault(Exception):  # noqa: N818
@@ -26,3 +34,12 @@ class UnappliableError(ShardFault):
     def __init__(self, entry_id: str) -> None:
         super().__init__(f"command {entry_id} could not be applied")
         self.entry_id = entry_id
+
+
+class UnstorableError(ShardFault):
+    """It will be so however often it is tried; nothing was written."""
+
+    def __init__(self, last_entry_id: str, commands: int) -> None:
+        super().__init__(f"{commands} commands up to {last_entry_id} could not be stored")
+        self.last_entry_id = last_entry_id
+        self.commands = commands

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 
 from order_processor.brokers.routes import brokers_router
+from order_processor.corporate_actions.routes import corporate_actions_router
 from order_processor.settings import OrderProcessorSettings
 from order_processor.snapshots.routes import snapshots_router
 from order_processor.verification.routes import verification_router
@@ -18,6 +19,7 @@ def create_app(settings: OrderProcessorSettings) -> FastAPI:
         async with wire(settings) as wiring:
             app.include_router(snapshots_router(settings, wiring.snapshots, wiring.redis))
             app.include_router(verification_router(settings, wiring.verification))
+            app.include_router(corporate_actions_router(settings, wiring.corporate_actions))
             app.include_router(brokers_router(settings, wiring.connections))
             app.state.readiness = {
                 "postgres": postgres_check(wiring.engine),

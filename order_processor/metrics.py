@@ -30,6 +30,12 @@ SHARD_SECONDS = Counter(
     ["shard", "doing"],
 )
 SHARD_FAULTS = Counter("order_shard_faults_total", "Times a shard was reloaded", ["shard", "kind"])
+#: Each is worth a look: a fault of the code, or of the database's rules.
+POISONED = Counter(
+    "order_poisoned_commands_total",
+    "Commands refused because they could not be applied or stored",
+    ["shard", "cause"],
+)
 EQUITY_MARKS = Counter("order_equity_marks_total", "Equity marks published")
 BROKER_DIFFERENCES = Counter(
     "order_broker_differences_total", "Differences from a broker that were found", ["kind"]

@@ -14,6 +14,9 @@ class OrderProcessorSettings(Settings):
     order_batch_commands: int = Field(default=1000, ge=1, le=10_000)
     #: What a market buy reserves above the last price.
     order_reserve_buffer_bps: Decimal = Field(default=Decimal(100), ge=0, le=10_000)
+    #: What changing one currency for another costs, and how old its rate may be (a long weekend).
+    order_fx_spread_bps: Decimal = Field(default=Decimal(10), ge=0, le=1000)
+    order_fx_rate_age_s: int = Field(default=259_200, ge=1, le=31_622_400)
     #: How long a shard's cursors may lag behind when there is nothing else to commit.
     order_cursor_interval_s: float = Field(default=1.0, gt=0, le=60)
     #: How old limits and the platform's kill switch may be in a process.
@@ -28,6 +31,9 @@ class OrderProcessorSettings(Settings):
     order_equity_interval_s: float = Field(default=0.2, gt=0, le=60)
     #: Hour of the day (UTC) from which on the nightly check of the books runs.
     order_books_check_hour: int = Field(default=3, ge=0, le=23)
+    #: Events that were published, and notifications, are kept for so many days.
+    order_events_keep_days: int = Field(default=30, ge=7, le=3650)
+    order_notifications_keep_days: int = Field(default=90, ge=1, le=3650)
     #: After so long the arriving half of a transfer is sent again.
     order_transfer_retry_s: float = Field(default=5.0, gt=0, le=3600)
     #: Keys that brokers' credentials are kept under, as `id:<base64 of 32 bytes>`, separated by

@@ -15,6 +15,8 @@ from order_processor.brokers.connections import Connections
 from order_processor.brokers.floor import Floor
 from order_processor.brokers.make import broker_maker
 from order_processor.brokers.session import SessionTerms
+from order_processor.corporate_actions.actions import CorporateActions
+from order_processor.housekeeping.actions import Housekeeping
 from order_processor.risk.rules import RuleBook
 from order_processor.settings import OrderProcessorSettings
 from order_processor.shards.acknowledgements import Acknowledgements
@@ -23,6 +25,7 @@ from order_processor.shards.clock import WallClock, wall_clock
 from order_processor.shards.feed import TapeFeed
 from order_processor.shards.journal import Journal
 from order_processor.shards.owner import ShardOwner
+from order_processor.shards.poison import Poison
 from order_processor.shards.sessions import Sessions
 from order_processor.snapshots.repository import Snapshots
 from order_processor.transfers.courier import Courier
@@ -43,6 +46,7 @@ class Wiring:
     snapshots: Snapshots
     verification: Verification
     connections: Connections
+    corporate_actions: CorporateActions
     seats: list[ShardSeat]
     tasks: list[asyncio.Task[None]]
 
@@ -66,6 +70,9 @@ async def wire(
         feed = TapeFeed(redis)
         acknowledgements = Acknowledgements(redis)
         courier = Courier(engine, redis, settings.order_shards, settings.order_transfer_retry_s)
+        housekeeping = Housekeeping(
+            engine, settings.order_events_keep_days, settings.order_notifications_keep_days
+        )
         verification = Verification(BooksReader(engine), ChecksTable(engine))
         stack.push_async_callback(verification.close)
         vault = Vault(parse_keys(settings.broker_credentials_keys.get_secret_value()))
@@ -88,6 +95,7 @@ async def wire(
             asyncio.create_task(acknowledgements.run(), name="acknowledgements"),
             asyncio.create_task(rules.run(), name="risk rules"),
             asyncio.create_task(courier.run(), name="transfers"),
+            asyncio.create_task(housekeeping.run(), name="housekeeping"),
             asyncio.create_task(
                 verification.every_night(settings.order_books_check_hour, wall),
                 name="nightly check",
@@ -97,7 +105,16 @@ async def wire(
         shards = [asyncio.create_task(seat.run(), name="shard") for seat in seats]
         stack.push_async_callback(_drain, seats, shards, settings.drain_timeout_s)
         snapshots = Snapshots(engine, settings.order_shards)
-        yield Wiring(engine, redis, snapshots, verification, connections, seats, [*tasks, *shards])
+        yield Wiring(
+            engine,
+            redis,
+            snapshots,
+            verification,
+            connections,
+            CorporateActions(engine, sessions),
+            seats,
+            [*tasks, *shards],
+        )
 
 
 def _seats(
@@ -118,7 +135,7 @@ def _seats(
     def seat(shard: int) -> ShardSeat:
         journal = Journal(engine, shard, settings.order_shards, settings.lease_duration_s)
 
-        def make_owner(lease: Lease, poisoned: set[str], stopping: asyncio.Event) -> ShardOwner:
+        def make_owner(lease: Lease, poison: Poison, stopping: asyncio.Event) -> ShardOwner:
             return ShardOwner(
                 shard,
                 lease,
@@ -130,7 +147,7 @@ def _seats(
                 wall=wall,
                 sessions=sessions,
                 rules=rules,
-                poisoned=poisoned,
+                poison=poison,
                 stopping=stopping,
                 floor=_floor(settings, shard, engine, redis, vault),
             )

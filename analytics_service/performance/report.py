@@ -8,7 +8,7 @@ from analytics_service.performance.repository import Holding, Records
 from shared.metrics.downsample import downsampled
 from shared.metrics.drawdown import Drawdown, max_drawdown
 from shared.metrics.equity_curve import Closes, Worth, worth
-from shared.metrics.executions import Point
+from shared.metrics.executions import CashMove, Point
 from shared.metrics.profit_factor import profit_factor
 from shared.metrics.sharpe import sharpe
 from shared.metrics.time_weighted import profit_curve, unit_curve
@@ -23,7 +23,7 @@ class Performance:
     capital: Decimal
     #: Paid in less taken out since.
     net_flows: Decimal
-    #: Interest and adjustments.
+    #: Interest, dividends and adjustments.
     income: Decimal
     cash: Decimal
     equity: Decimal
@@ -55,7 +55,7 @@ def performance(records: Records, closes: Mapping[str, Closes], max_points: int)
     equity = records.cash + sum(values.values(), ZERO)
     curve = _curve_to(equity, records, closes)
     units = unit_curve(curve)
-    trades = round_trips(records.fills)
+    trades = round_trips([each for each in records.movements if not isinstance(each, CashMove)])
     return Performance(
         capital=records.capital,
         net_flows=records.net_flows,

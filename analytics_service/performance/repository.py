@@ -8,10 +8,11 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from shared.metrics.equity_curve import Movement
-from shared.metrics.executions import CashMove, Fill
+from shared.metrics.executions import CashMove, Fill, SplitMove
 from shared.models.cash import FLOW_KINDS
 from shared.models.identifiers import Mode
 from shared.redis.keys import shard_of
+from shared.service.problems import Problem
 from shared.trading.amounts import ZERO
 
 
@@ -34,7 +35,7 @@ class Records:
     capital: Decimal
     #: The same since then.
     net_flows: Decimal
-    #: Interest and adjustments.
+    #: Interest, dividends and adjustments.
     income: Decimal
     cash: Decimal
     realized_pnl: Decimal
@@ -54,6 +55,9 @@ _CASH = text(
      ORDER BY seq DESC LIMIT 1
     """
 )
+_SEVERAL_CURRENCIES = text(
+    "SELECT EXISTS (SELECT FROM foreign_cash WHERE account_id = :account_id AND mode = :mode)"
+)
 #: Each with the number of executions before it.
 _CASH_MOVES = text(
     """
@@ -61,10 +65,21 @@ _CASH_MOVES = text(
            m.kind = ANY(:flow_kinds),
            (SELECT count(*) FROM ledger_entries f
              WHERE f.account_id = :account_id AND f.mode = :mode AND f.kind = 'fill'
-               AND f.seq < m.seq)
+               AND f.seq < m.seq),
+           m.kind = 'cash_in_lieu'
       FROM ledger_entries m
      WHERE m.account_id = :account_id AND m.mode = :mode AND m.kind NOT IN ('fill', 'fee')
      ORDER BY m.seq
+    """
+)
+#: Each with the number of executions before it.
+_SPLITS = text(
+    """
+    SELECT a.symbol, trim_scale(e.qty_after), trim_scale(e.price), trim_scale(e.realized_pnl),
+           (extract(epoch FROM a.effective_at) * 1000000)::bigint, e.execution_seq
+      FROM corporate_action_effects e JOIN corporate_actions a ON a.id = e.action_id
+     WHERE e.account_id = :account_id AND e.mode = :mode AND e.price IS NOT NULL
+     ORDER BY e.execution_seq, a.effective_at
     """
 )
 _TOTALS = text(
@@ -100,24 +115,34 @@ class Books:
         self._order_shards = order_shards
 
     def read(self, account_id: UUID, mode: Mode) -> Records | None:
-        """None when there is no such account."""
+        """None when there is no such account. Raises Problem where several currencies are held."""
         shard = shard_of(account_id, self._order_shards)
         keys: dict[str, object] = {"account_id": account_id, "mode": mode, "shard": shard}
         with self._engine.connect() as connection:
             paper_capital = connection.execute(_ACCOUNT, keys).scalar_one_or_none()
             if paper_capital is None:
                 return None
+            if connection.execute(_SEVERAL_CURRENCIES, keys).scalar():
+                raise Problem(
+                    409,
+                    "several_currencies",
+                    "There are no statistics of accounts that have held several currencies.",
+                )
             unopened = paper_capital if mode == "paper" else ZERO
             return _read(connection, keys, unopened)
 
 
 def _read(connection: Connection, keys: dict[str, object], unopened: Decimal) -> Records:
     cash = connection.execute(_CASH, keys).scalar_one_or_none()
-    moves = connection.execute(_CASH_MOVES, keys | {"flow_kinds": list(FLOW_KINDS)})
+    rows = connection.execute(_CASH_MOVES, keys | {"flow_kinds": list(FLOW_KINDS)}).all()
+    moves: list[tuple[CashMove | SplitMove, int]] = [(CashMove(*row[:3]), row[3]) for row in rows]
+    for *split, before in connection.execute(_SPLITS, keys):
+        _put_in(moves, SplitMove(*split), before)
     fills = list(map(Fill._make, connection.execute(_FILLS, keys).all()))
-    capital, movements = _in_order(fills, [(CashMove(*row[:3]), row[3]) for row in moves])
+    capital, movements = _in_order(fills, moves)
     flows = (each for each in movements if isinstance(each, CashMove))
-    income = ZERO
+    # What a split left over was sold: that is in the realised profit.
+    income = -sum((row[0] for row in rows if row[4]), ZERO)
     net_flows = ZERO
     for move in flows:
         if move.is_flow:
@@ -138,12 +163,27 @@ def _read(connection: Connection, keys: dict[str, object], unopened: Decimal) ->
     )
 
 
+def _put_in(
+    moves: list[tuple[CashMove | SplitMove, int]], split: SplitMove, fills_before: int
+) -> None:
+    """Before the cash moves that came with it or after it."""
+    place = next(
+        (
+            place
+            for place, (move, before) in enumerate(moves)
+            if before > fills_before or (before == fills_before and move.at_us >= split.at_us)
+        ),
+        len(moves),
+    )
+    moves.insert(place, (split, fills_before))
+
+
 def _in_order(
-    fills: Sequence[Fill], moves: Sequence[tuple[CashMove, int]]
+    fills: Sequence[Fill], moves: Sequence[tuple[CashMove | SplitMove, int]]
 ) -> tuple[Decimal, list[Movement]]:
     """The capital at the beginning, and all that happened from the first fill or income on.
 
-    A cash move comes with the number of fills before it.
+    A move comes with the number of fills before it.
     """
     capital = ZERO
     movements: list[Movement] = []
@@ -151,7 +191,7 @@ def _in_order(
     for move, fills_before in moves:
         movements += fills[done:fills_before]
         done = fills_before
-        if movements or not move.is_flow:
+        if movements or isinstance(move, SplitMove) or not move.is_flow:
             movements.append(move)
         else:
             capital += move.amount

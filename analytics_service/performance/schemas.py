@@ -24,7 +24,7 @@ class PerformanceAnswer(msgspec.Struct, frozen=True):
     initial_capital: Decimal
     #: Paid in less taken out since: no profit, no loss.
     net_flows: Decimal
-    #: Interest and adjustments.
+    #: Interest, dividends and adjustments.
     income: Decimal
     cash: Decimal
     equity: Decimal

@@ -1,6 +1,7 @@
 """Open accounts, see them, and what they are worth."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import cast
 from uuid import UUID
@@ -12,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api_gateway.accounts import paper_terms, repository
 from api_gateway.accounts.paper_terms import PaperTermsChange, PaperTermsView
-from api_gateway.accounts.portfolio import value_portfolio
+from api_gateway.accounts.portfolio import Abroad, value_portfolio
 from api_gateway.accounts.schemas import AccountOpening, AccountView, Portfolio
 from api_gateway.errors import Refused
 from api_gateway.margin.schemas import MarginFiguresView
@@ -23,7 +24,7 @@ from shared.auth import Principal
 from shared.database.tables import AccountRow, PositionRow
 from shared.models.identifiers import Mode
 from shared.models.margin import MarginTerms, margin_terms_document, parse_margin_terms
-from shared.models.risk import SeeRisk
+from shared.models.risk import RiskReply, SeeRisk
 from shared.redis.keys import LAST_PRICES, shard_of
 from shared.trading.paper_terms import PaperTerms, paper_terms_document, parse_paper_terms
 
@@ -88,15 +89,21 @@ class Accounts:
             raise Refused(
                 "mode_not_available", "The account has no broker connection: it trades on paper."
             )
-        account, cash, positions, marks = await run_in_threadpool(self._books, account_id, mode)
+        account, cash, positions, marks, abroad = await run_in_threadpool(
+            self._books, account_id, mode
+        )
         if cash is None:
             cash = await self._open_books(account_id)
         prices = marks | await self._last_prices([row.symbol for row in positions if row.qty != 0])
-        valued = value_portfolio(account_id, mode, account.base_currency, cash, positions, prices)
-        if account.margin_terms is None:
-            return valued
-        # Working orders count too, and prices as orders are checked against: it alone knows both.
+        base = account.base_currency
+        if account.margin_terms is None and abroad is None:
+            return value_portfolio(account_id, mode, base, cash, positions, prices)
+        # Working orders count too, and prices and rates as orders are checked against: it alone
+        # knows them.
         reply = await self._processor.risk(SeeRisk, account_id, mode)
+        if abroad is not None:
+            abroad = _at_rates_of(abroad, reply)
+        valued = value_portfolio(account_id, mode, base, cash, positions, prices, abroad)
         figures = None if reply.margin is None else view(MarginFiguresView, reply.margin)
         return valued.model_copy(update={"margin": figures})
 
@@ -153,7 +160,9 @@ class Accounts:
 
     def _books(
         self, account_id: UUID, mode: Mode
-    ) -> tuple[AccountRow, Decimal | None, Sequence[PositionRow], dict[str, Decimal]]:
+    ) -> tuple[
+        AccountRow, Decimal | None, Sequence[PositionRow], dict[str, Decimal], Abroad | None
+    ]:
         """One moment of the books: all of it is read from the same snapshot."""
         with self._sessions() as db:
             db.connection(execution_options={"isolation_level": "REPEATABLE READ"})
@@ -164,7 +173,18 @@ class Accounts:
             positions = repository.positions(db, account_id, mode)
             shard = shard_of(account_id, self._shards)
             marks = repository.marks(db, shard, [row.symbol for row in positions])
-        return account, cash, positions, marks
+            abroad = repository.abroad(db, account, mode, positions)
+        return account, cash, positions, marks, abroad
+
+
+def _at_rates_of(abroad: Abroad, reply: RiskReply) -> Abroad:
+    """Balances of the moment that all else is of, at the newest rates."""
+    newest = reply.foreign_cash or {}
+    cash = {
+        currency: replace(held, rate=newest[currency].rate) if currency in newest else held
+        for currency, held in abroad.cash.items()
+    }
+    return replace(abroad, cash=cash)
 
 
 def _in_the_same_words(

@@ -5,10 +5,17 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import func, select, text, tuple_, update
 from sqlalchemy.orm import Session
 
-from shared.database.tables import AccountRow, LedgerEntryRow, MarkRow, PositionRow
+from api_gateway.accounts.portfolio import Abroad, ForeignCash
+from shared.database.tables import (
+    AccountRow,
+    InstrumentRow,
+    LedgerEntryRow,
+    MarkRow,
+    PositionRow,
+)
 from shared.models.identifiers import Mode
 
 
@@ -48,10 +55,16 @@ def accounts(
 
 
 def cash(db: Session, account_id: UUID, mode: Mode) -> Decimal | None:
-    """None while the books aren't open: the first entry is their deposit."""
+    """In the account's currency. None while the books aren't open: the first entry is their
+    deposit."""
     return db.scalars(
         select(LedgerEntryRow.balance)
-        .where(LedgerEntryRow.account_id == account_id, LedgerEntryRow.mode == mode)
+        .join(AccountRow, AccountRow.id == LedgerEntryRow.account_id)
+        .where(
+            LedgerEntryRow.account_id == account_id,
+            LedgerEntryRow.mode == mode,
+            LedgerEntryRow.currency == AccountRow.base_currency,
+        )
         .order_by(LedgerEntryRow.seq.desc())
         .limit(1)
     ).one_or_none()
@@ -73,3 +86,37 @@ def marks(db: Session, shard: int, symbols: Iterable[str]) -> dict[str, Decimal]
         )
     )
     return {row.symbol: row.price for row in rows}
+
+
+def abroad(
+    db: Session, account: AccountRow, mode: Mode, positions: Sequence[PositionRow]
+) -> Abroad | None:
+    """What the books hold in other currencies than the account's; None where they never did."""
+    keys = {"account_id": account.id, "mode": mode}
+    cash = {
+        row.currency: ForeignCash(row.balance, row.rate) for row in db.execute(_FOREIGN_CASH, keys)
+    }
+    if not cash:
+        return None
+    symbols = [row.symbol for row in positions]
+    rows = db.execute(
+        select(InstrumentRow.symbol, InstrumentRow.currency).where(
+            InstrumentRow.symbol.in_(symbols), InstrumentRow.currency != account.base_currency
+        )
+    )
+    currencies = {row.symbol: row.currency for row in rows}
+    realized_pnl, fees = db.execute(_TOTALS_ABROAD, keys).one()
+    return Abroad(cash, currencies, realized_pnl, fees)
+
+
+_FOREIGN_CASH = text(
+    "SELECT currency, balance, rate FROM foreign_cash"
+    " WHERE account_id = :account_id AND mode = :mode ORDER BY currency"
+)
+#: In the account's currency, at the rates of the executions.
+_TOTALS_ABROAD = text(
+    """
+    SELECT coalesce(sum(realized_pnl_base), 0), coalesce(sum(round(fee * fx_rate, 12)), 0)
+      FROM executions WHERE account_id = :account_id AND mode = :mode AND fx_rate IS NOT NULL
+    """
+)

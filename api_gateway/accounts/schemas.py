@@ -88,6 +88,8 @@ class AccountView(View):
 
 class OpenPosition(View):
     symbol: str
+    #: Of all its amounts.
+    currency: str
     qty: Exact
     avg_price: Exact
     #: None while no price is known: the position then counts at its average price.
@@ -98,12 +100,23 @@ class OpenPosition(View):
     fees: Exact
 
 
+class CurrencyCash(View):
+    currency: str
+    cash: Exact
+    #: The account's currency for one unit.
+    rate: Exact
+    #: In the account's currency.
+    value: Exact
+
+
 class Portfolio(View):
     account_id: UUID
     mode: Mode
+    #: Of all amounts but those of positions.
     base_currency: str
+    #: In it.
     cash: Exact
-    #: Cash and positions at their last prices.
+    #: Cash and positions at their last prices, all currencies at their rates.
     equity: Exact
     unrealized_pnl: Exact
     #: Of all positions, the flat ones included; fees not deducted.
@@ -111,4 +124,6 @@ class Portfolio(View):
     fees: Exact
     #: None of a cash account.
     margin: MarginFiguresView | None = None
+    #: Each other currency in which something is held.
+    foreign_cash: list[CurrencyCash]
     positions: list[OpenPosition]

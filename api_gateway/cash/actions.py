@@ -7,11 +7,17 @@ from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
 
 from api_gateway.accounts import repository
-from api_gateway.cash.schemas import CashAdjustment, CashMovement, CashTransfer, TransferView
+from api_gateway.cash.schemas import (
+    CashAdjustment,
+    CashConversion,
+    CashMovement,
+    CashTransfer,
+    TransferView,
+)
 from api_gateway.errors import Refused
 from api_gateway.orders.requests import OrderProcessor
 from shared.database.tables import AccountRow
-from shared.models.cash import CashKind, CashReply, transfer_id_of
+from shared.models.cash import CashKind, CashReply, ConversionReply, transfer_id_of
 from shared.models.identifiers import Mode
 
 log = structlog.get_logger()
@@ -33,7 +39,22 @@ class Cash:
             mode=body.mode,
             kind=kind,
             amount=-body.amount if kind == "withdrawal" else body.amount,
-            currency=account.base_currency,
+            currency=body.currency or account.base_currency,
+            client_entry_id=body.client_entry_id or uuid4().hex,
+            reason=body.reason,
+        )
+
+    async def convert(
+        self, account_id: UUID, user_id: UUID, body: CashConversion
+    ) -> ConversionReply:
+        """At most one conversion for its client entry id."""
+        return await self._processor.convert_cash(
+            account_id,
+            user_id,
+            mode=body.mode,
+            from_currency=body.from_currency,
+            to_currency=body.to_currency,
+            amount=body.amount,
             client_entry_id=body.client_entry_id or uuid4().hex,
             reason=body.reason,
         )
@@ -48,13 +69,14 @@ class Cash:
         """
         account = await run_in_threadpool(self._ends, account_id, body.to_account_id)
         name = body.client_entry_id or uuid4().hex
+        currency = body.currency or account.base_currency
         left = await self._processor.move_cash(
             account_id,
             user_id,
             mode=body.mode,
             kind="transfer",
             amount=-body.amount,
-            currency=account.base_currency,
+            currency=currency,
             client_entry_id=name,
             reason=body.reason,
             transfer_id=transfer_id_of(account_id, body.mode, name),
@@ -67,7 +89,7 @@ class Cash:
             to_account_id=body.to_account_id,
             client_entry_id=name,
             amount=body.amount,
-            currency=account.base_currency,
+            currency=currency,
             status="completed" if arrived else "under_way",
             balance=left.entry.balance,
         )

@@ -6,8 +6,10 @@ from fastapi import APIRouter, Body, Response
 
 from api_gateway.cash.schemas import (
     CashAdjustment,
+    CashConversion,
     CashMovement,
     CashTransfer,
+    ConversionView,
     LedgerEntryView,
     TransferView,
 )
@@ -58,6 +60,25 @@ async def withdraw(
 ) -> LedgerEntryView:
     reply = await gateway.cash.enter(scope.account_id, scope.caller.user_id, "withdrawal", body)
     return _told(reply, response)
+
+
+@router.post(
+    "/conversions",
+    status_code=201,
+    operation_id="convertCash",
+    summary="Change cash of one currency for another",
+    description="At the rate of the moment and the platform's spread. 422 `fx_rate_missing`, "
+    "`fx_rate_stale`, `currency_mismatch`, `insufficient_cash`.",
+    responses=_PROBLEMS
+    | {200: {"model": ConversionView, "description": "This conversion was made before"}},
+)
+async def convert(
+    scope: TradableAccount, body: CashConversion, response: Response, gateway: GatewayState
+) -> ConversionView:
+    reply = await gateway.cash.convert(scope.account_id, scope.caller.user_id, body)
+    if reply.repeated:
+        response.status_code = 200
+    return view(ConversionView, reply)
 
 
 @router.post(

@@ -6,6 +6,7 @@ from pydantic import Field
 from api_gateway.values import (
     Capital,
     ClientOrderId,
+    Currency,
     Exact,
     Input,
     Remark,
@@ -29,7 +30,13 @@ class _Named(Input):
     mode: Mode = "paper"
 
 
-class CashMovement(_Named):
+class _Entered(_Named):
+    currency: Annotated[
+        Currency | None, Field(description="The account's, if no other is said.", examples=["EUR"])
+    ] = None
+
+
+class CashMovement(_Entered):
     amount: Annotated[Capital, Field(description="Above zero.", examples=["2500"])]
     reason: Remark | None = None
 
@@ -38,7 +45,16 @@ class CashTransfer(CashMovement):
     to_account_id: Annotated[UUID, Field(description="Another account of yours.")]
 
 
-class CashAdjustment(_Named):
+class CashConversion(_Named):
+    from_currency: Annotated[
+        Currency, Field(description="One of the two is the account's.", examples=["USD"])
+    ]
+    to_currency: Annotated[Currency, Field(examples=["EUR"])]
+    amount: Annotated[Capital, Field(description="Of the first; above zero.", examples=["1000"])]
+    reason: Remark | None = None
+
+
+class CashAdjustment(_Entered):
     amount: Annotated[SignedMoney, Field(description="Below zero takes.", examples=["-12.5"])]
     reason: Remark
 
@@ -48,7 +64,7 @@ class LedgerEntryView(View):
     kind: EntryKind
     amount: Exact
     currency: str
-    #: Cash after this entry.
+    #: Cash in the currency after this entry.
     balance: Exact
     execution_id: UUID | None
     at: UtcTime
@@ -59,6 +75,14 @@ class LedgerEntryView(View):
     #: Both halves of a transfer have its id, and each the other's account.
     transfer_id: UUID | None
     counterpart_id: UUID | None
+    #: The account's currency for one unit of the entry's, where that is another; of both entries of
+    #: a conversion, the rate that it was made at.
+    rate: Exact | None
+
+
+class ConversionView(View):
+    sold: LedgerEntryView
+    bought: LedgerEntryView
 
 
 class TransferView(View):

@@ -37,6 +37,13 @@ class CandleView(View):
     trades: int
     #: False for the forming one, which can only be the last.
     complete: bool
+    #: `live`, `replay`, `synthetic`, or a provider of history; several are joined by `+`. Null for
+    #: the forming one, as are the next two.
+    source: str | None = Field(examples=["live"])
+    #: `partial`: the feed was away during part of it; `healed`: asked of a provider afterwards.
+    quality: Literal["complete", "partial", "healed"] | None
+    #: When it was known here.
+    as_of: UtcTime | None
 
 
 class CandlePage(View):

@@ -19,7 +19,15 @@ from api_gateway.orders.schemas import (
 )
 from api_gateway.origin import current_origin
 from api_gateway.values import plain
-from shared.models.cash import CashKind, CashReply, LedgerEntry, MoveCash, arriving_half
+from shared.models.cash import (
+    CashKind,
+    CashReply,
+    ConversionReply,
+    ConvertCash,
+    LedgerEntry,
+    MoveCash,
+    arriving_half,
+)
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.orders import (
     BooksReply,
@@ -208,6 +216,34 @@ class OrderProcessor:
         )
         members = {"client_entry_id": client_entry_id}
         return _cash(await self._ask(command, _SAME_ENTRY, members))
+
+    async def convert_cash(
+        self,
+        account_id: UUID,
+        user_id: UUID,
+        *,
+        mode: Mode,
+        from_currency: str,
+        to_currency: str,
+        amount: Decimal,
+        client_entry_id: str,
+        reason: str | None,
+    ) -> ConversionReply:
+        command = ConvertCash(
+            request_id=_request_id(),
+            reply_to=self._requests.reply_to,
+            account_id=AccountId(account_id),
+            mode=mode,
+            client_entry_id=client_entry_id,
+            submitted_by=f"user:{user_id}",
+            from_currency=from_currency,
+            to_currency=to_currency,
+            amount=Decimal(plain(amount)),
+            reason=reason,
+        )
+        reply = await self._ask(command, _SAME_ENTRY, {"client_entry_id": client_entry_id})
+        assert isinstance(reply, ConversionReply), "the processor answers ConvertCash with it"
+        return reply
 
     async def complete_transfer(self, account_id: UUID, mode: Mode, left: LedgerEntry) -> CashReply:
         """Bring to the other account what has left this one."""

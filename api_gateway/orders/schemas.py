@@ -379,6 +379,10 @@ class ExecutionView(View):
     seq: int
     #: Market time.
     at: UtcTime
+    #: Of an instrument in another currency than the account's: the latter for one unit of it, and
+    #: the realised profit at that. All else is in the instrument's currency.
+    fx_rate: Exact | None
+    realized_pnl_base: Exact | None
 
 
 class PositionView(View):

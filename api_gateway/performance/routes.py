@@ -15,7 +15,7 @@ router = APIRouter(prefix="/accounts/{account_id}", tags=["performance"])
     response_model=PerformanceView,
     operation_id="getPerformance",
     summary="Metrics and equity curve",
-    responses=problems(401, 404, 422, 502, 503),
+    responses=problems(401, 404, 409, 422, 502, 503),
 )
 async def get_performance(
     scope: ReadableAccount,

@@ -19,8 +19,8 @@ class PerformanceView(View):
     initial_capital: Exact
     #: Paid in less taken out since: no profit, no loss.
     net_flows: Exact
-    #: Interest and adjustments. `equity` is capital, flows, income, realised and unrealised profit,
-    #: less fees.
+    #: Interest, dividends and adjustments. `equity` is capital, flows, income, realised and
+    #: unrealised profit, less fees.
     income: Exact
     cash: Exact
     equity: Exact

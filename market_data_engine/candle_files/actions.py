@@ -1,6 +1,7 @@
 """Candles from files into the store, and what the store has."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from market_data_engine.instruments import repository as instruments
 from market_data_engine.instruments.actions import add_symbols
 from market_data_engine.market_files.receiving import receive
 from market_data_engine.store.store import CandleStore
+from market_data_engine.store.stored import StoredCandle
 from shared.calendars import Calendars
 from shared.market_files.candles import MOST_PROBLEMS, CandleFileError, read_candles
 from shared.models.identifiers import Symbol, Timeframe
@@ -60,10 +62,14 @@ class CandleFiles:
             await receive(part, body, self._max_bytes)
             async with self._imports:
                 series = await asyncio.to_thread(self._check, part, name, timeframe, exchange)
+                known_ns = time.time_ns()
                 for candles in series:
                     for first in range(0, len(candles), _ROWS_A_WRITE):
-                        batch = candles[first : first + _ROWS_A_WRITE]
-                        await asyncio.to_thread(self._store.write, batch, SOURCE)
+                        batch = [
+                            StoredCandle(candle, SOURCE, "complete", known_ns)
+                            for candle in candles[first : first + _ROWS_A_WRITE]
+                        ]
+                        await asyncio.to_thread(self._store.write, batch)
         finally:
             part.unlink(missing_ok=True)
         for candles in series:

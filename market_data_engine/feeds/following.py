@@ -18,6 +18,7 @@ from market_data_engine.feeds.live import (
     FeedThrottledError,
     LiveFeed,
 )
+from market_data_engine.feeds.presence import Presence
 from market_data_engine.metrics import FEED_LOSSES
 
 log = structlog.get_logger()
@@ -62,6 +63,8 @@ class FeedStatus:
     #: Wall time (monotonic) of the last event, and of the time that the subscription stood.
     heard_s: float | None = None
     live_since_s: float | None = field(default=None)
+    #: When it was there, by the wall clock.
+    presence: Presence = field(default_factory=Presence)
     #: Strategies wait for it: nothing has come for too long.
     stale: bool = False
 
@@ -108,6 +111,7 @@ class Follower:
             self._losses_in_a_row += 1
             status.losses += 1
             status.live_since_s = None
+            status.presence.lost()
             status.state = _STATE_AFTER.get(type(error), "lost")
             status.problem = str(error)
             FEED_LOSSES.labels(status.name, status.state).inc()
@@ -128,10 +132,12 @@ class Follower:
                 if status.live_since_s is None:
                     status.state, status.problem = "live", None
                     status.live_since_s = time.monotonic()
+                    status.presence.stood(time.time_ns())
                     log.info("feed_live", feed=status.name, symbols=len(status.symbols))
                 if told:
                     # Only what it tells proves that it is back: a server that takes every
                     # subscription and falls over must not be asked again and again at once.
                     self._losses_in_a_row = 0
                     status.heard_s = time.monotonic()
+                    status.presence.heard(time.time_ns())
                     await self._take(told)

@@ -11,6 +11,7 @@ from market_data_engine.history.schemas import CandleSnapshot
 from market_data_engine.instruments.actions import Instruments
 from market_data_engine.replays.frames import FrameNumbers
 from market_data_engine.store.store import CandleStore
+from market_data_engine.store.stored import StoredCandle
 from market_data_engine.store.writer import CandleWriter
 from shared.models.identifiers import Symbol, Timeframe
 from shared.models.market import Candle, CandleUpdated
@@ -37,7 +38,7 @@ class StoreBehindError(Exception):
 class Page:
     """Oldest first; the forming candle is on the last page."""
 
-    candles: list[Candle]
+    candles: list[StoredCandle]
     forming: Candle | None
     next_cursor: str | None
 
@@ -79,12 +80,12 @@ class History:
             self._store.page, symbol, timeframe, start_ns, stop_ns, limit + 1
         )
         if len(found) > limit:
-            return Page(found[:limit], None, str(found[limit - 1].start_ns))
+            return Page(found[:limit], None, str(found[limit - 1].candle.start_ns))
         forming = self._forming_within(symbol, timeframe, start_ns, end_ns)
-        if forming is not None and found and found[-1].start_ns >= forming.start_ns:
+        if forming is not None and found and found[-1].candle.start_ns >= forming.start_ns:
             forming = None  # of a run that went back in time
         if forming is not None and len(found) == limit:
-            return Page(found, None, str(found[-1].start_ns))
+            return Page(found, None, str(found[-1].candle.start_ns))
         return Page(found, forming, None)
 
     async def last(
@@ -108,7 +109,8 @@ class History:
     ) -> list[Candle]:
         """The last `count` completed candles that start before `before_ns`."""
         await self._settle()
-        return await asyncio.to_thread(self._store.last, symbol, timeframe, before_ns, count)
+        found = await asyncio.to_thread(self._store.last, symbol, timeframe, before_ns, count)
+        return [one.candle for one in found]
 
     async def snapshot(self, symbol: Symbol, timeframe: Timeframe) -> CandleSnapshot:
         if not self._memory.has(symbol):
@@ -117,7 +119,7 @@ class History:
         # Without a wait in between: the memory is never behind the frames that have numbers.
         return CandleSnapshot(
             seq=self._numbers.last(candles_topic(symbol, timeframe)),
-            candles=self._memory.last(symbol, timeframe, KEPT),
+            candles=[one.candle for one in self._memory.last(symbol, timeframe, KEPT)],
             forming=self._memory.forming(symbol, timeframe),
         )
 
@@ -131,7 +133,7 @@ class History:
         stored = await asyncio.to_thread(self._store.last, symbol, timeframe, None, KEPT)
         seq = await last_seq(self._redis, topic)
         frames = await frames_after(self._redis, topic, max(0, seq - KEPT)) or []
-        candles = {candle.start_ns: candle for candle in stored}
+        candles = {one.candle.start_ns: one.candle for one in stored}
         forming: Candle | None = None
         for _, frame in frames:
             update = _frame_decoder.decode(frame).data

@@ -2,8 +2,10 @@
 
 from bisect import bisect_left
 from collections import deque
-from operator import attrgetter
+from collections.abc import Iterable
 
+from market_data_engine.store.stored import StoredCandle
+from shared.candles.calendar import NEVER_NS
 from shared.models.identifiers import Symbol, Timeframe
 from shared.models.market import Candle
 from shared.replays.candles import RunCandles
@@ -11,7 +13,9 @@ from shared.replays.candles import RunCandles
 #: Completed candles kept of each symbol and timeframe.
 KEPT = 500
 
-_start = attrgetter("start_ns")
+
+def _start(stored: StoredCandle) -> int:
+    return stored.candle.start_ns
 
 
 class CandleMemory:
@@ -23,9 +27,9 @@ class CandleMemory:
 
     def __init__(self) -> None:
         self._runs: dict[str, RunCandles] = {}
-        self._completed: dict[tuple[str, Timeframe], deque[Candle]] = {}
+        self._completed: dict[tuple[str, Timeframe], deque[StoredCandle]] = {}
         #: From the store: what came before the run's first candle. Looked up once.
-        self._before: dict[tuple[str, Timeframe], list[Candle]] = {}
+        self._before: dict[tuple[str, Timeframe], list[StoredCandle]] = {}
 
     def begin(self, symbol: str, run: RunCandles) -> None:
         """From now on `symbol` is the run's; what was known of it is forgotten."""
@@ -40,27 +44,48 @@ class CandleMemory:
         self._completed.clear()
         self._before.clear()
 
-    def add(self, candle: Candle) -> None:
-        key = (candle.symbol, candle.timeframe)
+    def add(self, stored: StoredCandle) -> None:
+        key = (stored.candle.symbol, stored.candle.timeframe)
         window = self._completed.get(key)
         if window is None:
             window = self._completed[key] = deque(maxlen=KEPT)
-        window.append(candle)
+        window.append(stored)
+
+    def heal(self, healed: Iterable[StoredCandle]) -> None:
+        """Candles that were missing, or better ones; the store has them already."""
+        by_key: dict[tuple[str, Timeframe], dict[int, StoredCandle]] = {}
+        for one in healed:
+            of = by_key.setdefault((one.candle.symbol, one.candle.timeframe), {})
+            of[one.candle.start_ns] = one
+        for key, better in by_key.items():
+            window = self._completed.get(key)
+            first_ns = window[0].candle.start_ns if window else NEVER_NS
+            if min(better) < first_ns:
+                # What came before the window is asked of the store again.
+                self._before.pop(key, None)
+            if not window:
+                continue
+            end_ns = window[-1].candle.end_ns
+            merged = {one.candle.start_ns: one for one in window}
+            merged |= {at: one for at, one in better.items() if first_ns <= at < end_ns}
+            self._completed[key] = deque((merged[at] for at in sorted(merged)), maxlen=KEPT)
 
     def put(self, candle: Candle) -> Candle | None:
         """In the place of the run's one that starts then, or between others; the one before.
-        One from before all that is kept is only for the store."""
+        One from before all that is kept is only for the store. What else is known of it, `heal`
+        is told."""
         window = self._completed.setdefault((candle.symbol, candle.timeframe), deque(maxlen=KEPT))
+        stored = StoredCandle(candle, "live", "complete", candle.end_ns)
         place = bisect_left(window, candle.start_ns, key=_start)
-        if place < len(window) and window[place].start_ns == candle.start_ns:
-            known, window[place] = window[place], candle
+        if place < len(window) and _start(window[place]) == candle.start_ns:
+            known, window[place] = window[place].candle, stored
             return known
         if place == 0 and len(window) == KEPT:
             return None
         if len(window) == KEPT:
             window.popleft()
             place -= 1
-        window.insert(place, candle)
+        window.insert(place, stored)
         return None
 
     def between(
@@ -68,7 +93,7 @@ class CandleMemory:
     ) -> list[Candle]:
         """The run's completed ones that start in the range, oldest first, as far as kept."""
         window = self._completed.get((symbol, timeframe), ())
-        return [candle for candle in window if start_ns <= candle.start_ns < end_ns]
+        return [one.candle for one in window if start_ns <= _start(one) < end_ns]
 
     def has(self, symbol: str) -> bool:
         run = self._runs.get(symbol)
@@ -90,7 +115,7 @@ class CandleMemory:
         if forming is not None:
             return forming.start_ns
         window = self._completed.get((symbol, timeframe))
-        return window[-1].end_ns if window else None
+        return window[-1].candle.end_ns if window else None
 
     def forming(self, symbol: str, timeframe: Timeframe) -> Candle | None:
         run = self._runs.get(symbol)
@@ -99,7 +124,7 @@ class CandleMemory:
     def first_ns(self, symbol: str, timeframe: Timeframe) -> int | None:
         """Start of the first candle that is the run's own; None when there is none."""
         window = self._completed.get((symbol, timeframe))
-        first = window[0] if window else self.forming(symbol, timeframe)
+        first = window[0].candle if window else self.forming(symbol, timeframe)
         return None if first is None else first.start_ns
 
     def lacks_earlier(self, symbol: str, timeframe: Timeframe) -> bool:
@@ -111,10 +136,10 @@ class CandleMemory:
         """The store has others now."""
         self._before.pop((symbol, timeframe), None)
 
-    def set_earlier(self, symbol: str, timeframe: Timeframe, candles: list[Candle]) -> None:
+    def set_earlier(self, symbol: str, timeframe: Timeframe, candles: list[StoredCandle]) -> None:
         self._before[(symbol, timeframe)] = candles
 
-    def last(self, symbol: str, timeframe: Timeframe, limit: int) -> list[Candle]:
+    def last(self, symbol: str, timeframe: Timeframe, limit: int) -> list[StoredCandle]:
         """The last completed ones, oldest first, at most `KEPT`."""
         key = (symbol, timeframe)
         window = list(self._completed.get(key, ()))

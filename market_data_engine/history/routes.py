@@ -52,9 +52,9 @@ def history_routes(history: History, redis: Redis) -> APIRouter:
         known = await known_symbol(history, symbol)
         parsed = parsed_timeframe(timeframe)
         page = await wanted_page(history, known, parsed, start, end, limit, cursor)
-        items = [item(candle, complete=True) for candle in page.candles]
+        items = [item(one.candle, one) for one in page.candles]
         if page.forming is not None:
-            items.append(item(page.forming, complete=False))
+            items.append(item(page.forming, None))
         return json_response(CandlePage(known, parsed, items, page.next_cursor))
 
     @router.get("/last-prices")

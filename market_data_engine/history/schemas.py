@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from market_data_engine.store.stored import Quality, StoredCandle
 from shared.models.identifiers import Timeframe
 from shared.models.market import Candle
 
@@ -21,6 +22,11 @@ class CandleItem(msgspec.Struct, frozen=True):
     trades: int
     #: False for the forming one, which is the last.
     complete: bool
+    #: None for the forming one.
+    source: str | None
+    quality: Quality | None
+    #: When it was known here.
+    as_of: datetime | None
 
 
 class CandlePage(msgspec.Struct, frozen=True):
@@ -42,7 +48,8 @@ def moment(at_ns: int) -> datetime:
     return datetime.fromtimestamp(at_ns // 1_000_000_000, UTC)
 
 
-def item(candle: Candle, *, complete: bool) -> CandleItem:
+def item(candle: Candle, stored: StoredCandle | None) -> CandleItem:
+    """`stored` None: it is the forming one."""
     return CandleItem(
         moment(candle.start_ns),
         moment(candle.end_ns),
@@ -53,5 +60,8 @@ def item(candle: Candle, *, complete: bool) -> CandleItem:
         candle.volume,
         candle.vwap,
         candle.trades,
-        complete,
+        stored is not None,
+        None if stored is None else stored.source,
+        None if stored is None else stored.quality,
+        None if stored is None else moment(stored.as_of_ns),
     )

@@ -75,7 +75,8 @@ async def values(
 
     OutsideCalendarError where the indicator follows sessions that the calendar doesn't have.
     """
-    first = page.candles[0] if page.candles else page.forming
+    candles = [one.candle for one in page.candles]
+    first = candles[0] if candles else page.forming
     if first is None:
         return []
     count = _MOST_EARLIER if wanted.memory == NEVER else min(wanted.memory, _MOST_EARLIER)
@@ -83,8 +84,8 @@ async def values(
 
     def calculated() -> list[IndicatorPoint]:
         calendar = calendar_of(symbol) if wanted.follows_sessions else None
-        results = wanted.over([*earlier, *page.candles], page.forming, calendar)[len(earlier) :]
-        shown = [*page.candles, *([] if page.forming is None else [page.forming])]
+        results = wanted.over([*earlier, *candles], page.forming, calendar)[len(earlier) :]
+        shown = [*candles, *([] if page.forming is None else [page.forming])]
         return [
             _point(wanted.outputs, candle, result, complete=candle is not page.forming)
             for candle, result in zip(shown, results, strict=True)

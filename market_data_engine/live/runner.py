@@ -12,6 +12,7 @@ from market_data_engine.live.arrivals import Arrivals
 from market_data_engine.live.recent import Minute, RecentPrints
 from market_data_engine.metrics import FEED_EVENTS
 from market_data_engine.replays.marks import Marks
+from market_data_engine.store.stored import Quality
 from shared.candles.timeframes import MINUTE_NS
 from shared.models.market import Candle
 from shared.replays.candles import RunCandles
@@ -58,6 +59,8 @@ class LiveRunner:
         self.feeds = [follower.status for follower in self._followers]
         #: Candles that prints have completed since the last mark.
         self._completed: list[Candle] = []
+        self._feed_of = {symbol: status for status in self.feeds for symbol in status.symbols}
+        marks.quality_of = self._quality_of
 
     async def _hear(self, name: str, events: list[FeedEvent]) -> None:
         await self._told.put((name, events))
@@ -87,6 +90,11 @@ class LiveRunner:
             await end_tasks(following)
             for status in self.feeds:
                 status.state, status.problem, status.stale = "idle", None, False
+                status.presence.lost()
+
+    def _quality_of(self, candle: Candle) -> Quality:
+        there = self._feed_of[candle.symbol].presence.covers(candle.start_ns)
+        return "complete" if there else "partial"
 
     def _following_mark(self, mark_ns: int) -> int:
         """The next step; after a halt of this process the last one that is due, but no further

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from market_data_engine.history.memory import CandleMemory
 from market_data_engine.metrics import CANDLES, CORRECTIONS, MARKS, TICKS, WAIT
 from market_data_engine.replays.frames import RunFrames
+from market_data_engine.store.stored import Quality, StoredCandle
 from market_data_engine.store.writer import CandleWriter
 from shared.models.market import (
     Candle,
@@ -67,6 +68,8 @@ class Marks:
         self._candles = candles
         self._paced = paced
         self._observer_lag = observer_lag
+        #: How good a completed candle is: a live run knows when its feeds were away.
+        self.quality_of: Callable[[Candle], Quality] = lambda _: "complete"
         self._number = 0
         self._begun = False
         self._prices_due_s = 0.0
@@ -130,17 +133,28 @@ class Marks:
             return
         lines = self._lines
         CORRECTIONS.inc(len(candles))
-        await lines.writer.put(candles, self._source)
+        stored = self._stored(candles)
+        lines.memory.heal(stored)
+        await lines.writer.put(stored)
         lines.frames.touch(candle.symbol for candle in candles)
         lines.require_leadership()
         await lines.tape.write([], lines.frames.completed(candles, corrected=True))
 
     async def _keep(self, completed: Sequence[Candle]) -> None:
-        for candle in completed:
-            self._lines.memory.add(candle)
-            CANDLES.labels(candle.timeframe).inc()
-        if completed:
-            await self._lines.writer.put(completed, self._source)
+        if not completed:
+            return
+        stored = self._stored(completed)
+        for one in stored:
+            self._lines.memory.add(one)
+            CANDLES.labels(one.candle.timeframe).inc()
+        await self._lines.writer.put(stored)
+
+    def _stored(self, candles: Sequence[Candle]) -> list[StoredCandle]:
+        as_of_ns = time.time_ns()
+        return [
+            StoredCandle(candle, self._source, self.quality_of(candle), as_of_ns)
+            for candle in candles
+        ]
 
     async def mark(
         self, at_ns: int, completed: Sequence[Candle], entries: Iterable[TapeEntry] = ()

@@ -21,14 +21,14 @@ from urllib3.exceptions import HTTPError as TransportError
 from market_data_engine.store.line_protocol import (
     COLUMNS,
     Row,
-    candle_of,
     grouped,
     line,
     select,
+    stored_of,
 )
 from market_data_engine.store.store import Series, StoreAwayError, in_order
+from market_data_engine.store.stored import StoredCandle
 from shared.models.identifiers import Symbol, Timeframe
-from shared.models.market import Candle
 
 log = structlog.get_logger()
 
@@ -103,10 +103,12 @@ class InfluxCandleStore:
         self._client.close()
         self._http.close()
 
-    def write(self, candles: Sequence[Candle], source: str) -> None:
+    def write(self, candles: Sequence[StoredCandle]) -> None:
         # Of two points with one key in a request it isn't said which one counts.
-        latest = {(one.symbol, one.timeframe, one.start_ns): one for one in candles}
-        lines = [line(candle, source) for candle in latest.values()]
+        latest = {
+            (one.candle.symbol, one.candle.timeframe, one.candle.start_ns): one for one in candles
+        }
+        lines = [line(stored) for stored in latest.values()]
         self._prepare()
         for first in range(0, len(lines), _LINES_A_REQUEST):
             body = "\n".join(lines[first : first + _LINES_A_REQUEST])
@@ -120,17 +122,17 @@ class InfluxCandleStore:
         start_ns: int,
         end_ns: int | None,
         limit: int,
-    ) -> list[Candle]:
+    ) -> list[StoredCandle]:
         rows = self._rows(select(COLUMNS, symbol, timeframe, start_ns, end_ns, limit))
-        return [candle_of(row, symbol, timeframe) for row in rows]
+        return [stored_of(row, symbol, timeframe) for row in rows]
 
     def last(
         self, symbol: Symbol, timeframe: Timeframe, before_ns: int | None, limit: int
-    ) -> list[Candle]:
+    ) -> list[StoredCandle]:
         if limit == 0:  # to InfluxQL, that is no limit at all
             return []
         query = select(COLUMNS, symbol, timeframe, None, before_ns, limit, newest=True)
-        return [candle_of(row, symbol, timeframe) for row in reversed(self._rows(query))]
+        return [stored_of(row, symbol, timeframe) for row in reversed(self._rows(query))]
 
     def series(self, symbol: str | None) -> list[Series]:
         found = []

@@ -7,31 +7,37 @@ Lines: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 Queries: https://docs.influxdata.com/influxdb/v1/query_language/
 """
 
+from market_data_engine.store.stored import Quality, StoredCandle
 from shared.models.identifiers import Symbol, Timeframe
 from shared.models.market import Candle
 
 MEASUREMENT = "candles"
 #: What a row begins with when it is asked for with `COLUMNS`.
-Row = tuple[int, int, float, float, float, float, float, float, int]
-COLUMNS = '"end", "open", "high", "low", "close", "volume", "vwap", "trades"'
+Row = tuple[int, int, float, float, float, float, float, float, int, str, Quality, int]
+COLUMNS = (
+    '"end", "open", "high", "low", "close", "volume", "vwap", "trades", '
+    '"source", "quality", "as_of"'
+)
 
 #: Moments that InfluxDB can store: about the years 1678 to 2261.
 _LEAST_NS = -(2**63) + 2
 _MOST_NS = 2**63 - 2
 
 
-def line(candle: Candle, source: str) -> str:
+def line(stored: StoredCandle) -> str:
     """Floats as `repr` writes them, which is exact; ints with the `i` that makes them ints."""
+    candle = stored.candle
     return (
         f"{MEASUREMENT},symbol={_tag(candle.symbol)},timeframe={candle.timeframe} "
         f"open={candle.open!r},high={candle.high!r},low={candle.low!r},close={candle.close!r},"
         f"volume={candle.volume!r},vwap={candle.vwap!r},trades={candle.trades}i,"
-        f'end={candle.end_ns}i,source="{_text(source)}" {candle.start_ns}'
+        f'end={candle.end_ns}i,source="{_text(stored.source)}",quality="{stored.quality}",'
+        f"as_of={stored.as_of_ns}i {candle.start_ns}"
     )
 
 
-def candle_of(row: Row, symbol: Symbol, timeframe: Timeframe) -> Candle:
-    return Candle(symbol, timeframe, *row)
+def stored_of(row: Row, symbol: Symbol, timeframe: Timeframe) -> StoredCandle:
+    return StoredCandle(Candle(symbol, timeframe, *row[:9]), *row[9:])
 
 
 def select(

@@ -11,6 +11,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from market_data_engine.store.store import Series, StoreAwayError, in_order
+from market_data_engine.store.stored import StoredCandle
 from shared.models.identifiers import Symbol, Timeframe
 from shared.models.market import Candle
 
@@ -19,21 +20,25 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _UPSERT = """
     INSERT INTO candles AS c (symbol, timeframe, start, "end", open, high, low, close,
-                              volume, vwap, trades, source)
+                              volume, vwap, trades, source, quality, as_of)
     VALUES %s
     ON CONFLICT (symbol, timeframe, start) DO UPDATE
        SET "end" = excluded."end", open = excluded.open, high = excluded.high,
            low = excluded.low, close = excluded.close, volume = excluded.volume,
-           vwap = excluded.vwap, trades = excluded.trades, source = excluded.source
-     WHERE (c."end", c.open, c.high, c.low, c.close, c.volume, c.vwap, c.trades, c.source)
+           vwap = excluded.vwap, trades = excluded.trades, source = excluded.source,
+           quality = excluded.quality, as_of = excluded.as_of
+     WHERE (c."end", c.open, c.high, c.low, c.close, c.volume, c.vwap, c.trades, c.source,
+            c.quality)
            IS DISTINCT FROM
            (excluded."end", excluded.open, excluded.high, excluded.low, excluded.close,
-            excluded.volume, excluded.vwap, excluded.trades, excluded.source)
+            excluded.volume, excluded.vwap, excluded.trades, excluded.source,
+            excluded.quality)
 """
 # Candles start and end on whole seconds: sessions open and close on whole minutes.
 _COLUMNS = """
     extract(epoch FROM start)::bigint, extract(epoch FROM "end")::bigint,
-    open, high, low, close, volume, vwap, trades
+    open, high, low, close, volume, vwap, trades,
+    source, quality, (extract(epoch FROM as_of) * 1000000)::bigint
 """
 _PAGE = text(
     f"""
@@ -78,11 +83,11 @@ class PostgresCandleStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def write(self, candles: Sequence[Candle], source: str) -> None:
+    def write(self, candles: Sequence[StoredCandle]) -> None:
         # One statement can't touch a row twice; the later candle is the one that counts.
         rows = {
-            (candle.symbol, candle.timeframe, candle.start_ns): _values(candle, source)
-            for candle in candles
+            (one.candle.symbol, one.candle.timeframe, one.candle.start_ns): _values(one)
+            for one in candles
         }
         with _away_when_unreachable(), self._engine.begin() as connection:
             driver: Any = connection.connection.driver_connection
@@ -97,7 +102,7 @@ class PostgresCandleStore:
         start_ns: int,
         end_ns: int | None,
         limit: int,
-    ) -> list[Candle]:
+    ) -> list[StoredCandle]:
         end = _END_OF_TIME if end_ns is None else _moment(end_ns)
         return self._read(
             _PAGE,
@@ -108,7 +113,7 @@ class PostgresCandleStore:
 
     def last(
         self, symbol: Symbol, timeframe: Timeframe, before_ns: int | None, limit: int
-    ) -> list[Candle]:
+    ) -> list[StoredCandle]:
         end = _END_OF_TIME if before_ns is None else _moment(before_ns)
         return self._read(_LAST, symbol, timeframe, {"end": end, "limit": limit})[::-1]
 
@@ -122,13 +127,18 @@ class PostgresCandleStore:
 
     def _read(
         self, statement: Any, symbol: Symbol, timeframe: Timeframe, values: dict[str, object]
-    ) -> list[Candle]:
+    ) -> list[StoredCandle]:
         with _away_when_unreachable(), self._engine.connect() as connection:
             rows = connection.execute(
                 statement, {"symbol": symbol, "timeframe": timeframe, **values}
             ).all()
         return [
-            Candle(symbol, timeframe, row[0] * _SECOND_NS, row[1] * _SECOND_NS, *row[2:])
+            StoredCandle(
+                Candle(symbol, timeframe, row[0] * _SECOND_NS, row[1] * _SECOND_NS, *row[2:9]),
+                row[9],
+                row[10],
+                row[11] * 1000,
+            )
             for row in rows
         ]
 
@@ -137,7 +147,8 @@ def _spanned(row: Any) -> tuple[int, int]:
     return row.first * _SECOND_NS, row.last * _SECOND_NS
 
 
-def _values(candle: Candle, source: str) -> tuple[object, ...]:
+def _values(stored: StoredCandle) -> tuple[object, ...]:
+    candle = stored.candle
     return (
         candle.symbol,
         candle.timeframe,
@@ -150,5 +161,7 @@ def _values(candle: Candle, source: str) -> tuple[object, ...]:
         candle.volume,
         candle.vwap,
         candle.trades,
-        source,
+        stored.source,
+        stored.quality,
+        _EPOCH + timedelta(microseconds=stored.as_of_ns // 1000),
     )

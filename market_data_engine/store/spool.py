@@ -1,7 +1,7 @@
 """Completed candles on disk, until the store has them: a queue that survives the process.
 
 A spool is a folder, one for each time that an engine carries the market, with a lock file and
-numbered segments of lines: one a candle, each the JSON of `[source, candle]`. Candles are appended
+numbered segments of lines: one a candle, each the JSON of a `StoredCandle`. Candles are appended
 to the last segment and taken from the first; a segment is removed when the store has all of it. So
 what a killed process leaves may have been stored in part: storing it again, in its order, changes
 nothing.
@@ -25,7 +25,7 @@ from uuid import uuid4
 import msgspec
 import structlog
 
-from shared.models.market import Candle
+from market_data_engine.store.stored import StoredCandle
 
 log = structlog.get_logger()
 
@@ -33,17 +33,15 @@ _SEGMENT_BYTES = 4 << 20
 _LOCK = "lock"
 _SUFFIX = ".jsonl"
 
-Entry = tuple[str, Candle]
-
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Entry)
+_decoder = msgspec.json.Decoder(StoredCandle)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """The oldest entries of a spool. `lines` counts the unreadable ones, too."""
 
-    entries: list[Entry]
+    entries: list[StoredCandle]
     lines: int
     bytes: int
 
@@ -83,7 +81,7 @@ class Spool:
         locks = ((folder, _locked(folder)) for folder in folders)
         return [cls(folder, lock) for folder, lock in locks if lock is not None]
 
-    def append(self, entries: Sequence[Entry]) -> None:
+    def append(self, entries: Sequence[StoredCandle]) -> None:
         """All of them, or OSError and none."""
         lines = b"".join(_encoder.encode(entry) + b"\n" for entry in entries)
         file = self._growing()
@@ -155,7 +153,7 @@ class Spool:
         self._segments.pop(0).unlink()
         self._stored_bytes = 0
 
-    def _decoded(self, lines: Sequence[bytes]) -> Iterator[Entry]:
+    def _decoded(self, lines: Sequence[bytes]) -> Iterator[StoredCandle]:
         for line in lines:
             try:
                 yield _decoder.decode(line)

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from market_data_engine.store.stored import StoredCandle
 from shared.models.identifiers import TIMEFRAMES, Symbol, Timeframe
-from shared.models.market import Candle
 
 
 class StoreAwayError(Exception):
@@ -35,9 +35,9 @@ class CandleStore(Protocol):
     Every method raises StoreAwayError while the store is away.
     """
 
-    def write(self, candles: Sequence[Candle], source: str) -> None:
-        """Writing the same candle again changes nothing; of two that start together, the later
-        one counts, within a call as well as between calls.
+    def write(self, candles: Sequence[StoredCandle]) -> None:
+        """Writing the same candle again changes nothing, also not since when it is known. Of two
+        that start together the later one counts, within a call as well as between calls.
 
         Whoever doesn't hear that it succeeded must call it again: some may be stored.
         """
@@ -50,7 +50,7 @@ class CandleStore(Protocol):
         start_ns: int,
         end_ns: int | None,
         limit: int,
-    ) -> list[Candle]:
+    ) -> list[StoredCandle]:
         """The first `limit` candles that start in the range, oldest first."""
         ...
 
@@ -60,6 +60,6 @@ class CandleStore(Protocol):
 
     def last(
         self, symbol: Symbol, timeframe: Timeframe, before_ns: int | None, limit: int
-    ) -> list[Candle]:
+    ) -> list[StoredCandle]:
         """The last `limit` candles that start before `before_ns`, oldest first."""
         ...

@@ -7,7 +7,6 @@ before, for the next one that carries the market.
 
 import asyncio
 import contextlib
-import itertools
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -16,8 +15,8 @@ import structlog
 from market_data_engine.metrics import STORE_AWAY, STORE_QUEUE
 from market_data_engine.store.spool import Batch, Spool
 from market_data_engine.store.store import CandleStore, StoreAwayError
+from market_data_engine.store.stored import StoredCandle
 from shared.database import DatabaseThread
-from shared.models.market import Candle
 
 log = structlog.get_logger()
 
@@ -69,13 +68,13 @@ class CandleWriter:
         if count:
             log.info("candles_left_behind", candles=count, spools=len(left))
 
-    async def put(self, candles: Sequence[Candle], source: str) -> None:
+    async def put(self, candles: Sequence[StoredCandle]) -> None:
         """Raises what made the store fail, when it did for good; OSError when the disk does."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._failure or self._waiting < self._queue_size)
             self._raise_failure()
             # Into the operating system's memory: no need for a thread.
-            self._spools[-1].append([(source, candle) for candle in candles])
+            self._spools[-1].append(candles)
             self._taken += len(candles)
             self._tell()
 
@@ -132,23 +131,21 @@ class CandleWriter:
 
     async def _write(self, spool: Spool, batch: Batch) -> None:
         """As long as the store is away, try again: candles wait, nothing is lost."""
-        for source, entries in itertools.groupby(batch.entries, key=lambda entry: entry[0]):
-            candles = [candle for _, candle in entries]
-            while True:
-                try:
-                    await self._thread.run(self._store.write, candles, source)
-                except StoreAwayError as error:
-                    self._note_away(str(error))
-                    await asyncio.sleep(_RETRY_PAUSE_S)
-                except Exception as error:
-                    log.error("candle_store_failed", candles=len(candles), exc_info=error)
-                    # What another engine left is no fault of the run that is under way.
-                    if spool is self._spools[-1]:
-                        self._failure = error
-                    break
-                else:
-                    self._note_away(None)
-                    break
+        while batch.entries:
+            try:
+                await self._thread.run(self._store.write, batch.entries)
+            except StoreAwayError as error:
+                self._note_away(str(error))
+                await asyncio.sleep(_RETRY_PAUSE_S)
+            except Exception as error:
+                log.error("candle_store_failed", candles=len(batch.entries), exc_info=error)
+                # What another engine left is no fault of the run that is under way.
+                if spool is self._spools[-1]:
+                    self._failure = error
+                return
+            else:
+                self._note_away(None)
+                return
 
     def _note_away(self, error: str | None) -> None:
         """Say once when the store goes, and once when it is back."""

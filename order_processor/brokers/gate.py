@@ -5,7 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 from order_processor.brokers.broker import Capabilities, OrderTicket, capability_fault
-from shared.models.cash import MoveCash
+from shared.models.cash import ConvertCash, MoveCash
 from shared.models.orders import (
     ClosePositions,
     Command,
@@ -49,7 +49,7 @@ def live_fault(
         return Refused(
             "mode_not_available", "The account has no broker connection.", "paper", command.mode
         )
-    if isinstance(command, ReplaceOrder | ProtectPosition | ChangeMargin):
+    if isinstance(command, ReplaceOrder | ProtectPosition | ChangeMargin | ConvertCash):
         return _NOT_LIVE
     if isinstance(command, MoveCash) and command.kind != "adjustment":
         return _NOT_LIVE

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from shared.models.base import Message
-from shared.models.cash import MoveCash
+from shared.models.cash import ConvertCash, MoveCash
 from shared.models.identifiers import Mode
 from shared.models.orders import (
     CancelOrder,
@@ -54,6 +54,7 @@ _DETAILS: dict[type[Message], tuple[str, ...]] = {
     CancelOrders: (),
     ClosePositions: ("qty", "percent", "cancel_orders"),
     ProtectPosition: ("take_profit", "stop_loss"),
+    ConvertCash: ("from_currency", "to_currency", "amount", "client_entry_id", "reason"),
     MoveCash: ("kind", "amount", "currency", "client_entry_id", "reason", "transfer_id"),
     EngageKillSwitch: ("reason", "flatten"),
     ReleaseKillSwitch: (),

@@ -68,9 +68,13 @@ class LossLimits:
         self._measures = measures
         #: Books whose session losses are limited.
         self._by_session: set[BooksKey] = set()
+        #: Session and run that all of them have come to; None: look again.
+        self._looked: tuple[date, str] | None = None
 
     def watch(self, key: BooksKey, books: Books) -> None:
         if books.risk.ladder.account.session_loss is not None:
+            if key not in self._by_session:
+                self._looked = None
             self._by_session.add(key)
         else:
             self._by_session.discard(key)
@@ -83,22 +87,29 @@ class LossLimits:
     def exchange(self) -> str:
         return self._days.exchange
 
-    def come_to(self, at_ns: int | None) -> None:
+    def come_to(self, at_ns: int) -> None:
         """Market time has come to `at_ns`, and nothing that happens then was applied yet: what a
-        new session opens with is its own. None for the clock's time."""
+        new session opens with is its own."""
         if not self._by_session:
             return
+        now = self._session_at(at_ns)
+        if now is None or now == self._looked:
+            return
+        self._looked = now
         for key in sorted(self._by_session):
-            self._begin_session(key, self._books[key], at_ns)
+            self._begin_session(key, self._books[key], *now)
 
-    def _begin_session(self, key: BooksKey, books: Books, at_ns: int | None) -> None:
-        paced = self._market.time_ns is not None
-        run_id = self._run_id() if paced else ""
-        if paced and (not run_id or books.mode == "live"):
-            return  # its first mark will tell which run it is; a replay's prices are not a broker's
-        if not paced or at_ns is None:
-            at_ns = nanoseconds(self._market.now(books.mode))
-        day, state = self._days.at(at_ns), books.risk.state
+    def _session_at(self, at_ns: int) -> tuple[date, str] | None:
+        """With the run that it belongs to; None in a run whose first mark will tell which it is."""
+        if self._market.time_ns is None:
+            return self._days.at(nanoseconds(self._market.now())), ""
+        run_id = self._run_id()
+        return (self._days.at(at_ns), run_id) if run_id and at_ns else None
+
+    def _begin_session(self, key: BooksKey, books: Books, day: date, run_id: str) -> None:
+        if run_id and books.mode == "live":
+            return  # a replay's time is not a broker's
+        state = books.risk.state
         known = state.session
         if known is not None and known.run_id == run_id and known.day >= day:
             return
@@ -111,8 +122,9 @@ class LossLimits:
         guard = books.risk
         if guard.ladder.account.loss is not None and guard.state.baseline is None:
             self._measures.set_state(key, books, self._reset(guard.state, guard.profit()))
-        if key in self._by_session:
-            self._begin_session(key, books, self._market.time_ns)
+        now = self._session_at(self._market.time_ns or 0) if key in self._by_session else None
+        if now is not None:
+            self._begin_session(key, books, *now)
         found = reached(guard)
         if found is not None:
             self._latch(key, books, found)

@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from order_processor.risk.audit import record_of_event
+from order_processor.risk.notices import notice_of
 from order_processor.risk.records import RiskRecord
 from order_processor.shards.batch import Batch
 from order_processor.shards.market import Market
@@ -138,6 +139,11 @@ class Measures:
             deployment_latch=None if own is None else own.latch,
         )
         self._batch().tell(account_id, key[1], "risk", changed)
+        owner_id, halt = books.account.owner_id, books.risk.halt
+        if owner_id is not None:
+            notice = notice_of(changed, owner_id, None if halt is None else halt.reason)
+            if notice is not None:
+                self._batch().risk.notices.append(notice)
         if event in _BY_ITSELF:
             self._batch().risk.audit.append(record_of_event(changed, ACTOR))
 

@@ -161,9 +161,9 @@ class RiskOfficer:
 
     # --- time ---------------------------------------------------------------------------------
 
-    def come_to(self, at_ns: int | None) -> None:
-        """Market time has come to `at_ns`, and nothing that happens then was applied yet. None
-        for the clock's time."""
+    def come_to(self, at_ns: int) -> None:
+        """Market time has come to `at_ns`, and nothing that happens then was applied yet. Where the
+        clock is the time, it says how late it is."""
         self._carry.come_to(at_ns)
         self._losses.come_to(at_ns)
 

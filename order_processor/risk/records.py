@@ -5,6 +5,7 @@ from uuid import UUID
 import msgspec
 
 from order_processor.risk.audit import AuditRecord
+from order_processor.risk.notices import NotificationRecord
 from shared.models.identifiers import Mode
 from shared.models.margin import MarginTerms
 from shared.models.risk import RiskState
@@ -26,6 +27,8 @@ class RiskBatch:
         #: Terms of accounts whose kind was changed.
         self.margin_terms: dict[UUID, MarginTerms | None] = {}
         self.audit: list[AuditRecord] = []
+        #: What owners are told of; something of the above goes with each.
+        self.notices: list[NotificationRecord] = []
         #: The kill of the platform that was carried out.
         self.halt_done: int | None = None
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 
+from order_processor.shards.fx import foreign_cash_of
 from shared.models.risk import DeploymentLossUse, LimitUse, RiskReply
 from shared.trading.amounts import ZERO, plain, shown
 from shared.trading.books import Books
@@ -32,6 +33,7 @@ def report(request_id: str, books: Books, at: datetime) -> RiskReply:
         limits=(*uses, *losses),
         margin_terms=books.margin.terms,
         margin=books.margin.figures(at),
+        foreign_cash=foreign_cash_of(books),
         session_loss=None if in_session is None else plain(in_session),
         deployments=tuple(_deployments(guard)),
     )

@@ -44,6 +44,16 @@ _HALTED = text(
 )
 
 
+_NOTICES = text(
+    """
+    INSERT INTO notifications
+           (user_id, account_id, mode, deployment_id, severity, code, text, context)
+    SELECT user_id, account_id, mode, deployment_id, severity, code, text, context
+      FROM json_populate_recordset(NULL::notifications, :rows)
+    """
+)
+
+
 def write_risk(connection: Connection, shard: int, batch: RiskBatch) -> None:
     if batch.states:
         rows = encode(list(batch.states.values())).decode()
@@ -54,6 +64,8 @@ def write_risk(connection: Connection, shard: int, batch: RiskBatch) -> None:
         connection.execute(_PAUSE_ONE, {"id": deployment_id, "why": why})
     for account_id, terms in batch.margin_terms.items():
         connection.execute(_MARGIN, {"account_id": account_id, "terms": encode(terms).decode()})
+    if batch.notices:
+        connection.execute(_NOTICES, {"rows": encode(batch.notices).decode()})
     if batch.halt_done is not None:
         connection.execute(_HALTED, {"shard": shard, "number": batch.halt_done})
 

@@ -1,4 +1,5 @@
-"""Limits and the platform's kill switch as this process knows them, at most a moment old."""
+"""Limits, the platform's kill switch and rates of exchange as this process knows them, at most a
+moment old."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,6 +11,8 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from order_processor.corporate_actions.repository import Known, read_actions
+from order_processor.shards.fx import RateHistory, SetRate, read_rates
 from shared.database import DatabaseThread
 from shared.models.identifiers import Mode
 from shared.trading.risk import (
@@ -48,6 +51,8 @@ class Rules(msgspec.Struct, frozen=True):
     #: Of each account the deployments whose loss is limited.
     losses: Mapping[UUID, frozenset[UUID]] = {}
     halt: Halt | None = None
+    #: Splits and dividends.
+    actions: Known = Known()
 
     def ladder(self, owner_id: UUID | None, account_id: UUID, mode: Mode) -> Ladder:
         subjects: tuple[tuple[Level, str], ...] = tuple(
@@ -66,9 +71,12 @@ class Rules(msgspec.Struct, frozen=True):
 def read_rules(connection: Connection, known: Rules) -> Rules:
     """`known` itself when nothing has changed. Changes become visible in the order of their
     versions, because all writers lock the platform's row."""
+    actions = read_actions(connection, known.actions)
     row = connection.execute(_PLATFORM).one_or_none()
     if row is None or row.version == known.version:
-        return known
+        if actions is known.actions:
+            return known
+        return msgspec.structs.replace(known, actions=actions)
     limits = dict(known.limits)
     for changed in connection.execute(_CHANGED, {"seen": known.version}):
         key = (changed.level, changed.subject, changed.mode)
@@ -82,7 +90,7 @@ def read_rules(connection: Connection, known: Rules) -> Rules:
     losses: dict[UUID, frozenset[UUID]] = {}
     for account_id, of_account in connection.execute(_ACCOUNTS, {"ids": lossy}):
         losses[account_id] = frozenset(of_account)
-    return Rules(row.version, limits, deployments, losses, _halt(row))
+    return Rules(row.version, limits, deployments, losses, _halt(row), actions)
 
 
 def _of_deployments(limits: Mapping[LimitsKey, RiskLimits]) -> dict[UUID, Bounds]:
@@ -108,6 +116,8 @@ class RuleBook:
         self._thread = DatabaseThread("risk")
         self._watchers: set[asyncio.Event] = set()
         self.current = Rules()
+        #: Of exchange: they come with the same look at the database.
+        self.rates = RateHistory()
 
     def close(self) -> None:
         self._thread.close()
@@ -121,17 +131,18 @@ class RuleBook:
 
     async def refresh(self) -> None:
         """Raises what the database does."""
-        rules = await self._thread.run(self._read)
-        if rules is not self.current:
+        rules, rates = await self._thread.run(self._read)
+        self.rates.add(rates)
+        if rules is not self.current or rates:
             self.current = rules
             for wake in self._watchers:
                 wake.set()
 
-    def _read(self) -> Rules:
+    def _read(self) -> tuple[Rules, list[SetRate]]:
         with self._engine.connect() as connection:
             # Version and limits must be of one moment.
             connection = connection.execution_options(isolation_level="REPEATABLE READ")
-            return read_rules(connection, self.current)
+            return read_rules(connection, self.current), read_rates(connection, self.rates.seen)
 
     async def run(self) -> None:
         """Look again and again. While Postgres is away nothing can be committed either."""

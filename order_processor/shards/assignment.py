@@ -6,18 +6,19 @@ from collections.abc import Callable
 
 import structlog
 
-from order_processor.errors import LeaseLostError, ShardFault, UnappliableError
+from order_processor.errors import LeaseLostError, ShardFault, UnappliableError, UnstorableError
 from order_processor.metrics import SHARD_EPOCH, SHARD_FAULTS
 from order_processor.shards.journal import Journal
 from order_processor.shards.owner import ShardOwner
+from order_processor.shards.poison import Poison
 from shared.database.leases import Lease
 
 log = structlog.get_logger()
 
 _PAUSE_AFTER_FAULT_S = 0.2
 
-#: Makes the owner for a lease just taken: (lease, poisoned commands, stopping).
-MakeOwner = Callable[[Lease, set[str], asyncio.Event], ShardOwner]
+#: Makes the owner for a lease just taken: (lease, commands to refuse, stopping).
+MakeOwner = Callable[[Lease, Poison, asyncio.Event], ShardOwner]
 
 
 class ShardSeat:
@@ -42,8 +43,7 @@ class ShardSeat:
         self._try_every_s = try_every_s
         self._stopping = asyncio.Event()
         self._owner: ShardOwner | None = None
-        #: Commands that made the code fail: refused when they come again.
-        self._poisoned: set[str] = set()
+        self._poison = Poison(shard)
 
     @property
     def owns(self) -> bool:
@@ -80,7 +80,7 @@ class ShardSeat:
     async def _own(self, lease: Lease) -> bool:
         """Whether it ended well; after a fault the shard is taken and loaded anew."""
         SHARD_EPOCH.labels(self._shard).set(lease.epoch)
-        self._owner = self._make_owner(lease, self._poisoned, self._stopping)
+        self._owner = self._make_owner(lease, self._poison, self._stopping)
         try:
             await self._owner.run()
             await self._journal.release(lease)
@@ -88,7 +88,11 @@ class ShardSeat:
             log.warning("shard_lost", shard=self._shard, epoch=lease.epoch)
             SHARD_FAULTS.labels(self._shard, "lease_lost").inc()
         except UnappliableError as error:
-            self._poisoned.add(error.entry_id)
+            self._poison.unappliable(error)
+            self._note_fault(error)
+            return False
+        except UnstorableError as error:
+            self._poison.unstorable(error)
             self._note_fault(error)
             return False
         except ShardFault as error:

@@ -25,11 +25,12 @@ from shared.models.topics import AccountTopicKind, account_topic
 from shared.trading.amounts import ZERO
 from shared.trading.books import Books
 from shared.trading.changes import (
+    ActionApplied,
+    AnyChange,
     BrokerCompared,
     BrokerNoted,
     CashEntered,
     Difference,
-    LiveChange,
     OrderFilled,
     OrderMoved,
     WorkingOrder,
@@ -38,6 +39,7 @@ from shared.trading.events import executed, position_of, updated
 from shared.trading.lots import Lot, LotChanges, LotClosing
 from shared.trading.orders import Transition
 from shared.trading.paper_terms import encoded
+from shared.trading.positions import Holding
 from shared.trading.strategy_positions import Owner
 
 
@@ -78,6 +80,14 @@ class LedgerRecord(LedgerEntry, frozen=True, kw_only=True):
     mode: Mode
 
 
+class ForeignCashRecord(msgspec.Struct, frozen=True):
+    account_id: UUID
+    mode: Mode
+    currency: str
+    balance: Decimal
+    rate: Decimal
+
+
 class BrokerOrderRecord(msgspec.Struct, frozen=True):
     order_id: OrderId
     account_id: UUID
@@ -92,6 +102,19 @@ class ComparedRecord(msgspec.Struct, frozen=True):
 
 class DifferenceRecord(Difference, frozen=True, kw_only=True):
     account_id: UUID
+
+
+class EffectRecord(msgspec.Struct, frozen=True):
+    action_id: UUID
+    account_id: UUID
+    mode: Mode
+    execution_seq: int
+    unit: Decimal
+    qty_before: Decimal
+    qty_after: Decimal
+    realized_pnl: Decimal
+    price: Decimal | None
+    lots_cost_removed: Decimal
 
 
 class EventRecord(msgspec.Struct, frozen=True):
@@ -161,12 +184,18 @@ class Batch:
         self.lots: dict[tuple[UUID, Mode, int], LotRecord] = {}
         self.lot_closings: list[LotClosingRecord] = []
         self.ledger: list[LedgerRecord] = []
+        #: By account, mode and currency.
+        self.foreign_cash: dict[tuple[UUID, Mode, str], ForeignCashRecord] = {}
         self.events: list[EventRecord] = []
         self.frames: list[Frame] = []
         self.answers: list[Answer] = []
         self.risk = RiskBatch()
         self.broker_orders: dict[OrderId, BrokerOrderRecord] = {}
         self.compared: list[ComparedRecord] = []
+        #: Of splits and dividends.
+        self.effects: list[EffectRecord] = []
+        #: Books and symbols whose strategies are to pause, and why.
+        self.split_pauses: dict[tuple[UUID, Mode, Symbol], str] = {}
         #: Commands whose cursor this batch moves.
         self.commands = 0
 
@@ -179,13 +208,14 @@ class Batch:
             or self.opened
             or self.changed
             or self.risk
+            or self.effects
             or self.broker_orders
         )
 
-    def record(self, books: Books, change: LiveChange, tape_id: str) -> None:
+    def record(self, books: Books, change: AnyChange, tape_id: str) -> None:
         account = AccountId(books.account.id)
         if isinstance(change, CashEntered):
-            self._enter(account, books.mode, change.entry)
+            self._enter(books, change.entry)
             moved = CashMoved(
                 account_id=account, mode=books.mode, entry=change.entry, tape_id=tape_id
             )
@@ -193,6 +223,9 @@ class Batch:
             return
         if isinstance(change, BrokerCompared):
             self.compared.append(ComparedRecord(account, change))
+            return
+        if isinstance(change, ActionApplied):
+            self._record_action(account, books.mode, change, tape_id)
             return
         order = change.order
         if isinstance(change, BrokerNoted):
@@ -245,27 +278,58 @@ class Batch:
         else:
             self.moved[order.id] = order
 
+    def _record_action(
+        self, account: AccountId, mode: Mode, change: ActionApplied, tape_id: str
+    ) -> None:
+        split = change.split
+        self.effects.append(
+            EffectRecord(
+                change.action_id,
+                account,
+                mode,
+                change.execution_seq,
+                change.unit,
+                change.qty_before,
+                change.qty_after,
+                change.realized_pnl,
+                None if split is None else split.price,
+                ZERO if split is None else split.lots_cost_removed,
+            )
+        )
+        if split is None:
+            return
+        position = self._keep_position(account, mode, split.holding)
+        for owner, own in split.strategy_holdings:
+            self._keep_owned(account, mode, own, owner_name(owner))
+        self._keep_lots(account, mode, LotChanges(split.lots, ()))
+        moved = PositionChanged(position=position, cash=change.cash, tape_id=tape_id)
+        self.tell(account, mode, "positions", moved)
+
+    def _keep_position(self, account: AccountId, mode: Mode, holding: Holding) -> Position:
+        position = position_of(account, mode, holding)
+        self.positions[account, mode, position.symbol] = PositionRecord(
+            **_fields(position), cost=holding.cost
+        )
+        return position
+
+    def _keep_owned(self, account: AccountId, mode: Mode, own: Holding, owner: str) -> None:
+        self.strategy_positions[account, mode, own.symbol, owner] = StrategyPositionRecord(
+            **_fields(position_of(account, mode, own)), cost=own.cost, owner=owner
+        )
+
     def _record_fill(self, books: Books, change: OrderFilled, tape_id: str) -> None:
         account, mode = AccountId(books.account.id), books.mode
         self.executions.append(change.execution)
         for entry in change.entries:
-            self._enter(account, mode, entry)
+            self._enter(books, entry)
         told = executed(change, tape_id)
-        position = told.position
-        self.positions[account, mode, position.symbol] = PositionRecord(
-            **_fields(position), cost=change.holding.cost
-        )
-        self._keep_strategy_position(account, mode, change)
+        position = self._keep_position(account, mode, change.holding)
+        owner = owner_name(change.execution.deployment_id)
+        self._keep_owned(account, mode, change.strategy_holding, owner)
         self._keep_lots(account, mode, change.lots)
         self.tell(account, mode, "executions", told)
         moved = PositionChanged(position=position, cash=change.cash, tape_id=tape_id)
         self.tell(account, mode, "positions", moved)
-
-    def _keep_strategy_position(self, account: AccountId, mode: Mode, change: OrderFilled) -> None:
-        own, owner = change.strategy_holding, owner_name(change.execution.deployment_id)
-        self.strategy_positions[account, mode, own.symbol, owner] = StrategyPositionRecord(
-            **_fields(position_of(account, mode, own)), cost=own.cost, owner=owner
-        )
 
     def _keep_lots(self, account: AccountId, mode: Mode, changes: LotChanges) -> None:
         for lot in changes.lots:
@@ -275,8 +339,13 @@ class Batch:
             closed = LotClosingRecord(**_fields(closing), account_id=account, mode=mode)
             self.lot_closings.append(closed)
 
-    def _enter(self, account: UUID, mode: Mode, entry: LedgerEntry) -> None:
+    def _enter(self, books: Books, entry: LedgerEntry) -> None:
+        account, mode, currency = books.account.id, books.mode, entry.currency
         self.ledger.append(LedgerRecord(**_fields(entry), account_id=account, mode=mode))
+        if entry.rate is not None and currency != books.account.base_currency:
+            self.foreign_cash[account, mode, currency] = ForeignCashRecord(
+                account, mode, currency, entry.balance, books.rate_used(currency)
+            )
 
     def tell(
         self,

@@ -12,6 +12,7 @@ from order_processor.shards.replies import (
     SUBMITTER,
     not_working,
     refusal,
+    same_conversion,
     same_entry,
     same_order,
     same_protection,
@@ -19,7 +20,14 @@ from order_processor.shards.replies import (
 )
 from order_processor.shards.sessions import Sessions
 from order_processor.shards.state import BooksKey
-from shared.models.cash import CashReply, LedgerEntry, MoveCash
+from shared.models.cash import (
+    CashReply,
+    ConversionReply,
+    ConvertCash,
+    LedgerEntry,
+    MoveCash,
+    entry_names,
+)
 from shared.models.identifiers import OrderId, Symbol
 from shared.models.orders import (
     BooksCommand,
@@ -95,6 +103,8 @@ class Counter:
                 return self._protect(books, command, tape_id)
             case MoveCash():
                 return self._move_cash(books, command)
+            case ConvertCash():
+                return self._convert_cash(books, command)
             case HearBroker():
                 return BooksReply(request_id=command.request_id, cash=books.cash), self._hear(
                     books, command
@@ -281,7 +291,7 @@ class Counter:
                 reply = CashReply(request_id=command.request_id, entry=known, repeated=True)
                 return reply, ()
             return refusal(command, ENTRY_CONFLICT), ()
-        missing = self._missing_end(command)
+        missing = self._missing_end(books, command)
         if missing is not None:
             return refusal(command, missing), ()
         entered = books.move_cash(command, self._market.now(books.mode))
@@ -289,19 +299,35 @@ class Counter:
             return refusal(command, entered), ()
         return CashReply(request_id=command.request_id, entry=entered.entry), [entered]
 
-    def _missing_end(self, command: MoveCash) -> Refused | None:
+    def _convert_cash(self, books: Books, command: ConvertCash) -> Outcome:
+        key = (command.account_id, command.mode)
+        sold, bought = (self._entries.get((key, name)) for name in entry_names(command))
+        if sold is not None:
+            if bought is None or not same_conversion(sold, bought, command):
+                return refusal(command, ENTRY_CONFLICT), ()
+            request_id = command.request_id
+            return ConversionReply(
+                request_id=request_id, sold=sold, bought=bought, repeated=True
+            ), ()
+        changes = books.convert_cash(command, self._market.now(books.mode))
+        if isinstance(changes, Refused):
+            return refusal(command, changes), ()
+        first, second = (each.entry for each in changes)
+        return ConversionReply(request_id=command.request_id, sold=first, bought=second), changes
+
+    def _missing_end(self, books: Books, command: MoveCash) -> Refused | None:
         """Why what would leave could not arrive. What has left must arrive: it isn't asked."""
         if command.counterpart_id is None or command.amount > 0:
             return None
         currency = self._currencies.get(command.counterpart_id)
         if currency is None:
             return Refused("not_found", "There is no account to transfer to.")
-        if currency != command.currency:
+        if currency != books.account.base_currency:
             return Refused(
                 "currency_mismatch",
                 "The other account has another currency.",
                 limit=currency,
-                observed=command.currency,
+                observed=books.account.base_currency,
             )
         return None
 

@@ -7,6 +7,7 @@ commit the desk is thrown away and built again from the tables.
 from decimal import Decimal
 
 from order_processor.brokers.gate import LinkOf, live_fault, nobody
+from order_processor.corporate_actions.steward import Steward
 from order_processor.errors import UnappliableError
 from order_processor.metrics import FILLS
 from order_processor.risk.audit import record_of
@@ -19,6 +20,7 @@ from order_processor.shards.clock import WallClock, nanoseconds
 from order_processor.shards.consumer import CommandEntry
 from order_processor.shards.counter import Counter
 from order_processor.shards.feed import FedEntry, Prints
+from order_processor.shards.fx import Abroad, RateHistory, foreign_cash_of, rates_of
 from order_processor.shards.market import Market
 from order_processor.shards.memory import Memory
 from order_processor.shards.replies import note, refusal
@@ -47,9 +49,10 @@ from shared.models.risk import FollowLimits, RiskCommand
 from shared.redis.streams import position
 from shared.trading.books import Books
 from shared.trading.changes import (
+    ActionApplied,
+    AnyChange,
     BrokerCompared,
     CashEntered,
-    LiveChange,
     OrderFilled,
     order_id_of,
 )
@@ -67,6 +70,7 @@ class Desk:
         limits: Limits,
         sessions: Sessions,
         margin_rules: MarginRules,
+        rates: RateHistory,
         risk_exchange: str = "24/7",
         link_of: LinkOf = nobody,
     ) -> None:
@@ -83,6 +87,10 @@ class Desk:
         self._topic_seqs: dict[str, int] = {}
         self._holders: dict[Symbol, set[BooksKey]] = {}
         self._market = Market(wall, sessions, stored.last_seen, cursors.market_time_ns)
+        self._rates = rates
+        self._rates_seen = rates.seen
+        self._rate_of = rates_of(self._market.last_seen.prices, self._market.now, rates)
+        self._abroad = Abroad()
         memory = self._memory = Memory(shard, shards, self._market, sessions)
         self.unknown_to = memory.unknown_to
         self.unprepared_exchanges = memory.unprepared_exchanges
@@ -112,6 +120,8 @@ class Desk:
             lambda: self.mark.run_id,
             SessionDays(sessions, risk_exchange),
         )
+        #: Carries out splits and dividends.
+        self.corporate = Steward(memory.books, self._market, self._record, self._pause_split)
         for books in stored.books:
             self._take_up(books)
 
@@ -161,20 +171,20 @@ class Desk:
             return
         if isinstance(body, Prints):
             self._market_entry = entry.id
-            self.risk.come_to(body.trades.at_ns[0])
+            self._come_to(body.trades.at_ns[0])
             for key, books, change in self._market.match(body.trades):
                 self._record(key, books, change)
             self._market.take_prices(entry.id, body)
             moved: set[BooksKey] = set()
             for symbol in body.last:
-                moved |= self._holders.get(symbol, set())
+                moved |= self._holders.get(symbol, set()) | self._abroad.holders(symbol)
             self.moved |= moved
             self.risk.prices_moved(moved)
             self.risk.check()
         elif isinstance(body, Quotes):
             self._market_entry = entry.id
             if body.at_ns:
-                self.risk.come_to(body.at_ns[0])
+                self._come_to(body.at_ns[0])
             for key, books, change in self._market.match_quotes(entry.id, body):
                 self._record(key, books, change)
             self.risk.check()
@@ -185,6 +195,7 @@ class Desk:
             for key, books, change in self._market.begin_run(paced=body.paced):
                 self._record(key, books, change)
             self.mark = MarkDone(0, "", entry.id)
+            self.corporate.look_again()
         else:
             for key, books, change in self._market.end_run():
                 self._record(key, books, change)
@@ -200,20 +211,38 @@ class Desk:
         self._market_entry = entry_id
         self._market.take_time(mark)
         self.mark = MarkDone(mark.number if mark.paced else 0, mark.run_id, entry_id)
-        self.risk.come_to(mark.at_ns)
+        self._come_to(mark.at_ns)
         for key, books, change in self._market.expire(mark.at_ns):
             self._record(key, books, change)
         self.risk.check()
 
+    def _come_to(self, at_ns: int) -> None:
+        self.corporate.come_to(at_ns)
+        self.risk.come_to(at_ns)
+
+    def _pause_split(self, key: BooksKey, symbol: Symbol, why: str) -> None:
+        self.batch.split_pauses[(*key, symbol)] = why
+
     # --- the clock ---------------------------------------------------------------------------
 
     def expiry_wait_s(self) -> float | None:
-        """Until the clock should end an order that the tape has not; None for never."""
-        return self._market.expiry_wait_s()
+        """Until the clock should end an order, or bring a split or dividend, that the tape has not;
+        None for never."""
+        waits = (self._market.expiry_wait_s(), self.corporate.wait_s())
+        return min((each for each in waits if each is not None), default=None)
 
     def expire_by_clock(self) -> None:
+        self.corporate.come_to(nanoseconds(self._market.now()))
         for key, books, change in self._market.expire(nanoseconds(self._market.now())):
             self._record(key, books, change)
+
+    def follow_rates(self) -> None:
+        """Rates that were set since the last time have moved equity, as prices do."""
+        if self._rates.seen != self._rates_seen:
+            self._rates_seen = self._rates.seen
+            moved = self._abroad.all()
+            self.moved |= moved
+            self.risk.prices_moved(moved)
 
     # --- commands ----------------------------------------------------------------------------
 
@@ -284,9 +313,13 @@ class Desk:
         if key in self._memory.books:
             return
         price_of = self._market.price_of
-        books = Books(stored.account, stored.mode, self._limits, stored.state, price_of)
+        books = Books(
+            stored.account, stored.mode, self._limits, stored.state, price_of, self._rate_of
+        )
         self._memory.take_up(key, books)
+        self._abroad.note(key, books)
         self.risk.take_up(key, books)
+        self.corporate.take_up(key, stored.actions)
         self._topic_seqs.update(stored.topic_seqs)
         for symbol, exchange in stored.exchanges.items():
             self._market.list_symbol(symbol, exchange)
@@ -301,13 +334,18 @@ class Desk:
         if books.mode == "paper":
             self._market.watch(key, books, symbol)
 
-    def _record(self, key: BooksKey, books: Books, change: LiveChange) -> None:
+    def _record(self, key: BooksKey, books: Books, change: AnyChange) -> None:
         self.batch.record(books, change, self._market_entry)
         if isinstance(change, BrokerCompared):
             return
         self.risk.books_changed(key)
+        if isinstance(change, ActionApplied):
+            self.filled.add(key)
+            return
         if isinstance(change, CashEntered):
             self.filled.add(key)
+            if change.entry.rate is not None:
+                self._abroad.note(key, books)
             if change.entry.client_entry_id is not None:
                 self._memory.entries[key, change.entry.client_entry_id] = change.entry
             return
@@ -317,6 +355,8 @@ class Desk:
         self._watch(key, books, order.symbol)
         if isinstance(change, OrderFilled):
             FILLS.inc()
+            if change.execution.fx_rate is not None:
+                self._abroad.note(key, books)
             self.filled.add(key)
             holders = self._holders.setdefault(order.symbol, set())
             if change.holding.qty:
@@ -341,4 +381,5 @@ class Desk:
             unrealized_pnl=unrealized,
             prices={str(symbol): price for symbol, price in prices.items()},
             margin=books.margin.figures(self._market.now()),
+            foreign_cash=foreign_cash_of(books),
         )

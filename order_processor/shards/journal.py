@@ -7,7 +7,7 @@ from psycopg2.errors import RaiseException
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from order_processor.errors import CursorMovedError
+from order_processor.errors import CursorMovedError, UnstorableError
 from order_processor.shards import lookup, recovery, repository
 from order_processor.shards.batch import Batch, MarketRecords
 from order_processor.shards.state import Cursors, LastSeen, Lookup, StoredShard, Unknowns
@@ -114,9 +114,9 @@ class Journal:
         before: Cursors,
         after: Cursors,
     ) -> None:
-        """Everything or nothing. LeaseLostError and CursorMovedError: nothing."""
+        """Everything or nothing. LeaseLostError, CursorMovedError and UnstorableError: nothing."""
         try:
-            if batch.risk or batch.compared:
+            if batch.risk or batch.compared or batch.split_pauses:
                 await self._thread.run(self._commit_rare, lease, batch, market, before, after)
             else:
                 message, values = repository.message_of(
@@ -129,6 +129,8 @@ class Journal:
             if isinstance(cause, RaiseException):
                 named = _NAMED[cause.diag.message_primary or ""]
                 raise named(f"{lease} at {before}") from error
+            if isinstance(cause, psycopg2.DataError | psycopg2.IntegrityError):
+                raise UnstorableError(after.command, batch.commands) from error
             raise
 
     def _commit_rare(

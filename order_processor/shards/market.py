@@ -18,6 +18,7 @@ from shared.redis.streams import position
 from shared.trading.amounts import measured, measured_size
 from shared.trading.books import Books
 from shared.trading.changes import Change, WorkingOrder
+from shared.trading.corporate_actions import Split, price_after
 from shared.trading.matching import NOTHING_WORKS, Reach
 from shared.trading.quotes import Quote
 
@@ -67,6 +68,25 @@ class Market:
     def price_of(self, symbol: Symbol) -> Decimal | None:
         last = self.last_seen.prices.get(symbol)
         return None if last is None else measured(last.price)
+
+    def price_before(self, symbol: Symbol, at_ns: int) -> Decimal | None:
+        """The last price, if it is of before `at_ns`."""
+        last = self.last_seen.prices.get(symbol)
+        return None if last is None or last.at_ns >= at_ns else measured(last.price)
+
+    def split_price(self, symbol: Symbol, split: Split, at_ns: int) -> None:
+        """Until its next print the symbol is worth what it was; once, because the price is of
+        `at_ns` from then on. Quotes of before say nothing any more."""
+        last = self.last_seen.prices.get(symbol)
+        if last is None or last.at_ns >= at_ns:
+            return
+        price = float(price_after(measured(last.price), split))
+        self.last_seen.prices[symbol] = LastPrice(price, at_ns, last.tape_id)
+        self._moved_prices.add(symbol)
+        quote = self.last_seen.quotes.get(symbol)
+        if quote is not None:
+            self.last_seen.quotes[symbol] = LastQuote(None, quote.tape_id, quote.at_ns)
+            self._moved_quotes.add(symbol)
 
     def begin_run(self, *, paced: bool) -> list[tuple[BooksKey, Books, Change]]:
         arrived = self._arrive()

@@ -15,7 +15,7 @@ from order_processor.shards.market import Market
 from order_processor.shards.past import Past
 from order_processor.shards.sessions import Sessions
 from order_processor.shards.state import BooksKey, Lookup, Unknowns
-from shared.models.cash import LedgerEntry, MoveCash
+from shared.models.cash import ConvertCash, LedgerEntry, MoveCash, entry_names
 from shared.models.identifiers import OrderId, Symbol
 from shared.models.orders import (
     CancelOrder,
@@ -84,12 +84,14 @@ class Memory:
                 unknown.books.add((account_id, command.mode))
             elif now - self._terms_read[account_id] > _TERMS_AGE_S:
                 unknown.accounts.add(account_id)
-            if isinstance(command, MoveCash):
-                name = ((account_id, command.mode), command.client_entry_id)
-                if name not in self.entries and "\x00" not in command.client_entry_id:
-                    unknown.entries.add(name)
-                if command.counterpart_id and command.counterpart_id not in self.currencies:
-                    unknown.accounts.add(command.counterpart_id)
+            if isinstance(command, MoveCash | ConvertCash):
+                for entry_name in entry_names(command):
+                    name = ((account_id, command.mode), entry_name)
+                    if name not in self.entries and "\x00" not in entry_name:
+                        unknown.entries.add(name)
+            other = command.counterpart_id if isinstance(command, MoveCash) else None
+            if other and other not in self.currencies:
+                unknown.accounts.add(other)
             orders, symbols = self._named_by(command, unknown)
             unknown.orders.update(each for each in orders if self.find(command, each) is None)
             for symbol in symbols:

@@ -29,6 +29,7 @@ from order_processor.shards.desk import Desk
 from order_processor.shards.equity import EquityMarker
 from order_processor.shards.feed import FedEntry, Inbox, TapeFeed
 from order_processor.shards.journal import Journal
+from order_processor.shards.poison import Poison
 from order_processor.shards.sessions import Sessions
 from order_processor.shards.state import Unknowns
 from shared.database.leases import Lease
@@ -70,7 +71,7 @@ class ShardOwner:
         wall: WallClock,
         sessions: Sessions,
         rules: RuleBook,
-        poisoned: set[str],
+        poison: Poison,
         stopping: asyncio.Event,
         floor: Floor | None,
     ) -> None:
@@ -84,7 +85,7 @@ class ShardOwner:
         self._wall = wall
         self._sessions = sessions
         self._rules = rules
-        self._poisoned = poisoned
+        self._poison = poison
         self._stopping = stopping
         #: None while live trading is off.
         self._floor = floor
@@ -153,7 +154,12 @@ class ShardOwner:
             self._settings.order_shards,
             stored,
             wall=self._wall,
-            limits=Limits(reserve_buffer_bps=self._settings.order_reserve_buffer_bps),
+            limits=Limits(
+                reserve_buffer_bps=self._settings.order_reserve_buffer_bps,
+                fx_spread_bps=self._settings.order_fx_spread_bps,
+                fx_rate_age_s=self._settings.order_fx_rate_age_s,
+            ),
+            rates=self._rules.rates,
             sessions=self._sessions,
             link_of=nobody if self._floor is None else self._floor.session,
             risk_exchange=self._settings.order_risk_session_exchange,
@@ -289,8 +295,12 @@ class ShardOwner:
             for entry in entries:
                 desk.apply_entry(entry)
             desk.risk.check()
+        careful = self._poison.careful(desk.command_cursor)
+        if careful:
+            await self._settle()  # so that it is clear whose fault a failure is
         room = self._settings.order_batch_commands - desk.batch.commands
-        commands = self._commands.take(min(room, _COMMANDS_AT_ONCE), desk.has_applied)
+        most = 1 if careful else min(room, _COMMANDS_AT_ONCE)
+        commands = self._commands.take(most, desk.has_applied)
         if commands:
             looking = perf_counter()
             await self._look_up(commands)
@@ -298,6 +308,8 @@ class ShardOwner:
             SHARD_SECONDS.labels(self._shard, "look_up").inc(looked_s)
             began += looked_s
             await self._apply_commands(commands)
+            if careful:
+                await self._settle()
         if entries or commands:
             SHARD_SECONDS.labels(self._shard, "apply").inc(perf_counter() - began)
 
@@ -323,7 +335,7 @@ class ShardOwner:
         try:
             with exact():
                 for command in commands:
-                    self._desk.apply_command(command, poisoned=command.id in self._poisoned)
+                    self._desk.apply_command(command, poisoned=command.id in self._poison)
         except UnappliableError:
             # The memory is lost; the batch under way isn't, and its senders wait for answers.
             await self._committer.settle()
@@ -346,6 +358,8 @@ class ShardOwner:
         """Take in new limits, and make sure that positions could be closed without waiting."""
         risk = self._desk.risk
         risk.take_rules(self._rules.current)
+        self._desk.follow_rates()
+        self._desk.corporate.take(self._rules.current.actions)
         await self._prepare_sessions(risk.unprepared_exchanges())
         missing = risk.missing_instruments()
         if missing:

@@ -29,7 +29,7 @@ def load_shard(connection: Connection, shard: int, shards: int) -> StoredShard:
         ),
         {"shard": shard},
     ).one()
-    last_seen = LastSeen(_last_prices(connection, shard), _last_quotes(connection, shard))
+    last_seen = LastSeen(last_prices(connection, shard), _last_quotes(connection, shard))
     at_stake = connection.execute(
         text(
             f"SELECT account_id, mode FROM orders WHERE {WORKING_STATUS}"  # noqa: S608
@@ -64,7 +64,7 @@ def _pass_over(connection: Connection, shard: int, entry_id: str) -> None:
         )
 
 
-def _last_prices(connection: Connection, shard: int) -> dict[Symbol, LastPrice]:
+def last_prices(connection: Connection, shard: int) -> dict[Symbol, LastPrice]:
     return {
         Symbol(symbol): LastPrice(float(price), nanoseconds(at), tape_id)
         for symbol, price, at, tape_id in connection.execute(

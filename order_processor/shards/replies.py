@@ -8,7 +8,7 @@ import structlog
 from prometheus_client import Counter
 
 from order_processor.metrics import COMMANDS
-from shared.models.cash import CashReply, LedgerEntry, MoveCash
+from shared.models.cash import CashReply, ConversionReply, ConvertCash, LedgerEntry, MoveCash
 from shared.models.orders import (
     Command,
     Order,
@@ -103,6 +103,17 @@ def same_entry(entry: LedgerEntry, command: MoveCash) -> bool:
     )
 
 
+def same_conversion(sold: LedgerEntry, bought: LedgerEntry, command: ConvertCash) -> bool:
+    """Whether the command asks for the very conversion that its name already has."""
+    return (
+        (sold.kind, bought.kind) == ("fx", "fx")
+        and -sold.amount == command.amount
+        and (sold.currency, bought.currency) == (command.from_currency, command.to_currency)
+        and sold.reason == command.reason
+        and sold.submitted_by == command.submitted_by
+    )
+
+
 def same_protection(order: Order, command: ProtectPosition) -> bool:
     """Percents are of a price that may have changed since: they are not looked at again."""
     return (
@@ -166,6 +177,8 @@ def note(command: Command, reply: Reply) -> None:
         outcome = reply.code
     elif isinstance(reply, OrderReply):
         outcome = "repeated" if reply.repeated else reply.order.status
+    elif isinstance(reply, ConversionReply):
+        outcome = "repeated" if reply.repeated else reply.sold.kind
     elif isinstance(reply, CashReply):
         outcome = "repeated" if reply.repeated else reply.entry.kind
     else:

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Connection, text
 
 from order_processor.brokers.differences import write_compared
+from order_processor.corporate_actions.repository import pause_split
 from order_processor.risk.repository import write_risk
 from order_processor.shards.batch import Batch, MarketRecords
 from order_processor.shards.state import Cursors
@@ -38,6 +39,7 @@ _CHANGED = """
        SET status = r.status, qty = r.qty, filled_qty = r.filled_qty,
            avg_fill_price = r.avg_fill_price, reason_code = r.reason_code,
            reason = r.reason, updated_at = r.updated_at,
+           limit_price = r.limit_price, trail_price = r.trail_price,
            stop_price = r.stop_price, hwm = r.hwm, triggered_at = r.triggered_at,
            queue_ahead = r.queue_ahead, due_at = r.due_at,
            replaced_by = r.replaced_by, commission = coalesce(r.commission, o.commission)
@@ -50,7 +52,7 @@ _TRANSITIONS = _insert(
 _EXECUTIONS = _insert(
     "executions",
     "id, order_id, account_id, mode, deployment_id, symbol, side, qty, price, fee, realized_pnl,"
-    " seq, at",
+    " seq, at, fx_rate, realized_pnl_base",
 )
 _POSITIONS = _insert(
     "positions",
@@ -71,7 +73,8 @@ _STRATEGY_POSITIONS = _insert(
 _LOTS = _insert(
     "lots",
     "account_id, mode, seq, symbol, qty, cost, opened_qty, price, opened_by, opened_at",
-    "ON CONFLICT (account_id, mode, seq) DO UPDATE SET qty = excluded.qty, cost = excluded.cost",
+    "ON CONFLICT (account_id, mode, seq) DO UPDATE SET qty = excluded.qty, cost = excluded.cost,"
+    " opened_qty = excluded.opened_qty, price = excluded.price",
 )
 _LOT_CLOSINGS = _insert(
     "lot_closings",
@@ -81,7 +84,13 @@ _LOT_CLOSINGS = _insert(
 _LEDGER = _insert(
     "ledger_entries",
     "account_id, mode, seq, kind, amount, currency, balance, execution_id, at, client_entry_id,"
-    " submitted_by, reason, transfer_id, counterpart_id",
+    " submitted_by, reason, transfer_id, counterpart_id, rate",
+)
+_FOREIGN_CASH = _insert(
+    "foreign_cash",
+    "account_id, mode, currency, balance, rate",
+    "ON CONFLICT (account_id, mode, currency) DO UPDATE SET balance = excluded.balance,"
+    " rate = excluded.rate",
 )
 _EVENTS = """
     INSERT INTO account_events (shard, seq, account_id, topic, topic_seq, frame)
@@ -99,6 +108,11 @@ _BROKER_ORDERS = _insert(
     "order_id, account_id, broker_order_id, cancel_wanted",
     "ON CONFLICT (order_id) DO UPDATE SET broker_order_id = excluded.broker_order_id,"
     " cancel_wanted = excluded.cancel_wanted",
+)
+_EFFECTS = _insert(
+    "corporate_action_effects",
+    "action_id, account_id, mode, execution_seq, unit, qty_before, qty_after, realized_pnl,"
+    " price, lots_cost_removed",
 )
 _FORGET_PRICES = "DELETE FROM order_shard_marks WHERE shard = :shard"
 _FORGET_QUOTES = "DELETE FROM order_shard_quotes WHERE shard = :shard"
@@ -153,10 +167,12 @@ def message_of(
         "lots": (_LOTS, list(batch.lots.values())),
         "lot_closings": (_LOT_CLOSINGS, batch.lot_closings),
         "ledger_entries": (_LEDGER, batch.ledger),
+        "foreign_cash": (_FOREIGN_CASH, list(batch.foreign_cash.values())),
         "events": (_EVENTS, batch.events),
         "broker_orders": (_BROKER_ORDERS, list(batch.broker_orders.values())),
         "prices": (_PRICES, market.prices),
         "quotes": (_QUOTES, market.quotes),
+        "corporate_action_effects": (_EFFECTS, batch.effects),
         "order_audit": (_AUDIT, batch.risk.audit),
     }
     statements = [statement for statement, rows in parts.values() if rows]
@@ -185,6 +201,8 @@ def write(
     """The same over a connection of SQLAlchemy's, with what only few batches bring."""
     if batch.risk:
         write_risk(connection, shard, batch.risk)
+    if batch.split_pauses:
+        pause_split(connection, batch.split_pauses)
     for each in batch.compared:
         write_compared(connection, each)
     message, values = message_of(shard, batch, market, before=before, after=after)

@@ -124,4 +124,5 @@ def ledger_entry_of(row: Row[Any]) -> LedgerEntry:
         reason=row.reason,
         transfer_id=row.transfer_id,
         counterpart_id=row.counterpart_id,
+        rate=plain_or_none(row.rate),
     )

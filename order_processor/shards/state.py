@@ -58,6 +58,8 @@ class StoredBooks(msgspec.Struct):
     topic_seqs: dict[str, int]
     #: Where the symbols of its working orders are traded.
     exchanges: dict[Symbol, str] = {}
+    #: Splits and dividends that they have seen.
+    actions: set[UUID] = set()
 
 
 class Cursors(msgspec.Struct, frozen=True):

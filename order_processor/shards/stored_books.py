@@ -6,8 +6,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from order_processor.corporate_actions.repository import effects_of
 from order_processor.risk.repository import risk_states
 from order_processor.shards.batch import BY_HAND
+from order_processor.shards.foreign import load_foreign
 from order_processor.shards.rows import holding_of, lot_of, working_of
 from order_processor.shards.state import BooksKey, LastSeen, StoredBooks
 from shared.models.identifiers import Symbol
@@ -41,6 +43,9 @@ def load_books(
     for key, risk in risk_states(connection, ids).items():
         if key in loaded:
             loaded[key].state.risk = risk
+    for key, actions in effects_of(connection, ids).items():
+        if key in loaded:
+            loaded[key].actions = actions
     for row in connection.execute(
         text("SELECT * FROM positions WHERE account_id = ANY(:ids)"), {"ids": ids}
     ):
@@ -63,12 +68,15 @@ def load_books(
         if stored is not None:
             stored.state.working.append(working_of(row, last_seen))
             stored.exchanges[Symbol(row.symbol)] = row.exchange
+            if row.currency != stored.account.base_currency:
+                stored.state.foreign[Symbol(row.symbol)] = row.currency
+    load_foreign(connection, loaded)
     return list(loaded.values())
 
 
 _WORKING_ORDERS = text(
     f"""
-    SELECT o.*, i.tick_size, i.lot_size, i.shortable, i.exchange,
+    SELECT o.*, i.tick_size, i.lot_size, i.shortable, i.exchange, i.currency,
            (SELECT max(t.seq) FROM order_transitions t WHERE t.order_id = o.id) AS steps,
            e.executions, e.value, e.fees, b.broker_order_id, b.cancel_wanted
       FROM orders o JOIN instruments i ON i.symbol = o.symbol
@@ -96,7 +104,9 @@ _NUMBERS = text(
            coalesce((SELECT max(seq) FROM ledger_entries
                       WHERE account_id = :id AND mode = :mode), 0),
            coalesce((SELECT balance FROM ledger_entries
-                      WHERE account_id = :id AND mode = :mode ORDER BY seq DESC LIMIT 1), 0)
+                      WHERE account_id = :id AND mode = :mode
+                        AND currency = (SELECT base_currency FROM accounts WHERE id = :id)
+                      ORDER BY seq DESC LIMIT 1), 0)
     """
 )
 

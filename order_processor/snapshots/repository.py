@@ -1,7 +1,5 @@
 """What a subscriber of an account topic sees first, with the number of the last frame in it."""
 
-from collections.abc import Mapping
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -10,19 +8,17 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from order_processor.risk.repository import risk_states
 from order_processor.shards.clock import wall_clock
-from order_processor.shards.rows import ledger_entry_of, order_of
-from order_processor.shards.state import BooksKey, LastSeen
-from order_processor.shards.stored_books import load_books
+from order_processor.shards.fx import foreign_cash_of
+from order_processor.shards.recovery import last_prices
+from order_processor.shards.rows import ledger_entry_of, order_of, plain_or_none
+from order_processor.snapshots.valuation import books_to_value
 from shared.models.cash import LedgerEntry
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
-from shared.models.margin import MarginFigures
 from shared.models.orders import EquityMarked, Execution, Order, Position
 from shared.models.risk import RiskState
 from shared.models.topics import AccountTopicKind, account_topic
 from shared.redis.keys import shard_of
-from shared.trading.amounts import ZERO, plain, rounded
-from shared.trading.books import Books
-from shared.trading.terms import Limits
+from shared.trading.amounts import ZERO, measured, plain, rounded
 
 #: Ended orders and executions that a snapshot holds, the newest; the rest is a list to page.
 RECENT = 200
@@ -44,11 +40,10 @@ _NEWEST_EXECUTIONS = text(
      ORDER BY seq DESC LIMIT :recent
     """
 )
-_IS_MARGIN = text("SELECT margin_terms IS NOT NULL FROM accounts WHERE id = :id")
 _NEWEST_CASH = text(
     """
     SELECT * FROM ledger_entries
-     WHERE account_id = :id AND mode = :mode AND kind NOT IN ('fill', 'fee')
+     WHERE account_id = :id AND mode = :mode AND execution_id IS NULL
      ORDER BY seq DESC LIMIT :recent
     """
 )
@@ -58,12 +53,12 @@ _CASH = text(
     """
     SELECT coalesce(
         (SELECT balance FROM ledger_entries
-          WHERE account_id = :id AND mode = :mode ORDER BY seq DESC LIMIT 1),
+          WHERE account_id = :id AND mode = :mode AND currency = accounts.base_currency
+          ORDER BY seq DESC LIMIT 1),
         CASE WHEN :mode = 'paper' THEN paper_capital ELSE 0 END)
       FROM accounts WHERE id = :id
     """
 )
-_LAST_PRICES = text("SELECT symbol, price FROM order_shard_marks WHERE shard = :shard")
 
 Snapshot = (
     list[Order] | list[Execution] | list[Position] | list[LedgerEntry] | EquityMarked | RiskState
@@ -117,41 +112,32 @@ class Snapshots:
         self, connection: Connection, account_id: UUID, mode: Mode, cash: Decimal
     ) -> EquityMarked:
         shard = shard_of(account_id, self._shards)
-        prices = {
-            symbol: plain(price)
-            for symbol, price in connection.execute(_LAST_PRICES, {"shard": shard})
-        }
+        prices = last_prices(connection, shard)
         value = unrealized = ZERO
-        held: dict[str, Decimal] = {}
+        held: dict[Symbol, Decimal] = {}
         for row in connection.execute(_POSITIONS, {"id": account_id, "mode": mode}):
-            price = prices.get(row.symbol)
+            last = prices.get(row.symbol)
+            price = None if last is None else plain(measured(last.price))
             worth = row.cost if price is None else rounded(row.qty * price)
             value += worth
             unrealized += worth - row.cost
             if price is not None and row.qty:
                 held[row.symbol] = price
-        at = wall_clock()
+        at, equity = wall_clock(), cash + value
+        books = books_to_value(connection, shard, (account_id, mode), prices)
+        if books is not None:
+            equity, unrealized = books.valued(held)
         return EquityMarked(
             account_id=AccountId(account_id),
             mode=mode,
             at=at,
             cash=cash,
-            equity=plain(cash + value),
+            equity=plain(equity),
             unrealized_pnl=plain(unrealized),
-            prices=held,
-            margin=_margin(connection, (account_id, mode), prices, at),
+            prices={str(symbol): price for symbol, price in held.items()},
+            margin=None if books is None else books.margin.figures(at),
+            foreign_cash=None if books is None else foreign_cash_of(books),
         )
-
-
-def _margin(
-    connection: Connection, key: BooksKey, prices: Mapping[Symbol, Decimal], at: datetime
-) -> MarginFigures | None:
-    """None of a cash account, whose books needn't be loaded for it."""
-    if not connection.execute(_IS_MARGIN, {"id": key[0]}).scalar():
-        return None
-    [stored] = load_books(connection, [key], LastSeen())
-    books = Books(stored.account, stored.mode, Limits(), stored.state, prices.get)
-    return books.margin.figures(at)
 
 
 def _execution(row: Row[Any]) -> Execution:
@@ -169,6 +155,8 @@ def _execution(row: Row[Any]) -> Execution:
         realized_pnl=plain(row.realized_pnl),
         seq=row.seq,
         at=row.at,
+        fx_rate=plain_or_none(row.fx_rate),
+        realized_pnl_base=plain_or_none(row.realized_pnl_base),
     )
 
 

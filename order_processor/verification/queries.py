@@ -6,6 +6,8 @@ Sums are Postgres', not ours: nothing here is shared with what keeps the books. 
 
 from sqlalchemy import text
 
+from order_processor.verification.currencies import CURRENCY_CHECKS
+
 LEDGER_NUMBERS = """
 SELECT seq::text, n::text, seq::text
   FROM (SELECT seq, row_number() OVER (ORDER BY seq) AS n FROM ledger_entries
@@ -15,7 +17,7 @@ SELECT seq::text, n::text, seq::text
 
 LEDGER_BALANCE = """
 SELECT seq::text, trim_scale(total)::text, trim_scale(balance)::text
-  FROM (SELECT seq, balance, sum(amount) OVER (ORDER BY seq) AS total
+  FROM (SELECT seq, balance, sum(amount) OVER (PARTITION BY currency ORDER BY seq) AS total
           FROM ledger_entries WHERE account_id = :account_id AND mode = :mode) AS e
  WHERE balance <> total
 """
@@ -34,7 +36,7 @@ WITH expected AS (
     SELECT execution_id AS id, kind, sum(amount) AS amount, count(*) AS entries
       FROM ledger_entries
      WHERE account_id = :account_id AND mode = :mode
-       AND (kind IN ('fill', 'fee') OR execution_id IS NOT NULL)
+       AND (kind IN ('fill', 'fee') OR execution_id IS NOT NULL) AND kind <> 'fx'
      GROUP BY execution_id, kind
 )
 SELECT concat_ws(' ', kind, 'of', id), coalesce(trim_scale(e.amount)::text, 'none'),
@@ -109,7 +111,7 @@ SELECT e.transfer_id::text, trim_scale(-e.amount)::text || ' once',
         SELECT sum(x.amount) AS amount, count(*) AS entries FROM ledger_entries x
          WHERE x.transfer_id = e.transfer_id AND sign(x.amount) <> sign(e.amount)
            AND x.account_id = e.counterpart_id AND x.counterpart_id = e.account_id
-           AND x.mode = e.mode
+           AND x.mode = e.mode AND x.currency = e.currency
        ) AS o
  WHERE e.account_id = :account_id AND e.mode = :mode AND e.kind = 'transfer'
    AND NOT (o.entries = 0 AND e.amount < 0) AND (o.entries <> 1 OR o.amount <> -e.amount)
@@ -127,12 +129,19 @@ SELECT l.seq::text, trim_scale(l.opened_qty)::text,
    AND l.opened_qty <> l.qty + coalesce(c.qty, 0)
 """
 
-#: What executions paid and brought is what lots cost and what closing them brought.
+#: What executions paid and brought is what lots cost and what closing them brought. Of what splits
+#: left over and was paid for in cash, the lots' cost is gone.
 LOT_PROFITS = """
 WITH flows AS (
-    SELECT e.symbol, sum(l.amount) AS flow
-      FROM executions e JOIN ledger_entries l ON l.execution_id = e.id AND l.kind = 'fill'
-     WHERE e.account_id = :account_id AND e.mode = :mode GROUP BY e.symbol
+    SELECT symbol, sum(flow) AS flow FROM (
+        SELECT e.symbol, l.amount AS flow
+          FROM executions e JOIN ledger_entries l ON l.execution_id = e.id AND l.kind = 'fill'
+         WHERE e.account_id = :account_id AND e.mode = :mode
+        UNION ALL
+        SELECT a.symbol, e.lots_cost_removed
+          FROM corporate_action_effects e JOIN corporate_actions a ON a.id = e.action_id
+         WHERE e.account_id = :account_id AND e.mode = :mode
+    ) AS each GROUP BY symbol
 ), opened AS (
     SELECT symbol, sum(cost) AS cost FROM lots
      WHERE account_id = :account_id AND mode = :mode GROUP BY symbol
@@ -161,5 +170,6 @@ CHECKS = {
         "transfers": TRANSFERS,
         "lot_closings": LOT_CLOSINGS,
         "lot_profits": LOT_PROFITS,
+        **CURRENCY_CHECKS,
     }.items()
 }

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from order_processor.verification.differences import MOST_KEPT, BooksCheck, Difference
 from order_processor.verification.queries import CHECKS
-from order_processor.verification.rebuild import Executed, Position, Rebuilt, shown, units
+from order_processor.verification.rebuild import Executed, Happened, Position, Rebuilt, shown, units
 from shared.models.identifiers import Mode
 
 _EXECUTIONS = text(
@@ -35,6 +35,21 @@ _STRATEGY_POSITIONS = text(
     """
 )
 _LOTS = text("SELECT seq, symbol, qty FROM lots WHERE account_id = :account_id AND mode = :mode")
+_HAPPENED = text(
+    """
+    SELECT a.id, a.symbol, e.execution_seq, a.ratio_new, a.ratio_old, a.amount, e.unit, e.price
+      FROM corporate_action_effects e JOIN corporate_actions a ON a.id = e.action_id
+     WHERE e.account_id = :account_id AND e.mode = :mode
+     ORDER BY e.execution_seq, a.effective_at, a.kind, a.number
+    """
+)
+#: The name of their entry ends with the action's id.
+_PAYMENTS = text(
+    """
+    SELECT split_part(client_entry_id, ' ', 2) AS id, amount FROM ledger_entries
+     WHERE account_id = :account_id AND mode = :mode AND kind IN ('dividend', 'cash_in_lieu')
+    """
+)
 _ROWS_AT_ONCE = 5000
 #: In one set of books: it is wrong throughout then.
 _MOST_FOUND = 10_000
@@ -64,12 +79,14 @@ class BooksReader:
         with self._engine.connect() as connection:
             rebuilt = Rebuilt()
             rows = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(_EXECUTIONS, books)
-            rebuilt.take(map(_executed, rows))
+            happened = [_happened(row) for row in connection.execute(_HAPPENED, books)]
+            rebuilt.take(map(_executed, rows), happened)
             found = chain(
                 *(_differing(connection, name, books) for name in CHECKS),
                 _wrong_profits(rebuilt),
                 _wrong_positions(connection, rebuilt, books),
                 _wrong_lots(connection, rebuilt, books),
+                _wrong_payments(connection, rebuilt, books),
             )
             differences = [
                 Difference(account_id, mode, *each) for each in islice(found, _MOST_FOUND)
@@ -86,6 +103,19 @@ def _executed(row: Row[Any]) -> Executed:
         units(row.price),
         units(row.fee),
         units(row.realized_pnl),
+    )
+
+
+def _happened(row: Row[Any]) -> Happened:
+    return Happened(
+        str(row.id),
+        row.symbol,
+        row.execution_seq,
+        row.ratio_new or 0,
+        row.ratio_old or 0,
+        units(row.amount or Decimal(0)),
+        units(row.unit),
+        units(row.price or Decimal(0)),
     )
 
 
@@ -142,6 +172,16 @@ def _wrong_lots(
         told, found = expected.get(seq, "none"), stored.get(seq, "none")
         if told != found:
             yield "lots", str(seq), told, found
+
+
+def _wrong_payments(
+    connection: Connection, rebuilt: Rebuilt, books: dict[str, Any]
+) -> Iterator[_Found]:
+    stored = {row.id: units(row.amount) for row in connection.execute(_PAYMENTS, books)}
+    for action in sorted(rebuilt.paid.keys() | stored.keys()):
+        expected, found = rebuilt.paid.get(action, 0), stored.get(action, 0)
+        if expected != found:
+            yield "corporate_actions", action, shown(expected), shown(found)
 
 
 def _told(qty: int, cost: int, average: int, realized: int, fees: int) -> str:

@@ -10,10 +10,10 @@ from itertools import pairwise
 from math import inf
 from typing import NamedTuple
 
-from shared.metrics.executions import CashMove, Fill, Point
+from shared.metrics.executions import CashMove, Fill, Point, SplitMove
 from shared.trading.amounts import ZERO, exactly, measured
 
-Movement = Fill | CashMove
+Movement = Fill | CashMove | SplitMove
 #: When each close was known (the candle's end, microseconds), and the close; oldest first.
 Closes = Sequence[tuple[int, float]]
 
@@ -71,18 +71,23 @@ class _Book:
         if isinstance(movement, Fill):
             self._fill(movement)
             return
+        if isinstance(movement, SplitMove):
+            self._hold(movement.symbol, movement.qty, movement.price)
+            return
         self._cash += movement.amount
         if movement.is_flow:
             self._paid_in += movement.amount
 
     def _fill(self, fill: Fill) -> None:
         self._cash -= fill.qty * fill.price + fill.fee
-        self._price[fill.symbol] = fill.price
-        qty = self._qty.get(fill.symbol, ZERO) + fill.qty
+        self._hold(fill.symbol, self._qty.get(fill.symbol, ZERO) + fill.qty, fill.price)
+
+    def _hold(self, symbol: str, qty: Decimal, price: Decimal) -> None:
+        self._price[symbol] = price
         if qty:
-            self._qty[fill.symbol] = qty
+            self._qty[symbol] = qty
         else:
-            del self._qty[fill.symbol]
+            self._qty.pop(symbol, None)
 
     def mark(self, symbol: str, close: float) -> None:
         if symbol in self._qty:

@@ -29,6 +29,17 @@ class CashMove(NamedTuple):
     is_flow: bool
 
 
+class SplitMove(NamedTuple):
+    """A split left a position of `qty` shares, worth `price` each until they trade."""
+
+    symbol: str
+    qty: Decimal
+    price: Decimal
+    #: Of what was paid for in cash.
+    realized_pnl: Decimal
+    at_us: int
+
+
 class Point(NamedTuple):
     at_us: int
     equity: Decimal

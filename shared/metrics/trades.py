@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from shared.metrics.executions import Fill
+from shared.metrics.executions import Fill, SplitMove
 from shared.trading.amounts import exactly, rounded
 
 
@@ -26,7 +26,7 @@ class _Open(NamedTuple):
 
 
 @exactly
-def round_trips(fills: Sequence[Fill]) -> list[Trade]:
+def round_trips(fills: Sequence[Fill | SplitMove]) -> list[Trade]:
     """Closed trades in the order of their closing. What is still open counts for nothing.
 
     A fill through zero closes one trade and opens the next; its fee is shared by quantity.
@@ -35,6 +35,10 @@ def round_trips(fills: Sequence[Fill]) -> list[Trade]:
     positions: dict[str, _Open] = {}
     for fill in fills:
         before = positions.get(fill.symbol)
+        if isinstance(fill, SplitMove):
+            if before is not None:
+                _split(before, fill, positions, trades)
+            continue
         if before is None:
             positions[fill.symbol] = _Open(fill.qty, fill.at_us, fill.realized_pnl - fill.fee)
             continue
@@ -51,3 +55,15 @@ def round_trips(fills: Sequence[Fill]) -> list[Trade]:
         else:
             del positions[fill.symbol]
     return trades
+
+
+def _split(
+    before: _Open, split: SplitMove, positions: dict[str, _Open], trades: list[Trade]
+) -> None:
+    """The trade goes on in new shares; it ends where less than one is left."""
+    profit = before.profit + split.realized_pnl
+    if split.qty:
+        positions[split.symbol] = _Open(split.qty, before.opened_at_us, profit)
+        return
+    trades.append(Trade(split.symbol, before.opened_at_us, split.at_us, profit))
+    del positions[split.symbol]

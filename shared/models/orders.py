@@ -13,7 +13,14 @@ import msgspec
 
 from shared.models.base import Message
 from shared.models.brokers import BrokerAccount, BrokerPosition, BrokerUpdate
-from shared.models.cash import CashMoved, CashReply, MoveCash
+from shared.models.cash import (
+    CashMoved,
+    CashReply,
+    ConversionReply,
+    ConvertCash,
+    ForeignCashMarked,
+    MoveCash,
+)
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.margin import MarginFigures
 from shared.models.risk import FollowLimits, LimitsFollowed, Origin, RiskCommand, RiskReply
@@ -234,6 +241,7 @@ BooksCommand = (
     | ClosePositions
     | ProtectPosition
     | MoveCash
+    | ConvertCash
     | OpenBooks
     | HearBroker
     | CompareBroker
@@ -297,7 +305,7 @@ class Order(msgspec.Struct, frozen=True):
     extended_hours: bool = True
 
 
-class Execution(msgspec.Struct, frozen=True):
+class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
     id: UUID
     order_id: OrderId
     account_id: AccountId
@@ -311,6 +319,10 @@ class Execution(msgspec.Struct, frozen=True):
     realized_pnl: Decimal
     seq: int
     at: datetime
+    #: Of an instrument in another currency than the account's: the latter for one unit of it, and
+    #: the realised profit at that.
+    fx_rate: Decimal | None = None
+    realized_pnl_base: Decimal | None = None
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -369,7 +381,16 @@ class Refusal(Message, frozen=True, tag="refusal"):
     level: str | None = None
 
 
-Reply = OrderReply | OrdersReply | CashReply | BooksReply | RiskReply | LimitsFollowed | Refusal
+Reply = (
+    OrderReply
+    | OrdersReply
+    | CashReply
+    | ConversionReply
+    | BooksReply
+    | RiskReply
+    | LimitsFollowed
+    | Refusal
+)
 
 
 # --- what happened: frames of the account topics ---------------------------------------------
@@ -412,6 +433,9 @@ class EquityMarked(Message, frozen=True, tag="equity"):
     prices: dict[str, Decimal]
     #: Of a margin account; None of a cash account.
     margin: MarginFigures | None = None
+    #: By currency, where something is held in another than the account's: all above but `prices` is
+    #: in that one, at these rates.
+    foreign_cash: dict[str, ForeignCashMarked] | None = None
 
 
 AccountEvent = OrderUpdated | OrderExecuted | PositionChanged | CashMoved

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from shared.models.base import Message
+from shared.models.cash import ForeignCashMarked
 from shared.models.identifiers import AccountId, Mode
 from shared.models.margin import Carried, MarginCall, MarginFigures, MarginTerms
 
@@ -187,6 +188,8 @@ class RiskReply(Message, frozen=True, tag="risk_reply"):
     #: Of a margin account; None of a cash account.
     margin_terms: MarginTerms | None = None
     margin: MarginFigures | None = None
+    #: By currency, where something is held in another than the account's.
+    foreign_cash: dict[str, ForeignCashMarked] | None = None
     #: Of the session under way; None while no limit asks for it.
     session_loss: Decimal | None = None
     deployments: tuple[DeploymentLossUse, ...] = ()

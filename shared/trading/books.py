@@ -11,7 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from shared.models.brokers import BrokerAccount, BrokerPosition, BrokerUpdate
-from shared.models.cash import MoveCash
+from shared.models.cash import ConvertCash, MoveCash
 from shared.models.identifiers import Mode, OrderId, Symbol
 from shared.models.margin import MarginTerms
 from shared.models.risk import RiskState
@@ -28,6 +28,10 @@ from shared.trading.changes import (
     WorkingOrder,
 )
 from shared.trading.commissions import Turnover
+from shared.trading.conversion import convert
+from shared.trading.corporate_desk import CorporateDesk
+from shared.trading.exchange import Exchange, RateOf, no_rate
+from shared.trading.funds import Funds
 from shared.trading.groups import Groups
 from shared.trading.intake import Intake
 from shared.trading.ledger import Ledger
@@ -36,6 +40,7 @@ from shared.trading.live import LiveMarket, differences_of
 from shared.trading.lots import Lot, Lots
 from shared.trading.margin import Margin
 from shared.trading.matching import Reach
+from shared.trading.order_adjustments import OrderAdjustments
 from shared.trading.paper import ClosingPrice, Moment, PaperMarket
 from shared.trading.position_orders import PositionOrders
 from shared.trading.positions import Holding
@@ -47,6 +52,12 @@ from shared.trading.settlement import PriceOf, Settlement
 from shared.trading.strategy_positions import Owner, StrategyPositions
 from shared.trading.terms import AccountTerms, Limits, Refused
 from shared.trading.working import WorkingOrders, is_exit
+
+
+class ForeignCash(msgspec.Struct, frozen=True):
+    balance: Decimal
+    #: That the books used last.
+    rate: Decimal
 
 
 class BooksState(msgspec.Struct):
@@ -68,6 +79,20 @@ class BooksState(msgspec.Struct):
     month: int = 0
     month_value: Decimal = ZERO
     risk: RiskState = msgspec.field(default_factory=RiskState)
+    #: By currency, and the currencies of symbols that are not quoted in the account's.
+    foreign_cash: dict[str, ForeignCash] = {}
+    foreign: dict[Symbol, str] = {}
+    #: In the account's currency, what no execution and no conversion entered; None where nothing
+    #: was ever in another currency.
+    entered: Decimal | None = None
+
+
+@exactly
+def _entered_before(state: BooksState) -> Decimal:
+    if state.entered is not None:
+        return state.entered
+    flows = sum((each.realized_pnl - each.fees - each.cost for each in state.holdings), ZERO)
+    return state.cash - flows
 
 
 def _no_price(_: Symbol) -> Decimal | None:
@@ -86,18 +111,34 @@ class Books:
         limits: Limits,
         state: BooksState,
         price_of: PriceOf = _no_price,
+        rate_of: RateOf = no_rate,
     ):
         self.mode = mode
         self._limits = limits
-        ledger = Ledger(account.base_currency, state.cash, state.ledger_seq)
+        ledger = Ledger(
+            account.base_currency,
+            state.cash,
+            state.ledger_seq,
+            {currency: held.balance for currency, held in state.foreign_cash.items()},
+            _entered_before(state),
+        )
+        self._exchange = exchange = Exchange(
+            account.base_currency,
+            limits,
+            rate_of,
+            state.foreign,
+            {currency: held.rate for currency, held in state.foreign_cash.items()},
+        )
         self._settlement = Settlement(
             ledger,
             state.holdings,
             StrategyPositions(state.strategy_holdings),
             Lots(state.lots, state.lot_seq),
             state.execution_seq,
+            exchange,
         )
-        self._orders = WorkingOrders()
+        self._orders = WorkingOrders(exchange.foreign)
+        self._funds = Funds(self._orders, self._settlement)
         self._lifecycle = Lifecycle(self._orders, self._settlement)
         self._groups = Groups(self._orders, self._lifecycle, self._settlement)
         turnover = Turnover(state.month, state.month_value)
@@ -128,11 +169,15 @@ class Books:
             turnover,
             self.margin,
             self.risk,
+            self._funds,
         )
         replacement = Replacement(
             self._intake, self._lifecycle, self._groups, self._requests, self.risk
         )
         for_positions = PositionOrders(self._intake, self._orders, self._groups, self._settlement)
+        adjustments = OrderAdjustments(self._orders, self._groups, self._requests, self._settlement)
+        #: Splits and dividends.
+        self.corporate = CorporateDesk(self._settlement, adjustments)
         #: How orders come in.
         self.submit = self._intake.submit
         self.replace = replacement.replace
@@ -160,9 +205,27 @@ class Books:
         return self._settlement.cash
 
     @property
+    def foreign_cash(self) -> Mapping[str, Decimal]:
+        """By currency, but the account's."""
+        return self._settlement.ledger.foreign
+
+    @property
+    def foreign_symbols(self) -> Mapping[Symbol, str]:
+        """Symbols that are not quoted in the account's currency, with theirs."""
+        return self._exchange.foreign
+
+    def rate_of(self, currency: str) -> Decimal:
+        """What one unit counts, in the account's currency."""
+        return self._exchange.rate(currency)
+
+    def rate_used(self, currency: str) -> Decimal:
+        """The last one at which something was entered."""
+        return self._exchange.used[currency]
+
+    @property
     def free_cash(self) -> Decimal:
-        """Cash net of what working buys reserve."""
-        return self.cash - self._orders.reserved_cash
+        """Cash in the account's currency, net of what working buys reserve."""
+        return self._funds.free
 
     @property
     def is_open(self) -> bool:
@@ -217,13 +280,33 @@ class Books:
     @exactly
     def move_cash(self, command: MoveCash, at: datetime) -> Refused | CashEntered:
         """The caller has made sure that the entry's id is new."""
-        there, free = self.cash, self.free_cash
+        ledger, exchange, currency = self._settlement.ledger, self._exchange, command.currency
+        there, free = ledger.balance_of(currency), self._funds.free_of(currency)
         if self.margin.terms is not None:
-            there, free = self.margin.equity(), self.margin.excess(at)
-        fault = fault_of_entry(command, self.account, self._limits, there, free)
+            excess = self.margin.excess(at)
+            if currency == exchange.base:
+                there, free = self.margin.equity(), excess
+            else:
+                free = exchange.worth_of_base(currency, excess)
+        fault = fault_of_entry(command, self.account, self._limits, exchange, there, free, at)
         if fault is not None:
             return fault
-        return CashEntered(self._settlement.ledger.move(command, at))
+        rate = None if currency == exchange.base else command.rate or exchange.rate(currency)
+        if rate is not None:
+            exchange.used[currency] = rate
+        return CashEntered(ledger.move(command, at, rate))
+
+    @exactly
+    def convert_cash(self, command: ConvertCash, at: datetime) -> Refused | list[CashEntered]:
+        """What is sold, then what is bought. The caller has made sure that the name is new."""
+        ledger, currency = self._settlement.ledger, command.from_currency
+        free = self._funds.free_of(currency)
+        if self.margin.terms is not None:  # it changes no more of the equity than the spread
+            free = ledger.balance_of(currency)
+        converted = convert(command, self.mode, ledger, self._exchange, self._limits, free, at)
+        if isinstance(converted, Refused):
+            return converted
+        return [CashEntered(each) for each in converted]
 
     @exactly
     def carry(

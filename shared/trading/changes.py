@@ -8,11 +8,11 @@ from uuid import UUID
 import msgspec
 
 from shared.models.cash import LedgerEntry
-from shared.models.identifiers import Mode, OrderId
+from shared.models.identifiers import Mode, OrderId, Symbol
 from shared.models.orders import Execution, Order
 from shared.trading.amounts import ZERO
 from shared.trading.ids import named_id, numbered_id
-from shared.trading.lots import LotChanges
+from shared.trading.lots import Lot, LotChanges
 from shared.trading.orders import Transition
 from shared.trading.paper_terms import PaperTerms
 from shared.trading.positions import Holding
@@ -116,6 +116,37 @@ class OrderFilled(msgspec.Struct, frozen=True):
     commission: Decimal = ZERO
 
 
+class SplitPosition(msgspec.Struct, frozen=True):
+    """A position as a split left it."""
+
+    holding: Holding
+    #: Of each deployment, and by hand (None).
+    strategy_holdings: tuple[tuple[UUID | None, Holding], ...]
+    #: All that were open before it.
+    lots: tuple[Lot, ...]
+    #: What was less than a unit was paid for at this price.
+    price: Decimal
+    #: Of the lots, with what was paid for.
+    lots_cost_removed: Decimal
+
+
+class ActionApplied(msgspec.Struct, frozen=True):
+    """A split or dividend has come to these books: never again, whatever else it changes."""
+
+    action_id: UUID
+    symbol: Symbol
+    #: Number of the last execution before it.
+    execution_seq: int
+    unit: Decimal
+    qty_before: Decimal
+    qty_after: Decimal
+    #: Profit on what was less than a unit.
+    realized_pnl: Decimal
+    cash: Decimal
+    #: None when no position was split.
+    split: SplitPosition | None = None
+
+
 class OrderMoved(msgspec.Struct, frozen=True):
     """A trailing stop followed the market, or others before an order left its queue. To be stored
     with the prints that moved it, and not told: it happens as often as prices do."""
@@ -151,3 +182,4 @@ class BrokerCompared(msgspec.Struct, frozen=True):
 Change = CashEntered | OrderChanged | OrderFilled | OrderMoved
 #: What can happen to live books.
 LiveChange = Change | BrokerNoted | BrokerCompared
+AnyChange = LiveChange | ActionApplied

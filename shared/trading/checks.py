@@ -6,7 +6,8 @@
  2. invalid_client_order_id  1 to 128 printable ASCII characters
  3. unknown_symbol           the catalogue has no such instrument
  4. symbol_not_tradable      the instrument is not traded (any more)
- 5. currency_mismatch        the instrument is quoted in another currency than the account's
+ 5. currency_mismatch        a live order's instrument is quoted in another currency than the
+    account's
  6. invalid_qty              finite and above zero
  7. qty_too_large            at most `Limits.max_qty`
  8. qty_not_in_lots          a multiple of the lot size
@@ -41,6 +42,8 @@ each of its parts by the list above, the message naming the part:
 22. no_market_price          a market order and a trailing stop need a last price
 23. notional_too_large       their notional, at the last price
 24. insufficient_buying_power   a buy: reserve at most cash net of working buys
+    fx_rate_missing, fx_rate_stale   before that, where it takes another currency
+    (`shared/trading/funds.py`)
 25. insufficient_position    a sell: at most the position net of working sells
 
 The last two are of cash accounts; those of margin accounts are in `shared/trading/margin.py`.
@@ -89,7 +92,7 @@ def fault_of(
     if instrument is None:
         return Refused("unknown_symbol", f"There is no instrument {order.symbol!r}.")
     return (
-        _instrument_fault(instrument, account)
+        _instrument_fault(order, instrument, account)
         or _qty_fault(order.qty, instrument, limits)
         or price_fault(order, instrument, limits)
         or _notional_fault(order.qty, order.limit_price or order.stop_price or ZERO, limits)
@@ -97,10 +100,12 @@ def fault_of(
     )
 
 
-def _instrument_fault(instrument: Instrument, account: AccountTerms) -> Refused | None:
+def _instrument_fault(
+    order: SubmitOrder, instrument: Instrument, account: AccountTerms
+) -> Refused | None:
     if not instrument.tradable:
         return Refused("symbol_not_tradable", f"{instrument.symbol} is not tradable.")
-    if instrument.currency != account.base_currency:
+    if instrument.currency != account.base_currency and order.mode == "live":
         return Refused(
             "currency_mismatch",
             f"{instrument.symbol} is quoted in {instrument.currency}; "

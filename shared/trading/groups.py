@@ -95,11 +95,13 @@ class Groups:
 
     # --- what happens ------------------------------------------------------------------------
 
-    def cancel(self, working: WorkingOrder, at: datetime) -> list[OrderChanged]:
-        """By its owner. An exit takes the rest of the group along, an entry what it has not
-        filled: what it has stays guarded."""
+    def cancel(
+        self, working: WorkingOrder, at: datetime, why: Refused | None = None
+    ) -> list[OrderChanged]:
+        """By its owner, or because of `why`. An exit takes the rest of the group along, an entry
+        what it has not filled: what it has stays guarded."""
         order = working.order
-        changes = [self._lifecycle.end(working, "cancel", at)]
+        changes = [self._lifecycle.end(working, "cancel", at, why)]
         if order.group_id is None:
             return changes
         self._leave(order)

@@ -14,6 +14,7 @@ from shared.trading.checks import cash_obstacle_to, fault_of, market_obstacle_to
 from shared.trading.classes import Part, class_fault, exits_fault, of_leg, parts_of
 from shared.trading.commissions import Turnover
 from shared.trading.drafts import new_order
+from shared.trading.funds import Funds
 from shared.trading.groups import Groups
 from shared.trading.hours import Hours, in_extended_hours, may_leave_regular_hours
 from shared.trading.lifecycle import Lifecycle
@@ -39,6 +40,7 @@ class Intake:
         turnover: Turnover,
         margin: Margin,
         risk: RiskGuard,
+        funds: Funds,
     ) -> None:
         self.account = account
         self._mode = mode
@@ -52,6 +54,7 @@ class Intake:
         self._turnover = turnover
         self._margin = margin
         self._risk = risk
+        self._funds = funds
 
     @exactly
     def submit(
@@ -165,6 +168,7 @@ class Intake:
         fill outside of regular hours.
         """
         paper, tick, limits = self.account.paper, instrument.tick_size, self.limits
+        self._settlement.exchange.list_symbol(instrument)
         month_value = self._turnover.at(at)
         reserve = reserve_for(command, paper, tick, last_price, limits, month_value)
         obstacle = self._risk.obstacle_to(
@@ -178,10 +182,14 @@ class Intake:
                 command, instrument, paper, reserve, at, freed, must_reduce=must_reduce
             )
         freed_cash, freed_qty = self._orders.freed_without(freed) if freed else (ZERO, ZERO)
+        if command.side == "buy" and command.symbol in self._settlement.exchange.foreign:
+            return reserve, obstacle or self._funds.obstacle_abroad(
+                command, reserve, freed_cash, at
+            )
         return reserve, obstacle or cash_obstacle_to(
             command,
             reserve=reserve,
-            free_cash=self._settlement.cash - self._orders.reserved_cash + freed_cash,
+            free_cash=self._funds.free + freed_cash,
             free_qty=self._settlement.held(command.symbol)
             - self._orders.reserved_qty(command.symbol)
             + freed_qty,

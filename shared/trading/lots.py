@@ -72,6 +72,10 @@ class Lots:
     def open(self, symbol: Symbol) -> Iterable[Lot]:
         return self._open.get(symbol, ())
 
+    def replace(self, symbol: Symbol, lots: Iterable[Lot]) -> None:
+        """With those of them that are open."""
+        self._open[symbol] = deque(lot for lot in lots if lot.qty)
+
     def fill(
         self,
         symbol: Symbol,

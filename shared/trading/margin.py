@@ -169,13 +169,20 @@ class Margin:
         value = working.reserved * left / order.qty
         if not value:  # a sell from before the account was a margin account
             value = left * self._settlement.price_or_cost(order.symbol, self._price_of)
-        return self._committing(working.terms, left, value, at)
+        return self._committing(order.symbol, working.terms, left, value, at)
 
     def _committing(
-        self, terms: PaperTerms, qty: Decimal, value: Decimal, at: datetime
+        self, symbol: Symbol, terms: PaperTerms, qty: Decimal, value: Decimal, at: datetime
     ) -> Commitment:
+        """`value` is in the symbol's currency."""
         fee = expected_fee(terms.commission, qty, value, self._turnover.at(at)) if qty else ZERO
-        return Commitment(qty, value, fee)
+        in_base = self._settlement.exchange.in_base
+        return Commitment(qty, in_base(symbol, value), in_base(symbol, fee))
+
+    def _rate_fault(self, symbol: Symbol, at: datetime) -> Refused | None:
+        exchange = self._settlement.exchange
+        currency = exchange.foreign.get(symbol)
+        return None if currency is None else exchange.fault_of(currency, at)
 
     @exactly
     def charges(
@@ -267,7 +274,10 @@ class Margin:
                 limit=shown(max(reducible, ZERO)),
                 observed=shown(order.qty),
             )
-        coming = self._committing(paper, order.qty, reserve, at)
+        fault = self._rate_fault(order.symbol, at)
+        if fault is not None:
+            return fault
+        coming = self._committing(order.symbol, paper, order.qty, reserve, at)
         required = self._required(at, freed, (order.symbol, order.side, coming))
         equity = self.equity()
         if required <= equity:
@@ -280,10 +290,11 @@ class Margin:
         )
 
     def obstacle_to_fill(
-        self, working: WorkingOrder, qty: Decimal, price: Decimal, fee: Decimal
+        self, working: WorkingOrder, qty: Decimal, price: Decimal, fee: Decimal, at: datetime
     ) -> Refused | None:
         """Why a part can't fill at `price`: it opens, and equity would be below the initial
-        requirement of positions, or the symbol can't be sold short. What reduces always fills."""
+        requirement of positions, the symbol can't be sold short, or its currency has no rate. What
+        reduces always fills, at a rate of any age."""
         symbol, held = working.order.symbol, self._settlement.held(working.order.symbol)
         after = held + (qty if working.order.side == "buy" else -qty)
         if abs(after) <= abs(held) and after * held >= 0:
@@ -296,6 +307,10 @@ class Margin:
                 observed=shown(qty),
             )
 
+        fault = self._rate_fault(symbol, at)
+        if fault is not None:
+            return fault
+
         def price_of(each: Symbol) -> Decimal | None:
             return price if each == symbol else self._price_of(each)
 
@@ -307,8 +322,10 @@ class Margin:
             ),
             ZERO,
         )
-        required = rounded_up((others + abs(after) * price) * self._initial_fraction)
-        equity = self._settlement.worth(price_of) - fee
+        in_base = self._settlement.exchange.in_base
+        own = in_base(symbol, abs(after) * price)
+        required = rounded_up((others + own) * self._initial_fraction)
+        equity = self._settlement.worth(price_of) - in_base(symbol, fee)
         if required <= equity:
             return None
         return Refused(

@@ -242,9 +242,9 @@ class PaperMarket:
         fee = to_cents(commission) - working.fees
         flow = flow_of(order.side, value)
         if self._margin.terms is None:
-            obstacle = self._settlement.obstacle_to_fill(working, qty, flow, fee)
+            obstacle = self._settlement.obstacle_to_fill(working, qty, flow, fee, at)
         else:
-            obstacle = self._margin.obstacle_to_fill(working, qty, price, fee)
+            obstacle = self._margin.obstacle_to_fill(working, qty, price, fee, at)
         if obstacle is not None:
             return self._lifecycle.end(working, "cancel", at, obstacle)
         settled = self._settlement.settle(working, qty, price, flow, fee, at)

@@ -146,7 +146,8 @@ class RiskGuard:
         price = order.limit_price or order.stop_price or last_price
         if obstacle is not None or price is None:
             return obstacle
-        value = order.qty * price
+        exchange = self._settlement.exchange
+        value = exchange.in_base(order.symbol, order.qty * price)
         if bounds.order_value is not None and value > bounds.order_value.limit:
             return _too_much("risk_order_value", "order value", bounds.order_value, value)
         if bounds.open_orders is not None:
@@ -160,12 +161,14 @@ class RiskGuard:
             qty = abs(self._settlement.held(order.symbol))
             qty += self._orders.committed_qty(order.symbol, order.side, freed)
             total = (qty + order.qty) * max(price, last_price or ZERO)
+            total = exchange.in_base(order.symbol, total)
             if total > bounds.position_value.limit:
                 return _too_much(
                     "risk_position_value", "position value", bounds.position_value, total
                 )
         if bounds.gross_exposure is not None:
-            total = self.gross_exposure() + value - self._orders.freed_without(freed)[0]
+            gone = exchange.in_base(order.symbol, self._orders.freed_without(freed)[0])
+            total = self.gross_exposure() + value - gone
             if total > bounds.gross_exposure.limit:
                 return _too_much(
                     "risk_gross_exposure", "gross exposure", bounds.gross_exposure, total
@@ -194,11 +197,14 @@ class RiskGuard:
     def gross_exposure(self) -> Decimal:
         """Positions without their signs at last prices (at cost without one), what working
         buys reserve, and what working sells would sell short."""
+        exchange, kept = self._settlement.exchange, self._orders.reserved_foreign
         total = self._orders.reserved_cash + sum((abs(worth) for worth in self._worths()), ZERO)
+        total += sum((exchange.valued(each, kept[each]) for each in kept), ZERO)
         for symbol, qty in self._orders.selling():
             short = qty - max(self._settlement.held(symbol), ZERO)
             if short > 0:
-                total += short * self._settlement.price_or_cost(symbol, self._price_of)
+                price = self._settlement.price_or_cost(symbol, self._price_of)
+                total += exchange.in_base(symbol, short * price)
         return total
 
     def largest_position(self) -> Decimal:
@@ -216,14 +222,16 @@ class RiskGuard:
         return sum(self._worths(), ZERO)
 
     def _worths(self) -> Iterator[Decimal]:
-        for holding in self._settlement.holdings.values():
+        for symbol, holding in self._settlement.holdings.items():
             if holding.qty:
-                price = self._price_of(holding.symbol)
-                yield holding.cost if price is None else holding.value(price)
+                yield self._settlement.worth_of(symbol, self._price_of)
 
     @exactly
     def profit(self) -> Decimal:
-        """Realised and unrealised, net of fees, since the books were opened."""
+        """Realised and unrealised, net of fees, since the books were opened; what rates of exchange
+        have made of foreign cash and positions is part of it."""
+        if self._settlement.has_foreign:
+            return self._settlement.worth(self._price_of) - self._settlement.ledger.entered
         return sum((self._profit_of(each) for each in self._settlement.holdings.values()), ZERO)
 
     @exactly
@@ -238,7 +246,9 @@ class RiskGuard:
     def _profit_of(self, holding: Holding) -> Decimal:
         total = holding.realized_pnl - holding.fees
         price = self._price_of(holding.symbol) if holding.qty else None
-        return total if price is None else total + holding.value(price) - holding.cost
+        if price is not None:
+            total += holding.value(price) - holding.cost
+        return self._settlement.exchange.in_base(holding.symbol, total)
 
 
 class OrderRate:

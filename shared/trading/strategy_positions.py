@@ -5,7 +5,7 @@ one, and so does profit at any price; what of it counts as realised differs, bec
 average prices of its own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -25,6 +25,12 @@ class StrategyPositions:
 
     def items(self) -> Iterable[tuple[Owner, Holding]]:
         return [pair for owners in self._by_symbol.values() for pair in owners.items()]
+
+    def owners(self, symbol: Symbol) -> Mapping[Owner, Holding]:
+        return self._by_symbol.get(symbol, {})
+
+    def set(self, symbol: Symbol, owners: dict[Owner, Holding]) -> None:
+        self._by_symbol[symbol] = owners
 
     def fill(
         self, owner: Owner, net: Holding, traded: Decimal, flow: Decimal, fee: Decimal, at: datetime

@@ -56,3 +56,6 @@ class Limits(msgspec.Struct, frozen=True):
     max_notional: Decimal = Decimal(1_000_000_000_000)
     #: A market buy reserves the last price plus this, because the next print is not known yet.
     reserve_buffer_bps: Decimal = Decimal(100)
+    #: What a conversion of currencies costs, and how old its rate may be.
+    fx_spread_bps: Decimal = Decimal(10)
+    fx_rate_age_s: int = 259_200

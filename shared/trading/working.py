@@ -2,7 +2,7 @@
 from others."""
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -18,10 +18,14 @@ _NOTHING: Kept = (ZERO, ZERO)
 
 
 class WorkingOrders:
-    def __init__(self) -> None:
+    def __init__(self, foreign: Mapping[Symbol, str] | None = None) -> None:
+        """`foreign`: the currencies of symbols that are not quoted in the account's."""
+        self._foreign = {} if foreign is None else foreign
         #: In order of submission.
         self.by_id: dict[OrderId, WorkingOrder] = {}
+        #: Of the account's currency, and of others.
         self.reserved_cash = ZERO
+        self.reserved_foreign: dict[str, Decimal] = {}
         self._reserved_qty: dict[Symbol, Decimal] = {}
         #: The exits of a group keep things together: only one of them can take what is there.
         self._exits: dict[OrderId, dict[OrderId, WorkingOrder]] = {}
@@ -109,7 +113,7 @@ class WorkingOrders:
         return qty + sum(exits.values(), ZERO)
 
     def freed_without(self, gone: Iterable[WorkingOrder]) -> Kept:
-        """What would no longer be kept if these ended."""
+        """What would no longer be kept if these, which are in one symbol, ended."""
         cash = qty = ZERO
         leaving: dict[OrderId, set[OrderId]] = {}
         for working in gone:
@@ -142,7 +146,12 @@ class WorkingOrders:
             del self._exits[order.group_id]
 
     def _keep(self, symbol: Symbol, before: Kept, after: Kept) -> None:
-        self.reserved_cash += after[0] - before[0]
+        currency = self._foreign.get(symbol) if self._foreign else None
+        if currency is None:
+            self.reserved_cash += after[0] - before[0]
+        else:
+            kept = self.reserved_foreign.get(currency, ZERO)
+            self.reserved_foreign[currency] = kept + after[0] - before[0]
         if before[1] != after[1]:
             self._reserved_qty[symbol] = self.reserved_qty(symbol) + after[1] - before[1]
 
@@ -208,6 +217,12 @@ class WorkingOrders:
         """For the orders that fill in regular hours alone, the next print is the first again."""
         if (False, symbol) in self._queues:
             self._wait_again(symbol, extended_hours=False)
+
+    def wait_again(self, symbol: Symbol) -> None:
+        """For all orders in it the next print is the first again; their prices may have changed."""
+        for extended_hours in (True, False):
+            if (extended_hours, symbol) in self._queues:
+                self._wait_again(symbol, extended_hours=extended_hours)
 
     def _wait_again(self, symbol: Symbol, *, extended_hours: bool) -> None:
         active = [

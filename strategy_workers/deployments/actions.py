@@ -71,7 +71,7 @@ class Deployments:
         )
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
             _check_account(session, account_id)
-            _check_symbols(session, symbols)
+            _check_symbols(session, account_id, symbols)
             check_risk(session, account_id, mode)
             session.add(row)
             session.flush()
@@ -103,7 +103,7 @@ class Deployments:
                 check_risk(session, account_id, _mode(row), resumed=deployment_id)
             row = _to_change(session, account_id, deployment_id)
             if row.wanted == "paused" or (row.status == "paused" and row.hold is None):
-                _check_symbols(session, row.symbols)
+                _check_symbols(session, account_id, row.symbols)
                 row.wanted = "running"
                 row.last_error = None
                 # One that waits for its market data begins when they come again.
@@ -254,7 +254,7 @@ def _check_account(session: Session, account_id: UUID) -> None:
         raise Problem(422, "account_not_active", f"The account is {status}.")
 
 
-def _check_symbols(session: Session, symbols: list[str]) -> None:
+def _check_symbols(session: Session, account_id: UUID, symbols: list[str]) -> None:
     if len(set(symbols)) < len(symbols):
         raise Problem(422, "repeated_symbol", "Each symbol may be named once.")
     known = repository.tradable(session, symbols)
@@ -263,3 +263,9 @@ def _check_symbols(session: Session, symbols: list[str]) -> None:
             raise Problem(422, "unknown_symbol", f"There is no instrument {symbol}.")
         if not known[symbol]:
             raise Problem(422, "not_tradable", f"{symbol} can't be traded.")
+    for symbol in repository.abroad(session, account_id, symbols):
+        raise Problem(
+            422,
+            "currency_mismatch",
+            f"{symbol} is quoted in another currency than the account's: strategies trade in one.",
+        )

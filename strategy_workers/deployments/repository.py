@@ -33,6 +33,16 @@ def tradable(session: Session, symbols: Sequence[str]) -> dict[str, bool]:
     return {row.symbol: row.tradable for row in rows}
 
 
+def abroad(session: Session, account_id: UUID, symbols: Sequence[str]) -> Sequence[str]:
+    """Of the symbols, those that are quoted in another currency than the account's."""
+    return session.scalars(
+        select(InstrumentRow.symbol)
+        .join(AccountRow, AccountRow.base_currency != InstrumentRow.currency)
+        .where(AccountRow.id == account_id, InstrumentRow.symbol.in_(symbols))
+        .order_by(InstrumentRow.symbol)
+    ).all()
+
+
 def find(
     session: Session, deployment_id: UUID, account_id: UUID, *, for_update: bool = False
 ) -> DeploymentRow | None:

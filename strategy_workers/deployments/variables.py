@@ -96,6 +96,7 @@ def _indicators(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
             symbol: state["values"][1] for symbol, state in by_symbol.items()
         }
         for place, by_symbol in enumerate(sets)
+        if by_symbol
     }
 
 

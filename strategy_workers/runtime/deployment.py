@@ -1,6 +1,8 @@
 """One deployment in the hands of a worker: what it has seen, and what it decides. Pure."""
 
+import sys
 import traceback
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +30,7 @@ from strategy_workers.runtime.snapshot import (
     encode_snapshot,
 )
 from strategy_workers.sdk import OrderEvent, Strategy
+from strategy_workers.sdk.errors import ToldError
 
 _ERROR_CHARS = 8000
 #: Where others have a tape entry id, client order ids of `on_stop` say this.
@@ -104,6 +107,7 @@ class Deployment:
             )
             self._desk = Desk(record.id.hex, self.market, Portfolio(), record.lots, log)
             self._strategy.attach(self._desk)
+            weakref.finalize(self, self._strategy.detach)
             #: Otherwise nobody needs order events.
             self.listens = strategy_class.on_order is not Strategy.on_order
             self._compares = strategy_class.on_moment is not Strategy.on_moment
@@ -434,4 +438,7 @@ class Deployment:
 
 def error_text() -> str:
     """The end of the traceback under way, fit for Postgres' text."""
+    error = sys.exception()
+    if isinstance(error, ToldError):
+        return storable(str(error)[-_ERROR_CHARS:])
     return storable(traceback.format_exc()[-_ERROR_CHARS:])

@@ -81,11 +81,12 @@ class Desk:
         self.refusals: list[RefusedOrder] = []
         #: How many there have been of them.
         self.held_back = 0
-        self._prefix = order_id_prefix
+        self.prefix = order_id_prefix
         self._lots = lots
         #: Of the moment; None where no orders can be sent.
         self.label: str | int | None = None
-        self._number = 0
+        #: Of the last order of the moment.
+        self.number = 0
         self.at_ns = 0
 
     def inherit(self, old: "Desk") -> None:
@@ -99,7 +100,7 @@ class Desk:
 
     def begin(self, label: str | int, at_ns: int) -> None:
         self.label = label
-        self._number = 0
+        self.number = 0
         self.at_ns = at_ns
         self.clear()
 
@@ -203,8 +204,8 @@ class Desk:
             raise StrategyError("orders can't be sent from on_start")
         symbol, side, qty = ticket.symbol, ticket.side, ticket.qty
         self._known(symbol)
-        self._number += 1
-        client_order_id = f"{self._prefix}-{self.label}-{self._number}"
+        self.number += 1
+        client_order_id = f"{self.prefix}-{self.label}-{self.number}"
         order = OutgoingOrder(client_order_id, *ticket[:-1])
         if side == "sell" and qty > (free := self.position(symbol) - self.pending(symbol, "sell")):
             self._refuse(order, qty, free)
@@ -241,8 +242,8 @@ class Desk:
         old = self.portfolio.working.get(client_order_id)
         if old is None or old.cancelling or old.order_id is None:
             return None
-        self._number += 1
-        name = f"{self._prefix}-{self.label}-{self._number}"
+        self.number += 1
+        name = f"{self.prefix}-{self.label}-{self.number}"
         order = OutgoingReplace(
             name,
             old.symbol,

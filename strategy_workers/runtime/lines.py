@@ -1,6 +1,6 @@
 """What a strategy logs: into the service's own log, and in lines for its owner to read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -80,11 +80,16 @@ class StrategyLog:
         self._line("error", message, fields)
 
     def _line(self, level: Level, message: str, fields: dict[str, object]) -> None:
-        shown = {
-            storable(name): storable(str(value))[:_FIELD_CHARS]
-            for name, value in list((self._bound | fields).items())[:_FIELDS]
-        }
-        self._take(level, storable(str(message))[:_MESSAGE_CHARS], shown)
+        self._take(level, *fitting(message, self._bound | fields))
+
+
+def fitting(message: object, fields: Mapping[str, object]) -> tuple[str, dict[str, str]]:
+    """As much of them as a line holds."""
+    shown = {
+        storable(name): storable(str(value))[:_FIELD_CHARS]
+        for name, value in list(fields.items())[:_FIELDS]
+    }
+    return storable(str(message))[:_MESSAGE_CHARS], shown
 
 
 def storable(text: str) -> str:

@@ -73,9 +73,17 @@ class MarketView:
         if chosen not in self.timeframes:
             raise ValueError(f"the strategy doesn't declare the timeframe {chosen}")
         made = IndicatorSet(make, self.symbols, chosen, of, key)
-        self._indicators.append(made)
-        self._connect()
+        self.add(made)
         return made
+
+    def add(self, indicator: IndicatorSet[Any]) -> None:
+        self._indicators.append(indicator)
+        self._connect()
+
+    @property
+    def indicators(self) -> Sequence[IndicatorSet[Any]]:
+        """In the order in which they were declared."""
+        return self._indicators
 
     def history(self, symbol: str, timeframe: Timeframe | None) -> Sequence[Candle]:
         """Raises KeyError for a series that the deployment doesn't hear."""
@@ -169,21 +177,32 @@ class MarketView:
 
     def state(self) -> MarketState:
         return MarketState(
-            history=[
-                [msgspec.structs.astuple(candle)[2:] for candle in self._history[series]]
-                for series in self.series
-            ],
+            history=self.history_columns(),
             indicators=[indicator.state() for indicator in self._indicators],
             last_prices=self.last_prices,
             warm=self.warm,
         )
 
-    def restore(self, state: MarketState) -> None:
-        for (symbol, timeframe), candles in zip(self.series, state.history, strict=True):
+    def history_columns(self) -> list[list[tuple[Any, ...]]]:
+        """All but symbol and timeframe of each candle, series by series."""
+        return [
+            [msgspec.structs.astuple(candle)[2:] for candle in self._history[series]]
+            for series in self.series
+        ]
+
+    def take_history(
+        self, columns: Sequence[Sequence[Sequence[Any]]], last_prices: Mapping[str, float]
+    ) -> None:
+        """What `history_columns` gave; indicators don't hear of it."""
+        for (symbol, timeframe), candles in zip(self.series, columns, strict=True):
             self._history[symbol, timeframe].extend(
-                Candle(Symbol(symbol), timeframe, *columns) for columns in candles
+                Candle(Symbol(symbol), timeframe, *each) for each in candles
             )
+        self.last_prices.update(last_prices)
+
+    def restore(self, state: MarketState) -> None:
+        self.last_prices.clear()
+        self.take_history(state.history, state.last_prices)
         for indicator, its in zip(self._indicators, state.indicators, strict=True):
             indicator.restore(its)
-        self.last_prices = dict(state.last_prices)
         self.warm = state.warm

@@ -62,6 +62,8 @@ class Portfolio(msgspec.Struct):
         """`mine`: the order was sent by this deployment."""
         self.executions_seq = seq
         self.cash = event.cash
+        if event.execution.fx_rate is not None:
+            return  # in another currency than the account's: no strategy trades in one
         position = event.position
         self.holdings[position.symbol] = Holding(position.qty, position.avg_price)
         execution = event.execution

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 
 from shared.database.tables import (
     AccountEventRow,
+    AccountRow,
     DeploymentLogRow,
     DeploymentRow,
     InstrumentRow,
@@ -51,6 +52,8 @@ class Working(NamedTuple):
 
 #: Log lines of each deployment.
 LINES_KEPT = 1000
+#: Of an error, in the sentence that tells of it.
+_LAST_LINE_CHARS = 300
 _WORKING = ("new", "held", "accepted", "partially_filled")
 
 _UNWANTED = text(
@@ -166,13 +169,26 @@ def read_books(
     """
     cash = connection.execute(
         select(LedgerEntryRow.balance)
-        .where(LedgerEntryRow.account_id == account_id, LedgerEntryRow.mode == mode)
+        .join(AccountRow, AccountRow.id == LedgerEntryRow.account_id)
+        .where(
+            LedgerEntryRow.account_id == account_id,
+            LedgerEntryRow.mode == mode,
+            LedgerEntryRow.currency == AccountRow.base_currency,
+        )
         .order_by(LedgerEntryRow.seq.desc())
         .limit(1)
     ).scalar()
     positions = connection.execute(
-        select(PositionRow.symbol, PositionRow.qty, PositionRow.avg_price).where(
-            PositionRow.account_id == account_id, PositionRow.mode == mode, PositionRow.qty != 0
+        select(PositionRow.symbol, PositionRow.qty, PositionRow.avg_price)
+        .join(AccountRow, AccountRow.id == PositionRow.account_id)
+        .outerjoin(InstrumentRow, InstrumentRow.symbol == PositionRow.symbol)
+        .where(
+            PositionRow.account_id == account_id,
+            PositionRow.mode == mode,
+            PositionRow.qty != 0,
+            # What is held in other currencies is not a strategy's: its amounts would not add up.
+            func.coalesce(InstrumentRow.currency, AccountRow.base_currency)
+            == AccountRow.base_currency,
         )
     )
     portfolio = Portfolio(
@@ -386,4 +402,28 @@ def set_status(
         values["last_error"] = last_error
     connection.execute(
         update(DeploymentRow).where(DeploymentRow.id == deployment_id).values(**values)
+    )
+    if last_error is not None:
+        _tell_owner(connection, deployment_id, last_error)
+
+
+def _tell_owner(connection: Connection, deployment_id: UUID, error: str) -> None:
+    """Of the error that ended it; the traceback is in the context."""
+    connection.execute(
+        text(
+            """
+            INSERT INTO notifications
+                   (user_id, account_id, mode, deployment_id, severity, code, text, context)
+            SELECT a.owner_id, a.id, d.mode, d.id, 'critical', 'strategy_failed',
+                   'The strategy ' || d.strategy || ' failed: ' || :last_line,
+                   jsonb_build_object('strategy', d.strategy, 'traceback', CAST(:error AS text))
+              FROM deployments d JOIN accounts a ON a.id = d.account_id
+             WHERE d.id = :deployment_id
+            """
+        ),
+        {
+            "deployment_id": deployment_id,
+            "error": error,
+            "last_line": error.rstrip().rpartition("\n")[2][:_LAST_LINE_CHARS],
+        },
     )

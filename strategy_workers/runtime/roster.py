@@ -1,5 +1,6 @@
 """How deployments come into this worker's hands, and how they leave them."""
 
+import asyncio
 from collections.abc import Callable, Container
 from dataclasses import replace
 from typing import cast
@@ -60,8 +61,8 @@ class Roster:
             await self._end(record, "paused", None)
             return None
         try:
-            with self._watchdog.over(record.id):
-                deployment = self._make(record)
+            # Beside the others: it may be a process that has to be started.
+            deployment = await asyncio.to_thread(self._make_watched, record)
         except HookError as error:
             await self.pause(record, str(error))
             return None
@@ -75,6 +76,10 @@ class Roster:
         if was_paused:
             return await self._resume(record, deployment)
         return deployment if deployment.started else await self._start(record, deployment)
+
+    def _make_watched(self, record: DeploymentRecord) -> Deployment:
+        with self._watchdog.over(record.id):
+            return self._make(record)
 
     def _make(self, record: DeploymentRecord) -> Deployment:
         """As it was when it was stored, with the parameters of then."""

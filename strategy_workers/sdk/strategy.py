@@ -284,6 +284,9 @@ class Strategy(Parametrized):
         """Give the strategy its desk, before any hook."""
         self._on = desk
 
+    def detach(self) -> None:
+        """Nobody will call it any more."""
+
     def more_timeframes(self) -> tuple[Timeframe, ...]:
         """Those that it hears besides the deployment's own: declared, or chosen by parameters."""
         chosen = [

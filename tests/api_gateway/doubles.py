@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from cli.embedded.servers import free_port
 from shared.database.tables import AccountRow, LedgerEntryRow, OrderRow
 from shared.models.base import encode
-from shared.models.cash import CashReply, LedgerEntry, MoveCash
+from shared.models.cash import CashReply, ConvertCash, LedgerEntry, MoveCash
 from shared.models.identifiers import Symbol
 from shared.models.margin import MarginFigures, margin_terms_document, parse_margin_terms
 from shared.models.orders import (
@@ -55,6 +55,7 @@ from shared.redis.keys import order_commands
 from shared.redis.streams import read_after
 from shared.trading.classes import parts_of
 from shared.utils.tasks import end_tasks
+from tests.api_gateway.double_conversion import convert_cash
 
 _decoder = msgspec.json.Decoder(Command)
 
@@ -128,6 +129,8 @@ class ProcessorDouble:
                     return _protect(db, command)
                 case MoveCash():
                     return _move_cash(db, command)
+                case ConvertCash():
+                    return convert_cash(db, command)
                 case ChangeMargin():
                     return _change_margin(db, command)
                 case _:

@@ -19,6 +19,9 @@ from tests.api_gateway.conftest import Api, make_settings, running
 from tests.api_gateway.doubles import HttpDouble
 
 PROMISED = {
+    "GET /notifications",
+    "POST /notifications/read",
+    "POST /notifications/{notification_id}/read",
     "POST /auth/register",
     "POST /auth/login",
     "POST /auth/refresh",
@@ -53,6 +56,9 @@ PROMISED = {
     "POST /accounts/{account_id}/cash/withdrawals",
     "POST /accounts/{account_id}/cash/transfers",
     "POST /accounts/{account_id}/cash/adjustments",
+    "POST /accounts/{account_id}/cash/conversions",
+    "PUT /fx-rates/{currency}/{quote_currency}",
+    "GET /fx-rates",
     "POST /accounts/{account_id}/cash/interest",
     "GET /accounts/{account_id}/performance",
     "GET /accounts/{account_id}/strategy-positions",
@@ -79,6 +85,9 @@ PROMISED = {
     "POST /admin/books-checks",
     "GET /admin/books-checks/last",
     "GET /admin/books-checks/{check_id}",
+    "POST /admin/corporate-actions",
+    "GET /admin/corporate-actions",
+    "GET /admin/corporate-actions/{action_id}",
     "GET /instruments",
     "GET /instruments/{symbol}",
     "GET /candles/{symbol}",

@@ -58,8 +58,11 @@ async def test_without_a_start_the_last_candles_come_the_forming_one_last(
     assert page["symbol"] == "SIM-TREND"
     assert page["timeframe"] == "15m"
     assert set(page["items"][0]) == {
-        *("start", "end", "open", "high", "low", "close", "volume", "vwap", "trades", "complete")
+        *("start", "end", "open", "high", "low", "close", "volume", "vwap", "trades", "complete"),
+        *("source", "quality", "as_of"),
     }
+    told = [(item["source"], item["quality"]) for item in page["items"]]
+    assert told == [("synthetic", "complete"), (None, None)]
     assert page["items"][0]["start"] == "2026-01-05T14:45:00Z"
 
 

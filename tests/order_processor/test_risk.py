@@ -226,6 +226,12 @@ async def test_at_the_loss_limit_orders_end_strategies_pause_and_nothing_new_ope
         assert (await desk.submit("sell", "1")).status == "accepted"
         [event] = await told(redis, desk)
         assert (event.event, event.urgent, event.cancelled) == ("loss_limit_latched", True, 1)
+        [notice] = desk.rows("SELECT n.*, a.owner_id FROM notifications n, accounts a")
+        assert (notice.user_id, notice.account_id) == (notice.owner_id, desk.account)
+        assert (notice.severity, notice.code) == ("critical", "loss_limit_latched")
+        assert (notice.context["limit"], notice.context["observed"]) == ("500", "500")
+        assert "500" in notice.text
+        assert notice.read_at is None
     async with processor():
         assert (await desk.submit("buy", "1")).reason_code == "loss_limit_latched"
         await feed.print(200.0)
@@ -312,6 +318,7 @@ async def test_a_kill_between_the_trigger_and_the_commit_loses_no_latch_and_doub
     await feed.print(89.0)
     await until(lambda: _flat(desk))
     assert desk.value("SELECT count(*) FROM orders WHERE closes_position") == 1
+    assert desk.value("SELECT count(*) FROM notifications") == 1
     await until(lambda: _published(redis, desk, 1))
     ledger_adds_up(desk, [desk.account])
     frames_are_gap_free(desk)

@@ -2,7 +2,7 @@
 
 import pytest
 from redis.asyncio import Redis
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from shared.models.orders import SubmitOrder
 from strategy_workers.settings import StrategyWorkersSettings
@@ -96,6 +96,7 @@ async def test_other_symbols_and_timeframes_are_not_heard(
 
 async def test_an_exception_pauses_that_deployment_alone_and_the_run_goes_on(
     platform: Platform,
+    engine: Engine,
     worker_settings: StrategyWorkersSettings,
     desk: OrderDesk,
     market: TapeEngine,
@@ -111,6 +112,13 @@ async def test_an_exception_pauses_that_deployment_alone_and_the_run_goes_on(
         assert paused.last_error is not None
         assert "RuntimeError: that was too much" in paused.last_error
         assert "is a set, which JSON can't hold" in str(platform.row(unstorable).last_error)
+        with engine.connect() as connection:
+            notices = connection.execute(
+                text("SELECT * FROM notifications WHERE deployment_id = :id"), {"id": faulty}
+            ).all()
+        assert [(each.code, each.severity) for each in notices] == [("strategy_failed", "critical")]
+        assert notices[0].text.endswith("failed: RuntimeError: that was too much")
+        assert notices[0].context["traceback"] == paused.last_error
         assert platform.row(good).status == "running"
         assert await platform.participants() == {f"deployment:{good}"}
         # Neither order of the two that were paused was sent.

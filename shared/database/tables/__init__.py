@@ -7,6 +7,11 @@ from shared.database.tables.brokers import (
     BrokerDifferenceRow,
     BrokerOrderRow,
 )
+from shared.database.tables.corporate_actions import (
+    CorporateActionEffectRow,
+    CorporateActionRow,
+)
+from shared.database.tables.currencies import ForeignCashRow, FxRateRow
 from shared.database.tables.identity import SessionRow, UserRow
 from shared.database.tables.leases import LeaseRow
 from shared.database.tables.market_data import (
@@ -17,6 +22,7 @@ from shared.database.tables.market_data import (
     ReplayRow,
     SilentSymbolRow,
 )
+from shared.database.tables.notifications import NotificationRow
 from shared.database.tables.orders import (
     AccountEventRow,
     BooksCheckRow,
@@ -57,10 +63,14 @@ __all__ = [
     "BrokerDifferenceRow",
     "BrokerOrderRow",
     "CandleRow",
+    "CorporateActionEffectRow",
+    "CorporateActionRow",
     "DeploymentLogRow",
     "DeploymentParametersRow",
     "DeploymentRow",
     "ExecutionRow",
+    "ForeignCashRow",
+    "FxRateRow",
     "InstrumentRow",
     "LeaseRow",
     "LedgerEntryRow",
@@ -69,6 +79,7 @@ __all__ = [
     "MarkRow",
     "MarketDataConfigurationRow",
     "MarketFileRow",
+    "NotificationRow",
     "OrderRow",
     "OrderTransitionRow",
     "PositionRow",

@@ -53,6 +53,10 @@ class CandleRow(Base):
     vwap: Mapped[float] = mapped_column(Double)
     trades: Mapped[int] = mapped_column(BigInteger)
     source: Mapped[str]
+    #: `complete`, `partial` or `healed`.
+    quality: Mapped[str]
+    #: When it was known here, by the wall clock.
+    as_of: Mapped[datetime]
 
 
 class MarketDataConfigurationRow(Base):

@@ -185,12 +185,17 @@ class ExecutionRow(Base):
     seq: Mapped[int] = mapped_column(BigInteger)
     #: Market time.
     at: Mapped[datetime]
+    #: Of an instrument in another currency than the account's: the latter for one unit of it, and
+    #: the realised profit at that.
+    fx_rate: Mapped[Decimal | None]
+    realized_pnl_base: Mapped[Decimal | None]
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
         UniqueConstraint("account_id", "mode", "seq"),
         CheckConstraint(_MODE, name="mode"),
         CheckConstraint("qty > 0 AND price > 0 AND fee >= 0", name="amounts"),
+        CheckConstraint("(fx_rate IS NULL) = (realized_pnl_base IS NULL)", name="fx_rate"),
     )
 
 
@@ -277,7 +282,7 @@ class LotClosingRow(Base):
 
 
 class LedgerEntryRow(Base):
-    """Cash, entry by entry. `balance` is the running sum: it always adds up."""
+    """Cash, entry by entry. `balance` is the running sum of its currency: it always adds up."""
 
     __tablename__ = "ledger_entries"
 
@@ -298,13 +303,16 @@ class LedgerEntryRow(Base):
     #: Of a transfer, whose halves have one id: what left is below zero, what arrived above.
     transfer_id: Mapped[UUID | None]
     counterpart_id: Mapped[UUID | None] = mapped_column(ForeignKey("accounts.id"))
+    #: The account's currency for one unit of the entry's, where that is another; of both sides of a
+    #: conversion, the rate that it was made at.
+    rate: Mapped[Decimal | None]
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
         CheckConstraint(_MODE, name="mode"),
         CheckConstraint(
             "kind IN ('deposit', 'withdrawal', 'interest', 'adjustment', 'transfer', 'fill',"
-            " 'fee')",
+            " 'fee', 'fx', 'dividend', 'cash_in_lieu')",
             name="kind",
         ),
         CheckConstraint(

@@ -10,6 +10,7 @@ from market_data_engine.feeds.events import Print
 from market_data_engine.history.memory import CandleMemory
 from market_data_engine.live.amender import Amender
 from market_data_engine.live.recent import RecentPrints, minute_of
+from market_data_engine.store.stored import StoredCandle
 from shared.candles.builder import CandleBuilder
 from shared.candles.calendar import SessionCalendar
 from shared.market_files.columns import MarketColumns, TradeColumns
@@ -52,7 +53,7 @@ class Market:
 
     def _keep(self, completed: list[Candle]) -> None:
         for candle in completed:
-            self.memory.add(candle)
+            self.memory.add(StoredCandle(candle, "live", "complete", candle.end_ns))
 
     def come_late(self, *prints: Print) -> None:
         self.recent.add(prints)
@@ -66,7 +67,7 @@ class Market:
         """Completed ones by timeframe, and the forming ones."""
         found: list[Candle] = []
         for timeframe in TIMEFRAMES:
-            found += self.memory.last(ABC, timeframe, 500)
+            found += [one.candle for one in self.memory.last(ABC, timeframe, 500)]
             forming = self.candles.forming(ABC, timeframe)
             found += [] if forming is None else [forming]
         return found
@@ -148,7 +149,7 @@ def test_a_print_of_the_minute_under_way_corrects_nothing_that_is_complete() -> 
     market.come_late(*late)
     assert market.corrected == []
     market.play([a_print(start_ns + 40 * SECOND, 8.0)], start_ns + MINUTE)
-    [minute] = market.memory.last(ABC, "1m", 9)
+    [minute] = (one.candle for one in market.memory.last(ABC, "1m", 9))
     assert (minute.open, minute.high, minute.low, minute.close) == (9.0, 9.0, 7.0, 8.0)
 
 

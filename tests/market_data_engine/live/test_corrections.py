@@ -96,8 +96,8 @@ async def test_a_late_print_a_cancel_and_a_correction_are_stored_and_shown_and_t
 
     async def stored() -> Candle:
         await writer.stored()
-        [candle] = PostgresCandleStore(engine).page(AAPL, "1m", begin_ns, None, 1)
-        return candle
+        [one] = PostgresCandleStore(engine).page(AAPL, "1m", begin_ns, None, 1)
+        return one.candle
 
     async with alpaca_server() as alpaca:
         runner = LiveRunner(
@@ -131,7 +131,7 @@ async def test_a_late_print_a_cancel_and_a_correction_are_stored_and_shown_and_t
         clock.go_to(begin_ns + MINUTE_NS)
 
         async def complete() -> list[Candle]:
-            return memory.last(AAPL, "1m", 9)
+            return [one.candle for one in memory.last(AAPL, "1m", 9)]
 
         [candle] = await until(complete, 30)
         assert (candle.high, candle.close, candle.volume) == (150.0, 101.0, 300)
@@ -146,7 +146,7 @@ async def test_a_late_print_a_cancel_and_a_correction_are_stored_and_shown_and_t
         [told] = await until(corrected, 30)
         assert told.complete
         values = (100.0, 101.0, 99.0, 99.0, 300)
-        for one in (told.candle, await stored(), memory.last(AAPL, "1m", 1)[0]):
+        for one in (told.candle, await stored(), memory.last(AAPL, "1m", 1)[0].candle):
             assert (one.open, one.high, one.low, one.close, one.volume) == values
         assert candles.forming("AAPL", "1d") is not None
         assert candles.forming("AAPL", "1d").high == 101.0  # type: ignore[union-attr]

@@ -15,7 +15,7 @@ from market_data_engine.store.influxdb import InfluxCandleStore, InfluxRefusedEr
 from market_data_engine.store.store import StoreAwayError
 from shared.models.identifiers import Symbol
 from tests.market_data_engine.store.servers import InfluxDB
-from tests.market_data_engine.store.test_contract import SPY, candle
+from tests.market_data_engine.store.test_contract import SPY, candle, everything, stored
 
 
 def store_at(url: str, bucket: str = "candles") -> InfluxCandleStore:
@@ -25,8 +25,8 @@ def store_at(url: str, bucket: str = "candles") -> InfluxCandleStore:
 def test_the_source_is_kept_on_every_candle_and_replaced_with_it(
     influxdb: InfluxDB, influx_store: InfluxCandleStore, bucket: str
 ) -> None:
-    influx_store.write([candle(0), candle(1)], "replay")
-    influx_store.write([candle(1)], 'an "odd" \\source')
+    influx_store.write(stored([candle(0), candle(1)]))
+    influx_store.write(stored([candle(1)], 'an "odd" \\source'))
     rows = influxdb.ask('SELECT "source", "trades" FROM "candles"', bucket)
     assert [row[1:] for row in rows] == [["replay", 17], ['an "odd" \\source', 17]]
 
@@ -34,7 +34,7 @@ def test_the_source_is_kept_on_every_candle_and_replaced_with_it(
 def test_a_bucket_that_is_not_there_yet_is_waited_for(influxdb: InfluxDB, bucket: str) -> None:
     store = store_at(influxdb.url, "not_there")
     with pytest.raises(StoreAwayError, match="not_there"):
-        store.write([candle(0)], "replay")
+        store.write(stored([candle(0)]))
     with pytest.raises(StoreAwayError, match="not_there"):
         store.last(SPY, "1m", None, 1)
     with pytest.raises(StoreAwayError):
@@ -44,32 +44,32 @@ def test_a_bucket_that_is_not_there_yet_is_waited_for(influxdb: InfluxDB, bucket
 
 def test_nobody_at_the_address_means_away() -> None:
     store = store_at(f"http://127.0.0.1:{free_port()}")
-    for call in (store.check, lambda: store.write([candle(0)], "replay")):
+    for call in (store.check, lambda: store.write(stored([candle(0)]))):
         with pytest.raises(StoreAwayError):
             call()
     store.close()
 
 
 def test_away_and_back_again(influxdb: InfluxDB, influx_store: InfluxCandleStore) -> None:
-    influx_store.write([candle(0)], "replay")
+    influx_store.write(stored([candle(0)]))
     influxdb.stop()
     try:
         with pytest.raises(StoreAwayError):
-            influx_store.write([candle(1)], "replay")
+            influx_store.write(stored([candle(1)]))
         with pytest.raises(StoreAwayError):
             influx_store.page(SPY, "1m", 0, None, 10)
     finally:
         influxdb.start()
-    influx_store.write([candle(1)], "replay")
-    assert influx_store.page(SPY, "1m", 0, None, 10) == [candle(0), candle(1)]
+    influx_store.write(stored([candle(1)]))
+    assert everything(influx_store) == [candle(0), candle(1)]
 
 
 def test_what_influxdb_refuses_for_good_is_not_tried_again(
     influxdb: InfluxDB, influx_store: InfluxCandleStore, bucket: str
 ) -> None:
-    influx_store.write([candle(0)], "replay")
+    influx_store.write(stored([candle(0)]))
     with pytest.raises(InfluxRefusedError, match="400"):
-        influx_store.write([candle(0, Symbol("broken\nline"))], "replay")
+        influx_store.write(stored([candle(0, Symbol("broken\nline"))]))
     assert influxdb.ask('SELECT count("close") FROM "candles"', bucket)[0][1] == 1
 
 
@@ -157,7 +157,7 @@ def test_on_2x_a_bucket_is_mapped_for_influxql_once() -> None:
         for _ in range(2):
             store = store_at(server.url)
             store.check()
-            store.write([candle(0)], "replay")
+            store.write(stored([candle(0)]))
             store.close()
         (mapping,) = server.mappings
     assert (mapping["database"], mapping["bucketID"], mapping["default"]) == ("candles", "b1", True)
@@ -190,6 +190,6 @@ def test_on_2x_a_missing_bucket_or_a_wrong_token_is_waited_for() -> None:
             InfluxCandleStore(server.url, "wrong", "trading", "candles", 2.0),
         ):
             with pytest.raises(StoreAwayError, match=r"no bucket other|401"):
-                store.write([candle(0)], "replay")
+                store.write(stored([candle(0)]))
             store.close()
         assert server.lines == []

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from market_data_engine.store.spool import Entry, Spool
-from tests.market_data_engine.store.test_contract import candle
+from market_data_engine.store.spool import Spool
+from market_data_engine.store.stored import StoredCandle
+from tests.market_data_engine.store.test_contract import candle, stored
 
 
-def entries(first: int, count: int) -> list[Entry]:
-    return [("replay", candle(minute)) for minute in range(first, first + count)]
+def entries(first: int, count: int) -> list[StoredCandle]:
+    return stored(candle(minute) for minute in range(first, first + count))
 
 
-def drained(spool: Spool, limit: int = 7) -> list[Entry]:
-    found: list[Entry] = []
+def drained(spool: Spool, limit: int = 7) -> list[StoredCandle]:
+    found: list[StoredCandle] = []
     while (batch := spool.head(limit)).lines:
         found += batch.entries
         spool.remove(batch)
@@ -45,7 +46,7 @@ def test_what_is_not_removed_comes_again(spool: Spool) -> None:
 
 
 def test_appending_goes_on_while_the_head_is_read(spool: Spool) -> None:
-    found: list[Entry] = []
+    found: list[StoredCandle] = []
     for first in range(0, 200, 4):
         spool.append(entries(first, 4))
         batch = spool.head(3)

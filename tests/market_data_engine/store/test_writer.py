@@ -11,13 +11,13 @@ import pytest
 from market_data_engine.store.influxdb import InfluxCandleStore
 from market_data_engine.store.spool import Spool
 from market_data_engine.store.store import StoreAwayError
+from market_data_engine.store.stored import StoredCandle
 from market_data_engine.store.writer import CandleWriter
 from shared.database import DatabaseThread
 from shared.models.identifiers import Symbol, Timeframe
-from shared.models.market import Candle
 from tests.market_data_engine.conftest import until
 from tests.market_data_engine.store.servers import InfluxDB
-from tests.market_data_engine.store.test_contract import candle, everything, minutes
+from tests.market_data_engine.store.test_contract import candle, everything, minutes, stored
 
 
 class Store:
@@ -26,27 +26,23 @@ class Store:
     def __init__(self) -> None:
         self.there = True
         self.refuses = False
-        self.calls: list[tuple[str, list[Candle]]] = []
+        self.written: list[StoredCandle] = []
 
-    def write(self, candles: Sequence[Candle], source: str) -> None:
+    def write(self, candles: Sequence[StoredCandle]) -> None:
         if not self.there:
             raise StoreAwayError("it has gone")
         if self.refuses:
             raise ValueError("never")
-        self.calls.append((source, list(candles)))
-
-    @property
-    def written(self) -> list[Candle]:
-        return [one for _, candles in self.calls for one in candles]
+        self.written += candles
 
     def page(
         self, symbol: Symbol, timeframe: Timeframe, start_ns: int, end_ns: int | None, limit: int
-    ) -> list[Candle]:
+    ) -> list[StoredCandle]:
         raise NotImplementedError
 
     def last(
         self, symbol: Symbol, timeframe: Timeframe, before_ns: int | None, limit: int
-    ) -> list[Candle]:
+    ) -> list[StoredCandle]:
         raise NotImplementedError
 
 
@@ -68,9 +64,9 @@ async def test_candles_are_stored_in_their_order_and_the_disk_is_left_empty(tmp_
     store = Store()
     async with writing(store, tmp_path) as writer:
         for minute in range(300):
-            await writer.put([candle(minute)], "replay")
+            await writer.put(stored([candle(minute)]))
         await writer.stored()
-        assert store.written == [candle(minute) for minute in range(300)]
+        assert store.written == stored(candle(minute) for minute in range(300))
     assert os.listdir(tmp_path) == []
 
 
@@ -79,23 +75,23 @@ async def test_sources_that_alternate_keep_their_order(tmp_path: Path) -> None:
     store.there = False
     async with writing(store, tmp_path) as writer:
         for source in ("replay", "live", "replay"):
-            await writer.put([candle(0)], source)
+            await writer.put(stored([candle(0)], source))
         store.there = True
         await writer.stored()
-    assert [source for source, _ in store.calls] == ["replay", "live", "replay"]
+    assert [one.source for one in store.written] == ["replay", "live", "replay"]
 
 
 async def test_what_a_store_that_is_away_misses_is_stored_on_its_return(tmp_path: Path) -> None:
     store = Store()
     async with writing(store, tmp_path) as writer:
         store.there = False
-        await writer.put([candle(0), candle(1)], "replay")
-        stored = asyncio.create_task(writer.stored())
-        done, _ = await asyncio.wait([stored], timeout=0.1)
+        await writer.put(stored([candle(0), candle(1)]))
+        waiting = asyncio.create_task(writer.stored())
+        done, _ = await asyncio.wait([waiting], timeout=0.1)
         assert not done
         store.there = True
-        await asyncio.wait_for(stored, 10)
-    assert store.written == [candle(0), candle(1)]
+        await asyncio.wait_for(waiting, 10)
+    assert store.written == stored([candle(0), candle(1)])
 
 
 async def test_a_full_buffer_makes_the_run_wait_and_drops_nothing(tmp_path: Path) -> None:
@@ -103,8 +99,8 @@ async def test_a_full_buffer_makes_the_run_wait_and_drops_nothing(tmp_path: Path
     store.there = False
     async with writing(store, tmp_path, queue_size=100) as writer:
         for first in range(0, 100, 10):
-            await writer.put([candle(minute) for minute in range(first, first + 10)], "replay")
-        late = asyncio.create_task(writer.put([candle(100)], "replay"))
+            await writer.put(stored([candle(minute) for minute in range(first, first + 10)]))
+        late = asyncio.create_task(writer.put(stored([candle(100)])))
         done, _ = await asyncio.wait([late], timeout=0.1)
         assert not done
         store.there = True
@@ -117,23 +113,23 @@ async def test_what_waits_when_the_engine_stops_is_stored_by_the_next_one(tmp_pa
     store = Store()
     store.there = False
     async with writing(store, tmp_path) as writer:
-        await writer.put([candle(0), candle(1)], "replay")
+        await writer.put(stored([candle(0), candle(1)]))
     store.there = True
     async with writing(store, tmp_path) as writer:
-        await writer.put([candle(2)], "live")
+        await writer.put(stored([candle(2)], "live"))
         await writer.stored()
-    assert store.calls == [("replay", [candle(0), candle(1)]), ("live", [candle(2)])]
+    assert store.written == stored([candle(0), candle(1)]) + stored([candle(2)], "live")
     assert os.listdir(tmp_path) == []
 
 
 async def test_what_others_left_counts_as_waiting(tmp_path: Path) -> None:
     gone = Spool.create(tmp_path)
-    gone.append([("replay", candle(minute)) for minute in range(100)])
+    gone.append(stored(candle(minute) for minute in range(100)))
     gone.close(stored=False)
     store = Store()
     store.there = False
     async with writing(store, tmp_path, queue_size=100) as writer:
-        late = asyncio.create_task(writer.put([candle(100)], "replay"))
+        late = asyncio.create_task(writer.put(stored([candle(100)])))
         done, _ = await asyncio.wait([late], timeout=0.1)
         assert not done
         store.there = True
@@ -148,16 +144,16 @@ async def test_a_store_that_refuses_for_good_fails_the_run_and_not_the_next_one(
     store = Store()
     async with writing(store, tmp_path) as writer:
         store.refuses = True
-        await writer.put([candle(0)], "replay")
+        await writer.put(stored([candle(0)]))
         with pytest.raises(RuntimeError, match="the candle store failed"):
             await writer.stored()
         with pytest.raises(RuntimeError, match="the candle store failed"):
-            await writer.put([candle(1)], "replay")
+            await writer.put(stored([candle(1)]))
         store.refuses = False
         writer.forget_failure()
-        await writer.put([candle(2)], "replay")
+        await writer.put(stored([candle(2)]))
         await writer.stored()
-    assert store.written == [candle(2)]
+    assert store.written == stored([candle(2)])
 
 
 async def test_an_influxdb_that_restarts_in_between_has_every_candle_once(
@@ -165,11 +161,11 @@ async def test_an_influxdb_that_restarts_in_between_has_every_candle_once(
 ) -> None:
     expected = [candle(minute) for minute in range(400)]
     async with writing(influx_store, tmp_path) as writer:
-        await writer.put(expected[:200], "replay")
+        await writer.put(stored(expected[:200]))
         await writer.stored()
         influxdb.stop()
         try:
-            await writer.put(expected[200:], "replay")
+            await writer.put(stored(expected[200:]))
 
             async def noticed() -> bool:
                 return writer._away

@@ -183,7 +183,7 @@ _HALTED = Instrument(SPY.symbol, "XNYS", "USD", D("0.01"), D(1), False)
         (command("buy", "-1", name="x" * 129), None, "active", "invalid_client_order_id"),
         (command("buy", "-1"), None, "active", "unknown_symbol"),
         (command("buy", "-1"), _HALTED, "active", "symbol_not_tradable"),
-        (command("buy", "-1"), _FX, "active", "currency_mismatch"),
+        (command("buy", "-1", mode="live"), _FX, "active", "currency_mismatch"),
         (command("buy", "-1"), SPY, "active", "invalid_qty"),
         (command("buy", "0"), SPY, "active", "invalid_qty"),
         (command("buy", "NaN"), SPY, "active", "invalid_qty"),

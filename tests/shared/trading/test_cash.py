@@ -81,7 +81,7 @@ def test_each_kind_moves_the_balance_and_keeps_who_and_why() -> None:
         (transfer("-1", "another"), "invalid_entry"),
         (transfer("1", "x"), "invalid_entry"),
         (move("deposit", "1", submitted_by=""), "invalid_submitter"),
-        (move("deposit", "1", currency="EUR"), "currency_mismatch"),
+        (move("deposit", "1", currency="EUR"), "fx_rate_missing"),
         (move("withdrawal", "-100.01"), "insufficient_cash"),
         (move("interest", "-100.01"), "insufficient_cash"),
         (transfer("-100.01"), "insufficient_cash"),

@@ -98,6 +98,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/accounts/{account_id}/cash/conversions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change cash of one currency for another
+         * @description At the rate of the moment and the platform's spread. 422 `fx_rate_missing`, `fx_rate_stale`, `currency_mismatch`, `insufficient_cash`.
+         */
+        post: operations["convertCash"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/accounts/{account_id}/cash/deposits": {
         parameters: {
             query?: never;
@@ -797,6 +817,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/corporate-actions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Splits and dividends, newest announcement first (admin) */
+        get: operations["listCorporateActions"];
+        put?: never;
+        /**
+         * Announce a split or a dividend (admin)
+         * @description It is carried out once on each account's paper books, when market time comes to the session of the ex-date. A repeated `id` gives the first answer again, with 200.
+         */
+        post: operations["announceCorporateAction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/corporate-actions/{action_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One split or dividend (admin) */
+        get: operations["getCorporateAction"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/market-data/configuration": {
         parameters: {
             query?: never;
@@ -1011,6 +1069,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/fx-rates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Rates that were set, the last one first
+         * @description Pairs that trade, such as EURUSD, have rates besides these: their last prices.
+         */
+        get: operations["listFxRates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fx-rates/{currency}/{quote_currency}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set the rate of one currency in another (admin)
+         * @description Adds to the history: what was done at an earlier rate keeps it. 422 `rate_of_future`, `invalid_pair`.
+         */
+        put: operations["setFxRate"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/indicators": {
         parameters: {
             query?: never;
@@ -1113,6 +1211,60 @@ export interface paths {
          */
         put: operations["uploadMarketFile"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the platform told you, newest first */
+        get: operations["listNotifications"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Mark one and all older ones as read */
+        post: operations["readNotifications"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/{notification_id}/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mark one as read
+         * @description Again, it changes nothing.
+         */
+        post: operations["readNotification"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1540,6 +1692,76 @@ export interface components {
              */
             mode?: "paper" | "live";
         };
+        /** ActionAnnouncement */
+        ActionAnnouncement: {
+            /**
+             * Amount
+             * @description Of a dividend: cash a share, at most 6 decimals.
+             * @example 0.24
+             */
+            amount?: string | number | null;
+            /**
+             * Ex Date
+             * Format: date
+             * @description A day on which the instrument trades.
+             */
+            ex_date: string;
+            /**
+             * Id
+             * Format: uuid
+             * @description Yours: sending it again gives the first answer.
+             */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "split" | "dividend";
+            /** @description Of a split. */
+            ratio?: components["schemas"]["SplitRatio"] | null;
+            /** Symbol */
+            symbol: string;
+        };
+        /** ActionView */
+        ActionView: {
+            /** Amount */
+            amount: string | null;
+            /**
+             * Announced At
+             * Format: date-time
+             */
+            announced_at: string;
+            /** Announced By */
+            announced_by: string;
+            /**
+             * Effective At
+             * Format: date-time
+             */
+            effective_at: string;
+            /** Effects */
+            effects: number;
+            /**
+             * Ex Date
+             * Format: date
+             */
+            ex_date: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "split" | "dividend";
+            /** Ratio New */
+            ratio_new: number | null;
+            /** Ratio Old */
+            ratio_old: number | null;
+            /** Symbol */
+            symbol: string;
+        };
         /** AuditEntry */
         AuditEntry: {
             /** Account Id */
@@ -1797,6 +2019,8 @@ export interface components {
         };
         /** CandleView */
         CandleView: {
+            /** As Of */
+            as_of: string | null;
             /** Close */
             close: number;
             /** Complete */
@@ -1812,6 +2036,13 @@ export interface components {
             low: number;
             /** Open */
             open: number;
+            /** Quality */
+            quality: ("complete" | "partial" | "healed") | null;
+            /**
+             * Source
+             * @example live
+             */
+            source: string | null;
             /**
              * Start
              * Format: date-time
@@ -1839,6 +2070,12 @@ export interface components {
              */
             client_entry_id?: string | null;
             /**
+             * Currency
+             * @description The account's, if no other is said.
+             * @example EUR
+             */
+            currency?: string | null;
+            /**
              * Mode
              * @default paper
              * @enum {string}
@@ -1846,6 +2083,40 @@ export interface components {
             mode?: "paper" | "live";
             /** Reason */
             reason: string;
+        };
+        /** CashConversion */
+        CashConversion: {
+            /**
+             * Amount
+             * @description Of the first; above zero.
+             * @example 1000
+             */
+            amount: string | number;
+            /**
+             * Client Entry Id
+             * @description Names the entry for the account and mode, for good: sending it again gives the first answer. Made here when absent.
+             * @example savings-2026-11
+             */
+            client_entry_id?: string | null;
+            /**
+             * From Currency
+             * @description One of the two is the account's.
+             * @example USD
+             */
+            from_currency: string;
+            /**
+             * Mode
+             * @default paper
+             * @enum {string}
+             */
+            mode?: "paper" | "live";
+            /** Reason */
+            reason?: string | null;
+            /**
+             * To Currency
+             * @example EUR
+             */
+            to_currency: string;
         };
         /** CashMovement */
         CashMovement: {
@@ -1861,6 +2132,12 @@ export interface components {
              * @example savings-2026-11
              */
             client_entry_id?: string | null;
+            /**
+             * Currency
+             * @description The account's, if no other is said.
+             * @example EUR
+             */
+            currency?: string | null;
             /**
              * Mode
              * @default paper
@@ -1884,6 +2161,12 @@ export interface components {
              * @example savings-2026-11
              */
             client_entry_id?: string | null;
+            /**
+             * Currency
+             * @description The account's, if no other is said.
+             * @example EUR
+             */
+            currency?: string | null;
             /**
              * Mode
              * @default paper
@@ -1992,6 +2275,11 @@ export interface components {
                 [key: string]: components["schemas"]["JsonValue"];
             };
         };
+        /** ConversionView */
+        ConversionView: {
+            bought: components["schemas"]["LedgerEntryView"];
+            sold: components["schemas"]["LedgerEntryView"];
+        };
         /** Credentials */
         Credentials: {
             /**
@@ -2005,6 +2293,26 @@ export interface components {
              * @example Correct-horse-7
              */
             password: string;
+        };
+        /** CurrencyCash */
+        CurrencyCash: {
+            /**
+             * Cash
+             * @example 101.25
+             */
+            cash: string;
+            /** Currency */
+            currency: string;
+            /**
+             * Rate
+             * @example 101.25
+             */
+            rate: string;
+            /**
+             * Value
+             * @example 101.25
+             */
+            value: string;
         };
         /**
          * DeploymentLimits
@@ -2201,6 +2509,8 @@ export interface components {
              * @example 101.25
              */
             fee: string;
+            /** Fx Rate */
+            fx_rate: string | null;
             /**
              * Id
              * Format: uuid
@@ -2231,6 +2541,8 @@ export interface components {
              * @example 101.25
              */
             realized_pnl: string;
+            /** Realized Pnl Base */
+            realized_pnl_base: string | null;
             /** Seq */
             seq: number;
             /**
@@ -2267,6 +2579,49 @@ export interface components {
             state: "unavailable" | "idle" | "connecting" | "live" | "lost" | "throttled" | "refused";
             /** Symbols */
             symbols: string[];
+        };
+        /** FxRateSetting */
+        FxRateSetting: {
+            /**
+             * At
+             * @description From when on it holds: not later than now, which is the default.
+             */
+            at?: string | null;
+            /**
+             * Rate
+             * @description Of the quote currency, for one unit of the other.
+             * @example 1.0865
+             */
+            rate: string | number;
+        };
+        /** FxRateView */
+        FxRateView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Currency */
+            currency: string;
+            /** Id */
+            id: number;
+            /** Quote Currency */
+            quote_currency: string;
+            /**
+             * Rate
+             * @example 101.25
+             */
+            rate: string;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
+            /**
+             * Set By
+             * Format: uuid
+             */
+            set_by: string;
         };
         /**
          * HealthPartsView
@@ -2465,7 +2820,9 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "deposit" | "withdrawal" | "interest" | "adjustment" | "transfer" | "fill" | "fee";
+            kind: "deposit" | "withdrawal" | "interest" | "adjustment" | "transfer" | "fill" | "fee" | "fx" | "dividend" | "cash_in_lieu";
+            /** Rate */
+            rate: string | null;
             /** Reason */
             reason: string | null;
             /** Seq */
@@ -2931,6 +3288,37 @@ export interface components {
             /** Symbol */
             symbol: string;
         };
+        /** NotificationView */
+        NotificationView: {
+            /** Account Id */
+            account_id: string | null;
+            /** Code */
+            code: string;
+            /** Context */
+            context: {
+                [key: string]: unknown;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Deployment Id */
+            deployment_id: string | null;
+            /** Id */
+            id: number;
+            /** Mode */
+            mode: ("paper" | "live") | null;
+            /** Read At */
+            read_at: string | null;
+            /**
+             * Severity
+             * @enum {string}
+             */
+            severity: "info" | "warning" | "critical";
+            /** Text */
+            text: string;
+        };
         /** OpenPosition */
         OpenPosition: {
             /**
@@ -2938,6 +3326,8 @@ export interface components {
              * @example 101.25
              */
             avg_price: string;
+            /** Currency */
+            currency: string;
             /**
              * Fees
              * @example 101.25
@@ -3277,6 +3667,13 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[ActionView] */
+        Page_ActionView_: {
+            /** Items */
+            items: components["schemas"]["ActionView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[AuditEntry] */
         Page_AuditEntry_: {
             /** Items */
@@ -3302,6 +3699,13 @@ export interface components {
         Page_ExecutionView_: {
             /** Items */
             items: components["schemas"]["ExecutionView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[FxRateView] */
+        Page_FxRateView_: {
+            /** Items */
+            items: components["schemas"]["FxRateView"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -3344,6 +3748,13 @@ export interface components {
         Page_MarketFileView_: {
             /** Items */
             items: components["schemas"]["MarketFileView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[NotificationView] */
+        Page_NotificationView_: {
+            /** Items */
+            items: components["schemas"]["NotificationView"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -3727,6 +4138,8 @@ export interface components {
              * @example 101.25
              */
             fees: string;
+            /** Foreign Cash */
+            foreign_cash: components["schemas"]["CurrencyCash"][];
             margin?: components["schemas"]["MarginFiguresView"] | null;
             /**
              * Mode
@@ -3951,6 +4364,20 @@ export interface components {
             /** Throttled For S */
             throttled_for_s: number;
         };
+        /** ReadCount */
+        ReadCount: {
+            /** Read */
+            read: number;
+        };
+        /** ReadUpTo */
+        ReadUpTo: {
+            /**
+             * Up To
+             * @description This one and all that are older.
+             * @example 42
+             */
+            up_to: number;
+        };
         /** RefreshRequest */
         RefreshRequest: {
             /** Refresh Token */
@@ -4147,6 +4574,16 @@ export interface components {
             side: "buy" | "sell";
             /** Symbol */
             symbol: string;
+        };
+        /**
+         * SplitRatio
+         * @description So many new shares for so many old ones.
+         */
+        SplitRatio: {
+            /** New */
+            new: number;
+            /** Old */
+            old: number;
         };
         /** SpreadSlippage */
         "SpreadSlippage-Input": {
@@ -5076,6 +5513,113 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LedgerEntryView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    convertCash: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CashConversion"];
+            };
+        };
+        responses: {
+            /** @description This conversion was made before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversionView"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversionView"];
                 };
             };
             /** @description Bad Request */
@@ -6816,7 +7360,7 @@ export interface operations {
         parameters: {
             query?: {
                 mode?: "paper" | "live";
-                kind?: ("deposit" | "withdrawal" | "interest" | "adjustment" | "transfer" | "fill" | "fee") | null;
+                kind?: ("deposit" | "withdrawal" | "interest" | "adjustment" | "transfer" | "fill" | "fee" | "fx" | "dividend" | "cash_in_lieu") | null;
                 /** @description At or after this time. */
                 start?: string | null;
                 /** @description Before this time. */
@@ -7869,6 +8413,15 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9294,6 +9847,273 @@ export interface operations {
             };
         };
     };
+    listCorporateActions: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ActionView_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    announceCorporateAction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActionAnnouncement"];
+            };
+        };
+        responses: {
+            /** @description This was announced before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionView"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getCorporateAction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                action_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getMarketDataConfiguration: {
         parameters: {
             query?: never;
@@ -10076,6 +10896,141 @@ export interface operations {
             };
         };
     };
+    listFxRates: {
+        parameters: {
+            query?: {
+                currency?: string | null;
+                quote_currency?: string | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FxRateView_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setFxRate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                currency: string;
+                quote_currency: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FxRateSetting"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FxRateView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listIndicators: {
         parameters: {
             query?: never;
@@ -10506,6 +11461,186 @@ export interface operations {
             };
             /** @description Bad Gateway */
             502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listNotifications: {
+        parameters: {
+            query?: {
+                unread?: boolean;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_NotificationView_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readNotifications: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReadUpTo"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadCount"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readNotification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                notification_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -78,6 +78,8 @@ const execution: Execution = {
   realized_pnl: "0",
   seq: 1,
   at: "2026-01-02T10:00:03Z",
+  fx_rate: null,
+  realized_pnl_base: null,
 };
 
 describe("books", () => {

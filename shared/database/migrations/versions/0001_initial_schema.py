@@ -42,6 +42,8 @@ def upgrade() -> None:
         sa.Column("vwap", sa.Double(), nullable=False),
         sa.Column("trades", sa.BigInteger(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("quality", sa.Text(), nullable=False),
+        sa.Column("as_of", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("symbol", "timeframe", "start", name=op.f("pk_candles")),
     )
     op.create_table(
@@ -446,6 +448,8 @@ def upgrade() -> None:
         sa.Column("realized_pnl", sa.Numeric(precision=38, scale=12), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("fx_rate", sa.Numeric(precision=38, scale=12), nullable=True),
+        sa.Column("realized_pnl_base", sa.Numeric(precision=38, scale=12), nullable=True),
         sa.Column(
             "recorded_at",
             sa.DateTime(timezone=True),
@@ -458,6 +462,9 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_executions_account_id")
+        ),
+        sa.CheckConstraint(
+            "(fx_rate IS NULL) = (realized_pnl_base IS NULL)", name=op.f("ck_executions_fx_rate")
         ),
         sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name=op.f("fk_executions_order_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_executions")),
@@ -508,6 +515,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("transfer_id", sa.Uuid(), nullable=True),
         sa.Column("counterpart_id", sa.Uuid(), nullable=True),
+        sa.Column("rate", sa.Numeric(precision=38, scale=12), nullable=True),
         sa.Column(
             "recorded_at",
             sa.DateTime(timezone=True),
@@ -516,7 +524,7 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint(
             "kind IN ('deposit', 'withdrawal', 'interest', 'adjustment', 'transfer', 'fill',"
-            " 'fee')",
+            " 'fee', 'fx', 'dividend', 'cash_in_lieu')",
             name=op.f("ck_ledger_entries_kind"),
         ),
         sa.CheckConstraint(
@@ -551,6 +559,46 @@ def upgrade() -> None:
         ["transfer_id"],
         unique=False,
         postgresql_where=sa.text("transfer_id IS NOT NULL"),
+    )
+    op.create_table(
+        "foreign_cash",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("balance", sa.Numeric(precision=38, scale=12), nullable=False),
+        sa.Column("rate", sa.Numeric(precision=38, scale=12), nullable=False),
+        sa.CheckConstraint("balance >= 0", name=op.f("ck_foreign_cash_balance")),
+        sa.CheckConstraint("mode IN ('paper', 'live')", name=op.f("ck_foreign_cash_mode")),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_foreign_cash_account_id")
+        ),
+        sa.PrimaryKeyConstraint("account_id", "mode", "currency", name=op.f("pk_foreign_cash")),
+    )
+    op.create_table(
+        "fx_rates",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("quote_currency", sa.Text(), nullable=False),
+        sa.Column("rate", sa.Numeric(precision=38, scale=12), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("set_by", sa.Uuid(), nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("currency <> quote_currency", name=op.f("ck_fx_rates_pair")),
+        sa.CheckConstraint("rate > 0", name=op.f("ck_fx_rates_rate")),
+        sa.ForeignKeyConstraint(["set_by"], ["users.id"], name=op.f("fk_fx_rates_set_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_fx_rates")),
+        sa.UniqueConstraint(
+            "currency",
+            "quote_currency",
+            "at",
+            "id",
+            name=op.f("uq_fx_rates_currency_quote_currency_at_id"),
+        ),
     )
     op.create_table(
         "order_audit",
@@ -748,6 +796,78 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "corporate_actions",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("ratio_new", sa.Integer(), nullable=True),
+        sa.Column("ratio_old", sa.Integer(), nullable=True),
+        sa.Column("amount", sa.Numeric(precision=38, scale=12), nullable=True),
+        sa.Column("ex_date", sa.Date(), nullable=False),
+        sa.Column("effective_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("announced_by", sa.Text(), nullable=False),
+        sa.Column(
+            "announced_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint(
+            "kind = 'split' AND ratio_new > 0 AND ratio_old > 0 AND ratio_new <> ratio_old"
+            " AND amount IS NULL OR kind = 'dividend' AND amount > 0 AND ratio_new IS NULL"
+            " AND ratio_old IS NULL",
+            name=op.f("ck_corporate_actions_kind"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["symbol"], ["instruments.symbol"], name=op.f("fk_corporate_actions_symbol")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_corporate_actions")),
+        sa.UniqueConstraint("number", name=op.f("uq_corporate_actions_number")),
+        sa.UniqueConstraint(
+            "symbol", "kind", "ex_date", name=op.f("uq_corporate_actions_symbol_kind_ex_date")
+        ),
+    )
+    op.create_table(
+        "corporate_action_effects",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("action_id", sa.Uuid(), nullable=False),
+        sa.Column("execution_seq", sa.BigInteger(), nullable=False),
+        sa.Column("unit", sa.Numeric(precision=38, scale=12), nullable=False),
+        sa.Column("qty_before", sa.Numeric(precision=38, scale=12), nullable=False),
+        sa.Column("qty_after", sa.Numeric(precision=38, scale=12), nullable=False),
+        sa.Column("realized_pnl", sa.Numeric(precision=38, scale=12), nullable=False),
+        sa.Column("price", sa.Numeric(precision=38, scale=12), nullable=True),
+        sa.Column("lots_cost_removed", sa.Numeric(precision=38, scale=12), nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint(
+            "mode IN ('paper', 'live')", name=op.f("ck_corporate_action_effects_mode")
+        ),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_corporate_action_effects_account_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["action_id"],
+            ["corporate_actions.id"],
+            name=op.f("fk_corporate_action_effects_action_id"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "account_id", "mode", "action_id", name=op.f("pk_corporate_action_effects")
+        ),
+    )
+    op.create_index(
+        op.f("ix_corporate_action_effects_action_id"),
+        "corporate_action_effects",
+        ["action_id"],
+        unique=False,
+    )
+    op.create_table(
         "books_checks",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("night", sa.Date(), nullable=True),
@@ -772,11 +892,44 @@ def upgrade() -> None:
         op.f("ix_books_checks_started_at"), "books_checks", ["started_at"], unique=False
     )
     # ### end Alembic commands ###
+    op.create_table(
+        "notifications",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=True),
+        sa.Column("mode", sa.Text(), nullable=True),
+        sa.Column("deployment_id", sa.Uuid(), nullable=True),
+        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("context", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "severity IN ('info', 'warning', 'critical')", name=op.f("ck_notifications_severity")
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_notifications_user_id_users")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notifications")),
+    )
+    op.create_index("ix_notifications_created_at", "notifications", ["created_at"], unique=False)
+    op.create_index("ix_notifications_user_id_id", "notifications", ["user_id", "id"], unique=False)
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    op.drop_index("ix_notifications_user_id_id", table_name="notifications")
+    op.drop_index("ix_notifications_created_at", table_name="notifications")
+    op.drop_table("notifications")
     op.drop_table("books_checks")
+    op.drop_table("corporate_action_effects")
+    op.drop_table("corporate_actions")
     op.drop_table("lot_closings")
     op.drop_table("lots")
     op.drop_table("strategy_positions")
@@ -790,6 +943,8 @@ def downgrade() -> None:
     op.drop_table("order_shard_halts")
     op.drop_index("ix_order_audit_account_id_id", table_name="order_audit")
     op.drop_table("order_audit")
+    op.drop_table("fx_rates")
+    op.drop_table("foreign_cash")
     op.drop_index(op.f("ix_ledger_entries_execution_id"), table_name="ledger_entries")
     op.drop_table("ledger_entries")
     op.drop_table("signals")

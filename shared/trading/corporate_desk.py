@@ -1,0 +1,58 @@
+"""Carries out splits and dividends on one set of books."""
+
+from decimal import Decimal
+
+from shared.trading.amounts import ZERO, exactly
+from shared.trading.changes import ActionApplied, CashEntered, OrderChanged
+from shared.trading.corporate_actions import CorporateAction, Split, dividend_on
+from shared.trading.order_adjustments import OrderAdjustments
+from shared.trading.settlement import Settlement
+
+
+class CorporateDesk:
+    def __init__(self, settlement: Settlement, orders: OrderAdjustments) -> None:
+        self._settlement = settlement
+        self._orders = orders
+
+    def concerned_by(self, action: CorporateAction) -> bool:
+        """Whether something is held, or orders work, since before it. A position that was traded
+        since is left as it is: nobody knows which shares are old."""
+        holding = self._settlement.holdings.get(action.symbol)
+        if holding is not None and holding.updated_at is not None:
+            owners = self._settlement.strategies.owners(action.symbol).values()
+            if any(each.qty for each in (holding, *owners)):
+                return holding.updated_at < action.effective_at
+        return bool(self._orders.concerned(action))
+
+    @exactly
+    def carry_out(
+        self, action: CorporateAction, last_price: Decimal | None
+    ) -> list[ActionApplied | CashEntered | OrderChanged]:
+        """`last_price` is of before it. The caller has made sure that it comes once."""
+        settlement, split = self._settlement, None
+        before = settlement.held(action.symbol)
+        realized = self._realized(action)
+        if isinstance(action.terms, Split):
+            after = settlement.split(action, action.terms, last_price)
+            split, entries = (None, []) if after is None else after
+        else:
+            amount = dividend_on(before, action.terms)
+            at, name = action.effective_at, action.entry_id
+            entries = settlement.pay(action.symbol, "dividend", amount, at, name) if amount else []
+        applied = ActionApplied(
+            action_id=action.id,
+            symbol=action.symbol,
+            execution_seq=settlement.execution_seq,
+            unit=action.lot,
+            qty_before=before,
+            qty_after=settlement.held(action.symbol),
+            realized_pnl=self._realized(action) - realized,
+            cash=settlement.cash,
+            split=split,
+        )
+        paid = [CashEntered(each) for each in entries]
+        return [applied, *paid, *self._orders.adjust(action)]
+
+    def _realized(self, action: CorporateAction) -> Decimal:
+        holding = self._settlement.holdings.get(action.symbol)
+        return ZERO if holding is None else holding.realized_pnl
