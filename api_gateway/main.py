@@ -26,6 +26,7 @@ from api_gateway.performance.routes import router as performance
 from api_gateway.risk.routes import router as risk
 from api_gateway.settings import GatewaySettings
 from api_gateway.strategies.routes import router as strategies
+from api_gateway.strategies.upload_routes import router as uploads
 from api_gateway.system.routes import router as system
 from api_gateway.terminal.routes import terminal_router
 from api_gateway.wiring import wired
@@ -62,6 +63,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         fx,
         providers,
         strategies,
+        uploads,
         performance,
         books_checks,
         corporate_actions,

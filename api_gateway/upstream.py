@@ -40,8 +40,14 @@ class Upstream:
         path: str,
         body: object = None,
         query: Mapping[str, QueryValue | None] | None = None,
+        *,
+        timeout_s: float | None = None,
     ) -> Response:
-        return await self._pass_on("POST", path, json=body, params=_given(query or {}))
+        waiting = {} if timeout_s is None else {"timeout": timeout_s}
+        return await self._pass_on("POST", path, json=body, params=_given(query or {}), **waiting)
+
+    async def delete(self, path: str, query: Mapping[str, QueryValue | None]) -> Response:
+        return await self._pass_on("DELETE", path, params=_given(query))
 
     async def patch(
         self, path: str, body: object, query: Mapping[str, QueryValue | None]

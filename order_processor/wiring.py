@@ -85,6 +85,11 @@ async def wire(
         await asyncio.to_thread(connections.seal_anew)
         sessions = Sessions(Calendars(settings.calendar_folder))
         stack.callback(sessions.close)
+        if settings.calendar_folder is not None:
+            # Built once: the shard that the first session limit is set on would stand meanwhile.
+            exchange = settings.order_risk_session_exchange
+            early = asyncio.create_task(sessions.prepare(exchange), name="session calendar")
+            stack.push_async_callback(end_tasks, [early])
         rules = RuleBook(engine, settings.order_risk_refresh_s)
         stack.callback(rules.close)
         seats = _seats(

@@ -14,5 +14,7 @@ class StrategyWorkersSettings(Settings):
     strategy_answer_timeout_s: float = Field(default=2.0, gt=0, le=60)
     #: A hook that takes longer is broken into, and its deployment paused.
     strategy_hook_timeout_s: float = Field(default=2.0, ge=0.1, le=60)
+    #: Of the process of an uploaded strategy.
+    strategy_memory_mib: int = Field(default=512, ge=128, le=65536)
     #: How long a live run's first candles may be waited for before a deployment starts cold.
     strategy_history_timeout_s: float = Field(default=5.0, gt=0, le=60)

@@ -5,6 +5,7 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import partial
 from typing import NoReturn
 from uuid import UUID, uuid4
@@ -32,11 +33,16 @@ from strategy_workers.runtime.roster import Roster
 from strategy_workers.runtime.store import Store
 from strategy_workers.runtime.watchdog import Watchdog
 from strategy_workers.runtime.worker import Worker
+from strategy_workers.sandbox.process import Limits
 from strategy_workers.settings import StrategyWorkersSettings
+from strategy_workers.uploads.actions import Uploads
+from strategy_workers.uploads.catalogue import AllStrategies
 
 log = structlog.get_logger()
 
 _START_AGAIN_S = 0.5
+#: What an upload may take in all, to be imported and run over made-up candles; each of three times.
+_TRIAL_S = 10.0
 #: Exit code of a process whose strategy can't be stopped: a fault of software.
 _HOOK_NEVER_RETURNED = 70
 
@@ -119,11 +125,13 @@ async def wire(app: FastAPI, settings: StrategyWorkersSettings) -> AsyncIterator
         stack.callback(engine.dispose)
         redis = make_redis(settings)
         stack.push_async_callback(redis.aclose)
-        worker = await stack.enter_async_context(running_worker(settings, LIBRARY))
+        limits = Limits(settings.strategy_hook_timeout_s, settings.strategy_memory_mib)
+        strategies = AllStrategies(engine, LIBRARY, limits)
+        worker = await stack.enter_async_context(running_worker(settings, strategies))
         loop = asyncio.get_running_loop()
-        app.state.catalogue = LIBRARY
-        app.state.deployments = Deployments(
-            engine, LIBRARY, worker.watchdog, lambda: loop.call_soon_threadsafe(worker.look_round)
-        )
+        app.state.catalogue = strategies
+        app.state.uploads = Uploads(engine, LIBRARY, replace(limits, total_s=_TRIAL_S))
+        tell_worker = partial(loop.call_soon_threadsafe, worker.look_round)
+        app.state.deployments = Deployments(engine, strategies, worker.watchdog, tell_worker)
         app.state.readiness = {"postgres": postgres_check(engine), "redis": redis_check(redis)}
         yield

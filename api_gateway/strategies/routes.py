@@ -184,6 +184,22 @@ async def change_parameters(
     )
 
 
+@router.post(
+    _DEPLOYMENTS + "/{deployment_id}/rollback",
+    response_model=DeploymentView,
+    operation_id="rollDeploymentBack",
+    summary="Back to the parameters and the code of before the last change",
+    responses=_CHANGE,
+)
+async def roll_deployment_back(
+    scope: TradableAccount, deployment_id: UUID, gateway: GatewayState
+) -> Response:
+    return await gateway.strategies.post(
+        f"/internal/deployments/{deployment_id}/rollback",
+        query={"account_id": str(scope.account_id)},
+    )
+
+
 @router.get(
     _DEPLOYMENTS + "/{deployment_id}/parameters",
     response_model=Page[ParametersView],

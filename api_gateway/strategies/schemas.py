@@ -1,19 +1,23 @@
 """Shapes of the strategy service, as clients see them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from api_gateway.values import Input, JsonObject, Name, Symbol, UtcTime, View
 from shared.models.identifiers import Mode, Timeframe
 from shared.models.orders import Side
+
+StrategyVersion = Annotated[int, Field(ge=1, le=2**31 - 1, examples=[2])]
 
 
 class StrategyView(View):
     name: str
     title: str
     description: str
+    #: The newest approved one of an uploaded strategy; null for the library's.
+    version: int | None
     #: JSON schema, in the order that a form should show them.
     parameters: dict[str, JsonValue]
 
@@ -36,6 +40,10 @@ class DeploymentRequest(Input):
     symbols: Annotated[list[Symbol], Field(min_length=1, max_length=50, examples=[["SPY"]])]
     timeframe: Timeframe = "1m"
     mode: Mode = "paper"
+    strategy_version: Annotated[
+        StrategyVersion | None,
+        Field(description="Of an uploaded strategy; left out, the newest that is approved."),
+    ] = None
 
 
 class PauseRequest(Input):
@@ -49,12 +57,15 @@ class ParametersChange(Input):
     parameters: Annotated[
         JsonObject,
         Field(
-            min_length=1,
             max_length=100,
             description="Those that change, by the strategy's schema.",
             examples=[{"fast": 12}],
         ),
-    ]
+    ] = Field(default_factory=dict)
+    strategy_version: Annotated[
+        StrategyVersion | None,
+        Field(description="Of an uploaded strategy: the approved version that goes on from here."),
+    ] = None
     version: Annotated[
         int | None,
         Field(
@@ -65,12 +76,20 @@ class ParametersChange(Input):
         ),
     ] = None
 
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.parameters and self.strategy_version is None:
+            raise ValueError("name parameters or a version of the strategy")
+        return self
+
 
 class DeploymentView(View):
     id: UUID
     account_id: UUID
     mode: Mode
     strategy: str
+    #: Of an uploaded strategy; null for the library's.
+    strategy_version: int | None
     parameters: dict[str, JsonValue]
     parameters_version: int
     #: The version that decides; behind until the next mark. 0 before the start.
@@ -91,6 +110,7 @@ class DeploymentView(View):
 
 class ParametersView(View):
     version: int
+    strategy_version: int | None
     parameters: dict[str, JsonValue]
     requested_at: UtcTime
     #: The last entry of the tape before its first mark, and market time there; null before.

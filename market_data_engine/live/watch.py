@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import Connection, Engine, delete, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from market_data_engine.live.notices import tell_of_return, tell_of_silence
 from market_data_engine.live.silence import Silence, Silent
 from shared.database import DatabaseThread
 from shared.database.tables import SilentSymbolRow
@@ -81,6 +82,8 @@ def _storing(
         ]
         if rows:
             connection.execute(insert(SilentSymbolRow), rows)
+        tell_of_silence(connection, before, now)
+        tell_of_return(connection, before.keys() - now.keys())
 
     return work
 

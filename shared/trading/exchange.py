@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from shared.models.identifiers import Symbol
 from shared.trading.amounts import BASIS_POINTS, ZERO, rounded, rounded_down, rounded_up, shown
-from shared.trading.terms import Instrument, Limits, Refused
+from shared.trading.terms import Limits, Refused
 
 
 class Rate(NamedTuple):
@@ -57,10 +57,6 @@ class Exchange:
         self.used: dict[str, Decimal] = dict(used or {})
         self._limits = limits
         self._rate_of = rate_of
-
-    def list_symbol(self, instrument: Instrument) -> None:
-        if instrument.currency != self.base:
-            self.foreign[instrument.symbol] = instrument.currency
 
     def rate(self, currency: str) -> Decimal:
         """However old it is; zero when there never was one, and so nothing is held in it."""

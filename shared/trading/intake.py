@@ -168,7 +168,9 @@ class Intake:
         fill outside of regular hours.
         """
         paper, tick, limits = self.account.paper, instrument.tick_size, self.limits
-        self._settlement.exchange.list_symbol(instrument)
+        exchange = self._settlement.exchange
+        if instrument.currency != exchange.base:
+            exchange.foreign[instrument.symbol] = instrument.currency
         month_value = self._turnover.at(at)
         reserve = reserve_for(command, paper, tick, last_price, limits, month_value)
         obstacle = self._risk.obstacle_to(
@@ -182,7 +184,7 @@ class Intake:
                 command, instrument, paper, reserve, at, freed, must_reduce=must_reduce
             )
         freed_cash, freed_qty = self._orders.freed_without(freed) if freed else (ZERO, ZERO)
-        if command.side == "buy" and command.symbol in self._settlement.exchange.foreign:
+        if command.side == "buy" and command.symbol in exchange.foreign:
             return reserve, obstacle or self._funds.obstacle_abroad(
                 command, reserve, freed_cash, at
             )

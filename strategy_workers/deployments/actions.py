@@ -21,11 +21,13 @@ from strategy_workers.deployments import repository
 from strategy_workers.deployments.risk import check_risk
 from strategy_workers.deployments.variables import Variables, variables_of
 from strategy_workers.library import Catalogue
+from strategy_workers.library.catalogue import Chosen
 from strategy_workers.library.routes import unknown_strategy
 from strategy_workers.runtime.deployment import Deployment, HookError
 from strategy_workers.runtime.repository import load, snapshot
 from strategy_workers.runtime.watchdog import Watchdog
 from strategy_workers.sdk import InvalidParametersError, Strategy
+from strategy_workers.uploads.repository import check_approved
 
 #: What becomes of working orders. Entries are buys: strategies sell only what they hold.
 WorkingOrders = Literal["cancel_entries", "cancel_all", "keep"]
@@ -55,16 +57,18 @@ class Deployments:
         parameters: dict[str, Any],
         symbols: list[str],
         timeframe: Timeframe,
+        strategy_version: int | None = None,
     ) -> DeploymentRow:
-        known = self._catalogue.find(strategy)
-        if known is None:
-            raise unknown_strategy(strategy)
+        """Of an uploaded strategy the newest version that is approved, or the one asked for."""
+        chosen = self._choose(strategy, strategy_version)
+        known = chosen.strategy
         if mode == "live":
             raise Problem(422, "mode_not_available", "No broker is connected: use the mode paper.")
         row = DeploymentRow(
             account_id=account_id,
             mode=mode,
             strategy=strategy,
+            strategy_version=chosen.version,
             parameters=_complete(known, parameters),
             symbols=symbols,
             timeframe=timeframe,
@@ -76,6 +80,10 @@ class Deployments:
             session.add(row)
             session.flush()
             session.add(_version(row))
+            if known.has_own_process:
+                check_approved(session, strategy, chosen.version)
+                session.flush()
+                self._check_start(session, row.id, known, row.parameters)
         self._tell_workers()
         return row
 
@@ -118,8 +126,12 @@ class Deployments:
         deployment_id: UUID,
         given: dict[str, Any],
         version: int | None,
+        strategy_version: int | None = None,
     ) -> DeploymentRow:
-        """What is given, besides what is; checked whole before anything changes."""
+        """What is given, besides what is; checked whole before anything changes.
+
+        With a version of its code, that one goes on from where this one is.
+        """
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
             row = _to_change(session, account_id, deployment_id)
             if version is not None and version != row.parameters_version:
@@ -128,17 +140,62 @@ class Deployments:
                     "parameters_changed",
                     f"The parameters have version {row.parameters_version}, not {version}.",
                 )
-            known = self._catalogue.find(row.strategy)
-            if known is None:
-                raise unknown_strategy(row.strategy)
-            complete = _complete(known, {**row.parameters, **given})
-            if complete != row.parameters:
-                self._check_start(session, row.id, known, complete)
-                row.parameters = complete
-                row.parameters_version += 1
-                session.add(_version(row))
+            known, wanted = self._code_for(row, strategy_version)
+            complete = _complete(known, {**_still_known(known, row.parameters), **given})
+            self._change(session, row, known, complete, wanted)
         self._tell_workers()
         return row
+
+    def roll_back(self, account_id: UUID, deployment_id: UUID) -> DeploymentRow:
+        """To the parameters and the code of before the last change, in a new version of both."""
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            row = _to_change(session, account_id, deployment_id)
+            before = session.get(DeploymentParametersRow, (row.id, row.parameters_version - 1))
+            if before is None:
+                raise Problem(409, "nothing_to_roll_back", "Nothing was changed so far.")
+            known, wanted = self._code_for(row, before.strategy_version)
+            self._change(session, row, known, _complete(known, before.parameters), wanted)
+        self._tell_workers()
+        return row
+
+    def _choose(self, strategy: str, version: int | None) -> Chosen:
+        chosen = self._catalogue.choose(strategy, version)
+        if chosen is None and version is not None:
+            raise Problem(
+                422,
+                "strategy_not_approved",
+                f"There is no approved version {version} of a strategy named {strategy}.",
+            )
+        if chosen is None:
+            raise unknown_strategy(strategy)
+        return chosen
+
+    def _code_for(self, row: DeploymentRow, wanted: int | None) -> Chosen:
+        """The version asked for, which must be approved; else the one that runs."""
+        if wanted is not None and wanted != row.strategy_version:
+            return self._choose(row.strategy, wanted)
+        known = self._catalogue.find(row.strategy, row.strategy_version)
+        if known is None:
+            raise unknown_strategy(row.strategy)
+        return Chosen(known, row.strategy_version)
+
+    def _change(
+        self,
+        session: Session,
+        row: DeploymentRow,
+        known: type[Strategy],
+        parameters: dict[str, Any],
+        strategy_version: int | None,
+    ) -> None:
+        if parameters == row.parameters and strategy_version == row.strategy_version:
+            return
+        if strategy_version != row.strategy_version:
+            check_approved(session, row.strategy, strategy_version)
+        self._check_start(session, row.id, known, parameters)
+        row.parameters = parameters
+        row.strategy_version = strategy_version
+        row.parameters_version += 1
+        session.add(_version(row))
 
     def versions(
         self, account_id: UUID, deployment_id: UUID, before: int | None, limit: int
@@ -205,7 +262,7 @@ class Deployments:
         """That `on_start` takes them: a running strategy must not end by a change."""
         record = load(session.connection(), deployment_id)
         try:
-            with self._watchdog.over(None):
+            with self._watchdog.over(None, known):
                 Deployment(replace(record, parameters=parameters), known)
         except HookError as error:
             raise Problem(
@@ -229,8 +286,17 @@ def _mode(row: DeploymentRow) -> Mode:
 
 def _version(row: DeploymentRow) -> DeploymentParametersRow:
     return DeploymentParametersRow(
-        deployment_id=row.id, version=row.parameters_version, parameters=row.parameters
+        deployment_id=row.id,
+        version=row.parameters_version,
+        strategy_version=row.strategy_version,
+        parameters=row.parameters,
     )
+
+
+def _still_known(strategy: type[Strategy], parameters: dict[str, Any]) -> dict[str, Any]:
+    """Those that this version of the code has too."""
+    declared = strategy.declared_parameters()
+    return {name: value for name, value in parameters.items() if name in declared}
 
 
 def _complete(strategy: type[Strategy], given: dict[str, Any]) -> dict[str, object]:

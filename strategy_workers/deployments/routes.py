@@ -59,6 +59,7 @@ def deploy(body: DeploymentRequest, deployments: Actions) -> DeploymentView:
             body.parameters,
             body.symbols,
             body.timeframe,
+            body.strategy_version,
         )
     )
 
@@ -106,8 +107,17 @@ def change_parameters(
     deployment_id: UUID, account_id: UUID, body: ParametersChange, deployments: Actions
 ) -> DeploymentView:
     return DeploymentView.of(
-        deployments.change_parameters(account_id, deployment_id, body.parameters, body.version)
+        deployments.change_parameters(
+            account_id, deployment_id, body.parameters, body.version, body.strategy_version
+        )
     )
+
+
+@router.post("/{deployment_id}/rollback")
+def roll_deployment_back(
+    deployment_id: UUID, account_id: UUID, deployments: Actions
+) -> DeploymentView:
+    return DeploymentView.of(deployments.roll_back(account_id, deployment_id))
 
 
 @router.get("/{deployment_id}/parameters")

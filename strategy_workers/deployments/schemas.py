@@ -2,7 +2,7 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, Self, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.database.tables import (
     DeploymentLogRow,
@@ -14,6 +14,7 @@ from shared.models.identifiers import Mode, Timeframe
 from strategy_workers.deployments.actions import WorkingOrders
 
 T = TypeVar("T")
+StrategyVersion = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Symbol = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:-]{0,31}$")]
 
 
@@ -26,6 +27,8 @@ class DeploymentRequest(BaseModel):
     parameters: Annotated[dict[str, Any], Field(max_length=100)] = Field(default_factory=dict)
     symbols: Annotated[list[Symbol], Field(min_length=1, max_length=50)]
     timeframe: Timeframe = "1m"
+    #: Of an uploaded strategy; without it the newest that is approved.
+    strategy_version: StrategyVersion | None = None
 
 
 class PauseRequest(BaseModel):
@@ -37,9 +40,16 @@ class PauseRequest(BaseModel):
 class ParametersChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    parameters: Annotated[dict[str, Any], Field(max_length=100)]
+    parameters: Annotated[dict[str, Any], Field(max_length=100)] = Field(default_factory=dict)
+    strategy_version: StrategyVersion | None = None
     #: The one that the change is made to; left out, whichever it is.
     version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.parameters and self.strategy_version is None:
+            raise ValueError("name parameters or a version of the strategy")
+        return self
 
 
 class DeploymentView(BaseModel):
@@ -47,6 +57,7 @@ class DeploymentView(BaseModel):
     account_id: UUID
     mode: str
     strategy: str
+    strategy_version: int | None
     parameters: dict[str, Any]
     parameters_version: int
     applied_version: int
@@ -80,6 +91,7 @@ class SignalView(BaseModel):
 
 class ParametersView(BaseModel):
     version: int
+    strategy_version: int | None
     parameters: dict[str, Any]
     requested_at: datetime
     tape_id: str | None

@@ -1,6 +1,7 @@
 """The strategies that can be deployed, by name."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from strategy_workers.library.bollinger_breakout import BollingerBreakout
 from strategy_workers.library.buy_and_hold import BuyAndHold
@@ -17,6 +18,12 @@ from strategy_workers.library.vwap_reversion import VwapReversion
 from strategy_workers.sdk import Strategy
 
 
+class Chosen(NamedTuple):
+    strategy: type[Strategy]
+    #: None for one of the library.
+    version: int | None
+
+
 class Catalogue:
     def __init__(self, strategies: Iterable[type[Strategy]]) -> None:
         """Raises ValueError for a strategy without a name, or a second one of the same name."""
@@ -29,8 +36,18 @@ class Catalogue:
     def all(self) -> list[type[Strategy]]:
         return [self._by_name[name] for name in sorted(self._by_name)]
 
-    def find(self, name: str) -> type[Strategy] | None:
-        return self._by_name.get(name)
+    def offered(self) -> list[Chosen]:
+        """What can be deployed, by name."""
+        return [Chosen(one, None) for one in self.all()]
+
+    def choose(self, name: str, version: int | None = None) -> Chosen | None:
+        """For a deployment that begins: without a version, the newest there is."""
+        known = self.find(name, version)
+        return None if known is None else Chosen(known, None)
+
+    def find(self, name: str, version: int | None = None) -> type[Strategy] | None:
+        """For one that runs. What is here has no versions: it is the platform's own code."""
+        return self._by_name.get(name) if version is None else None
 
 
 LIBRARY = Catalogue(

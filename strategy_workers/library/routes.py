@@ -19,15 +19,15 @@ WithCatalogue = Annotated[Catalogue, Depends(catalogue_of)]
 
 @router.get("")
 def list_strategies(catalogue: WithCatalogue) -> StrategyList:
-    return StrategyList(items=[StrategyView.of(strategy) for strategy in catalogue.all()])
+    return StrategyList(items=[StrategyView.of(chosen) for chosen in catalogue.offered()])
 
 
 @router.get("/{name}")
 def see_strategy(name: str, catalogue: WithCatalogue) -> StrategyView:
-    strategy = catalogue.find(name)
-    if strategy is None:
+    chosen = catalogue.choose(name)
+    if chosen is None:
         raise unknown_strategy(name)
-    return StrategyView.of(strategy)
+    return StrategyView.of(chosen)
 
 
 def unknown_strategy(name: str) -> Problem:

@@ -56,8 +56,9 @@ class DeploymentRecord:
     status: str
     snapshot: bytes | None
     lots: dict[str, Lots]
-    #: Of the parameters.
+    #: Of the parameters; and of the strategy, when it is an uploaded one.
     version: int = 1
+    strategy_version: int | None = None
     #: What becomes of its working orders when it pauses.
     pause_orders: str = "cancel_entries"
 
@@ -77,6 +78,7 @@ class Deployment:
         self.account_id = record.account_id
         self.mode: Mode = record.mode
         self.record = record
+        self.strategy_class = strategy_class
         self.participant = record.participant
         self.executions_topic = account_topic(record.account_id, record.mode, "executions")
         self.orders_topic = account_topic(record.account_id, record.mode, "orders")
@@ -207,6 +209,7 @@ class Deployment:
                     indicator_names=self._indicator_names,
                     parameters=self.record.parameters,
                     version=self.record.version,
+                    strategy_version=self.record.strategy_version,
                 )
             )
         except Exception as error:

@@ -38,10 +38,11 @@ class Wish(NamedTuple):
 
 
 class Change(NamedTuple):
-    """Parameters that wait for their first mark."""
+    """Parameters, or another version of the code, that wait for their first mark."""
 
     version: int
     parameters: dict[str, Any]
+    strategy_version: int | None = None
 
 
 class Working(NamedTuple):
@@ -115,13 +116,17 @@ def release_held(connection: Connection) -> None:
 
 def changed(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Change]:
     rows = select(
-        DeploymentRow.id, DeploymentRow.parameters_version, DeploymentRow.parameters
+        DeploymentRow.id,
+        DeploymentRow.parameters_version,
+        DeploymentRow.parameters,
+        DeploymentRow.strategy_version,
     ).where(
         DeploymentRow.id.in_(ids),
         DeploymentRow.parameters_version != DeploymentRow.applied_version,
     )
     return {
-        row.id: Change(row.parameters_version, row.parameters) for row in connection.execute(rows)
+        row.id: Change(row.parameters_version, row.parameters, row.strategy_version)
+        for row in connection.execute(rows)
     }
 
 
@@ -156,6 +161,7 @@ def load(connection: Connection, deployment_id: UUID) -> DeploymentRecord:
         snapshot=row["snapshot"],
         lots={symbol: Lots(lot, tick) for symbol, lot, tick in known},
         version=row["parameters_version"],
+        strategy_version=row["strategy_version"],
         pause_orders=row["pause_orders"],
     )
 

@@ -24,6 +24,7 @@ from strategy_workers.runtime.repository import Change, Wish
 from strategy_workers.runtime.snapshot import decode_decided
 from strategy_workers.runtime.store import Save, Store
 from strategy_workers.runtime.watchdog import Watchdog
+from strategy_workers.sdk import Strategy
 
 log = structlog.get_logger()
 
@@ -62,7 +63,7 @@ class Roster:
             return None
         try:
             # Beside the others: it may be a process that has to be started.
-            deployment = await asyncio.to_thread(self._make_watched, record)
+            deployment = await asyncio.to_thread(self._make, record)
         except HookError as error:
             await self.pause(record, str(error))
             return None
@@ -77,29 +78,41 @@ class Roster:
             return await self._resume(record, deployment)
         return deployment if deployment.started else await self._start(record, deployment)
 
-    def _make_watched(self, record: DeploymentRecord) -> Deployment:
-        with self._watchdog.over(record.id):
-            return self._make(record)
-
     def _make(self, record: DeploymentRecord) -> Deployment:
-        """As it was when it was stored, with the parameters of then."""
-        strategy = self._catalogue.find(record.strategy)
+        """As it was when it was stored, with the parameters and the code of then."""
+        if record.snapshot is not None:
+            stored = decode_decided(record.snapshot)
+            record = replace(
+                record,
+                parameters=stored.parameters,
+                version=stored.version,
+                strategy_version=stored.strategy_version,
+            )
+        strategy = self._strategy_of(record)
+        with self._watchdog.over(record.id, strategy):
+            deployment = Deployment(record, strategy)
+            if record.snapshot is not None:
+                deployment.restore(record.snapshot)
+            return deployment
+
+    def _make_again(
+        self, record: DeploymentRecord, heard: list[Callable[[Deployment], object]]
+    ) -> Deployment | None:
+        """None when it doesn't come out as it did."""
+        again = self._make(record)
+        with self._watchdog.over(record.id, again.strategy_class):
+            return again if again.hear_again(heard) else None
+
+    def _strategy_of(self, record: DeploymentRecord) -> type[Strategy]:
+        strategy = self._catalogue.find(record.strategy, record.strategy_version)
         if strategy is None:
-            raise HookError(f"The library has no strategy named {record.strategy} any more.")
-        if record.snapshot is None:
-            return Deployment(record, strategy)
-        stored = decode_decided(record.snapshot)
-        deployment = Deployment(
-            replace(record, parameters=stored.parameters, version=stored.version), strategy
-        )
-        deployment.restore(record.snapshot)
-        return deployment
+            raise HookError(f"There is no strategy named {record.strategy} any more.")
+        return strategy
 
     async def change(self, deployment: Deployment, change: Change) -> Deployment | None:
         """The same deployment with other parameters, stored. None when it had to be paused."""
         try:
-            with self._watchdog.over(deployment.id):
-                changed = self._changed(deployment, change)
+            changed = await asyncio.to_thread(self._changed, deployment, change)
         except HookError as error:
             await self.pause(deployment.record, str(error), deployment)
             return None
@@ -109,17 +122,16 @@ class Roster:
         return changed
 
     def _changed(self, deployment: Deployment, change: Change) -> Deployment:
-        strategy = self._catalogue.find(deployment.record.strategy)
-        assert strategy is not None
-        changed = Deployment(
-            replace(
-                deployment.record,
-                parameters=change.parameters,
-                version=change.version,
-            ),
-            strategy,
+        record = replace(
+            deployment.record,
+            parameters=change.parameters,
+            version=change.version,
+            strategy_version=change.strategy_version,
         )
-        changed.inherit(deployment)
+        strategy = self._strategy_of(record)
+        with self._watchdog.over(deployment.id, strategy):
+            changed = Deployment(record, strategy)
+            changed.inherit(deployment)
         changed.desk.note("info", "parameters_changed", {"version": str(change.version)})
         return changed
 
@@ -154,7 +166,7 @@ class Roster:
         )
         deployment.portfolio = books
         deployment.desk.note("info", "resumed", {})
-        change = Change(record.version, record.parameters)
+        change = Change(record.version, record.parameters, record.strategy_version)
 
         async def join() -> None:
             await tape.join(self._redis, record.participant, "strategy")
@@ -220,7 +232,7 @@ class Roster:
         good: list[Deployment] = []
         for deployment in deployments:
             try:
-                with self._watchdog.over(deployment.id):
+                with self._watchdog.over(deployment.id, deployment.strategy_class):
                     snapshot = deployment.snapshot()
             except HookError as error:
                 await self.pause(deployment.record, str(error))
@@ -268,10 +280,10 @@ class Roster:
     ) -> None:
         snapshot = await until_done("snapshot", lambda: self._store.snapshot(failed.id))
         try:
-            with self._watchdog.over(failed.id):
-                again = self._make(replace(failed.record, snapshot=snapshot))
-                is_same = again.hear_again(heard)
-            if is_same:
+            again = await asyncio.to_thread(
+                self._make_again, replace(failed.record, snapshot=snapshot), heard
+            )
+            if again is not None:
                 again.desk.lines = failed.desk.lines  # those of the moment that failed, too
                 again.desk.note("error", error, {})
                 await self.save([again])
@@ -328,7 +340,7 @@ class Roster:
         """The traceback when `on_stop` raised: it is stopped all the same."""
         if not deployment.stopping:
             try:
-                with self._watchdog.over(deployment.id):
+                with self._watchdog.over(deployment.id, deployment.strategy_class):
                     deployment.stop()
             except HookError as error:
                 return str(error)

@@ -84,6 +84,8 @@ class Snapshot(msgspec.Struct):
     #: Those that decided, and their version.
     parameters: dict[str, Any] = {}
     version: int = 1
+    #: Of an uploaded strategy.
+    strategy_version: int | None = None
 
 
 #: Larger whole numbers come back from JSON as floats.
@@ -97,6 +99,7 @@ class Decided(msgspec.Struct):
 
     parameters: dict[str, Any]
     version: int
+    strategy_version: int | None = None
 
 
 _decided_decoder = msgspec.json.Decoder(Decided)

@@ -12,6 +12,7 @@ from typing import Self
 from uuid import UUID
 
 from strategy_workers.runtime.deployment import HookError, error_text
+from strategy_workers.sdk import Strategy
 
 _LOOKS_PER_TIMEOUT = 8
 #: Timeouts that a hook is given to end by itself once it was broken into.
@@ -66,11 +67,14 @@ class Watchdog:
         self._thread.join()
 
     @contextlib.contextmanager
-    def over(self, deployment_id: UUID | None) -> Iterator[None]:
+    def over(self, deployment_id: UUID | None, strategy: type[Strategy]) -> Iterator[None]:
         """The block may call hooks of one deployment; HookError when they take too long.
 
-        None where nothing is to be paused should it never come back.
+        Without an id nothing is paused should it never come back.
         """
+        if strategy.has_own_process:
+            yield
+            return
         me = threading.get_ident()
         watch = _Watch(deployment_id)
         self._watches[me] = watch

@@ -342,7 +342,7 @@ class Worker:
                 Deployment.decide, entry_id=entry_id, mark=mark, events=events, candles=candles
             )
             try:
-                with self.watchdog.over(deployment.id):
+                with self.watchdog.over(deployment.id, deployment.strategy_class):
                     handled += news(deployment)
             except HookError as error:
                 failed.append((deployment, str(error)))

@@ -8,7 +8,7 @@ from strategy_workers.sandbox.source import BadSourceError
 
 MOST_FILES = 100
 #: Of the archive, and of all that is in it.
-MOST_BYTES = 1024 * 1024
+MOST_BYTES = 512 * 1024
 
 
 def files_of(name: str, body: bytes) -> dict[str, bytes]:

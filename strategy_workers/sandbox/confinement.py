@@ -3,6 +3,7 @@
 Linux on x86-64. Once confined, there is no way back:
 
 - resource limits: memory, open files, no files written, no core dumps
+- it ends when its parent does, whatever it is at
 - no new privileges; where the kernel lets us, user, network and IPC namespaces of its own
 - Landlock: Python's and our own code can be read, and nothing else of the file system
 - seccomp: system calls are a short list. No sockets, processes, threads, signals; nothing can be
@@ -17,6 +18,7 @@ import errno
 import os
 import platform
 import resource
+import signal
 import struct
 from collections.abc import Iterable
 
@@ -24,6 +26,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_DUMPABLE = 4
+_PR_SET_PDEATHSIG = 1
 _CLONE_NEWUSER, _CLONE_NEWNET, _CLONE_NEWIPC = 0x10000000, 0x40000000, 0x08000000
 
 # https://docs.kernel.org/userspace-api/landlock.html
@@ -77,6 +80,8 @@ def confine(readable: Iterable[str], memory_mib: int) -> None:
         raise CantConfineError("the kernel doesn't know no_new_privs")
     # Where containers forbid it, the list of system calls still has no sockets.
     _libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC)
+    # Of the thread that started it: one that lives as long as what it started this for.
+    _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     may_open = _see_only(readable)
     _call_only([*_ALLOWED.values(), *(_OPENS.values() if may_open else ())])
 

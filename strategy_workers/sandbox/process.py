@@ -1,6 +1,7 @@
 """A strategy's process, from the outside: started, asked, and ended when it doesn't behave."""
 
 import contextlib
+import math
 import resource
 import select
 import signal
@@ -23,7 +24,7 @@ _LOOKS_PER_TIMEOUT = 8
 #: Parts of an answer that may be waited for, however long they took.
 _DROPS = 64
 #: To start Python and to read the source; a machine under load takes its time.
-_START_TIMEOUT_S = 30.0
+_START_TIMEOUT_S = 15.0
 #: Processor time that a process may have used beyond what its hooks took.
 _IDLE_CPU_S = 10.0
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
@@ -33,6 +34,8 @@ _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "
 class Limits:
     hook_timeout_s: float = 2.0
     memory_mib: int = 512
+    #: All answers of one process together; for a trial.
+    total_s: float = math.inf
     #: False only where somebody has said that this machine's strategies can be trusted.
     confined: bool = True
 
@@ -94,6 +97,7 @@ class StrategyProcess:
         self._cpu_clock = (~self._process.pid << 3) | 2  # as clock_getcpuclockid makes it
         self._allowed_cpu_s = _START_TIMEOUT_S
         self._cpu_limit_s = 0.0
+        self._time_left_s = limits.total_s
         self._ended = False
 
     @property
@@ -128,6 +132,9 @@ class StrategyProcess:
                 raise ToldError(f"The strategy's process said {size:,} bytes at once.")
             reply = frames.read_reply(self._receive(size, patience))
             self._watch_processor(patience.took_s)
+            self._time_left_s -= patience.took_s
+            if self._time_left_s < 0:
+                raise ToldError(f"Its hooks took more than {self._limits.total_s:g} s in all.")
         except TimeoutError:
             self.end()
             raise ToldError(

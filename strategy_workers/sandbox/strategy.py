@@ -83,6 +83,7 @@ class _IndicatorInProcess(IndicatorSet[None]):
 class SandboxedStrategy(Strategy):
     """Made by `sandboxed`; one process for each instance, from `on_start` to `detach`."""
 
+    has_own_process = True
     manifest: ClassVar[frames.Manifest]
     files: ClassVar[Mapping[str, bytes]]
     limits: ClassVar[Limits]

@@ -3,7 +3,6 @@
 import random
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,42 +11,17 @@ from strategy_workers.backtests.errors import StrategyRaisedError
 from strategy_workers.backtests.outcome import Outcome
 from strategy_workers.backtests.plan import Plan, Terms
 from strategy_workers.backtests.run import run_backtest
-from strategy_workers.sandbox.frames import Manifest
 from strategy_workers.sandbox.process import Limits, StrategyProcess
+from strategy_workers.sandbox.report import CANDLES, Report
 from strategy_workers.sandbox.strategy import sandboxed
 from strategy_workers.sdk import InvalidParametersError
 from strategy_workers.sdk.errors import ToldError
 
-#: By the minute, in two markets that go up and down.
-_CANDLES = 1000
 _SYMBOLS = ("ALPHA", "BETA")
 _BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was tried, and how it came out in a sentence."""
-
-    check: str
-    passed: bool
-    said: str
-
-
-@dataclass
-class Report:
-    manifest: Manifest | None = None
-    findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def valid(self) -> bool:
-        return all(one.passed for one in self.findings)
-
-    def note(self, check: str, passed: bool, said: str) -> bool:
-        self.findings.append(Finding(check, passed, said))
-        return passed
-
-
-def validate(files: Mapping[str, bytes], limits: Limits) -> Report:
+def validate(files: Mapping[str, bytes], limits: Limits, candles: int = CANDLES) -> Report:
     """Import it, describe it, run it over made-up candles, twice. Its faults are in the report."""
     report = Report()
     process = StrategyProcess(limits)
@@ -73,15 +47,15 @@ def validate(files: Mapping[str, bytes], limits: Limits) -> Report:
             parameters=parameters,
             timeframe="1m",
             source="candles",
-            files=tuple(_write_markets(Path(folder))),
+            files=tuple(_write_markets(Path(folder), candles)),
             calendar=SessionCalendar.continuous(),
             terms=Terms(exchange="24/7"),
         )
-        _dry_run(plan, report)
+        _dry_run(plan, candles, report)
     return report
 
 
-def _dry_run(plan: Plan, report: Report) -> None:
+def _dry_run(plan: Plan, candles: int, report: Report) -> None:
     outcomes: list[Outcome] = []
     for _ in range(2):
         try:
@@ -93,7 +67,7 @@ def _dry_run(plan: Plan, report: Report) -> None:
     report.note(
         "dry run",
         True,
-        f"Over {_CANDLES:,} minutes of {len(_SYMBOLS)} made-up markets it sent {first.orders:,} "
+        f"Over {candles:,} minutes of {len(_SYMBOLS)} made-up markets it sent {first.orders:,} "
         f"orders; {first.rejected + first.refused:,} of them could not be taken, and "
         f"{len(first.executions):,} executions followed.",
     )
@@ -104,12 +78,12 @@ def _dry_run(plan: Plan, report: Report) -> None:
         report.note("repeatable", False, said)
 
 
-def _write_markets(folder: Path) -> list[Path]:
+def _write_markets(folder: Path, candles: int) -> list[Path]:
     paths = []
     for seed, symbol in enumerate(_SYMBOLS):
         numbers = random.Random(seed)  # noqa: S311 - prices, and the same ones each time
         last, lines = 100.0, ["timestamp,open,high,low,close,volume"]
-        for minute in range(_CANDLES):
+        for minute in range(candles):
             trend = 0.02 if (minute // 200 + seed) % 2 else -0.02
             prices = [last := max(1.0, last + trend + numbers.gauss(0, 0.1)) for _ in range(4)]
             at = _BEGIN + timedelta(minutes=minute)

@@ -42,6 +42,8 @@ class Strategy(Parametrized):
     timeframes: tuple[Timeframe, ...] = ()
     #: Candles kept per symbol and timeframe for `candles`; a live run loads as many beforehand.
     warmup: int = 0
+    #: Its hooks run elsewhere, under a deadline of their own.
+    has_own_process: ClassVar[bool] = False
 
     def __init__(self, parameters: Mapping[str, object]) -> None:
         super().__init__(parameters)

@@ -83,7 +83,24 @@ _INDICATOR: dict[str, Any] = {
     "warm_up": 30,
     "incremental": True,
 }
-_STRATEGY: dict[str, Any] = {"name": "s", "title": "S", "description": "", "parameters": _SCHEMA}
+_STRATEGY: dict[str, Any] = {
+    "name": "s",
+    "title": "S",
+    "description": "",
+    "version": None,
+    "parameters": _SCHEMA,
+}
+_STRATEGY_VERSION: dict[str, Any] = {
+    "strategy": "s",
+    "version": 1,
+    "status": "pending",
+    "author_id": _ONE,
+    "digest": "0" * 64,
+    "findings": [{"check": "import", "passed": True, "said": "It was read."}],
+    "uploaded_at": _AT,
+    "decided_at": None,
+    "reason": None,
+}
 _INSTRUMENT: dict[str, Any] = {
     "symbol": "SPY",
     "name": "SPY",
@@ -139,6 +156,7 @@ _DEPLOYMENT: dict[str, Any] = {
     "account_id": _ONE,
     "mode": "paper",
     "strategy": "s",
+    "strategy_version": None,
     "parameters": {},
     "parameters_version": 1,
     "applied_version": 1,
@@ -198,6 +216,7 @@ def answer_as_documented(behind: HttpDouble) -> None:
         behind.answer("GET", f"/internal/{path}", body)
     behind.answer("POST", "/internal/replays", _REPLAY, 201)
     behind.answer("POST", "/internal/deployments", _DEPLOYMENT, 201)
+    behind.answer("POST", "/internal/strategies", _STRATEGY_VERSION, 201)
 
 
 @contextlib.contextmanager

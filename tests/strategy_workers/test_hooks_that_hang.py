@@ -11,6 +11,7 @@ import pytest
 
 from strategy_workers.runtime.deployment import HookError
 from strategy_workers.runtime.watchdog import HookOverdueError, Watchdog
+from strategy_workers.sdk import Strategy
 from strategy_workers.settings import StrategyWorkersSettings
 from strategy_workers.wiring import running_worker
 from tests.strategy_workers.doubles import OrderDesk, TapeEngine
@@ -45,7 +46,7 @@ def _loop(until: threading.Event) -> None:
 def test_an_endless_loop_is_broken_into_and_its_place_is_told(watchdog: Watchdog) -> None:
     with (
         pytest.raises(HookError, match=r"didn't return within 0\.1 s(.|\n)*in _loop"),
-        watchdog.over(uuid4()),
+        watchdog.over(uuid4(), Strategy),
     ):
         _loop(threading.Event())
 
@@ -54,7 +55,7 @@ def test_what_comes_back_in_time_is_left_alone_however_often(watchdog: Watchdog)
     ended_at = time.monotonic() + 0.3
     calls = 0
     while time.monotonic() < ended_at:
-        with watchdog.over(uuid4()):
+        with watchdog.over(uuid4(), Strategy):
             calls += 1
     assert calls > 100
 
@@ -64,7 +65,7 @@ def test_a_hook_that_returns_just_when_it_is_broken_into_disturbs_nothing_after_
 ) -> None:
     for _ in range(3):
         # It returns all the same, by catching what breaks into it.
-        with watchdog.over(uuid4()), contextlib.suppress(HookOverdueError):
+        with watchdog.over(uuid4(), Strategy), contextlib.suppress(HookOverdueError):
             _loop(threading.Event())
         sum(range(100_000))  # an exception that is still on its way would come here
 
@@ -81,7 +82,7 @@ def test_a_hook_that_catches_everything_is_given_up_with_its_place(
             except HookOverdueError:
                 continue
 
-    with watchdog.over(deployment):
+    with watchdog.over(deployment, Strategy):
         stubborn()
     [(one, why)] = given_up
     assert one == deployment

@@ -49,6 +49,7 @@ from shared.database.tables.strategies import (
     DeploymentParametersRow,
     DeploymentRow,
     SignalRow,
+    StrategyVersionRow,
 )
 from shared.database.tables.studies import StudyRow, StudyTrialRow
 
@@ -92,6 +93,7 @@ __all__ = [
     "SignalRow",
     "SilentSymbolRow",
     "StrategyPositionRow",
+    "StrategyVersionRow",
     "StudyRow",
     "StudyTrialRow",
     "UserRow",

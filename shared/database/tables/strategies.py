@@ -19,6 +19,9 @@ class DeploymentRow(Base):
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
     mode: Mapped[str]
     strategy: Mapped[str]
+    #: Of an uploaded strategy, wanted from the newest version of the parameters on; None for one
+    #: of the library.
+    strategy_version: Mapped[int | None]
     #: Of the newest version; `applied_version` is the one that decides.
     parameters: Mapped[dict[str, Any]]
     parameters_version: Mapped[int] = mapped_column(default=1, server_default="1")
@@ -55,18 +58,47 @@ class DeploymentRow(Base):
 
 
 class DeploymentParametersRow(Base):
-    """A version of a deployment's parameters, and from which mark on it decided."""
+    """A version of a deployment's parameters and code, and from which mark on it decided."""
 
     __tablename__ = "deployment_parameters"
 
     deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"), primary_key=True)
     #: From 1 within the deployment.
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    strategy_version: Mapped[int | None]
     parameters: Mapped[dict[str, Any]]
     requested_at: Mapped[datetime] = mapped_column(default=utc_now)
     #: The tape entry after which it decided, and the market time there; None while it hasn't.
     tape_id: Mapped[str | None]
     applied_at: Mapped[datetime | None]
+
+
+class StrategyVersionRow(Base):
+    """Code that a user uploaded and that was found valid. It is never changed, nor deleted."""
+
+    __tablename__ = "strategy_versions"
+
+    strategy: Mapped[str] = mapped_column(primary_key=True)
+    #: From 1 within the strategy. All are of one author.
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    author_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    status: Mapped[str] = mapped_column(default="pending")
+    #: SHA-256 of its files.
+    digest: Mapped[str]
+    #: Path → source, as MessagePack.
+    files: Mapped[bytes]
+    manifest: Mapped[dict[str, Any]]
+    #: What was tried, and how it came out.
+    findings: Mapped[list[Any]]
+    uploaded_at: Mapped[datetime] = mapped_column(default=utc_now)
+    #: By an admin; a removal by the author too.
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    decided_at: Mapped[datetime | None]
+    reason: Mapped[str | None]
+
+    __table_args__ = (
+        CheckConstraint("status IN ('pending', 'approved', 'rejected', 'removed')", name="status"),
+    )
 
 
 class DeploymentLogRow(Base):

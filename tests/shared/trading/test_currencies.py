@@ -4,6 +4,7 @@ from collections import defaultdict
 from decimal import Decimal
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from shared.models.identifiers import Symbol
 from shared.models.margin import MarginTerms
 from shared.trading.books import Books, BooksState, ForeignCash
 from shared.trading.changes import CashEntered, OrderChanged, OrderFilled
+from shared.trading.corporate_actions import CorporateAction, Dividend, Split
 from shared.trading.exchange import Rate
 from shared.trading.risk import Bound, Bounds, Ladder
 from shared.trading.terms import Instrument, Limits, Refused
@@ -303,6 +305,49 @@ def test_a_short_position_abroad_is_bought_back_with_what_it_brought() -> None:
     world.order("buy", "10", name="out")
     world.print("120", 2)
     assert (world.books.cash, world.books.foreign_cash) == (10_000 - 220, {"EUR": 0})
+
+
+def happen(world: World, action_terms: Dividend | Split, number: int) -> None:
+    action = CorporateAction(UUID(int=number), SAP.symbol, action_terms, at(60), D("0.01"), D(1))
+    for change in world.books.corporate.carry_out(action, D(100)):
+        world._note(change)
+
+
+def test_a_dividend_comes_in_the_currency_of_its_instrument() -> None:
+    world = World()
+    world.order("buy", "10")
+    world.print("100")
+    happen(world, Dividend(D("0.5")), 1)
+    assert world.told()[-1] == ("dividend", D(5), "EUR", D(5))
+    assert world.entries[-1].rate == D("1.10")
+    # As at home, it is income: no profit of the trade.
+    assert world.books.risk.profit() == 0
+    assert world.books.valued({})[0] == D(10_000) + D("5.5")
+
+
+def test_a_dividend_that_a_short_position_owes_is_bought() -> None:
+    world = World(margin=True)
+    world.order("sell", "10")
+    world.print("100")
+    world.convert("1000", "EUR", "USD")
+    happen(world, Dividend(D("0.5")), 1)
+    assert world.told()[-3:] == [
+        ("fx", D("-5.50"), "USD", D(11_100) - D("5.5")),
+        ("fx", D(5), "EUR", D(5)),
+        ("dividend", D(-5), "EUR", D(0)),
+    ]
+
+
+def test_what_a_split_leaves_over_is_paid_for_in_the_currency_and_is_profit() -> None:
+    world = World()
+    world.order("buy", "5")
+    world.print("100")
+    happen(world, Split(1, 2), 1)
+    kind, amount, currency, _ = world.told()[-1]
+    assert (kind, amount, currency) == ("cash_in_lieu", 100, "EUR")
+    worth, _ = world.books.valued({SAP.symbol: D(200)})
+    assert worth == 10_000
+    assert world.books.risk.profit() == world.opened(_stored(world, D(10_000))).risk.profit()
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -3,8 +3,11 @@
 import os
 import resource
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -194,6 +197,31 @@ def test_the_kernel_ends_a_process_that_works_on_between_its_hooks(trading: Trad
     assert 0 < seconds < 60
 
 
+_WORKER = """
+from strategy_workers.sandbox.process import Limits, StrategyProcess
+process = StrategyProcess(Limits())
+print(process.pid, flush=True)
+process.load({"strategy.py": b"import time; time.sleep(600)"})
+"""
+
+
+@pytest.mark.usefixtures("_confinable")
+def test_when_a_worker_is_killed_its_strategies_end_with_it() -> None:
+    with subprocess.Popen([sys.executable, "-c", _WORKER], stdout=subprocess.PIPE) as worker:
+        assert worker.stdout is not None
+        stat = Path(f"/proc/{int(worker.stdout.readline())}/stat")
+        _until(lambda: " S " in stat.read_text())  # it sleeps, out of reach of an end of file
+        worker.kill()
+    _until(lambda: not stat.exists() or " Z " in stat.read_text())
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    ends_at = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < ends_at
+        time.sleep(0.01)
+
+
 def test_a_process_that_is_killed_or_let_go_leaves_nothing_behind(trading: Trade) -> None:
     play = trading(_NAMES_ITSELF)
     play.hear(100)
@@ -207,6 +235,4 @@ def test_a_process_that_is_killed_or_let_go_leaves_nothing_behind(trading: Trade
     play.hear(100)
     pid = int(play.lines[-1])
     del play
-    ended_by = time.monotonic() + 30
-    while os.path.exists(f"/proc/{pid}"):
-        assert time.monotonic() < ended_by
+    _until(lambda: not os.path.exists(f"/proc/{pid}"))

@@ -261,6 +261,7 @@ def upgrade() -> None:
         sa.Column("account_id", sa.Uuid(), nullable=False),
         sa.Column("mode", sa.Text(), nullable=False),
         sa.Column("strategy", sa.Text(), nullable=False),
+        sa.Column("strategy_version", sa.Integer(), nullable=True),
         sa.Column("parameters", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("parameters_version", sa.Integer(), server_default="1", nullable=False),
         sa.Column("applied_version", sa.Integer(), server_default="0", nullable=False),
@@ -316,6 +317,7 @@ def upgrade() -> None:
         "deployment_parameters",
         sa.Column("deployment_id", sa.Uuid(), nullable=False),
         sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("strategy_version", sa.Integer(), nullable=True),
         sa.Column("parameters", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("tape_id", sa.Text(), nullable=True),
@@ -326,6 +328,35 @@ def upgrade() -> None:
             name=op.f("fk_deployment_parameters_deployment_id"),
         ),
         sa.PrimaryKeyConstraint("deployment_id", "version", name=op.f("pk_deployment_parameters")),
+    )
+    op.create_table(
+        "strategy_versions",
+        sa.Column("strategy", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("author_id", sa.Uuid(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("files", sa.LargeBinary(), nullable=False),
+        sa.Column("manifest", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("findings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("uploaded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("decided_by", sa.Uuid(), nullable=True),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "status IN ('pending', 'approved', 'rejected', 'removed')",
+            name=op.f("ck_strategy_versions_status"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["author_id"], ["users.id"], name=op.f("fk_strategy_versions_author_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["decided_by"], ["users.id"], name=op.f("fk_strategy_versions_decided_by")
+        ),
+        sa.PrimaryKeyConstraint("strategy", "version", name=op.f("pk_strategy_versions")),
+    )
+    op.create_index(
+        op.f("ix_strategy_versions_author_id"), "strategy_versions", ["author_id"], unique=False
     )
     op.create_table(
         "orders",
@@ -964,6 +995,8 @@ def downgrade() -> None:
         postgresql_where=sa.text("status IN ('new', 'held', 'accepted', 'partially_filled')"),
     )
     op.drop_table("orders")
+    op.drop_index(op.f("ix_strategy_versions_author_id"), table_name="strategy_versions")
+    op.drop_table("strategy_versions")
     op.drop_table("deployment_parameters")
     op.drop_table("deployment_logs")
     op.drop_index(op.f("ix_deployments_account_id"), table_name="deployments")
