@@ -16,6 +16,7 @@ from api_gateway.headers import SecurityHeaders
 from api_gateway.identity.routes import router as identity
 from api_gateway.margin.routes import router as margin
 from api_gateway.market_data.candle_file_routes import router as candle_files
+from api_gateway.market_data.job_routes import router as data_jobs
 from api_gateway.market_data.provider_routes import router as providers
 from api_gateway.market_data.replay_routes import router as replays
 from api_gateway.market_data.routes import router as market_data
@@ -62,6 +63,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         candle_files,
         fx,
         providers,
+        data_jobs,
         strategies,
         uploads,
         performance,

@@ -5,6 +5,8 @@ LeadershipLostError    another engine carries the market now    → the run ends
 TapeTakenError         (shared.redis.tape_writer) likewise, seen on the tape itself
 RunLostError           (shared.redis.tape) Redis lost the run   → likewise
 StoreAwayError         (store) the candle store is away         → writing waits, reading: 503
+NoProviderError        (providers) nobody answered             → the job waits, or is dead
+QueueFullError         (backfill) a tier's queue is full        → found again by the next sweep
 MarketFileError         (shared.market_files) a file is refused  → caller's fault: 422
 """
 

@@ -61,3 +61,22 @@ PROVIDER_RATE_WAITS = Counter(
 CONFIGURATION_VERSION = Gauge(
     "market_data_configuration_version", "Version of the market data configuration in force"
 )
+JOBS_QUEUED = Gauge("market_data_jobs_kept", "Data jobs that wait, or are dead", ["tier", "status"])
+JOBS_DONE = Counter(
+    "market_data_jobs_total", "Data jobs by what became of an attempt", ["kind", "tier", "outcome"]
+)
+JOBS_REFUSED = Counter(
+    "market_data_jobs_refused_total", "Data jobs that a full queue didn't take", ["tier"]
+)
+GAPS_FOUND = Counter("market_data_gaps_total", "Ranges found missing by sweeps", ["tier"])
+CANDLES_HEALED = Counter(
+    "market_data_candles_healed_total",
+    "One-minute candles that a provider told afterwards",
+    ["provider", "tier"],
+)
+STALE_SHARE = Gauge(
+    "market_data_stale_share", "Share of a tier's symbols whose data is late, 0 to 1", ["tier"]
+)
+STALE_TARGET = Gauge(
+    "market_data_stale_target", "Share of late symbols that is acceptable", ["tier"]
+)

@@ -71,6 +71,8 @@ class MarketDataSettings(Settings):
     alpaca_data_secret_key: SecretStr | None = None
     #: Providers that are asked for what is missing: `alpaca,yahoo`. With none nothing is fetched.
     history_providers: str = ""
+    #: Gaps are looked for so far back.
+    gap_lookback_h: float = Field(default=72.0, gt=0, le=720)
     alpaca_history_url: str = "https://data.alpaca.markets"
     alpaca_history_feed: Literal["iex", "sip"] = "iex"
     yahoo_history_url: str = "https://query1.finance.yahoo.com"

@@ -12,6 +12,8 @@ from fastapi import APIRouter
 from redis.asyncio import Redis
 from sqlalchemy import Engine
 
+from market_data_engine.backfill.assembly import Parts, assemble
+from market_data_engine.backfill.routes import job_routes
 from market_data_engine.candle_files.actions import CandleFiles
 from market_data_engine.candle_files.routes import candle_file_routes
 from market_data_engine.history.actions import History
@@ -88,12 +90,7 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
         leadership = Leadership(engine, lease, settings.lease_duration_s)
         sources = live_sources(settings)
         board = FeedBoard(sources)
-        providers = Providers(Configuration(), RateLimits(redis))
-        stack.push_async_callback(providers.close)
-        unavailable = add_providers(settings, providers)
-        desk = ProviderDesk(
-            engine, rows, redis, providers, KNOWN, unavailable, leads=lambda: leadership.held
-        )
+        providers, desk = _providers(settings, engine, rows, redis, leadership, stack)
         preparation = Preparation(engine, calendars, files, settings)
         replays = Replays(
             engine,
@@ -114,8 +111,19 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
         )
         history = History(memory, store, writer, instruments, numbers, redis)
 
+        calendar_of = partial(_calendar_of, calendars, instruments)
+        healing = assemble(
+            settings,
+            Parts(engine, providers, store, writer, memory, leadership),
+            board.statuses,
+            calendar_of,
+            instruments.make_known,
+            stack,
+        )
+
         async def on_gain() -> None:
             await writer.take_over()
+            await healing.take_over()
             await replays.take_over()
             _keep_going(settings, replays, preparation, sources)
 
@@ -123,6 +131,7 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
         # Left before the lease is: what still waits on disk is then the next engine's to store.
         await stack.enter_async_context(writer.running())
         stack.push_async_callback(replays.shut_down)
+        await stack.enter_async_context(healing.running())
         await stack.enter_async_context(desk.kept())
         warm_up = asyncio.create_task(_warm_up(calendars))
         stack.push_async_callback(asyncio.wait, [warm_up])
@@ -143,8 +152,9 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
                 replay_routes(replays),
                 feed_routes(board),
                 provider_routes(desk),
+                job_routes(healing.jobs),
                 history_routes(history, redis),
-                indicator_routes(history, partial(_calendar_of, calendars, instruments)),
+                indicator_routes(history, calendar_of),
             ],
             readiness={"postgres": postgres_check(engine), "redis": redis_check(redis)}
             | store_check,
@@ -178,6 +188,23 @@ def _keep_going(
         replays.keep_going(preparation.simulated)
     elif settings.market_data_mode == "live" and sources.followed:
         replays.keep_going(lambda: preparation.live(sources.followed))
+
+
+def _providers(
+    settings: MarketDataSettings,
+    engine: Engine,
+    rows: DatabaseThread,
+    redis: Redis,
+    leadership: Leadership,
+    stack: contextlib.AsyncExitStack,
+) -> tuple[Providers, ProviderDesk]:
+    providers = Providers(Configuration(), RateLimits(redis))
+    stack.push_async_callback(providers.close)
+    unavailable = add_providers(settings, providers)
+    desk = ProviderDesk(
+        engine, rows, redis, providers, KNOWN, unavailable, leads=lambda: leadership.held
+    )
+    return providers, desk
 
 
 def _candle_store(

@@ -50,6 +50,11 @@ class Instruments:
         items = found[:limit]
         return InstrumentList(items=items, next_cursor=items[-1].symbol if more else None)
 
+    def make_known(self, symbols: Sequence[str]) -> None:
+        """Those that nobody has described yet; they trade at the default exchange."""
+        with self._engine.begin() as connection:
+            add_symbols(connection, symbols, DEFAULT_EXCHANGE)
+
     def exchanges(self, symbols: Sequence[str]) -> dict[str, str]:
         with self._engine.connect() as connection:
             return repository.exchanges(connection, symbols)

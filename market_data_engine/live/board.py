@@ -21,6 +21,10 @@ class FeedBoard:
         """Nobody here follows them any more."""
         self._followed = {}
 
+    def statuses(self) -> list[FeedStatus]:
+        """Of those that are followed now."""
+        return list(self._followed.values())
+
     def view(self) -> FeedList:
         now_s = time.monotonic()
         items = [

@@ -48,6 +48,8 @@ class NoProviderError(Exception):
         super().__init__(" ".join(problems) or "No provider can be asked for this.")
         self.declined = declined
         self.retry_after_s = retry_after_s
+        #: False: all were open or asked for patience.
+        self.asked = bool(problems)
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,6 +192,32 @@ _PROVIDER: dict[str, Any] = {
     "scores": [{"at": _AT, "score": 0.9}],
 }
 _CONFIGURATION: dict[str, Any] = {"version": 1, "configuration": {"tiers": {"T0": ["SPY"]}}}
+_JOB: dict[str, Any] = {
+    "id": _ONE,
+    "kind": "backfill",
+    "tier": "T0",
+    "symbol": "SPY",
+    "start": _AT,
+    "end": _AT,
+    "status": "dead",
+    "attempts": 1,
+    "not_before": _AT,
+    "provider": None,
+    "candles": None,
+    "problem": "Nobody answered.",
+    "requested_by": "sweeper",
+    "created_at": _AT,
+    "updated_at": _AT,
+}
+_TIER: dict[str, Any] = {
+    "tier": "T0",
+    "queued": 0,
+    "running": 0,
+    "done": 1,
+    "dead": 1,
+    "room": 5000,
+    "oldest_queued_at": None,
+}
 
 
 def _page(*items: dict[str, Any]) -> dict[str, Any]:
@@ -201,10 +227,14 @@ def _page(*items: dict[str, Any]) -> dict[str, Any]:
 def answer_as_documented(behind: HttpDouble) -> None:
     """One good answer of each kind that the services behind give."""
     behind.answer("PUT", "/internal/market-data/configuration", _CONFIGURATION)
+    behind.answer("POST", "/internal/market-data/jobs", {"added": 1}, 202)
+    behind.answer("POST", "/internal/market-data/jobs/requeue", {"requeued": 1})
     for path, body in (
         ("feeds", _page(_FEED)),
         ("market-data/providers", {**_page(_PROVIDER), "at": _AT}),
         ("market-data/configuration", _CONFIGURATION),
+        ("market-data/jobs", _page(_JOB)),
+        ("market-data/jobs/statistics", {"tiers": [_TIER]}),
         ("indicators", _page(_INDICATOR)),
         ("strategies", _page(_STRATEGY)),
         ("instruments", _page(_INSTRUMENT)),

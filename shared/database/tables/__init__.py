@@ -16,6 +16,8 @@ from shared.database.tables.identity import SessionRow, UserRow
 from shared.database.tables.leases import LeaseRow
 from shared.database.tables.market_data import (
     CandleRow,
+    DataCursorRow,
+    DataJobRow,
     InstrumentRow,
     MarketDataConfigurationRow,
     MarketFileRow,
@@ -66,6 +68,8 @@ __all__ = [
     "CandleRow",
     "CorporateActionEffectRow",
     "CorporateActionRow",
+    "DataCursorRow",
+    "DataJobRow",
     "DeploymentLogRow",
     "DeploymentParametersRow",
     "DeploymentRow",

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import BigInteger, CheckConstraint, Double
+from sqlalchemy import BigInteger, CheckConstraint, Double, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.database.tables.base import Base, utc_now
@@ -68,6 +68,62 @@ class MarketDataConfigurationRow(Base):
     configuration: Mapped[dict[str, Any]]
     requested_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class DataJobRow(Base):
+    """A range of candles to be asked of a provider. Done ones say what was looked at already."""
+
+    __tablename__ = "data_jobs"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    #: `backfill`: what is missing; `bars_fetch`: all of the range anew; `fold`: larger candles.
+    kind: Mapped[str]
+    tier: Mapped[str]
+    symbol: Mapped[str]
+    start: Mapped[datetime]
+    #: Exclusive.
+    end: Mapped[datetime]
+    status: Mapped[str]
+    #: Failures of providers that were asked.
+    attempts: Mapped[int] = mapped_column(default=0)
+    not_before: Mapped[datetime] = mapped_column(default=utc_now)
+    #: Who answered, and how many candles that changed.
+    provider: Mapped[str | None]
+    candles: Mapped[int | None] = mapped_column(BigInteger)
+    problem: Mapped[str | None]
+    requested_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    __table_args__ = (
+        CheckConstraint("kind IN ('backfill', 'bars_fetch', 'fold')", name="kind"),
+        CheckConstraint("tier IN ('T0', 'T1', 'T2')", name="tier"),
+        CheckConstraint("status IN ('queued', 'running', 'done', 'dead')", name="status"),
+        CheckConstraint('start < "end"', name="range"),
+        # The same work waits once.
+        Index(
+            "uq_data_jobs_open", "kind", "symbol", "start", "end", unique=True,
+            postgresql_where=text("status IN ('queued', 'running')"),
+        ),
+        Index("ix_data_jobs_next", "status", "tier", "not_before"),
+        Index("ix_data_jobs_symbol", "symbol", "end"),
+    )  # fmt: skip
+
+
+class DataCursorRow(Base):
+    """How far a source has told of a symbol, without a gap since `since`."""
+
+    __tablename__ = "data_cursors"
+
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    timeframe: Mapped[str] = mapped_column(primary_key=True)
+    #: `live`, or a provider.
+    source: Mapped[str] = mapped_column(primary_key=True)
+    since: Mapped[datetime] = mapped_column(primary_key=True)
+    until: Mapped[datetime]
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    __table_args__ = (Index("ix_data_cursors_until", "symbol", "until"),)
 
 
 class MarketFileRow(Base):

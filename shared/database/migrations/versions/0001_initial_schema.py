@@ -73,6 +73,57 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kind", "key", name=op.f("pk_leases")),
     )
     op.create_table(
+        "data_cursors",
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("timeframe", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "symbol", "timeframe", "source", "since", name=op.f("pk_data_cursors")
+        ),
+    )
+    op.create_index("ix_data_cursors_until", "data_cursors", ["symbol", "until"], unique=False)
+    op.create_table(
+        "data_jobs",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("tier", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("start", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("end", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("not_before", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=True),
+        sa.Column("candles", sa.BigInteger(), nullable=True),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("requested_by", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('backfill', 'bars_fetch', 'fold')", name=op.f("ck_data_jobs_kind")
+        ),
+        sa.CheckConstraint("tier IN ('T0', 'T1', 'T2')", name=op.f("ck_data_jobs_tier")),
+        sa.CheckConstraint(
+            "status IN ('queued', 'running', 'done', 'dead')", name=op.f("ck_data_jobs_status")
+        ),
+        sa.CheckConstraint('start < "end"', name=op.f("ck_data_jobs_range")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_data_jobs")),
+    )
+    op.create_index(
+        "ix_data_jobs_next", "data_jobs", ["status", "tier", "not_before"], unique=False
+    )
+    op.create_index("ix_data_jobs_symbol", "data_jobs", ["symbol", "end"], unique=False)
+    op.create_index(
+        "uq_data_jobs_open",
+        "data_jobs",
+        ["kind", "symbol", "start", "end"],
+        unique=True,
+        postgresql_where=sa.text("status IN ('queued', 'running')"),
+    )
+    op.create_table(
         "market_data_configurations",
         sa.Column("version", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("configuration", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
@@ -1018,6 +1069,16 @@ def downgrade() -> None:
     op.drop_table("order_shard_marks")
     op.drop_table("market_files")
     op.drop_table("market_data_configurations")
+    op.drop_index(
+        "uq_data_jobs_open",
+        table_name="data_jobs",
+        postgresql_where=sa.text("status IN ('queued', 'running')"),
+    )
+    op.drop_index("ix_data_jobs_symbol", table_name="data_jobs")
+    op.drop_index("ix_data_jobs_next", table_name="data_jobs")
+    op.drop_table("data_jobs")
+    op.drop_index("ix_data_cursors_until", table_name="data_cursors")
+    op.drop_table("data_cursors")
     op.drop_table("leases")
     op.drop_table("instruments")
     op.drop_table("candles")

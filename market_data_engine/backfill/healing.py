@@ -1,0 +1,188 @@
+"""One data job: ask, compare with what is stored, write what was missing, make larger candles anew.
+
+Every step may be repeated: what is stored already isn't missing any more, and a candle that is
+written twice is there once.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from market_data_engine.backfill import repository
+from market_data_engine.backfill.folding import folded, intervals
+from market_data_engine.backfill.gaps import minutes, sound_starts
+from market_data_engine.backfill.queue import JobQueue
+from market_data_engine.backfill.repository import NewJob, moment, span_of
+from market_data_engine.backfill.schemas import Job
+from market_data_engine.feeds.presence import Span
+from market_data_engine.history.memory import CandleMemory
+from market_data_engine.metrics import CANDLES_HEALED
+from market_data_engine.providers.provider import Bar
+from market_data_engine.providers.providers import Providers
+from market_data_engine.store.store import CandleStore
+from market_data_engine.store.stored import StoredCandle
+from market_data_engine.store.writer import CandleWriter
+from shared.candles.calendar import SessionCalendar
+from shared.candles.timeframes import MINUTE_NS
+from shared.models.identifiers import Symbol, Timeframe
+from shared.models.market import Candle
+
+#: Candles are final so long after their end: a live run has completed its own by then.
+SETTLE_NS = 60 * 1_000_000_000
+_PAGE = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    provider: str | None
+    candles: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """Some of it can only be done later."""
+
+    not_before: datetime
+
+
+class StoredMinutes:
+    """One-minute candles of the store, whole ranges of them. Raises StoreAwayError."""
+
+    def __init__(self, store: CandleStore) -> None:
+        self._store = store
+
+    async def between(self, symbol: str, from_ns: int, until_ns: int) -> list[StoredCandle]:
+        """Oldest first."""
+        found: list[StoredCandle] = []
+        timeframe: Timeframe = "1m"
+        while True:
+            page = await asyncio.to_thread(
+                self._store.page, Symbol(symbol), timeframe, from_ns, until_ns, _PAGE
+            )
+            found += page
+            if len(page) < _PAGE:
+                return found
+            from_ns = page[-1].candle.start_ns + 1
+
+
+class Healer:
+    """Methods raise NoProviderError, StoreAwayError, and what Postgres and Redis raise."""
+
+    def __init__(
+        self,
+        providers: Providers,
+        stored: StoredMinutes,
+        writer: CandleWriter,
+        memory: CandleMemory,
+        queue: JobQueue,
+        calendar_of: Callable[[str], SessionCalendar],
+        *,
+        wall_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._providers = providers
+        self._stored = stored
+        self._writer = writer
+        self._memory = memory
+        self._queue = queue
+        self._calendar_of = calendar_of
+        self._wall_ns = wall_ns
+
+    async def do(self, job: Job) -> Done | NotYet:
+        calendar = await asyncio.to_thread(self._calendar_of, job.symbol)
+        return await (self._fold if job.kind == "fold" else self._heal)(job, calendar)
+
+    # --- one-minute candles ----------------------------------------------------------------------
+
+    async def _heal(self, job: Job, calendar: SessionCalendar) -> Done:
+        span = span_of(job)
+        wanted = {start_ns for _, start_ns in minutes(calendar, *span)}
+        if job.kind == "backfill":
+            wanted -= await self._sound(job.symbol, span)
+        provider, written = None, 0
+        if wanted:
+            told = await self._providers.bars(
+                job.symbol, "1m", *span, expected=_regular(calendar, span)
+            )
+            provider = told.provider
+            now_ns = self._wall_ns()
+            found = [
+                StoredCandle(_candle(bar, job.symbol), provider, "healed", now_ns)
+                for bar in told.rows
+                if bar.start_ns in wanted
+            ]
+            await self._write(found)
+            written = len(found)
+            CANDLES_HEALED.labels(provider, job.tier).inc(written)
+        await self._note(job, span, provider)
+        return Done(provider, written)
+
+    async def _sound(self, symbol: str, span: Span) -> set[int]:
+        there = await self._queue.transact(
+            lambda connection: repository.spans(connection, symbol, "live", span.from_ns)
+        )
+        return sound_starts(await self._stored.between(symbol, *span), there)
+
+    async def _note(self, job: Job, span: Span, provider: str | None) -> None:
+        """The cursor, and that larger candles are to be made; also when a death before this one
+        left the candles themselves stored."""
+        fold = NewJob("fold", job.tier, job.symbol, span, f"job:{job.id}")
+        healed = any(
+            one.quality == "healed" for one in await self._stored.between(job.symbol, *span)
+        )
+
+        def work(connection: Connection) -> None:
+            if provider is not None:
+                told = [Span(0, span.until_ns)]
+                repository.note_spans(connection, [job.symbol], provider, told)
+            if healed:
+                repository.add(connection, [fold], self._queue.now())
+
+        await self._queue.transact(work)
+
+    # --- larger candles --------------------------------------------------------------------------
+
+    async def _fold(self, job: Job, calendar: SessionCalendar) -> Done | NotYet:
+        stored = await self._stored.between(job.symbol, *span_of(job))
+        wanted = intervals(calendar, (one.candle.start_ns for one in stored))
+        now_ns = self._wall_ns()
+        made, later_ns = [], []
+        for timeframe, start_ns, end_ns in sorted(wanted, key=lambda one: one[2]):
+            if end_ns + SETTLE_NS > now_ns:
+                later_ns.append(end_ns + SETTLE_NS)
+                continue
+            parts = await self._stored.between(job.symbol, start_ns, end_ns)
+            candle = folded(parts, timeframe, start_ns, end_ns, now_ns)
+            if candle is not None:
+                made.append(candle)
+        await self._write(made)
+        return NotYet(moment(min(later_ns))) if later_ns else Done(None, len(made))
+
+    # --- the store -------------------------------------------------------------------------------
+
+    async def _write(self, candles: list[StoredCandle]) -> None:
+        """Behind all that the run has completed so far; returns when they are stored."""
+        if not candles:
+            return
+        await self._writer.put(candles)
+        await self._writer.stored()
+        self._memory.heal(candles)
+
+
+def _regular(calendar: SessionCalendar, span: Span) -> int:
+    """Minutes of regular hours: how many bars there are when nothing is missing."""
+    return sum(1 for _, start_ns in minutes(calendar, *span) if calendar.hours_at(start_ns).regular)
+
+
+def _candle(bar: Bar, symbol: str) -> Candle:
+    """Without an average price the middle of high, low and close stands for it."""
+    vwap = (bar.high + bar.low + bar.close) / 3 if bar.vwap is None else bar.vwap
+    return Candle(
+        Symbol(symbol), "1m", bar.start_ns, bar.start_ns + MINUTE_NS,
+        bar.open, bar.high, bar.low, bar.close, bar.volume,
+        # Theirs counts trades that move no high or low.
+        min(bar.high, max(bar.low, vwap)), bar.trades or 0,
+    )  # fmt: skip

@@ -1,0 +1,196 @@
+"""Looks for gaps, tier by tier, and puts them on the queue.
+
+The universe is what the configuration's tiers name, and the symbols of live feeds.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from market_data_engine.backfill import repository
+from market_data_engine.backfill.freshness import stale_share
+from market_data_engine.backfill.gaps import gaps, sound_starts
+from market_data_engine.backfill.healing import SETTLE_NS, StoredMinutes
+from market_data_engine.backfill.queue import JobQueue, QueueFullError
+from market_data_engine.backfill.repository import NewJob, moment
+from market_data_engine.feeds.following import FeedStatus
+from market_data_engine.metrics import GAPS_FOUND, STALE_SHARE
+from market_data_engine.providers.configuration import TIERS, Configuration, Tier
+from market_data_engine.store.store import StoreAwayError
+from shared.candles.calendar import SessionCalendar
+from shared.candles.timeframes import MINUTE_NS
+from shared.utils.tasks import end_tasks
+
+log = structlog.get_logger()
+
+#: How often each tier is looked at.
+CADENCE_S: Final[Mapping[Tier, float]] = {"T0": 60.0, "T1": 300.0, "T2": 900.0}
+#: Now and then all of the time is looked at again, not only what came since the last look.
+_WHOLE_PAUSE_S = 3600.0
+_TICK_S = 1.0
+#: Providers that tell late may have more of these by the next look.
+_LOOKED_AT_AGAIN_NS = 25 * MINUTE_NS
+_CURSOR_PAUSE_S = 15.0
+_FRESHNESS_PAUSE_S = 30.0
+_FORGET_PAUSE_S = 3600.0
+
+
+class Sweeper:
+    """`feeds`: what is known of the live feeds that are followed now."""
+
+    def __init__(
+        self,
+        queue: JobQueue,
+        stored: StoredMinutes,
+        calendar_of: Callable[[str], SessionCalendar],
+        make_known: Callable[[Sequence[str]], None],
+        configuration: Callable[[], Configuration],
+        feeds: Callable[[], Sequence[FeedStatus]],
+        live_symbols: Sequence[str],
+        *,
+        leads: Callable[[], bool],
+        lookback: timedelta,
+        wall_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._queue = queue
+        self._stored = stored
+        self._calendar_of = calendar_of
+        self._make_known = make_known
+        self._configuration = configuration
+        self._feeds = feeds
+        self._live_symbols = live_symbols
+        self._leads = leads
+        self._lookback = lookback
+        self._wall_ns = wall_ns
+        #: Symbol → up to where all is there or on the queue.
+        self._seen_ns: dict[str, int] = {}
+        self._due_s: dict[str, float] = {}
+
+    def universe(self) -> dict[Tier, list[str]]:
+        """Each symbol once; those of live feeds are in T0 unless another tier names them."""
+        tiers = {tier: list(self._configuration().tiers.get(tier, [])) for tier in TIERS}
+        named = {symbol for symbols in tiers.values() for symbol in symbols}
+        tiers["T0"] += [symbol for symbol in self._live_symbols if symbol not in named]
+        return tiers
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._sweep_always(), name="sweeper")
+        try:
+            yield
+        finally:
+            await end_tasks([task])
+
+    async def _sweep_always(self) -> None:
+        while True:
+            try:
+                if self._leads():
+                    await self._tick()
+                else:
+                    self._seen_ns.clear()
+            except (SQLAlchemyError, RedisError, StoreAwayError) as error:
+                log.warning("sweep_waits", error=repr(error))
+            except Exception as error:
+                log.error("sweep_fault", exc_info=error)
+            await asyncio.sleep(_TICK_S)
+
+    async def _tick(self) -> None:
+        if self._is_due("cursors", _CURSOR_PAUSE_S):
+            await self.note_live()
+        if self._is_due("whole", _WHOLE_PAUSE_S):
+            self._seen_ns.clear()
+        universe = self.universe()
+        for tier, symbols in universe.items():
+            if self._is_due(tier, CADENCE_S[tier]):
+                await self.sweep(tier, symbols)
+        if self._is_due("freshness", _FRESHNESS_PAUSE_S):
+            await self.measure(universe)
+            await self._queue.statistics()
+        if self._is_due("forget", _FORGET_PAUSE_S):
+            before = moment(self._wall_ns()) - 2 * self._lookback
+            await self._queue.transact(
+                lambda connection: repository.forget(connection, before, self._queue.now())
+            )
+
+    def _is_due(self, what: str, pause_s: float) -> bool:
+        now_s = time.monotonic()
+        if now_s < self._due_s.get(what, 0.0):
+            return False
+        self._due_s[what] = now_s + pause_s
+        return True
+
+    # --- cursors ---------------------------------------------------------------------------------
+
+    async def note_live(self) -> None:
+        """How far the live feeds have told."""
+        now_ns = self._wall_ns()
+        told = [(feed.symbols, feed.presence.spans(now_ns)) for feed in self._feeds()]
+
+        def work(connection: Connection) -> None:
+            for symbols, spans in told:
+                repository.note_spans(connection, symbols, "live", spans)
+
+        await self._queue.transact(work)
+
+    # --- gaps ------------------------------------------------------------------------------------
+
+    async def sweep(self, tier: Tier, symbols: Sequence[str]) -> int:
+        """Jobs that were added."""
+        if symbols:
+            await asyncio.to_thread(self._make_known, symbols)
+        added = 0
+        for symbol in symbols:
+            try:
+                added += await self._sweep_symbol(tier, symbol)
+            except QueueFullError:
+                log.warning("data_jobs_full", tier=tier)
+                break
+        return added
+
+    async def _sweep_symbol(self, tier: Tier, symbol: str) -> int:
+        now_ns = self._wall_ns()
+        until_ns = now_ns - SETTLE_NS
+        until_ns -= until_ns % MINUTE_NS
+        earliest_ns = now_ns - int(self._lookback.total_seconds()) * 1_000_000_000
+        from_ns = max(earliest_ns, self._seen_ns.get(symbol, 0))
+        if from_ns >= until_ns:
+            return 0
+        calendar = await asyncio.to_thread(self._calendar_of, symbol)
+        there, asked = await self._queue.transact(
+            lambda connection: (
+                repository.spans(connection, symbol, "live", from_ns),
+                repository.asked(connection, symbol, from_ns),
+            )
+        )
+        sound = sound_starts(await self._stored.between(symbol, from_ns, until_ns), there)
+        found = gaps(calendar, from_ns, until_ns, sound, [*there, *asked])
+        if found:
+            GAPS_FOUND.labels(tier).inc(len(found))
+        jobs = [NewJob("backfill", tier, symbol, gap, "sweeper") for gap in found]
+        added = await self._queue.add(jobs)
+        self._seen_ns[symbol] = max(from_ns, until_ns - _LOOKED_AT_AGAIN_NS)
+        return added
+
+    # --- freshness -------------------------------------------------------------------------------
+
+    async def measure(self, universe: Mapping[Tier, Sequence[str]]) -> None:
+        for tier, symbols in universe.items():
+            share = await self.stale(tier, symbols)
+            STALE_SHARE.labels(tier).set(share)
+
+    async def stale(self, tier: Tier, symbols: Sequence[str]) -> float:
+        told = await self._queue.transact(
+            lambda connection: repository.told_until(connection, symbols)
+        )
+        late_ns = int(2 * CADENCE_S[tier] * 1e9) + SETTLE_NS
+        return await asyncio.to_thread(
+            stale_share, symbols, told, self._calendar_of, self._wall_ns(), late_ns
+        )
