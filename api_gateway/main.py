@@ -16,6 +16,7 @@ from api_gateway.fx.routes import router as fx
 from api_gateway.headers import SecurityHeaders
 from api_gateway.identity.routes import router as identity
 from api_gateway.margin.routes import router as margin
+from api_gateway.market_data.candle_file_routes import router as candle_files
 from api_gateway.market_data.job_routes import router as data_jobs
 from api_gateway.market_data.provider_routes import router as providers
 from api_gateway.market_data.replay_routes import router as replays
@@ -34,6 +35,8 @@ from api_gateway.wiring import wired
 from shared.service.app import service_app
 
 API = "/api/v1"
+#: Bodies below them are bounded by what takes them.
+_UPLOADS = frozenset({f"{API}/market-files/", f"{API}/candle-files/"})
 
 
 def create_app(settings: GatewaySettings) -> FastAPI:
@@ -44,7 +47,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
             app.state.readiness = gateway.readiness
             yield
 
-    app = service_app("API gateway", lifespan, unbounded_paths=frozenset({f"{API}/market-files/"}))
+    app = service_app("API gateway", lifespan, unbounded_paths=_UPLOADS)
     install_refusal_handler(app)
     install_openapi(app)
     for router in (
@@ -58,6 +61,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         notifications,
         market_data,
         replays,
+        candle_files,
         fx,
         providers,
         data_jobs,

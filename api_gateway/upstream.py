@@ -57,7 +57,13 @@ class Upstream:
     async def put(self, path: str, body: object) -> Response:
         return await self._pass_on("PUT", path, json=body)
 
-    async def put_stream(self, path: str, request: Request, timeout_s: float) -> Response:
+    async def put_stream(
+        self,
+        path: str,
+        request: Request,
+        timeout_s: float,
+        query: Mapping[str, QueryValue | None] | None = None,
+    ) -> Response:
         """Pass the request's body on piece by piece, as it arrives."""
         headers = {
             name: request.headers[name]
@@ -65,7 +71,12 @@ class Upstream:
             if name in request.headers
         }
         return await self._pass_on(
-            "PUT", path, content=_pieces(request), headers=headers, timeout=timeout_s
+            "PUT",
+            path,
+            content=_pieces(request),
+            headers=headers,
+            timeout=timeout_s,
+            params=_given(query or {}),
         )
 
     async def _pass_on(self, method: str, path: str, **kwargs: Any) -> Response:

@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 
-from market_data_engine.market_files.routes import UPLOADS
+from market_data_engine.candle_files.routes import UPLOADS as CANDLE_FILES
+from market_data_engine.market_files.routes import UPLOADS as MARKET_FILES
 from market_data_engine.settings import MarketDataSettings
 from market_data_engine.wiring import wire
 from shared.service.app import service_app
@@ -22,4 +23,6 @@ def create_app(settings: MarketDataSettings) -> FastAPI:
                 app.include_router(router, dependencies=[Depends(require_internal_token(settings))])
             yield
 
-    return service_app("Market data engine", lifespan, unbounded_paths=frozenset({UPLOADS}))
+    return service_app(
+        "Market data engine", lifespan, unbounded_paths=frozenset({MARKET_FILES, CANDLE_FILES})
+    )

@@ -14,6 +14,8 @@ from sqlalchemy import Engine
 
 from market_data_engine.backfill.assembly import Parts, assemble
 from market_data_engine.backfill.routes import job_routes
+from market_data_engine.candle_files.actions import CandleFiles
+from market_data_engine.candle_files.routes import candle_file_routes
 from market_data_engine.history.actions import History
 from market_data_engine.history.memory import CandleMemory
 from market_data_engine.history.routes import history_routes
@@ -137,6 +139,16 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
             routers=[
                 instrument_routes(instruments),
                 market_file_routes(files),
+                candle_file_routes(
+                    CandleFiles(
+                        engine,
+                        calendars,
+                        store,
+                        memory,
+                        settings.market_data_folder,
+                        settings.market_file_max_bytes,
+                    )
+                ),
                 replay_routes(replays),
                 feed_routes(board),
                 provider_routes(desk),

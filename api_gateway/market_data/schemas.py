@@ -189,6 +189,31 @@ class ReplayView(View):
     finished_at: UtcTime | None
 
 
+class ImportedSeriesView(View):
+    symbol: str
+    candles: int
+    #: Starts of the first and the last one.
+    first: UtcTime
+    last: UtcTime
+
+
+class ImportedFileView(View):
+    timeframe: Timeframe
+    candles: int
+    items: list[ImportedSeriesView]
+
+
+class CandleSeriesView(View):
+    symbol: str
+    timeframe: Timeframe
+    candles: int
+    #: Starts of the first and the last one.
+    first: UtcTime
+    last: UtcTime
+    #: Where its candles come from.
+    sources: list[str] = Field(examples=[["import", "replay"]])
+
+
 class FeedView(View):
     name: str
     symbols: list[str]

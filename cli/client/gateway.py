@@ -99,8 +99,10 @@ class Gateway:
             if cursor is None:
                 return
 
-    async def upload(self, path: Path) -> Json:
-        """Send a file of trades; what the platform knows of it now."""
+    async def upload(
+        self, path: Path, to: str = "market-files", params: Mapping[str, str] | None = None
+    ) -> Json:
+        """Send a file of trades or of other things; what the platform knows of it now."""
 
         async def chunks() -> AsyncIterator[bytes]:
             with path.open("rb") as file:
@@ -113,7 +115,8 @@ class Gateway:
         }
         return await self._send(
             "PUT",
-            f"/market-files/{_market_file_name(path.name)}",
+            f"/{to}/{_market_file_name(path.name)}",
+            params=params,
             content=chunks(),
             headers=headers,
         )
@@ -142,7 +145,8 @@ def _problem(response: httpx.Response) -> ApiError:
     status = response.status_code
     try:
         body = response.json()
-        return ApiError(status, str(body["code"]), str(body["detail"]))
+        errors = [str(one["message"]) for one in body.get("errors") or ()]
+        return ApiError(status, str(body["code"]), str(body["detail"]), errors)
     except (ValueError, KeyError, TypeError):
         url = response.request.url
         return ApiError(status, f"http_{status}", f"{url} answered with status {status}")

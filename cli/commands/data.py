@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -70,6 +70,96 @@ def export(
         print(json.dumps({**report, "candles": done.candles, **times}))
     else:
         print(f"{done.candles} candles of {symbol} {timeframe}, {done.first} to {done.last}")
+
+
+@data.command("import")
+def import_file(
+    file: Annotated[
+        Path, typer.Argument(help="CSV, gzipped or not, or Parquet.", show_default=False)
+    ],
+    timeframe: Annotated[
+        str | None, typer.Option(help="Of candles. Trades and quotes have none.")
+    ] = None,
+    exchange: Annotated[
+        str | None,
+        typer.Option(help="Of symbols that nobody has described: a MIC, or 24/7. XNYS by default."),
+    ] = None,
+    data_dir: DataDir = None,
+    url: Url = None,
+    admin_email: AdminEmail = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Store a file's candles, or upload its trades or quotes for replays.
+
+    The file is checked row by row, and taken whole or not at all. Again it changes nothing.
+    """
+    if not file.is_file():
+        raise BadInputError(f"there is no file {file}")
+
+    from cli.data.importing import import_file, kind_of
+    from cli.data.target import signed_in, target
+
+    kind = kind_of(file)
+    if kind == "candles" and timeframe is None:
+        raise BadInputError("candles need a --timeframe")
+    if kind == "market" and (timeframe is not None or exchange is not None):
+        raise BadInputError("--timeframe and --exchange are for candles")
+    if timeframe is not None:
+        check_timeframe(timeframe)
+    where = target(url, admin_email, data_dir)
+
+    async def work() -> dict[str, Any]:
+        async with signed_in(where) as gateway:
+            return await import_file(gateway, file, kind, timeframe, exchange)
+
+    done = asyncio.run(work())
+    if as_json:
+        print(json.dumps(done))
+    elif kind == "candles":
+        for one in done["items"]:
+            text = f"{one['candles']} candles of {one['symbol']} {done['timeframe']}"
+            print(f"{text}, {one['first']} to {one['last']}")
+    else:
+        text = f"{done['rows']} {done['kind']} of {', '.join(done['symbols'])}"
+        print(f"{text}, {done['first_at']} to {done['last_at']}: file {done['id']}")
+
+
+@data.command("list")
+def list_data(
+    symbol: Annotated[str | None, typer.Option(help="Whose candles; all when not given.")] = None,
+    data_dir: DataDir = None,
+    url: Url = None,
+    admin_email: AdminEmail = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Stored candles: of each symbol and timeframe how many, from when to when, and whence."""
+    from cli.data.target import signed_in, target
+
+    where = target(url, admin_email, data_dir)
+
+    async def work() -> list[dict[str, Any]]:
+        async with signed_in(where) as gateway:
+            params = {} if symbol is None else {"symbol": symbol}
+            found = await gateway.call("GET", "/candle-series", params=params)
+            items: list[dict[str, Any]] = found["items"]
+            return items
+
+    items = asyncio.run(work())
+    if as_json:
+        print(json.dumps({"items": items}))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("symbol", "timeframe", "candles", "first", "last", "sources"):
+        table.add_column(title, justify="right" if title == "candles" else "left", no_wrap=True)
+    for one in items:
+        values = (one["symbol"], one["timeframe"], str(one["candles"]), one["first"], one["last"])
+        table.add_row(*values, ", ".join(one["sources"]))
+    Console(highlight=False).print(table)
 
 
 @data.command()

@@ -72,30 +72,25 @@ def list_replays(
     _show(_run(work, url, admin_email, data_dir), as_json=as_json)
 
 
-@replay.command()
-def pause(
-    replay_id: ReplayId = None,
-    data_dir: DataDir = None,
-    url: Url = None,
-    admin_email: AdminEmail = None,
-    *,
-    as_json: Json = False,
-) -> None:
-    """Hold market time for everyone."""
-    _show([_press("pause", None, replay_id, url, admin_email, data_dir)], as_json=as_json)
+def _button(name: str, does: str) -> None:
+    """A command that says no more than its name."""
+
+    def press(
+        replay_id: ReplayId = None,
+        data_dir: DataDir = None,
+        url: Url = None,
+        admin_email: AdminEmail = None,
+        *,
+        as_json: Json = False,
+    ) -> None:
+        _show([_press(name, None, replay_id, url, admin_email, data_dir)], as_json=as_json)
+
+    replay.command(name, help=does)(press)
 
 
-@replay.command()
-def resume(
-    replay_id: ReplayId = None,
-    data_dir: DataDir = None,
-    url: Url = None,
-    admin_email: AdminEmail = None,
-    *,
-    as_json: Json = False,
-) -> None:
-    """Let a paused replay go on."""
-    _show([_press("resume", None, replay_id, url, admin_email, data_dir)], as_json=as_json)
+_button("pause", "Hold market time for everyone.")
+_button("resume", "Let a paused replay go on.")
+_button("stop", "End it.")
 
 
 @replay.command()
@@ -127,19 +122,6 @@ def seek(
 ) -> None:
     """Pass over the market up to a later minute."""
     _show([_press("seek", {"to": to}, replay_id, url, admin_email, data_dir)], as_json=as_json)
-
-
-@replay.command()
-def stop(
-    replay_id: ReplayId = None,
-    data_dir: DataDir = None,
-    url: Url = None,
-    admin_email: AdminEmail = None,
-    *,
-    as_json: Json = False,
-) -> None:
-    """End it."""
-    _show([_press("stop", None, replay_id, url, admin_email, data_dir)], as_json=as_json)
 
 
 def _press(
@@ -187,9 +169,12 @@ def _speed(text: str) -> str | float:
     if text == "max":
         return text
     try:
-        return float(text)
-    except ValueError as error:
-        raise BadInputError(f"the speed is a number or max, not {text}") from error
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0.5 <= number <= 100:
+        raise BadInputError(f"the speed is 0.5 to 100, or max, not {text}")
+    return number
 
 
 def _show(replays: list[dict[str, Any]], *, as_json: bool) -> None:

@@ -60,5 +60,7 @@ async def signed_in(where: Target) -> AsyncIterator[Gateway]:
             yield gateway
         except ApiError as error:
             if error.status in _INPUT_STATUSES:
-                raise BadInputError(str(error)) from error
+                several = len(error.errors) > 1
+                sentence = "\n  ".join(error.errors) if several else str(error)
+                raise BadInputError(sentence) from error
             raise

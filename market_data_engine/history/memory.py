@@ -132,6 +132,10 @@ class CandleMemory:
         key = (symbol, timeframe)
         return len(self._completed.get(key, ())) < KEPT and key not in self._before
 
+    def forget_earlier(self, symbol: Symbol, timeframe: Timeframe) -> None:
+        """The store has others now."""
+        self._before.pop((symbol, timeframe), None)
+
     def set_earlier(self, symbol: str, timeframe: Timeframe, candles: list[StoredCandle]) -> None:
         self._before[(symbol, timeframe)] = candles
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
-import os
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -14,22 +12,17 @@ from sqlalchemy import Engine
 from market_data_engine.instruments import repository as instruments
 from market_data_engine.instruments.actions import DEFAULT_EXCHANGE, add_symbols
 from market_data_engine.market_files import repository
+from market_data_engine.market_files.receiving import receive
 from market_data_engine.market_files.schemas import MarketFile, MarketFileList
 from shared.calendars import Calendars
 from shared.candles.errors import OutsideCalendarError
 from shared.market_files.lines import MarketFileError
 from shared.market_files.reading import FileSummary, summarize
 
-_WRITE_BYTES = 1 << 20
 #: What an upload that died with its process left is removed at the next start after this time.
 _ABANDONED_AFTER_S = 3600.0
 #: Each check uses a core and some hundred MB.
 _CHECKS_AT_ONCE = 2
-
-
-class FileTooLargeError(Exception):
-    def __init__(self, max_bytes: int) -> None:
-        super().__init__(f"A file must not be longer than {max_bytes} bytes.")
 
 
 class MarketFiles:
@@ -62,25 +55,11 @@ class MarketFiles:
         """
         part = self._incoming / f"{uuid4().hex}.part"
         try:
-            sha256 = await self._receive(part, body)
+            sha256 = await receive(part, body, self._max_bytes)
             async with self._checks:
                 return await asyncio.to_thread(self._accept, part, name, sha256)
         finally:
             part.unlink(missing_ok=True)
-
-    async def _receive(self, part: Path, body: AsyncIterator[bytes]) -> str:
-        digest = hashlib.sha256()
-        received = 0
-        with part.open("wb", buffering=_WRITE_BYTES) as file:
-            async for chunk in body:
-                received += len(chunk)
-                if received > self._max_bytes:
-                    raise FileTooLargeError(self._max_bytes)
-                digest.update(chunk)
-                file.write(chunk)
-            file.flush()
-            await asyncio.to_thread(os.fsync, file.fileno())
-        return digest.hexdigest()
 
     def _accept(self, part: Path, name: str, sha256: str) -> tuple[MarketFile, bool]:
         summary = summarize(part, name, self._max_rows)

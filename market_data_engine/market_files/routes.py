@@ -7,7 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 
-from market_data_engine.market_files.actions import FileTooLargeError, MarketFiles
+from market_data_engine.market_files.actions import MarketFiles
+from market_data_engine.market_files.receiving import FileTooLargeError
 from market_data_engine.market_files.schemas import MarketFile, MarketFileList
 from shared.market_files.lines import MarketFileError
 from shared.service.problems import Problem, not_found
@@ -22,12 +23,7 @@ def market_file_routes(files: MarketFiles) -> APIRouter:
 
     @router.put("/{name}")
     async def put(name: str, request: Request, response: Response) -> MarketFile:
-        if not _NAME.fullmatch(name):
-            raise Problem(
-                422,
-                "invalid_name",
-                "A file's name is 1 to 128 letters, digits and ._-, a letter or digit first.",
-            )
+        check_name(name)
         try:
             file, new = await files.put(name, request.stream())
         except FileTooLargeError as error:
@@ -54,3 +50,12 @@ def market_file_routes(files: MarketFiles) -> APIRouter:
         return FileResponse(path, media_type="application/octet-stream")
 
     return router
+
+
+def check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise Problem(
+            422,
+            "invalid_name",
+            "A file's name is 1 to 128 letters, digits and ._-, a letter or digit first.",
+        )

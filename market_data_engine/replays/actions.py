@@ -122,7 +122,7 @@ class Replays:
     ) -> Replay | Refused | None:
         """The replay afterwards; None when there is no such run. What was pressed is stored."""
         current = self._current
-        if current is None or current.id != replay_id or current.ending:
+        if current is None or current.id != replay_id or current.ending or current.told:
             found = await self.find(replay_id)
             return None if found is None else NOT_RUNNING
         if current.transport is None:

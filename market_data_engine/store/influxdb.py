@@ -6,7 +6,7 @@ Both work on 2.x and 3.x, and on 1.x behind a proxy that maps the one write path
 import contextlib
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
@@ -18,8 +18,15 @@ from influxdb_client.rest import ApiException
 from influxdb_client.service.dbr_ps_service import DBRPsService
 from urllib3.exceptions import HTTPError as TransportError
 
-from market_data_engine.store.line_protocol import COLUMNS, Row, line, select, stored_of
-from market_data_engine.store.store import StoreAwayError
+from market_data_engine.store.line_protocol import (
+    COLUMNS,
+    Row,
+    grouped,
+    line,
+    select,
+    stored_of,
+)
+from market_data_engine.store.store import Series, StoreAwayError, in_order
 from market_data_engine.store.stored import StoredCandle
 from shared.models.identifiers import Symbol, Timeframe
 
@@ -49,7 +56,25 @@ class _Answer(msgspec.Struct):
     error: str | None = None
 
 
+class _Group(msgspec.Struct):
+    tags: dict[str, Any]
+    values: list[tuple[int, Any]]
+
+
+class _Groups(msgspec.Struct):
+    series: list[_Group] = []
+    error: str | None = None
+
+
+class _GroupedAnswer(msgspec.Struct):
+    results: list[_Groups] = []
+    error: str | None = None
+
+
+A = TypeVar("A", _Answer, _GroupedAnswer)
+
 _answer_decoder = msgspec.json.Decoder(_Answer)
+_grouped_decoder = msgspec.json.Decoder(_GroupedAnswer)
 
 
 class InfluxCandleStore:
@@ -109,11 +134,39 @@ class InfluxCandleStore:
         query = select(COLUMNS, symbol, timeframe, None, before_ns, limit, newest=True)
         return [stored_of(row, symbol, timeframe) for row in reversed(self._rows(query))]
 
+    def series(self, symbol: str | None) -> list[Series]:
+        found = []
+        counts = self._grouped(grouped('count("close")', symbol))
+        firsts = self._grouped(grouped('first("close")', symbol))
+        lasts = self._grouped(grouped('last("close")', symbol))
+        sources = self._grouped(grouped('distinct("source")', symbol))
+        for key, [(_, candles)] in counts.items():
+            # What was written between the queries is in a later answer.
+            if key in firsts and key in lasts and key in sources:
+                name, timeframe = key
+                told = sorted(source for _, source in sources[key])
+                span = firsts[key][0][0], lasts[key][0][0]
+                found.append(Series(name, timeframe, candles, *span, told))
+        return in_order(found)
+
+    def _grouped(self, query: str) -> dict[tuple[str, Timeframe], list[tuple[int, Any]]]:
+        """Rows of time and value by symbol and timeframe."""
+        answer = self._answer(query, _grouped_decoder)
+        return {
+            (group.tags["symbol"], group.tags["timeframe"]): group.values
+            for one in answer.results
+            for group in one.series
+        }
+
     def check(self) -> None:
         """Returns when the bucket can be read."""
         self._rows(select(COLUMNS, "", "1m", None, None, 1))
 
     def _rows(self, query: str) -> list[Row]:
+        answer = self._answer(query, _answer_decoder)
+        return [row for one in answer.results for series in one.series for row in series.values]
+
+    def _answer(self, query: str, decoder: msgspec.json.Decoder[A]) -> A:
         self._prepare()
         try:
             response = self._http.get(
@@ -124,14 +177,13 @@ class InfluxCandleStore:
         if response.status_code != httpx.codes.OK:
             raise _failure(response.status_code, response.text)
         try:
-            answer = _answer_decoder.decode(response.content)
+            answer = decoder.decode(response.content)
         except msgspec.MsgspecError as error:
             raise StoreAwayError(f"What answers is not InfluxDB: {error}") from error
-        result = answer.results[0] if answer.results else _Result()
-        if trouble := answer.error or result.error:
+        if trouble := answer.error or next((one.error for one in answer.results), None):
             # With a query of ours that is sound, it is the database that isn't there (yet).
             raise StoreAwayError(f"InfluxDB: {trouble}")
-        return [row for series in result.series for row in series.values]
+        return answer
 
     def _prepare(self) -> None:
         """Once: InfluxDB 2.x shows a bucket to InfluxQL only where a mapping says so."""

@@ -63,6 +63,12 @@ def select(
     )
 
 
+def grouped(what: str, symbol: str | None) -> str:
+    """One aggregate of each symbol and timeframe."""
+    condition = "" if symbol is None else f"WHERE \"symbol\" = '{_quoted(symbol)}' "
+    return f'SELECT {what} FROM "{MEASUREMENT}" {condition}GROUP BY "symbol", "timeframe"'  # noqa: S608
+
+
 def _within(at_ns: int) -> int:
     return max(_LEAST_NS, min(at_ns, _MOST_NS))
 

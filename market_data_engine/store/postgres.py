@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from market_data_engine.store.store import StoreAwayError
+from market_data_engine.store.store import Series, StoreAwayError, in_order
 from market_data_engine.store.stored import StoredCandle
 from shared.models.identifiers import Symbol, Timeframe
 from shared.models.market import Candle
@@ -53,6 +53,15 @@ _LAST = text(
      WHERE symbol = :symbol AND timeframe = :timeframe AND start < :end
      ORDER BY start DESC LIMIT :limit
     """  # noqa: S608 - columns are a constant of ours
+)
+_SERIES = text(
+    """
+    SELECT symbol, timeframe, count(*) AS candles, array_agg(DISTINCT source) AS sources,
+           extract(epoch FROM min(start))::bigint AS first,
+           extract(epoch FROM max(start))::bigint AS last
+      FROM candles WHERE CAST(:symbol AS text) IS NULL OR symbol = :symbol
+     GROUP BY symbol, timeframe
+    """
 )
 _END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -108,6 +117,14 @@ class PostgresCandleStore:
         end = _END_OF_TIME if before_ns is None else _moment(before_ns)
         return self._read(_LAST, symbol, timeframe, {"end": end, "limit": limit})[::-1]
 
+    def series(self, symbol: str | None) -> list[Series]:
+        with _away_when_unreachable(), self._engine.connect() as connection:
+            rows = connection.execute(_SERIES, {"symbol": symbol}).all()
+        return in_order(
+            Series(row.symbol, row.timeframe, row.candles, *_spanned(row), row.sources)
+            for row in rows
+        )
+
     def _read(
         self, statement: Any, symbol: Symbol, timeframe: Timeframe, values: dict[str, object]
     ) -> list[StoredCandle]:
@@ -124,6 +141,10 @@ class PostgresCandleStore:
             )
             for row in rows
         ]
+
+
+def _spanned(row: Any) -> tuple[int, int]:
+    return row.first * _SECOND_NS, row.last * _SECOND_NS
 
 
 def _values(stored: StoredCandle) -> tuple[object, ...]:

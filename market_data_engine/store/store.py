@@ -1,14 +1,32 @@
 """Where completed candles are kept for good."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from market_data_engine.store.stored import StoredCandle
-from shared.models.identifiers import Symbol, Timeframe
+from shared.models.identifiers import TIMEFRAMES, Symbol, Timeframe
 
 
 class StoreAwayError(Exception):
     """The store can't be reached, or isn't ready for us: the same call may succeed later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The candles of one symbol and timeframe; times are starts."""
+
+    symbol: str
+    timeframe: Timeframe
+    candles: int
+    first_ns: int
+    last_ns: int
+    #: In the order of the alphabet.
+    sources: list[str]
+
+
+def in_order(series: Iterable[Series]) -> list[Series]:
+    return sorted(series, key=lambda one: (one.symbol, TIMEFRAMES.index(one.timeframe)))
 
 
 class CandleStore(Protocol):
@@ -34,6 +52,10 @@ class CandleStore(Protocol):
         limit: int,
     ) -> list[StoredCandle]:
         """The first `limit` candles that start in the range, oldest first."""
+        ...
+
+    def series(self, symbol: str | None) -> list["Series"]:
+        """What there is, of one symbol or of all: by symbol, then small timeframes first."""
         ...
 
     def last(

@@ -13,7 +13,7 @@ Quality = Literal["complete", "partial", "healed"]
 
 class StoredCandle(msgspec.Struct, frozen=True, gc=False):
     candle: Candle
-    #: `live`, `replay`, `synthetic`, or a provider; several are joined by `+`.
+    #: `live`, `replay`, `synthetic`, `import`, or a provider; several are joined by `+`.
     source: str
     quality: Quality
     #: When it was known here, by the wall clock; what is written again unchanged keeps its own.

@@ -123,6 +123,14 @@ _FILE: dict[str, Any] = {
     "last_at": _AT,
     "created_at": _AT,
 }
+_SERIES: dict[str, Any] = {
+    "symbol": "SPY",
+    "timeframe": "1m",
+    "candles": 1,
+    "first": _AT,
+    "last": _AT,
+    "sources": ["import"],
+}
 _REPLAY: dict[str, Any] = {
     "id": _ONE,
     "status": "running",
@@ -276,6 +284,7 @@ def answer_as_documented(behind: HttpDouble) -> None:
         ("instruments", _page(_INSTRUMENT)),
         ("market-files", _page(_FILE)),
         ("replays", _page(_REPLAY)),
+        ("candle-series", _page(_SERIES)),
         ("deployments", _page(_DEPLOYMENT)),
         ("backtests", _page(_BACKTEST)),
     ):
@@ -364,6 +373,8 @@ def _headers(case: schemathesis.Case, target: Target) -> dict[str, str]:
     if "account_id" in parameters and hash(case.id) % 4:
         parameters["account_id"] = target.account_id
         case.path_parameters = parameters
-    admins_do = case.path.startswith(("/api/v1/replays", "/api/v1/market-files"))
+    admins_do = case.path.startswith(
+        ("/api/v1/replays", "/api/v1/market-files", "/api/v1/candle-files")
+    )
     token = target.admin if admins_do else target.trader
     return {"Authorization": f"Bearer {token}", "X-Request-ID": uuid4().hex}

@@ -120,6 +120,8 @@ PROMISED = {
     "GET /replays",
     "GET /replays/{replay_id}",
     "POST /replays/{replay_id}/stop",
+    "PUT /candle-files/{name}",
+    "GET /candle-series",
     "POST /replays/{replay_id}/pause",
     "POST /replays/{replay_id}/resume",
     "POST /replays/{replay_id}/speed",

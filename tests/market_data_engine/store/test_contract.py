@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from market_data_engine.store.postgres import PostgresCandleStore
-from market_data_engine.store.store import CandleStore
+from market_data_engine.store.store import CandleStore, Series
 from market_data_engine.store.stored import Quality, StoredCandle
 from shared.models.identifiers import TIMEFRAMES, Symbol, Timeframe
 from shared.models.market import Candle
@@ -199,3 +199,21 @@ def test_floats_and_ints_come_back_exact(
     assert [repr(value) for value in msgspec.structs.astuple(found)] == [
         repr(value) for value in msgspec.structs.astuple(written)
     ]
+
+
+def test_what_is_stored_is_counted_by_symbol_and_timeframe(store: CandleStore) -> None:
+    assert store.series(None) == []
+    store.write(stored([candle(2), candle(0)]))
+    store.write(stored([candle(1)], "import"))
+    others = [candle(5, "A/B'C"), candle(0, timeframe="15m"), candle(0, timeframe="3m")]
+    store.write(stored(others, "live"))
+    of_spy = [
+        Series("SPY", "1m", 3, FIRST_NS, FIRST_NS + 2 * MINUTE_NS, ["import", "replay"]),
+        Series("SPY", "3m", 1, FIRST_NS, FIRST_NS, ["live"]),
+        Series("SPY", "15m", 1, FIRST_NS, FIRST_NS, ["live"]),
+    ]
+    odd = Series("A/B'C", "1m", 1, FIRST_NS + 5 * MINUTE_NS, FIRST_NS + 5 * MINUTE_NS, ["live"])
+    assert store.series(None) == [odd, *of_spy]
+    assert store.series("SPY") == of_spy
+    assert store.series("A/B'C") == [odd]
+    assert store.series("NOPE") == []
