@@ -24,7 +24,7 @@ router = APIRouter(tags=["market data"])
     "(or start), open, high, low, close, volume, and if it has them symbol, vwap and trades. It is "
     "checked row by row; when anything is wrong nothing is stored, and `errors` tells the first 20 "
     "rows. Candles that are there already are replaced, so importing it again changes nothing.",
-    responses=problems(400, 401, 403, 413, 422, 502, 503),
+    responses=problems(400, 401, 403, 404, 413, 422, 502, 503),
     openapi_extra={
         "requestBody": {
             "required": True,
