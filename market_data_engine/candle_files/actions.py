@@ -18,7 +18,7 @@ from market_data_engine.market_files.receiving import receive
 from market_data_engine.store.store import CandleStore
 from market_data_engine.store.stored import StoredCandle
 from shared.calendars import Calendars
-from shared.market_files.candles import MOST_PROBLEMS, CandleFileError, read_candles
+from shared.market_files.errors import MOST_PROBLEMS, CandleFileError
 from shared.models.identifiers import Symbol, Timeframe
 from shared.models.market import Candle
 
@@ -89,6 +89,8 @@ class CandleFiles:
     def _check(
         self, part: Path, name: str, timeframe: Timeframe, exchange: str
     ) -> list[list[Candle]]:
+        from shared.market_files.candles import read_candles  # polars, for an import alone
+
         frames = read_candles((part,), (name,))
         if sum(frame.height for frame in frames.values()) > MAX_ROWS:
             raise CandleFileError(f"{name} has more than {MAX_ROWS} candles: import it in parts")

@@ -11,7 +11,7 @@ from market_data_engine.instruments.actions import DEFAULT_EXCHANGE
 from market_data_engine.market_files.receiving import FileTooLargeError
 from market_data_engine.market_files.routes import check_name
 from shared.calendars import UnknownExchangeError
-from shared.market_files.candles import CandleFileError
+from shared.market_files.errors import CandleFileError
 from shared.models.identifiers import Timeframe
 from shared.service.problems import Problem
 

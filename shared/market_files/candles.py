@@ -11,23 +11,12 @@ from typing import Final
 
 import polars as pl
 
+from shared.market_files.errors import MOST_PROBLEMS, CandleFileError
 from shared.market_files.lines import TIMESTAMP_PATTERN, is_symbol
 
 _PRICES: Final = ("open", "high", "low", "close")
 _NEEDED: Final = ("timestamp", *_PRICES, "volume")
 _OPTIONAL: Final = ("symbol", "vwap", "trades")
-
-
-#: Of one file; all of it is refused.
-MOST_PROBLEMS: Final = 20
-
-
-class CandleFileError(ValueError):
-    """The files are refused. The message is the first sentence: file, line, what is wrong."""
-
-    def __init__(self, *problems: str) -> None:
-        super().__init__(problems[0])
-        self.problems = problems
 
 
 def read_candles(

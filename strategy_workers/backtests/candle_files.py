@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.market_files import candles
+from shared.market_files.errors import CandleFileError
 from strategy_workers.backtests.errors import BadBacktestError
 
 if TYPE_CHECKING:
@@ -14,5 +15,5 @@ def read_candles(paths: tuple[Path, ...]) -> "dict[str, pl.DataFrame]":
     """Raises BadBacktestError with file, line and what is wrong."""
     try:
         return candles.read_candles(paths)
-    except candles.CandleFileError as error:
+    except CandleFileError as error:
         raise BadBacktestError(str(error)) from error

@@ -48,6 +48,9 @@ async def test_an_account_is_open_when_its_books_are(
         "slippage": {"model": "bps", "bps": "0"},
         "participation_percent": "0",
         "extended_hours": True,
+        "queue": "last",
+        "latency_ms": 0,
+        "latency_jitter_ms": 0,
     }
     with Session(engine) as db:
         assert db.get_one(LedgerEntryRow, (UUID(account["id"]), "paper", 1)).balance == Decimal(

@@ -39,7 +39,7 @@ from tests.order_processor.support import (
 )
 
 Processor = Callable[[], AbstractAsyncContextManager[Wiring]]
-_NO_MARKET = MarketRecords(False, [], [])
+_NO_MARKET = MarketRecords(False, [], [], None)
 Processes = Callable[..., ProcessorProcess]
 
 
