@@ -22,7 +22,7 @@ demo: setup ## replay a synthetic market to a strategy, end to end
 
 test: setup ## run all tests on servers of their own
 	@tests/influxdb.sh
-	@$(BIN)/python -m pytest -n 4 -m "not web and not chaos"
+	@$(BIN)/python -m pytest -n 2 -m "not web and not chaos"
 
 chaos: setup ## kill servers and processes under load (CHAOS_SEED=, CHAOS_ROUNDS=)
 	@tests/chaos/faketime.sh

@@ -31,7 +31,7 @@ def worker_settings(settings: Settings) -> StrategyWorkersSettings:
         order_shards=1,
         market_data_url="http://127.0.0.1:9",
         strategy_snapshot_marks=8,
-        strategy_answer_timeout_s=0.5,
+        strategy_answer_timeout_s=2.0,
     )
 
 
