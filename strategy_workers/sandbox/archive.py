@@ -1,7 +1,9 @@
 """The files of a strategy, out of what somebody sends: a Python file or a zip of some. Pure."""
 
 import io
+import lzma
 import zipfile
+import zlib
 from pathlib import PurePosixPath
 
 from strategy_workers.sandbox.source import BadSourceError
@@ -9,6 +11,19 @@ from strategy_workers.sandbox.source import BadSourceError
 MOST_FILES = 100
 #: Of the archive, and of all that is in it.
 MOST_BYTES = 512 * 1024
+
+#: What `zipfile` and the decompressors under it raise: damaged, cut off, encrypted, or of a kind
+#: that they don't know.
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    OSError,
+    ValueError,
+)
 
 
 def files_of(name: str, body: bytes) -> dict[str, bytes]:
@@ -24,7 +39,7 @@ def files_of(name: str, body: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             return _unpacked(archive)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+    except _UNREADABLE as error:
         raise BadSourceError(f"{name} can't be read as a zip: {error}.") from None
 
 

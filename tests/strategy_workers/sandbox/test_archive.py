@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from random import Random
 
 import pytest
 
@@ -50,3 +51,22 @@ def test_a_zip_holds_modules_and_packages() -> None:
 def test_what_can_not_be_a_strategy_is_refused(name: str, body: bytes, said: str) -> None:
     with pytest.raises(BadSourceError, match=said):
         files_of(name, body)
+
+
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_zip_that_is_damaged_anywhere_is_refused_or_read(method: int) -> None:
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", method) as archive:
+        archive.writestr("strategy.py", "x = 1\n" * 200)
+    chance = Random(1)
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(whole.getvalue())
+        damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        try:
+            files_of("mine.zip", bytes(damaged))
+        except BadSourceError:
+            refused += 1
+    assert refused > 100
