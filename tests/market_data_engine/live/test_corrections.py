@@ -34,13 +34,16 @@ from tests.market_data_engine.vendors.alpaca import KEY, SECRET, alpaca_server, 
 
 AAPL = Symbol("AAPL")
 MINUTE_NS = 60_000_000_000
+HOUR_NS = 60 * MINUTE_NS
+#: The wall clock goes on while a loaded machine sleeps: nothing is too late for that.
+LATE_GRACE_NS = 20 * MINUTE_NS
 
 
 class Clock:
-    """A wall clock that can be set."""
+    """A wall clock that can be set; it begins with an hour, so that no day ends in a test."""
 
     def __init__(self) -> None:
-        self.ahead_ns = 0
+        self.ahead_ns = HOUR_NS - time.time_ns() % HOUR_NS
 
     def now_ns(self) -> int:
         return time.time_ns() + self.ahead_ns
@@ -105,7 +108,7 @@ async def test_a_late_print_a_cancel_and_a_correction_are_stored_and_shown_and_t
             marks,
             candles,
             grace_ns=0,
-            late_grace_ns=60 * 1_000_000_000,
+            late_grace_ns=LATE_GRACE_NS,
             amend=Amender(candles, memory, calendars).amend,
             wall_ns=clock.now_ns,
         )
