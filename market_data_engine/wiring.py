@@ -17,6 +17,7 @@ from market_data_engine.backfill.routes import job_routes
 from market_data_engine.candle_files.actions import CandleFiles
 from market_data_engine.candle_files.routes import candle_file_routes
 from market_data_engine.history.actions import History
+from market_data_engine.history.corrections import Corrections
 from market_data_engine.history.memory import CandleMemory
 from market_data_engine.history.routes import history_routes
 from market_data_engine.indicators.routes import indicator_routes
@@ -88,6 +89,7 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
         memory = CandleMemory()
         numbers = FrameNumbers(redis)
         leadership = Leadership(engine, lease, settings.lease_duration_s)
+        corrections = Corrections(redis, numbers, memory, leadership.require)
         sources = live_sources(settings)
         board = FeedBoard(sources)
         providers, desk = _providers(settings, engine, rows, redis, leadership, stack)
@@ -105,6 +107,7 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
                 writer,
                 board,
                 SilenceWatch(engine, rows, settings.feed_stale_s),
+                corrections.take,
                 settings,
             ),
             writer,
@@ -114,7 +117,7 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
         calendar_of = partial(_calendar_of, calendars, instruments)
         healing = assemble(
             settings,
-            Parts(engine, providers, store, writer, memory, leadership),
+            Parts(engine, providers, store, writer, memory, leadership, corrections),
             board.statuses,
             calendar_of,
             instruments.make_known,

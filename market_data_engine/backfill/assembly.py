@@ -14,6 +14,7 @@ from market_data_engine.backfill.queue import JobQueue
 from market_data_engine.backfill.sweeping import Sweeper
 from market_data_engine.backfill.workers import Workers
 from market_data_engine.feeds.following import FeedStatus
+from market_data_engine.history.corrections import Corrections
 from market_data_engine.history.memory import CandleMemory
 from market_data_engine.leadership.leadership import Leadership
 from market_data_engine.metrics import STALE_TARGET
@@ -60,6 +61,7 @@ class Parts:
     writer: CandleWriter
     memory: CandleMemory
     leadership: Leadership
+    corrections: Corrections
 
 
 def assemble(
@@ -80,7 +82,15 @@ def assemble(
     stack.callback(thread.close)
     queue = JobQueue(parts.engine, thread)
     providers, stored = parts.providers, StoredMinutes(parts.store)
-    healer = Healer(providers, stored, parts.writer, parts.memory, queue, calendar_of_text)
+    healer = Healer(
+        providers,
+        stored,
+        parts.writer,
+        parts.memory,
+        queue,
+        calendar_of_text,
+        parts.corrections.tell,
+    )
     live = [symbol for symbols in settings.live_symbols().values() for symbol in symbols]
     able = bool(providers.watched)
     return Healing(
@@ -94,6 +104,7 @@ def assemble(
             lambda: providers.configuration,
             feeds,
             live,
+            parts.memory.healed,
             leads=leads,
             lookback=timedelta(hours=settings.gap_lookback_h),
         ),

@@ -29,7 +29,7 @@ from strategy_workers.runtime.watchdog import Watchdog
 from strategy_workers.sdk import InvalidParametersError, Strategy
 from strategy_workers.uploads.repository import check_approved
 
-#: What becomes of working orders. Entries are buys: strategies sell only what they hold.
+#: What becomes of working orders. Entries are those that would add to its position.
 WorkingOrders = Literal["cancel_entries", "cancel_all", "keep"]
 
 

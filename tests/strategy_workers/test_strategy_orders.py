@@ -12,7 +12,7 @@ from shared.models.orders import Refusal, ReplaceOrder, SubmitOrder
 from strategy_workers.runtime.commands import commands_of, take_answer
 from strategy_workers.runtime.deployment import Deployment, HookError
 from strategy_workers.runtime.holdings import Holding
-from strategy_workers.runtime.portfolio import WorkingOrder
+from strategy_workers.runtime.working_order import WorkingOrder
 from strategy_workers.sdk import (
     MACD,
     Candle,

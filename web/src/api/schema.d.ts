@@ -4748,7 +4748,7 @@ export interface components {
         PauseRequest: {
             /**
              * Working Orders
-             * @description What becomes of working orders. Entries are buys; sells are exits.
+             * @description What becomes of working orders. Entries would add to its position.
              * @default cancel_entries
              * @enum {string}
              */
