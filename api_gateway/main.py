@@ -25,6 +25,7 @@ from api_gateway.notifications.routes import router as notifications
 from api_gateway.orders.routes import router as orders
 from api_gateway.origin import OriginContext
 from api_gateway.performance.routes import router as performance
+from api_gateway.position_conversions.routes import router as position_conversions
 from api_gateway.risk.routes import router as risk
 from api_gateway.settings import GatewaySettings
 from api_gateway.strategies.routes import router as strategies
@@ -56,6 +57,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         brokers,
         cash,
         orders,
+        position_conversions,
         risk,
         margin,
         notifications,

@@ -9,6 +9,7 @@ import msgspec
 
 from order_processor.corporate_actions.faults import Attempt
 from order_processor.corporate_actions.records import ActionBatch
+from order_processor.position_conversions.records import ConversionRecord
 from order_processor.risk.records import RiskBatch
 from order_processor.shards.state import Cursors
 from shared.models.cash import CashMoved, LedgerEntry
@@ -35,6 +36,7 @@ from shared.trading.changes import (
     Difference,
     OrderFilled,
     OrderMoved,
+    PositionMoved,
     WorkingOrder,
 )
 from shared.trading.events import executed, position_of, updated
@@ -205,6 +207,7 @@ class Batch:
         #: Of splits and dividends.
         self.effects: list[EffectRecord] = []
         self.actions = ActionBatch()
+        self.conversions: list[ConversionRecord] = []
         self.attempts: list[Attempt] = []
         #: Commands whose cursor this batch moves.
         self.commands = 0
@@ -237,6 +240,9 @@ class Batch:
             return
         if isinstance(change, ActionApplied):
             self._record_action(account, books.mode, change, tape_id)
+            return
+        if isinstance(change, PositionMoved):
+            self._record_conversion(account, books.mode, change, tape_id)
             return
         order = change.order
         if isinstance(change, BrokerNoted):
@@ -314,6 +320,17 @@ class Batch:
         for owner, own in split.strategy_holdings:
             self._keep_owned(account, mode, own, owner_name(owner))
         self._keep_lots(account, mode, LotChanges(split.lots, ()))
+        moved = PositionChanged(position=position, cash=change.cash, tape_id=tape_id)
+        self.tell(account, mode, "positions", moved)
+
+    def _record_conversion(
+        self, account: AccountId, mode: Mode, change: PositionMoved, tape_id: str
+    ) -> None:
+        record = ConversionRecord(**_fields(change.conversion), account_id=account, mode=mode)
+        self.conversions.append(record)
+        position = self._keep_position(account, mode, change.holding)
+        for owner, own in change.strategy_holdings:
+            self._keep_owned(account, mode, own, owner_name(owner))
         moved = PositionChanged(position=position, cash=change.cash, tape_id=tape_id)
         self.tell(account, mode, "positions", moved)
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 
 from order_processor.brokers.differences import write_compared
 from order_processor.corporate_actions.repository import write_actions
+from order_processor.position_conversions.repository import INSERT
 from order_processor.risk.repository import write_risk
 from order_processor.shards.batch import Batch, MarketRecords
 from order_processor.shards.state import Cursors
@@ -183,6 +184,7 @@ def message_of(
         "quotes": (_QUOTES, market.quotes),
         "halts": (_HALTS, market.halts or []),
         "corporate_action_effects": (_EFFECTS, batch.effects),
+        "position_conversions": (INSERT, batch.conversions),
         "order_audit": (_AUDIT, batch.risk.audit),
     }
     statements = [statement for statement, rows in parts.values() if rows]

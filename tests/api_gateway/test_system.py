@@ -47,6 +47,8 @@ PROMISED = {
     "POST /accounts/{account_id}/positions/close",
     "POST /accounts/{account_id}/positions/{symbol}/close",
     "PUT /accounts/{account_id}/positions/{symbol}/protection",
+    "GET /accounts/{account_id}/positions/{symbol}/conversions",
+    "POST /accounts/{account_id}/positions/{symbol}/conversions",
     "GET /accounts/{account_id}/positions/{symbol}/protection",
     "DELETE /accounts/{account_id}/positions/{symbol}/protection",
     "GET /accounts/{account_id}/executions",

@@ -1064,6 +1064,40 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("action_id", "shard", name=op.f("pk_corporate_action_looks")),
     )
     op.create_table(
+        "position_conversions",
+        sa.Column("number", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("client_conversion_id", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("from_deployment_id", sa.Uuid(), nullable=True),
+        sa.Column("to_deployment_id", sa.Uuid(), nullable=True),
+        sa.Column("qty", sa.Numeric(precision=38, scale=12), nullable=False),
+        sa.Column("cost", sa.Numeric(precision=38, scale=12), nullable=False),
+        sa.Column("execution_seq", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("submitted_by", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("mode IN ('paper', 'live')", name=op.f("ck_position_conversions_mode")),
+        sa.CheckConstraint(
+            "qty <> 0 AND from_deployment_id IS DISTINCT FROM to_deployment_id",
+            name=op.f("ck_position_conversions_owners"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_position_conversions_account_id")
+        ),
+        sa.PrimaryKeyConstraint(
+            "account_id", "mode", "client_conversion_id", name=op.f("pk_position_conversions")
+        ),
+        sa.UniqueConstraint("number", name=op.f("uq_position_conversions_number")),
+    )
+    op.create_table(
         "books_checks",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("night", sa.Date(), nullable=True),
@@ -1124,6 +1158,7 @@ def downgrade() -> None:
     op.drop_index("ix_notifications_created_at", table_name="notifications")
     op.drop_table("notifications")
     op.drop_table("books_checks")
+    op.drop_table("position_conversions")
     op.drop_table("corporate_action_looks")
     op.drop_table("corporate_action_failures")
     op.drop_table("corporate_action_effects")
