@@ -36,6 +36,7 @@ from market_data_engine.providers.limits import RateLimits
 from market_data_engine.providers.providers import Providers
 from market_data_engine.providers.routes import provider_routes
 from market_data_engine.providers.sources import KNOWN, add_providers
+from market_data_engine.quality.routes import quality_routes
 from market_data_engine.replays.actions import Replays
 from market_data_engine.replays.assembly import Assembly
 from market_data_engine.replays.frames import FrameNumbers
@@ -156,6 +157,7 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
                 feed_routes(board),
                 provider_routes(desk),
                 job_routes(healing.jobs),
+                quality_routes(healing.quality),
                 history_routes(history, redis),
                 indicator_routes(history, calendar_of),
             ],

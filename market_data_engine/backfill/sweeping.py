@@ -44,13 +44,16 @@ _LOOKED_AT_AGAIN_NS = 25 * MINUTE_NS
 _CURSOR_PAUSE_S = 15.0
 _FRESHNESS_PAUSE_S = 30.0
 _FORGET_PAUSE_S = 3600.0
+#: So long it is known where nobody traded: what was asked, and where feeds were.
+_KNOWLEDGE_KEPT = timedelta(days=90)
 #: Whoever had no answer is asked again for what comes after it, each time after twice as long.
 _FIRST_REST = timedelta(minutes=1)
 _LONGEST_REST = timedelta(hours=1)
 
 
 class Sweeper:
-    """`feeds`: what is known of the live feeds that are followed now."""
+    """`feeds`: what is known of the live feeds that are followed now; `able`: whether there is
+    anybody to ask for what is missing."""
 
     def __init__(
         self,
@@ -63,6 +66,7 @@ class Sweeper:
         live_symbols: Sequence[str],
         healed: HealedCandles,
         *,
+        able: bool = True,
         leads: Callable[[], bool],
         lookback: timedelta,
         wall_ns: Callable[[], int] = time.time_ns,
@@ -75,6 +79,7 @@ class Sweeper:
         self._feeds = feeds
         self._live_symbols = live_symbols
         self._healed = healed
+        self._able = able
         self._leads = leads
         self._lookback = lookback
         self._wall_ns = wall_ns
@@ -113,19 +118,23 @@ class Sweeper:
     async def _tick(self) -> None:
         if self._is_due("cursors", _CURSOR_PAUSE_S):
             await self.note_live()
-        if self._is_due("whole", _WHOLE_PAUSE_S):
-            self._seen_ns.clear()
-        await self.fold_again()
         universe = self.universe()
-        for tier, symbols in universe.items():
-            if self._is_due(tier, CADENCE_S[tier]):
-                await self.sweep(tier, symbols)
+        if self._able:
+            await self._look(universe)
         if self._is_due("freshness", _FRESHNESS_PAUSE_S):
             await self.measure(universe)
             await self._queue.statistics()
         if self._is_due("forget", _FORGET_PAUSE_S):
-            before = moment(self._wall_ns()) - 2 * self._lookback
+            before = moment(self._wall_ns()) - max(2 * self._lookback, _KNOWLEDGE_KEPT)
             await self._queue.transact(partial(self._forget, before))
+
+    async def _look(self, universe: Mapping[Tier, Sequence[str]]) -> None:
+        if self._is_due("whole", _WHOLE_PAUSE_S):
+            self._seen_ns.clear()
+        await self.fold_again()
+        for tier, symbols in universe.items():
+            if self._is_due(tier, CADENCE_S[tier]):
+                await self.sweep(tier, symbols)
 
     def _forget(self, before: datetime, connection: Connection) -> None:
         repository.forget(connection, before, self._queue.now())

@@ -91,6 +91,7 @@ PROMISED = {
     "GET /instruments",
     "GET /instruments/{symbol}",
     "GET /candles/{symbol}",
+    "GET /market-data/quality",
     "GET /feeds",
     "GET /admin/market-data/providers",
     "GET /admin/market-data/configuration",
