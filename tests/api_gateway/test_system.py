@@ -88,6 +88,8 @@ PROMISED = {
     "POST /admin/corporate-actions",
     "GET /admin/corporate-actions",
     "GET /admin/corporate-actions/{action_id}",
+    "POST /admin/corporate-actions/{action_id}/cancel",
+    "POST /admin/corporate-actions/{action_id}/retry",
     "GET /instruments",
     "GET /instruments/{symbol}",
     "GET /candles/{symbol}",
