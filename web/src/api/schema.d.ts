@@ -1481,6 +1481,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/market-data/quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The quality of candles by symbol and day, from 0 to 100
+         * @description By symbol, newest day first; without `symbol` of all that the platform looks after. A page may have fewer items than `limit` and still a `next_cursor`.
+         */
+        get: operations["listMarketDataQuality"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/market-files": {
         parameters: {
             query?: never;
@@ -4705,6 +4725,13 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[QualityView] */
+        Page_QualityView_: {
+            /** Items */
+            items: components["schemas"]["QualityView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[ReplayView] */
         Page_ReplayView_: {
             /** Items */
@@ -5296,6 +5323,69 @@ export interface components {
             scores: components["schemas"]["ProviderScore"][];
             /** Throttled For S */
             throttled_for_s: number;
+        };
+        /**
+         * QualityPartsView
+         * @description Each from 0 (bad) to 1 (good).
+         */
+        QualityPartsView: {
+            /** Completeness */
+            completeness: number;
+            /** Corrections */
+            corrections: number;
+            /** Gaps */
+            gaps: number;
+            /** Source */
+            source: number;
+            /** Staleness */
+            staleness: number;
+        };
+        /** QualityView */
+        QualityView: {
+            /** Corrected */
+            corrected: number;
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Expected */
+            expected: number;
+            /** Healed */
+            healed: number;
+            /** Longest Gap */
+            longest_gap: number;
+            /** Partial */
+            partial: number;
+            parts: components["schemas"]["QualityPartsView"];
+            /** Present */
+            present: number;
+            /** Quiet */
+            quiet: number;
+            /**
+             * Score
+             * @description 0 to 100: 100 x (0.50 completeness + 0.15 source + 0.15 gaps + 0.10 corrections + 0.10 staleness).
+             * @example 99.4
+             */
+            score: number;
+            /**
+             * Sources
+             * @example [
+             *       "alpaca",
+             *       "live"
+             *     ]
+             */
+            sources: string[];
+            /**
+             * Symbol
+             * @example SPY
+             */
+            symbol: string;
+            /**
+             * Timeframe
+             * @enum {string}
+             */
+            timeframe: "1m" | "3m" | "5m" | "15m" | "30m" | "1h" | "4h" | "1d";
         };
         /** ReadCount */
         ReadCount: {
@@ -14042,6 +14132,74 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listMarketDataQuality: {
+        parameters: {
+            query?: {
+                timeframe?: "1m" | "3m" | "5m" | "15m" | "30m" | "1h" | "4h" | "1d";
+                symbol?: string[] | null;
+                tier?: ("T0" | "T1" | "T2") | null;
+                /** @description A week ago when absent. */
+                from?: string | null;
+                /** @description Inclusive; at most 366 days. Today when absent. */
+                to?: string | null;
+                /** @description Only what scores less. */
+                below?: number | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_QualityView_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
