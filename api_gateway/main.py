@@ -22,6 +22,7 @@ from api_gateway.market_data.provider_routes import router as providers
 from api_gateway.market_data.quality_routes import router as quality
 from api_gateway.market_data.replay_routes import router as replays
 from api_gateway.market_data.routes import router as market_data
+from api_gateway.market_data.universe_routes import router as universe
 from api_gateway.notifications.routes import router as notifications
 from api_gateway.orders.routes import router as orders
 from api_gateway.origin import OriginContext
@@ -66,6 +67,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         fx,
         providers,
         data_jobs,
+        universe,
         quality,
         strategies,
         uploads,
