@@ -5,6 +5,7 @@ Each test that asks for `settings` gets an empty, migrated database and an empty
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -24,6 +25,11 @@ from tests.redis_cluster import ClusterNode, start_cluster
 
 _PASSWORD = "tests-only"
 _TEMPLATE = "template_migrated"
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what runs in its background so, and what we start would inherit it: processes
+    # that a test interrupts would go on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,7 @@ class DeploymentRequest(Input):
 class PauseRequest(Input):
     working_orders: Annotated[
         Literal["cancel_entries", "cancel_all", "keep"],
-        Field(description="What becomes of working orders. Entries are buys; sells are exits."),
+        Field(description="What becomes of working orders. Entries would add to its position."),
     ] = "cancel_entries"
 
 

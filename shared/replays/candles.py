@@ -27,6 +27,8 @@ class RunCandles:
         }
         #: The last print of each symbol that had any.
         self.last_prices: dict[Symbol, float] = {}
+        #: Market time of the last mark; None before the first.
+        self.now_ns: int | None = None
         #: Whether the run has ended.
         self.over = False
 
@@ -54,6 +56,7 @@ class RunCandles:
         return _in_order(self._advance(now_ns))
 
     def _advance(self, now_ns: int) -> list[Candle]:
+        self.now_ns = now_ns
         return [candle for builder in self._builders.values() for candle in builder.advance(now_ns)]
 
     def put(self, candle: Candle) -> bool:

@@ -29,7 +29,7 @@ from strategy_workers.runtime.watchdog import Watchdog
 from strategy_workers.sdk import InvalidParametersError, Strategy
 from strategy_workers.uploads.repository import check_approved
 
-#: What becomes of working orders. Entries are buys: strategies sell only what they hold.
+#: What becomes of working orders. Entries are those that would add to its position.
 WorkingOrders = Literal["cancel_entries", "cancel_all", "keep"]
 
 
@@ -110,6 +110,12 @@ class Deployments:
             if row is not None:
                 check_risk(session, account_id, _mode(row), resumed=deployment_id)
             row = _to_change(session, account_id, deployment_id)
+            if row.outdated_by is not None:
+                raise Problem(
+                    409,
+                    "deployment_outdated",
+                    "What it trades was split: it counts in old shares. Deploy it anew.",
+                )
             if row.wanted == "paused" or (row.status == "paused" and row.hold is None):
                 _check_symbols(session, account_id, row.symbols)
                 row.wanted = "running"

@@ -431,7 +431,7 @@ class Deployment:
         refusals, self._desk.refusals = self._desk.refusals, []
         for refused in refusals:
             order = refused.order
-            self.portfolio.working.pop(order.client_order_id, None)
+            self.portfolio.forget(order.client_order_id)
             self._strategy.on_order(
                 OrderEvent(
                     kind="refused",

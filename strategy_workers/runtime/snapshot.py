@@ -9,7 +9,7 @@ import msgspec
 
 from shared.models.base import encode
 from shared.models.market import TimeMark
-from shared.models.orders import OrderType, Side, TimeInForce
+from shared.models.orders import OrderClass, OrderType, Side, StopLoss, TakeProfit, TimeInForce
 from shared.redis.streams import BEGINNING
 from strategy_workers.runtime.market import MarketState
 from strategy_workers.runtime.portfolio import Portfolio
@@ -28,6 +28,10 @@ class OutgoingOrder(msgspec.Struct, frozen=True, tag="order"):
     trail_percent: Decimal | None = None
     time_in_force: TimeInForce = "gtc"
     expires_at: datetime | None = None
+    order_class: OrderClass = "simple"
+    take_profit: TakeProfit | None = None
+    stop_loss: StopLoss | None = None
+    extended_hours: bool | None = None
 
 
 class OutgoingCancel(msgspec.Struct, frozen=True, tag="cancel"):

@@ -18,12 +18,13 @@ from shared.database.leases import (
     renew_all,
 )
 from shared.models.identifiers import Mode
-from strategy_workers.runtime import repository
+from strategy_workers.runtime import account_books, repository
+from strategy_workers.runtime.account_books import Working
 from strategy_workers.runtime.deployment import DeploymentRecord
 from strategy_workers.runtime.desk import Signal
 from strategy_workers.runtime.lines import Line
 from strategy_workers.runtime.portfolio import Portfolio
-from strategy_workers.runtime.repository import Change, Wish, Working
+from strategy_workers.runtime.repository import Change, Wish
 
 LEASE_KIND = "deployment"
 
@@ -111,7 +112,7 @@ class Store:
             with self._engine.connect().execution_options(
                 isolation_level="REPEATABLE READ"
             ) as connection:
-                return repository.read_books(connection, account_id, mode, deployment_id)
+                return account_books.read_books(connection, account_id, mode, deployment_id)
 
         return await self._thread.run(work)
 
@@ -122,10 +123,14 @@ class Store:
 
         return await self._thread.run(work) if after else {}
 
-    async def working_orders(self, deployment_id: UUID) -> list[Working]:
+    async def working_orders(
+        self, account_id: UUID, mode: Mode, deployment_id: UUID
+    ) -> list[Working]:
         def work() -> list[Working]:
-            with self._engine.connect() as connection:
-                return repository.working_orders(connection, deployment_id)
+            with self._engine.connect().execution_options(
+                isolation_level="REPEATABLE READ"
+            ) as connection:
+                return account_books.working_orders(connection, account_id, mode, deployment_id)
 
         return await self._thread.run(work)
 

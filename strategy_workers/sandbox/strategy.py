@@ -19,7 +19,7 @@ from strategy_workers.sdk import IndicatorSet, OrderEvent, Strategy
 from strategy_workers.sdk.desk import Desk as AnyDesk
 from strategy_workers.sdk.errors import ToldError
 from strategy_workers.sdk.indicators import whole
-from strategy_workers.sdk.orders import revision, ticket
+from strategy_workers.sdk.orders import Stop, revision, ticket
 
 
 class _Unfed:
@@ -224,11 +224,17 @@ class SandboxedStrategy(Strategy):
 
 def _checked(action: frames.SendOrder) -> Any:
     asked = action.ticket
+    target, guard = asked.take_profit, asked.stop_loss
     return ticket(
         asked.symbol, asked.side, asked.qty,
         limit_price=asked.limit_price, stop_price=asked.stop_price,
         trail_price=asked.trail_price, trail_percent=asked.trail_percent,
-        time_in_force=asked.time_in_force, expires_at=asked.expires_at, reason=asked.reason,
+        time_in_force=asked.time_in_force, expires_at=asked.expires_at,
+        take_profit=None if target is None else target.limit_price,
+        stop_loss=None if guard is None else Stop(
+            guard.stop_price, guard.limit_price, guard.trail_price, guard.trail_percent
+        ),
+        oco=asked.order_class == "oco", extended_hours=asked.extended_hours, reason=asked.reason,
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from shared.models.identifiers import TIMEFRAMES, Timeframe
 from shared.models.market import Candle
 from strategy_workers.sdk.errors import StrategyError
 from strategy_workers.sdk.indicators import IndicatorSet, crossed_above, crossed_below
-from strategy_workers.sdk.orders import OrderEvent
+from strategy_workers.sdk.orders import OrderEvent, Stop
 from strategy_workers.sdk.parameters import (
     BooleanParameter,
     CategoricalParameter,
@@ -70,6 +70,7 @@ __all__ = [
     "ParameterError",
     "StandardDeviation",
     "Stochastic",
+    "Stop",
     "Strategy",
     "StrategyError",
     "Supertrend",
