@@ -77,6 +77,11 @@ CANDLES_HEALED = Counter(
 STALE_SHARE = Gauge(
     "market_data_stale_share", "Share of a tier's symbols whose data is late, 0 to 1", ["tier"]
 )
+QUALITY_SCORE = Gauge(
+    "market_data_quality_score",
+    "Mean quality of the last session's one-minute candles of a tier's symbols, 0 to 100",
+    ["tier"],
+)
 STALE_TARGET = Gauge(
     "market_data_stale_target", "Share of late symbols that is acceptable", ["tier"]
 )

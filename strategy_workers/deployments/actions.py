@@ -111,6 +111,12 @@ class Deployments:
             if row is not None:
                 check_risk(session, account_id, _mode(row), resumed=deployment_id)
             row = _to_change(session, account_id, deployment_id)
+            if row.outdated_by is not None:
+                raise Problem(
+                    409,
+                    "deployment_outdated",
+                    "What it trades was split: it counts in old shares. Deploy it anew.",
+                )
             if row.wanted == "paused" or (row.status == "paused" and row.hold is None):
                 _check_symbols(session, account_id, row.symbols)
                 row.wanted = "running"

@@ -254,10 +254,12 @@ class Desk:
         self.number += 1
         client_order_id = f"{self.prefix}-{self.label}-{self.number}"
         order = OutgoingOrder(client_order_id, *ticket[:-1])
-        free = self.position(symbol) - self.closing(symbol, "sell")
-        if side == "sell" and qty > free and not self._may_short(symbol):
-            self._refuse(order, qty, free)
-            return client_order_id
+        # What is for sale is added up over all that works: not for buys, nor where it says nothing.
+        if side == "sell" and not self._may_short(symbol):
+            free = self.position(symbol) - self.closing(symbol, "sell")
+            if qty > free:
+                self._refuse(order, qty, free)
+                return client_order_id
         self.outbox.append(order)
         self.portfolio.working.update(orders_of(client_order_id, ticket, self._first_stop(ticket)))
         reason = storable(ticket.reason) if ticket.reason else ""
@@ -306,11 +308,12 @@ class Desk:
             revision.trail_percent,
         )
         left = old.open_qty if revision.qty is None else revision.qty - old.filled_qty
-        free = self.position(old.symbol) - self.closing(old.symbol, "sell") + old.open_qty
         follows = old.is_exit  # its quantity is the group's
-        if old.side == "sell" and left > free and not (follows or self._may_short(old.symbol)):
-            self._refuse(order, left, free)
-            return name
+        if old.side == "sell" and not (follows or self._may_short(old.symbol)):
+            free = self.position(old.symbol) - self.closing(old.symbol, "sell") + old.open_qty
+            if left > free:
+                self._refuse(order, left, free)
+                return name
         old.cancelling = True
         self.outbox.append(order)
         self.portfolio.working[name] = WorkingOrder(

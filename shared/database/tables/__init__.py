@@ -9,6 +9,8 @@ from shared.database.tables.brokers import (
 )
 from shared.database.tables.corporate_actions import (
     CorporateActionEffectRow,
+    CorporateActionFailureRow,
+    CorporateActionLookRow,
     CorporateActionRow,
 )
 from shared.database.tables.currencies import ForeignCashRow, FxRateRow
@@ -70,6 +72,8 @@ __all__ = [
     "BrokerOrderRow",
     "CandleRow",
     "CorporateActionEffectRow",
+    "CorporateActionFailureRow",
+    "CorporateActionLookRow",
     "CorporateActionRow",
     "DataCursorRow",
     "DataJobRow",

@@ -36,6 +36,8 @@ class DeploymentRow(Base):
     )
     #: Why it is paused: the traceback of the exception, or what the risk ladder said.
     last_error: Mapped[str | None]
+    #: The split since which it counts in old shares: it can't go on. None for the others.
+    outdated_by: Mapped[UUID | None]
     #: Why it waits by itself, paused until its market data comes again; None when it doesn't.
     hold: Mapped[str | None]
     #: State as of `tape_cursor`: strategy state, history, indicators, position view, and the

@@ -872,6 +872,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/corporate-actions/{action_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a split or dividend (admin)
+         * @description Before it was carried out, or where it has failed: positions stay as they are.
+         */
+        post: operations["cancelCorporateAction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/corporate-actions/{action_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Try a split or dividend again where it failed (admin) */
+        post: operations["retryCorporateAction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/market-data/configuration": {
         parameters: {
             query?: never;
@@ -1436,6 +1473,26 @@ export interface paths {
         };
         /** One instrument */
         get: operations["getInstrument"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/market-data/quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The quality of candles by symbol and day, from 0 to 100
+         * @description By symbol, newest day first; without `symbol` of all that the platform looks after. A page may have fewer items than `limit` and still a `next_cursor`.
+         */
+        get: operations["listMarketDataQuality"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2052,6 +2109,10 @@ export interface components {
             announced_at: string;
             /** Announced By */
             announced_by: string;
+            /** Cancelled At */
+            cancelled_at: string | null;
+            /** Cancelled By */
+            cancelled_by: string | null;
             /**
              * Effective At
              * Format: date-time
@@ -2064,6 +2125,10 @@ export interface components {
              * Format: date
              */
             ex_date: string;
+            /** Failed */
+            failed: number;
+            /** Failures */
+            failures: components["schemas"]["FailureView"][];
             /**
              * Id
              * Format: uuid
@@ -2074,10 +2139,19 @@ export interface components {
              * @enum {string}
              */
             kind: "split" | "dividend";
+            /** Looks */
+            looks: number;
             /** Ratio New */
             ratio_new: number | null;
             /** Ratio Old */
             ratio_old: number | null;
+            /** Retries */
+            retries: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "announced" | "failed" | "cancelled";
             /** Symbol */
             symbol: string;
         };
@@ -3323,6 +3397,34 @@ export interface components {
             side: "buy" | "sell";
             /** Symbol */
             symbol: string;
+        };
+        /**
+         * FailureView
+         * @description It could not be carried out on one account's books. After a split, nothing is traded in the
+         *     symbol there until it is tried again or cancelled, but for `traded_since`.
+         */
+        FailureView: {
+            /**
+             * Account Id
+             * Format: uuid
+             */
+            account_id: string;
+            /** Attempt */
+            attempt: number;
+            /** Code */
+            code: string;
+            /**
+             * Failed At
+             * Format: date-time
+             */
+            failed_at: string;
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "paper" | "live";
+            /** Reason */
+            reason: string;
         };
         /** FeedList */
         FeedList: {
@@ -4623,6 +4725,13 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[QualityView] */
+        Page_QualityView_: {
+            /** Items */
+            items: components["schemas"]["QualityView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[ReplayView] */
         Page_ReplayView_: {
             /** Items */
@@ -5214,6 +5323,69 @@ export interface components {
             scores: components["schemas"]["ProviderScore"][];
             /** Throttled For S */
             throttled_for_s: number;
+        };
+        /**
+         * QualityPartsView
+         * @description Each from 0 (bad) to 1 (good).
+         */
+        QualityPartsView: {
+            /** Completeness */
+            completeness: number;
+            /** Corrections */
+            corrections: number;
+            /** Gaps */
+            gaps: number;
+            /** Source */
+            source: number;
+            /** Staleness */
+            staleness: number;
+        };
+        /** QualityView */
+        QualityView: {
+            /** Corrected */
+            corrected: number;
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Expected */
+            expected: number;
+            /** Healed */
+            healed: number;
+            /** Longest Gap */
+            longest_gap: number;
+            /** Partial */
+            partial: number;
+            parts: components["schemas"]["QualityPartsView"];
+            /** Present */
+            present: number;
+            /** Quiet */
+            quiet: number;
+            /**
+             * Score
+             * @description 0 to 100: 100 x (0.50 completeness + 0.15 source + 0.15 gaps + 0.10 corrections + 0.10 staleness).
+             * @example 99.4
+             */
+            score: number;
+            /**
+             * Sources
+             * @example [
+             *       "alpaca",
+             *       "live"
+             *     ]
+             */
+            sources: string[];
+            /**
+             * Symbol
+             * @example SPY
+             */
+            symbol: string;
+            /**
+             * Timeframe
+             * @enum {string}
+             */
+            timeframe: "1m" | "3m" | "5m" | "15m" | "30m" | "1h" | "4h" | "1d";
         };
         /** ReadCount */
         ReadCount: {
@@ -11243,6 +11415,176 @@ export interface operations {
             };
         };
     };
+    cancelCorporateAction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                action_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retryCorporateAction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                action_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getMarketDataConfiguration: {
         parameters: {
             query?: never;
@@ -13790,6 +14132,74 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listMarketDataQuality: {
+        parameters: {
+            query?: {
+                timeframe?: "1m" | "3m" | "5m" | "15m" | "30m" | "1h" | "4h" | "1d";
+                symbol?: string[] | null;
+                tier?: ("T0" | "T1" | "T2") | null;
+                /** @description A week ago when absent. */
+                from?: string | null;
+                /** @description Inclusive; at most 366 days. Today when absent. */
+                to?: string | null;
+                /** @description Only what scores less. */
+                below?: number | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_QualityView_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
