@@ -148,6 +148,7 @@ PROMISED = {
     "POST /accounts/{account_id}/deployments/{deployment_id}/resume",
     "GET /accounts/{account_id}/deployments/{deployment_id}/parameters",
     "GET /accounts/{account_id}/deployments/{deployment_id}/logs",
+    "GET /accounts/{account_id}/deployments/{deployment_id}/plots",
     "GET /accounts/{account_id}/deployments/{deployment_id}/variables",
     "GET /accounts/{account_id}/deployments/{deployment_id}/signals",
     "GET /config",
