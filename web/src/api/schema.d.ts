@@ -1002,6 +1002,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/market-data/jobs/undeliverable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What programs put on the stream of jobs and can't be done, newest first (admin) */
+        get: operations["listUndeliverableDataJobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/market-data/jobs/{job_id}": {
         parameters: {
             query?: never;
@@ -1046,6 +1063,30 @@ export interface paths {
         /** Providers of history: health, breaker, the last 60 scores (admin) */
         get: operations["listMarketDataProviders"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/market-data/universe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Symbols that are looked after, their tiers and how often (admin)
+         * @description With `format=csv` all configured ones in the layout that can be put back.
+         */
+        get: operations["getUniverse"];
+        /**
+         * Replace the members of all tiers by a table (admin)
+         * @description CSV with the columns symbol and tier (T0, T1, T2). It is checked row by row; when anything is wrong nothing changes, and `errors` tells the first 50 rows. It becomes the next version of the configuration, whose other parts stay.
+         */
+        put: operations["replaceUniverse"];
         post?: never;
         delete?: never;
         options?: never;
@@ -2973,6 +3014,11 @@ export interface components {
              *         "failures": 5,
              *         "most_cooldown_s": 600
              *       },
+             *       "cadences_s": {
+             *         "T0": 60,
+             *         "T1": 300,
+             *         "T2": 900
+             *       },
              *       "limits": {
              *         "alpaca": {
              *           "burst": 20,
@@ -4082,6 +4128,11 @@ export interface components {
              *         "failures": 5,
              *         "most_cooldown_s": 600
              *       },
+             *       "cadences_s": {
+             *         "T0": 60,
+             *         "T1": 300,
+             *         "T2": 900
+             *       },
              *       "limits": {
              *         "alpaca": {
              *           "burst": 20,
@@ -4774,6 +4825,13 @@ export interface components {
         Page_StrategyPositionView_: {
             /** Items */
             items: components["schemas"]["StrategyPositionView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[UndeliverableJobView] */
+        Page_UndeliverableJobView_: {
+            /** Items */
+            items: components["schemas"]["UndeliverableJobView"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -6155,6 +6213,49 @@ export interface components {
              * Format: uuid
              */
             transfer_id: string;
+        };
+        /** UndeliverableJobView */
+        UndeliverableJobView: {
+            /** Body */
+            body: string;
+            /**
+             * Id
+             * @example 1774000000000-0
+             */
+            id: string;
+            /** Order Id */
+            order_id: string;
+            /** Reason */
+            reason: string;
+        };
+        /** UniverseMemberView */
+        UniverseMemberView: {
+            /**
+             * Cadence S
+             * @example 60
+             */
+            cadence_s: number;
+            /** Configured */
+            configured: boolean;
+            /**
+             * Symbol
+             * @example AAPL
+             */
+            symbol: string;
+            /**
+             * Tier
+             * @enum {string}
+             */
+            tier: "T0" | "T1" | "T2";
+        };
+        /** UniverseView */
+        UniverseView: {
+            /** Items */
+            items: components["schemas"]["UniverseMemberView"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+            /** Version */
+            version: number;
         };
         /** UserView */
         UserView: {
@@ -12172,6 +12273,74 @@ export interface operations {
             };
         };
     };
+    listUndeliverableDataJobs: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_UndeliverableJobView_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     removeDataJob: {
         parameters: {
             query?: never;
@@ -12369,6 +12538,177 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUniverse: {
+        parameters: {
+            query?: {
+                tier?: ("T0" | "T1" | "T2") | null;
+                cursor?: string | null;
+                limit?: number;
+                format?: "json" | "csv";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UniverseView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replaceUniverse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example symbol,tier
+                 *     AAPL,T0
+                 *     SPY,T1
+                 */
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UniverseView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
