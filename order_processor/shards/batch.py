@@ -7,6 +7,8 @@ from uuid import UUID
 
 import msgspec
 
+from order_processor.corporate_actions.faults import Attempt
+from order_processor.corporate_actions.records import ActionBatch
 from order_processor.risk.records import RiskBatch
 from order_processor.shards.state import Cursors
 from shared.models.cash import CashMoved, LedgerEntry
@@ -202,8 +204,8 @@ class Batch:
         self.compared: list[ComparedRecord] = []
         #: Of splits and dividends.
         self.effects: list[EffectRecord] = []
-        #: Books and symbols whose strategies are to pause, and why.
-        self.split_pauses: dict[tuple[UUID, Mode, Symbol], str] = {}
+        self.actions = ActionBatch()
+        self.attempts: list[Attempt] = []
         #: Commands whose cursor this batch moves.
         self.commands = 0
 
@@ -217,6 +219,7 @@ class Batch:
             or self.changed
             or self.risk
             or self.effects
+            or self.actions
             or self.broker_orders
         )
 
@@ -290,6 +293,7 @@ class Batch:
         self, account: AccountId, mode: Mode, change: ActionApplied, tape_id: str
     ) -> None:
         split = change.split
+        self.attempts.append(Attempt(account, mode, change.action_id, change.attempt))
         self.effects.append(
             EffectRecord(
                 change.action_id,

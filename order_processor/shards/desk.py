@@ -4,9 +4,12 @@ No I/O: what commands name that is not in memory is looked up by the owner first
 commit the desk is thrown away and built again from the tables.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from order_processor.brokers.gate import LinkOf, live_fault, nobody
+from order_processor.corporate_actions.faults import ActionFaults
+from order_processor.corporate_actions.outdated import Outdating
 from order_processor.corporate_actions.steward import Steward
 from order_processor.errors import UnappliableError
 from order_processor.metrics import FILLS
@@ -70,6 +73,7 @@ class Desk:
         limits: Limits,
         sessions: Sessions,
         margin_rules: MarginRules,
+        action_faults: ActionFaults,
         rates: RateHistory,
         risk_exchange: str = "24/7",
         link_of: LinkOf = nobody,
@@ -92,7 +96,6 @@ class Desk:
         self._rate_of = rates_of(self._market.last_seen.prices, self._market.now, rates)
         self._abroad = Abroad()
         memory = self._memory = Memory(shard, shards, self._market, sessions)
-        self.unknown_to = memory.unknown_to
         self.unprepared_exchanges = memory.unprepared_exchanges
         self.unprepared_for_memory = memory.unprepared_for_memory
         self._counter = Counter(
@@ -121,7 +124,16 @@ class Desk:
             SessionDays(sessions, risk_exchange),
         )
         #: Carries out splits and dividends.
-        self.corporate = Steward(memory.books, self._market, self._record, self._pause_split)
+        self.corporate = Steward(
+            memory.books,
+            self._market,
+            wall,
+            self._record,
+            lambda: self.batch,
+            action_faults,
+            stored.looks,
+        )
+        self._outdating = Outdating(self.corporate.outdated_before, memory.find)
         for books in stored.books:
             self._take_up(books)
 
@@ -224,9 +236,6 @@ class Desk:
         self.corporate.come_to(at_ns)
         self.risk.come_to(at_ns)
 
-    def _pause_split(self, key: BooksKey, symbol: Symbol, why: str) -> None:
-        self.batch.split_pauses[(*key, symbol)] = why
-
     # --- the clock ---------------------------------------------------------------------------
 
     def expiry_wait_s(self) -> float | None:
@@ -250,7 +259,18 @@ class Desk:
 
     # --- commands ----------------------------------------------------------------------------
 
+    def unknown_to(self, entries: list[CommandEntry]) -> Unknowns:
+        """What must be looked up before these commands can be applied."""
+        unknown = self._memory.unknown_to(entries)
+        for entry in entries:
+            if entry.command is not None and not isinstance(entry.command, FollowLimits):
+                deployment_id = self._outdating.unknown_to(entry.command)
+                if deployment_id is not None:
+                    unknown.deployments.add(deployment_id)
+        return unknown
+
     def learn(self, asked: Unknowns, found: Lookup) -> None:
+        self._outdating.learn(found.deployments)
         for books in found.books:
             self._take_up(books)
         self._memory.learn(asked, found)
@@ -282,7 +302,7 @@ class Desk:
         books = self._memory.books.get(key)
         if books is None:
             return refusal(command, Refused("not_found", "There is no such account."))
-        fault = self._live_fault(command, books)
+        fault = self._live_fault(command, books) or self._outdating.fault_of(command)
         if fault is not None:
             return refusal(command, fault)
         for opened in books.open(self._market.now()):
@@ -311,6 +331,9 @@ class Desk:
         return refusal(command, Refused("internal_error", "The command could not be carried out."))
 
     # --- memory ------------------------------------------------------------------------------
+
+    def missing(self, keys: Iterable[BooksKey]) -> set[BooksKey]:
+        return {key for key in keys if key not in self._memory.books}
 
     def _take_up(self, stored: StoredBooks) -> None:
         key = (stored.account.id, stored.mode)

@@ -1,5 +1,6 @@
 """What commands name and memory does not have."""
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -21,6 +22,7 @@ def look_up(connection: Connection, unknown: Unknowns, last_seen: LastSeen) -> L
         orders=_orders(connection, unknown.orders),
         instruments=_instruments(connection, unknown.symbols),
         entries=_entries(connection, unknown.entries),
+        deployments=_deployments(connection, unknown.deployments),
     )
 
 
@@ -59,6 +61,15 @@ def _instruments(connection: Connection, symbols: set[Symbol]) -> list[Instrumen
         )
         for row in rows
     ]
+
+
+def _deployments(connection: Connection, ids: set[UUID]) -> dict[UUID, datetime]:
+    if not ids:
+        return {}
+    rows = connection.execute(
+        text("SELECT id, created_at FROM deployments WHERE id = ANY(:ids)"), {"ids": list(ids)}
+    )
+    return {row.id: row.created_at for row in rows}
 
 
 def _entries(

@@ -1,9 +1,11 @@
 """A shard as it was stored: what its memory is built from."""
 
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
+from order_processor.corporate_actions.records import LookRecord, Seen
 from order_processor.shards.clock import moment
 from shared.models.cash import LedgerEntry
 from shared.models.identifiers import Mode, Symbol
@@ -61,7 +63,7 @@ class StoredBooks(msgspec.Struct):
     #: Where the symbols of its working orders are traded.
     exchanges: dict[Symbol, str] = {}
     #: Splits and dividends that they have seen.
-    actions: set[UUID] = set()
+    actions: Seen = msgspec.field(default_factory=Seen)
 
 
 class Cursors(msgspec.Struct, frozen=True):
@@ -84,6 +86,7 @@ class StoredShard(msgspec.Struct):
     books: list[StoredBooks]
     #: The last kill of the platform that the shard has carried out.
     halt_done: int = 0
+    looks: list[LookRecord] = []
 
 
 class Unknowns(msgspec.Struct):
@@ -95,6 +98,8 @@ class Unknowns(msgspec.Struct):
     symbols: set[Symbol] = msgspec.field(default_factory=set)
     #: Cash that was entered, by the name that its command gave it.
     entries: set[tuple[BooksKey, str]] = msgspec.field(default_factory=set)
+    #: That trade what was split.
+    deployments: set[UUID] = msgspec.field(default_factory=set)
     #: What is found will name more that must be looked up.
     again: bool = False
 
@@ -107,7 +112,7 @@ class Unknowns(msgspec.Struct):
 
     @property
     def _more(self) -> bool:
-        return bool(self.books or self.accounts or self.symbols or self.entries)
+        return bool(self.books or self.accounts or self.symbols or self.entries or self.deployments)
 
 
 class Lookup(msgspec.Struct, frozen=True):
@@ -118,3 +123,5 @@ class Lookup(msgspec.Struct, frozen=True):
     orders: list[Order]
     instruments: list[Instrument]
     entries: dict[tuple[BooksKey, str], LedgerEntry]
+    #: When they were made.
+    deployments: dict[UUID, datetime]

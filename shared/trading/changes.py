@@ -145,6 +145,8 @@ class ActionApplied(msgspec.Struct, frozen=True):
     cash: Decimal
     #: None when no position was split.
     split: SplitPosition | None = None
+    #: How often it was to be tried again before.
+    attempt: int = 0
 
 
 class OrderMoved(msgspec.Struct, frozen=True):

@@ -9,6 +9,8 @@ from shared.database.tables.brokers import (
 )
 from shared.database.tables.corporate_actions import (
     CorporateActionEffectRow,
+    CorporateActionFailureRow,
+    CorporateActionLookRow,
     CorporateActionRow,
 )
 from shared.database.tables.currencies import ForeignCashRow, FxRateRow
@@ -50,6 +52,7 @@ from shared.database.tables.strategies import (
     BacktestRow,
     DeploymentLogRow,
     DeploymentParametersRow,
+    DeploymentPlotRow,
     DeploymentRow,
     SignalRow,
     StrategyVersionRow,
@@ -69,11 +72,14 @@ __all__ = [
     "BrokerOrderRow",
     "CandleRow",
     "CorporateActionEffectRow",
+    "CorporateActionFailureRow",
+    "CorporateActionLookRow",
     "CorporateActionRow",
     "DataCursorRow",
     "DataJobRow",
     "DeploymentLogRow",
     "DeploymentParametersRow",
+    "DeploymentPlotRow",
     "DeploymentRow",
     "ExecutionRow",
     "ForeignCashRow",
