@@ -19,8 +19,10 @@ from api_gateway.margin.routes import router as margin
 from api_gateway.market_data.candle_file_routes import router as candle_files
 from api_gateway.market_data.job_routes import router as data_jobs
 from api_gateway.market_data.provider_routes import router as providers
+from api_gateway.market_data.quality_routes import router as quality
 from api_gateway.market_data.replay_routes import router as replays
 from api_gateway.market_data.routes import router as market_data
+from api_gateway.market_data.universe_routes import router as universe
 from api_gateway.notifications.routes import router as notifications
 from api_gateway.orders.routes import router as orders
 from api_gateway.origin import OriginContext
@@ -67,6 +69,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         fx,
         providers,
         data_jobs,
+        universe,
+        quality,
         strategies,
         uploads,
         backtests,

@@ -438,6 +438,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("deployment_id", "version", name=op.f("pk_deployment_parameters")),
     )
     op.create_table(
+        "deployment_plots",
+        sa.Column("deployment_id", sa.Uuid(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=True),
+        sa.Column("value", sa.Double(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["deployment_id"], ["deployments.id"], name=op.f("fk_deployment_plots_deployment_id")
+        ),
+        sa.PrimaryKeyConstraint("deployment_id", "seq", name=op.f("pk_deployment_plots")),
+    )
+    op.create_table(
         "strategy_versions",
         sa.Column("strategy", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
@@ -1199,6 +1212,7 @@ def downgrade() -> None:
     op.drop_table("orders")
     op.drop_index(op.f("ix_strategy_versions_author_id"), table_name="strategy_versions")
     op.drop_table("strategy_versions")
+    op.drop_table("deployment_plots")
     op.drop_table("deployment_parameters")
     op.drop_table("deployment_logs")
     op.drop_index(op.f("ix_deployments_account_id"), table_name="deployments")
