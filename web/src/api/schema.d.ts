@@ -673,6 +673,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/accounts/{account_id}/positions/{symbol}/conversions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was moved of a position, newest first */
+        get: operations["listPositionConversions"];
+        put?: never;
+        /**
+         * Move a part of a position to another strategy, or by hand
+         * @description With its average price and without cash; the account's position stays as it is. Deployments must be paused (409 `deployment_running`), and learn of it when they resume. A repeated `client_conversion_id` gives the first answer, with 200.
+         */
+        post: operations["convertPosition"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/accounts/{account_id}/positions/{symbol}/protection": {
         parameters: {
             query?: never;
@@ -3060,6 +3081,39 @@ export interface components {
                 [key: string]: components["schemas"]["JsonValue"];
             };
         };
+        /** ConversionTicket */
+        ConversionTicket: {
+            /**
+             * Client Conversion Id
+             * @description Names the conversion for the account and mode, for good: sending it again gives the first answer. Made here when absent.
+             * @example mine-to-sma-1
+             */
+            client_conversion_id?: string | null;
+            /**
+             * From Deployment Id
+             * @description A deployment of the account; null for what is traded by hand.
+             */
+            from_deployment_id?: string | null;
+            /**
+             * Mode
+             * @default paper
+             * @enum {string}
+             */
+            mode?: "paper" | "live";
+            /**
+             * Qty
+             * @description Above zero, also of a short position.
+             * @example 10
+             */
+            qty: string | number;
+            /** Reason */
+            reason?: string | null;
+            /**
+             * To Deployment Id
+             * @description A deployment of the account; null for what is traded by hand.
+             */
+            to_deployment_id?: string | null;
+        };
         /** ConversionView */
         ConversionView: {
             bought: components["schemas"]["LedgerEntryView"];
@@ -4793,6 +4847,13 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[PositionConversionView] */
+        Page_PositionConversionView_: {
+            /** Items */
+            items: components["schemas"]["PositionConversionView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[PositionView] */
         Page_PositionView_: {
             /** Items */
@@ -5256,6 +5317,36 @@ export interface components {
              * @example 5
              */
             qty?: string | number | null;
+        };
+        /** PositionConversionView */
+        PositionConversionView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Client Conversion Id */
+            client_conversion_id: string;
+            /**
+             * Cost
+             * @example 101.25
+             */
+            cost: string;
+            /** From Deployment Id */
+            from_deployment_id: string | null;
+            /**
+             * Qty
+             * @example 101.25
+             */
+            qty: string;
+            /** Reason */
+            reason: string | null;
+            /** Submitted By */
+            submitted_by: string;
+            /** Symbol */
+            symbol: string;
+            /** To Deployment Id */
+            to_deployment_id: string | null;
         };
         /** PositionView */
         PositionView: {
@@ -10307,6 +10398,179 @@ export interface operations {
             };
             /** @description Too Many Requests */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listPositionConversions: {
+        parameters: {
+            query?: {
+                mode?: "paper" | "live";
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                symbol: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PositionConversionView_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    convertPosition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                symbol: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConversionTicket"];
+            };
+        };
+        responses: {
+            /** @description This conversion was made before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PositionConversionView"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PositionConversionView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
