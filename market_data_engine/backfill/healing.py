@@ -51,15 +51,16 @@ class NotYet:
 
 
 class StoredMinutes:
-    """One-minute candles of the store, whole ranges of them. Raises StoreAwayError."""
+    """Candles of the store, whole ranges of them. Raises StoreAwayError."""
 
     def __init__(self, store: CandleStore) -> None:
         self._store = store
 
-    async def between(self, symbol: str, from_ns: int, until_ns: int) -> list[StoredCandle]:
-        """Oldest first."""
+    async def between(
+        self, symbol: str, from_ns: int, until_ns: int, timeframe: Timeframe = "1m"
+    ) -> list[StoredCandle]:
+        """Those that start in the range, oldest first."""
         found: list[StoredCandle] = []
-        timeframe: Timeframe = "1m"
         while True:
             page = await asyncio.to_thread(
                 self._store.page, Symbol(symbol), timeframe, from_ns, until_ns, _PAGE

@@ -279,14 +279,19 @@ def _change(connection: Connection, job_id: UUID, now: datetime, **values: Any) 
     )
 
 
-def asked(connection: Connection, symbol: str, from_ns: int) -> list[Span]:
-    """Ranges that a provider was, will be or in vain has been asked for.
+def asked(
+    connection: Connection, symbol: str, from_ns: int, *, only_done: bool = False
+) -> list[Span]:
+    """Ranges that a provider was and, but for `only_done`, will be or in vain has been asked for.
 
     What was asked too soon after it happened proves nothing: some providers tell late.
     """
     rows = connection.execute(
         select(_JOBS.c.start, _JOBS.c.end, _JOBS.c.status, _JOBS.c.updated_at).where(
-            _JOBS.c.symbol == symbol, _JOBS.c.end > moment(from_ns), _JOBS.c.kind != "fold"
+            _JOBS.c.symbol == symbol,
+            _JOBS.c.end > moment(from_ns),
+            _JOBS.c.kind != "fold",
+            *([_JOBS.c.status == "done"] if only_done else []),
         )
     )
     found = []

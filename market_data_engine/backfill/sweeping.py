@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
 
 import structlog
 from redis.exceptions import RedisError
@@ -34,8 +33,6 @@ from shared.utils.tasks import end_tasks
 
 log = structlog.get_logger()
 
-#: How often each tier is looked at.
-CADENCE_S: Final[Mapping[Tier, float]] = {"T0": 60.0, "T1": 300.0, "T2": 900.0}
 #: Now and then all of the time is looked at again, not only what came since the last look.
 _WHOLE_PAUSE_S = 3600.0
 _TICK_S = 1.0
@@ -44,13 +41,17 @@ _LOOKED_AT_AGAIN_NS = 25 * MINUTE_NS
 _CURSOR_PAUSE_S = 15.0
 _FRESHNESS_PAUSE_S = 30.0
 _FORGET_PAUSE_S = 3600.0
+#: So long it is known where nobody traded: what was asked, and where feeds were.
+_KNOWLEDGE_KEPT = timedelta(days=90)
 #: Whoever had no answer is asked again for what comes after it, each time after twice as long.
 _FIRST_REST = timedelta(minutes=1)
 _LONGEST_REST = timedelta(hours=1)
 
 
 class Sweeper:
-    """`feeds`: what is known of the live feeds that are followed now."""
+    """`feeds`: what is known of the live feeds that are followed now; `able`: whether there is
+    anybody to ask for what is missing; `fed`: whether programs asked for jobs of the tier so
+    lately."""
 
     def __init__(
         self,
@@ -63,6 +64,8 @@ class Sweeper:
         live_symbols: Sequence[str],
         healed: HealedCandles,
         *,
+        able: bool = True,
+        fed: Callable[[Tier, float], bool] = lambda _tier, _pause_s: False,
         leads: Callable[[], bool],
         lookback: timedelta,
         wall_ns: Callable[[], int] = time.time_ns,
@@ -75,6 +78,8 @@ class Sweeper:
         self._feeds = feeds
         self._live_symbols = live_symbols
         self._healed = healed
+        self._able = able
+        self._fed = fed
         self._leads = leads
         self._lookback = lookback
         self._wall_ns = wall_ns
@@ -113,19 +118,25 @@ class Sweeper:
     async def _tick(self) -> None:
         if self._is_due("cursors", _CURSOR_PAUSE_S):
             await self.note_live()
-        if self._is_due("whole", _WHOLE_PAUSE_S):
-            self._seen_ns.clear()
-        await self.fold_again()
         universe = self.universe()
-        for tier, symbols in universe.items():
-            if self._is_due(tier, CADENCE_S[tier]):
-                await self.sweep(tier, symbols)
+        if self._able:
+            await self._look(universe)
         if self._is_due("freshness", _FRESHNESS_PAUSE_S):
             await self.measure(universe)
             await self._queue.statistics()
         if self._is_due("forget", _FORGET_PAUSE_S):
-            before = moment(self._wall_ns()) - 2 * self._lookback
+            before = moment(self._wall_ns()) - max(2 * self._lookback, _KNOWLEDGE_KEPT)
             await self._queue.transact(partial(self._forget, before))
+
+    async def _look(self, universe: Mapping[Tier, Sequence[str]]) -> None:
+        if self._is_due("whole", _WHOLE_PAUSE_S):
+            self._seen_ns.clear()
+        await self.fold_again()
+        for tier, symbols in universe.items():
+            cadence_s = self._configuration().cadence_s(tier)
+            # While programs feed the stream of jobs they are who looks after the tier.
+            if not self._fed(tier, 2 * cadence_s) and self._is_due(tier, cadence_s):
+                await self.sweep(tier, symbols)
 
     def _forget(self, before: datetime, connection: Connection) -> None:
         repository.forget(connection, before, self._queue.now())
@@ -216,7 +227,7 @@ class Sweeper:
         told = await self._queue.transact(
             lambda connection: cursors.told_until(connection, symbols)
         )
-        late_ns = int(2 * CADENCE_S[tier] * 1e9) + SETTLE_NS
+        late_ns = int(2 * self._configuration().cadence_s(tier) * 1e9) + SETTLE_NS
         return await asyncio.to_thread(
             stale_share, symbols, told, self._calendar_of, self._wall_ns(), late_ns
         )

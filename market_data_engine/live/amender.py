@@ -34,7 +34,12 @@ class Amender:
     def amend(self, recent: RecentPrints, minutes: Iterable[Minute]) -> list[Candle]:
         """The completed candles that are others now, small timeframes first; those are in the
         memory, and what is forming is amended, too."""
-        return [candle for minute in minutes for candle in self._amend(minute, recent.of(minute))]
+        return [
+            candle
+            for minute in minutes
+            if minute[0] not in self._candles.quoted
+            for candle in self._amend(minute, recent.of(minute))
+        ]
 
     def _amend(self, minute: Minute, prints: list[Print]) -> list[Candle]:
         if not prints:

@@ -55,7 +55,7 @@ class Assembly:
         settings = self._settings
         await self._numbers.load(prepared.symbols)
         await leave_shards_beyond(self._redis, settings.order_shards)
-        candles = RunCandles(prepared.calendars)
+        candles = RunCandles(prepared.calendars, prepared.quoted)
         for symbol in prepared.symbols:
             self._memory.begin(symbol, candles)
         # A run can't slip past an order shard that is just being taken over.

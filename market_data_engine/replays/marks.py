@@ -107,7 +107,7 @@ class Marks:
 
     def note(self, piece: Slice) -> None:
         """The piece is taken into the candles and about to go on the tape."""
-        self._lines.frames.touch(piece.trades.symbols)
+        self._lines.frames.touch(self._candles.changed_by(piece))
         self.ticks += len(piece.trades.at_ns)
         TICKS.inc(len(piece.trades.at_ns))
 
@@ -119,7 +119,7 @@ class Marks:
 
     def pass_over(self, piece: Slice) -> None:
         """The piece is taken into the candles, and won't go on the tape."""
-        self._lines.frames.touch(piece.trades.symbols)
+        self._lines.frames.touch(self._candles.changed_by(piece))
         self.skipped_ticks += len(piece.trades.at_ns)
 
     async def show(self, completed: Sequence[Candle]) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from shared.models.cash import LedgerEntry
+from shared.models.conversions import PositionConversion
 from shared.models.identifiers import Mode, OrderId, Symbol
 from shared.models.orders import Execution, Order
 from shared.trading.amounts import ZERO
@@ -153,6 +154,17 @@ class ActionApplied(msgspec.Struct, frozen=True):
     attempt: int = 0
 
 
+class PositionMoved(msgspec.Struct, frozen=True):
+    """From one owner to another, within the account."""
+
+    conversion: PositionConversion
+    #: As it was, but for its time.
+    holding: Holding
+    #: Of the two.
+    strategy_holdings: tuple[tuple[UUID | None, Holding], ...]
+    cash: Decimal
+
+
 class OrderMoved(msgspec.Struct, frozen=True):
     """A trailing stop followed the market, or others before an order left its queue. To be stored
     with the prints that moved it, and not told: it happens as often as prices do."""
@@ -187,5 +199,5 @@ class BrokerCompared(msgspec.Struct, frozen=True):
 
 Change = CashEntered | OrderChanged | OrderFilled | OrderMoved
 #: What can happen to live books.
-LiveChange = Change | BrokerNoted | BrokerCompared
+LiveChange = Change | BrokerNoted | BrokerCompared | PositionMoved
 AnyChange = LiveChange | ActionApplied
