@@ -38,6 +38,10 @@ class JobRequest(msgspec.Struct, frozen=True):
     currency: str
     tick_size: Decimal
     lot_size: Decimal
+    #: Of a margin account; None of a cash account, for which the others say nothing.
+    margin_terms: dict[str, Any] | None = None
+    borrow_fee_bps: Decimal = Decimal(0)
+    shortable: bool = True
 
     def document(self) -> dict[str, Any]:
         document: dict[str, Any] = msgspec.to_builtins(self)
