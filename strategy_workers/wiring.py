@@ -26,6 +26,7 @@ from strategy_workers.jobs.actions import Backtests, JobLimits
 from strategy_workers.jobs.runner import JobRunner
 from strategy_workers.jobs.store import JobStore
 from strategy_workers.library import LIBRARY, Catalogue
+from strategy_workers.parity.actions import ParityReports
 from strategy_workers.runtime.account_events import AccountEvents
 from strategy_workers.runtime.dispatch import Dispatch
 from strategy_workers.runtime.history import History
@@ -164,9 +165,9 @@ async def wire(app: FastAPI, settings: StrategyWorkersSettings) -> AsyncIterator
             internal_client(settings, settings.market_data_url)
         )
         app.state.deployments = deployments
-        app.state.backtests = Backtests(
+        backtests = app.state.backtests = Backtests(
             engine,
-            LIBRARY,
+            strategies,
             market_data,
             deployments,
             JobLimits(
@@ -175,6 +176,9 @@ async def wire(app: FastAPI, settings: StrategyWorkersSettings) -> AsyncIterator
                 settings.backtest_max_rows,
             ),
             lambda: loop.call_soon_threadsafe(jobs.look_round),
+        )
+        app.state.parity_reports = ParityReports(
+            engine, strategies, backtests, settings.backtest_max_rows
         )
         app.state.readiness = {"postgres": postgres_check(engine), "redis": redis_check(redis)}
         yield

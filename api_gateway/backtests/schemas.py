@@ -37,6 +37,14 @@ class BacktestRequest(Input):
     parameters: Annotated[ParameterValues, Field(examples=[{"fast": 10, "slow": 30}])] = Field(
         default_factory=dict
     )
+    strategy_version: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=2**31 - 1,
+            description="Of an uploaded strategy; the newest approved one when left out.",
+        ),
+    ] = None
     symbols: Annotated[
         list[Symbol],
         Field(
@@ -92,6 +100,8 @@ class BacktestSettings(View):
     currency: str
     tick_size: Exact
     lot_size: Exact
+    #: Of an uploaded strategy.
+    strategy_version: int | None = None
 
 
 class RepetitionView(View):

@@ -84,7 +84,19 @@ class Backtests:
             request = row.request
         return self._add(owner_id, request, backtest_id)
 
-    def _add(self, owner_id: UUID, request: dict[str, Any], repeat_of: UUID | None) -> Backtest:
+    def add_parity(
+        self, owner_id: UUID, deployment_id: UUID, request: dict[str, Any]
+    ) -> BacktestRow:
+        """A job among the user's backtests, which makes a deployment's run again."""
+        return self._add(owner_id, request, None, deployment_id).row
+
+    def _add(
+        self,
+        owner_id: UUID,
+        request: dict[str, Any],
+        repeat_of: UUID | None,
+        deployment_id: UUID | None = None,
+    ) -> Backtest:
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
             if not repository.lock_user(session, owner_id):
                 raise not_found("user")
@@ -92,7 +104,12 @@ class Backtests:
             if repeat_of is not None:
                 original = _found(repository.find(session, repeat_of, owner_id))
             self._check_counts(session, owner_id)
-            row = BacktestRow(owner_id=owner_id, request=request, repeat_of=repeat_of)
+            row = BacktestRow(
+                deployment_id=deployment_id,
+                owner_id=owner_id,
+                request=request,
+                repeat_of=repeat_of,
+            )
             session.add(row)
         self._tell_runner()
         return Backtest(row, original)
@@ -115,19 +132,25 @@ class Backtests:
                 members={"limit": str(limits.kept_per_user), "observed": str(kept + 1)},
             )
 
-    def cancel(self, owner_id: UUID, backtest_id: UUID) -> Backtest:
+    def cancel(
+        self, owner_id: UUID, backtest_id: UUID, deployment_id: UUID | None = None
+    ) -> Backtest:
         """One that has ended stays as it is."""
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
-            row = _found(repository.find(session, backtest_id, owner_id, for_update=True))
+            row = _found(
+                repository.find(session, backtest_id, owner_id, deployment_id, for_update=True)
+            )
             if row.status == "waiting":
                 row.status, row.finished_at = "cancelled", utc_now()
             elif row.status == "running":
                 row.cancel_wanted = True
             return _with_original(session, row)
 
-    def delete(self, owner_id: UUID, backtest_id: UUID) -> None:
+    def delete(self, owner_id: UUID, backtest_id: UUID, deployment_id: UUID | None = None) -> None:
         with Session(self._engine) as session, session.begin():
-            row = _found(repository.find(session, backtest_id, owner_id, for_update=True))
+            row = _found(
+                repository.find(session, backtest_id, owner_id, deployment_id, for_update=True)
+            )
             if row.status in repository.UNFINISHED:
                 raise Problem(409, "backtest_unfinished", "The backtest is not over: cancel it.")
             session.delete(row)
@@ -188,6 +211,7 @@ class Backtests:
             request.parameters,
             request.symbols,
             request.timeframe,
+            request.strategy_version,
         )
 
 
@@ -206,7 +230,8 @@ def _done(row: BacktestRow | None) -> BacktestRow:
 
 def _with_original(session: Session, row: BacktestRow) -> Backtest:
     return Backtest(
-        row, repository.find(session, row.repeat_of, row.owner_id) if row.repeat_of else None
+        row,
+        repository.find(session, row.repeat_of, row.owner_id) if row.repeat_of else None,
     )
 
 

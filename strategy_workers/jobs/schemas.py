@@ -31,6 +31,8 @@ class MarketFiles(_Input):
 class BacktestRequest(_Input):
     owner_id: UUID
     strategy: Annotated[str, Field(min_length=1, max_length=100)]
+    #: Of an uploaded strategy; the newest approved one when left out.
+    strategy_version: Annotated[int | None, Field(ge=1, le=2**31 - 1)] = None
     parameters: Annotated[dict[str, Any], Field(max_length=100)] = Field(default_factory=dict)
     symbols: Annotated[list[Symbol], Field(max_length=50)] = Field(default_factory=list)
     timeframe: Timeframe = "1m"

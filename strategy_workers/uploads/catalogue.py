@@ -59,5 +59,8 @@ class AllStrategies(Catalogue):
 
 
 def class_of(row: StrategyVersionRow, limits: Limits) -> type[Strategy]:
-    manifest = msgspec.convert(row.manifest, Manifest)
-    return sandboxed(manifest, _files.decode(row.files), limits)
+    return sandboxed(*code_of(row), limits)
+
+
+def code_of(row: StrategyVersionRow) -> tuple[Manifest, dict[str, bytes]]:
+    return msgspec.convert(row.manifest, Manifest), _files.decode(row.files)

@@ -71,6 +71,8 @@ class DeploymentParametersRow(Base):
     #: The tape entry after which it decided, and the market time there; None while it hasn't.
     tape_id: Mapped[str | None]
     applied_at: Mapped[datetime | None]
+    #: SHA-256 of the platform's code that decided there.
+    code_version: Mapped[str | None]
 
 
 class StrategyVersionRow(Base):
@@ -142,6 +144,8 @@ class BacktestRow(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    #: Whose run it makes again; None of an ordinary one.
+    deployment_id: Mapped[UUID | None] = mapped_column(ForeignKey("deployments.id"), index=True)
     status: Mapped[str] = mapped_column(default="waiting")
     #: All that its run depends on.
     request: Mapped[dict[str, Any]]
