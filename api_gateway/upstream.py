@@ -18,7 +18,7 @@ from shared.service.problems import MEDIA_TYPE, Problem
 
 log = structlog.get_logger()
 
-QueryValue = str | int | float | bool
+QueryValue = str | int | float | bool | list[str]
 #: What of a service's answer concerns the client.
 _PASSED_HEADERS = ("content-type", "retry-after", "content-encoding", "location")
 

@@ -68,6 +68,11 @@ JOBS_DONE = Counter(
 JOBS_REFUSED = Counter(
     "market_data_jobs_refused_total", "Data jobs that a full queue didn't take", ["tier"]
 )
+JOB_ORDERS = Counter(
+    "market_data_job_orders_total",
+    "Entries of the stream of data jobs by what became of them",
+    ["outcome"],
+)
 GAPS_FOUND = Counter("market_data_gaps_total", "Ranges found missing by sweeps", ["tier"])
 CANDLES_HEALED = Counter(
     "market_data_candles_healed_total",
@@ -76,6 +81,11 @@ CANDLES_HEALED = Counter(
 )
 STALE_SHARE = Gauge(
     "market_data_stale_share", "Share of a tier's symbols whose data is late, 0 to 1", ["tier"]
+)
+QUALITY_SCORE = Gauge(
+    "market_data_quality_score",
+    "Mean quality of the last session's one-minute candles of a tier's symbols, 0 to 100",
+    ["tier"],
 )
 STALE_TARGET = Gauge(
     "market_data_stale_target", "Share of late symbols that is acceptable", ["tier"]

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from shared.config import Settings
 from shared.market_files.lines import is_symbol
 
-LiveFeedName = Literal["alpaca"]
+LiveFeedName = Literal["alpaca", "ccxt", "finnhub"]
 HistoryProviderName = Literal["alpaca", "yahoo"]
 
 
@@ -69,6 +69,14 @@ class MarketDataSettings(Settings):
     alpaca_stream_url: str = "wss://stream.data.alpaca.markets/v2/iex"
     alpaca_data_key_id: SecretStr | None = None
     alpaca_data_secret_key: SecretStr | None = None
+    finnhub_stream_url: str = "wss://ws.finnhub.io"
+    finnhub_token: SecretStr | None = None
+    #: CCXT's name of the exchange that `ccxt` follows: `kraken`, `binance`, ….
+    ccxt_exchange: str | None = Field(default=None, pattern=r"^[a-z0-9]+$")
+    #: Stands in for scheme and host of all that the exchange serves.
+    ccxt_url: str | None = None
+    #: Between two questions for trades, where the exchange has no stream of them.
+    ccxt_poll_s: float = Field(default=1.0, ge=0.1, le=60)
     #: Providers that are asked for what is missing: `alpaca,yahoo`. With none nothing is fetched.
     history_providers: str = ""
     #: Gaps are looked for so far back.
@@ -101,6 +109,11 @@ class MarketDataSettings(Settings):
     candle_queue_size: int = Field(default=1_000_000, ge=100)
     #: Entries that the tape of a run keeps that nobody paces (about).
     live_tape_entries: int = Field(default=20_000, ge=100)
+
+    @field_validator("ccxt_exchange", "ccxt_url", mode="before")
+    @classmethod
+    def nothing_is_no_exchange(cls, value: object) -> object:
+        return value or None
 
     @field_validator("live_feeds")
     @classmethod

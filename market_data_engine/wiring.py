@@ -17,6 +17,7 @@ from market_data_engine.backfill.routes import job_routes
 from market_data_engine.candle_files.actions import CandleFiles
 from market_data_engine.candle_files.routes import candle_file_routes
 from market_data_engine.history.actions import History
+from market_data_engine.history.corrections import Corrections
 from market_data_engine.history.memory import CandleMemory
 from market_data_engine.history.routes import history_routes
 from market_data_engine.indicators.routes import indicator_routes
@@ -35,6 +36,7 @@ from market_data_engine.providers.limits import RateLimits
 from market_data_engine.providers.providers import Providers
 from market_data_engine.providers.routes import provider_routes
 from market_data_engine.providers.sources import KNOWN, add_providers
+from market_data_engine.quality.routes import quality_routes
 from market_data_engine.replays.actions import Replays
 from market_data_engine.replays.assembly import Assembly
 from market_data_engine.replays.frames import FrameNumbers
@@ -44,6 +46,7 @@ from market_data_engine.settings import MarketDataSettings
 from market_data_engine.store.postgres import PostgresCandleStore
 from market_data_engine.store.store import CandleStore
 from market_data_engine.store.writer import CandleWriter
+from market_data_engine.universe.routes import universe_routes
 from shared.calendars import Calendars
 from shared.candles.calendar import SessionCalendar
 from shared.database import DatabaseThread, make_engine
@@ -88,6 +91,7 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
         memory = CandleMemory()
         numbers = FrameNumbers(redis)
         leadership = Leadership(engine, lease, settings.lease_duration_s)
+        corrections = Corrections(redis, numbers, memory, leadership.require)
         sources = live_sources(settings)
         board = FeedBoard(sources)
         providers, desk = _providers(settings, engine, rows, redis, leadership, stack)
@@ -105,6 +109,7 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
                 writer,
                 board,
                 SilenceWatch(engine, rows, settings.feed_stale_s),
+                corrections.take,
                 settings,
             ),
             writer,
@@ -114,7 +119,7 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
         calendar_of = partial(_calendar_of, calendars, instruments)
         healing = assemble(
             settings,
-            Parts(engine, providers, store, writer, memory, leadership),
+            Parts(engine, redis, providers, store, writer, memory, leadership, corrections),
             board.statuses,
             calendar_of,
             instruments.make_known,
@@ -152,7 +157,9 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
                 replay_routes(replays),
                 feed_routes(board),
                 provider_routes(desk),
-                job_routes(healing.jobs),
+                universe_routes(desk, healing.sweeper.universe),
+                job_routes(healing.jobs, redis),
+                quality_routes(healing.quality),
                 history_routes(history, redis),
                 indicator_routes(history, calendar_of),
             ],

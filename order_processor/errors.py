@@ -4,6 +4,8 @@
     ShardFault              the memory can't be trusted any more: take the lease anew, reload
       CursorMovedError      the shard's row is not as this owner left it
       UnappliableError      a command made the code fail: reload, and refuse it next time
+      ActionFaultError      a split or dividend made the code fail: reload, and set it aside on
+                            those books when it fails again
       UnstorableError       Postgres won't have what a batch writes: reload, commit its commands one
                             by one, and refuse the one that fails alone
     any other exception     (Postgres or Redis away, a bug): reload after a pause
@@ -11,9 +13,11 @@
 Refusals and rejections are answers, not errors.
 """
 
+from order_processor.corporate_actions.faults import Attempt
 from shared.database.leases import LeaseLostError
 
 __all__ = [
+    "ActionFaultError",
     "CursorMovedError",
     "LeaseLostError",
     "ShardFault",
@@ -36,10 +40,22 @@ class UnappliableError(ShardFault):
         self.entry_id = entry_id
 
 
+class ActionFaultError(ShardFault):
+    def __init__(self, attempts: list[Attempt], reason: str) -> None:
+        super().__init__(f"{attempts}: {reason}")
+        self.attempts = attempts
+        self.reason = reason
+
+
 class UnstorableError(ShardFault):
     """It will be so however often it is tried; nothing was written."""
 
-    def __init__(self, last_entry_id: str, commands: int) -> None:
-        super().__init__(f"{commands} commands up to {last_entry_id} could not be stored")
+    def __init__(
+        self, last_entry_id: str, commands: int, attempts: list[Attempt], reason: str
+    ) -> None:
+        super().__init__(f"{commands} commands up to {last_entry_id} could not be stored: {reason}")
         self.last_entry_id = last_entry_id
         self.commands = commands
+        #: Splits and dividends that were part of it.
+        self.attempts = attempts
+        self.reason = reason

@@ -36,6 +36,11 @@ POISONED = Counter(
     "Commands refused because they could not be applied or stored",
     ["shard", "cause"],
 )
+FAILED_ACTIONS = Counter(
+    "order_corporate_action_faults_total",
+    "Times that a split or dividend could not be carried out on some books",
+    ["shard"],
+)
 EQUITY_MARKS = Counter("order_equity_marks_total", "Equity marks published")
 BROKER_DIFFERENCES = Counter(
     "order_broker_differences_total", "Differences from a broker that were found", ["kind"]

@@ -5,10 +5,10 @@ Each test that asks for `settings` gets an empty, migrated database and an empty
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
@@ -20,10 +20,16 @@ from shared.config import Settings
 from shared.database import make_engine
 from shared.database.migrate import upgrade
 from shared.redis import make_redis
+from tests.databases import Databases
 from tests.redis_cluster import ClusterNode, start_cluster
 
 _PASSWORD = "tests-only"
 _TEMPLATE = "template_migrated"
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what runs in its background so, and what we start would inherit it: processes
+    # that a test interrupts would go on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -66,14 +72,17 @@ def _settings(postgres: Postgres, valkey: Valkey | None, database: str) -> Setti
     )
 
 
+@pytest.fixture(scope="session")
+def databases(postgres: Postgres) -> Databases:
+    return Databases(postgres, _PASSWORD, _TEMPLATE)
+
+
 @pytest.fixture
-def settings(postgres: Postgres, valkey: Valkey) -> Iterator[Settings]:
-    """Of a fresh database and an empty Valkey."""
-    name = f"test_{uuid4().hex[:12]}"
-    postgres.create_database(name, template=_TEMPLATE)
-    valkey.flush()
-    yield _settings(postgres, valkey, name)
-    postgres.drop_database(name)
+def settings(databases: Databases, valkey: Valkey) -> Iterator[Settings]:
+    """Of an empty database and an empty Valkey."""
+    with databases.one() as name:
+        valkey.flush()
+        yield _settings(databases.server, valkey, name)
 
 
 @pytest.fixture(scope="session")

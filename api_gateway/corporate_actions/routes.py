@@ -86,3 +86,27 @@ async def list_actions(
 )
 async def get_action(_admin: Admin, action_id: UUID, gateway: GatewayState) -> Response:
     return await gateway.books.get(f"{_BEHIND}/{action_id}")
+
+
+@router.post(
+    "/{action_id}/retry",
+    response_model=ActionView,
+    operation_id="retryCorporateAction",
+    summary="Try a split or dividend again where it failed (admin)",
+    responses=problems(401, 403, 404, 409, 422, 502, 503),
+)
+async def retry_action(_admin: Admin, action_id: UUID, gateway: GatewayState) -> Response:
+    return await gateway.books.post(f"{_BEHIND}/{action_id}/retry", {})
+
+
+@router.post(
+    "/{action_id}/cancel",
+    response_model=ActionView,
+    operation_id="cancelCorporateAction",
+    summary="Cancel a split or dividend (admin)",
+    description="Before it was carried out, or where it has failed: positions stay as they are.",
+    responses=problems(401, 403, 404, 409, 422, 502, 503),
+)
+async def cancel_action(caller: Admin, action_id: UUID, gateway: GatewayState) -> Response:
+    body = {"cancelled_by": f"user:{caller.user_id}"}
+    return await gateway.books.post(f"{_BEHIND}/{action_id}/cancel", body)

@@ -28,6 +28,18 @@ class ActionAnnouncement(Input):
     ex_date: Annotated[date, Field(description="A day on which the instrument trades.")]
 
 
+class FailureView(View):
+    """It could not be carried out on one account's books. After a split, nothing is traded in the
+    symbol there until it is tried again or cancelled, but for `traded_since`."""
+
+    account_id: UUID
+    mode: Literal["paper", "live"]
+    code: str
+    reason: str
+    attempt: int
+    failed_at: UtcTime
+
+
 class ActionView(View):
     id: UUID
     symbol: str
@@ -40,5 +52,15 @@ class ActionView(View):
     effective_at: UtcTime
     announced_by: str
     announced_at: UtcTime
-    #: Sets of books on which it was carried out so far.
+    status: Literal["announced", "failed", "cancelled"]
+    #: How often it was to be tried again where it had failed.
+    retries: int
+    cancelled_at: UtcTime | None
+    cancelled_by: str | None
+    #: Sets of books on which it was carried out so far, and on which it could not be.
     effects: int
+    failed: int
+    #: Parts of the platform that have brought it to all of their books.
+    looks: int
+    #: The newest 20 of those that failed.
+    failures: list[FailureView]

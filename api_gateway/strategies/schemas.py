@@ -50,7 +50,7 @@ class DeploymentRequest(Input):
 class PauseRequest(Input):
     working_orders: Annotated[
         Literal["cancel_entries", "cancel_all", "keep"],
-        Field(description="What becomes of working orders. Entries are buys; sells are exits."),
+        Field(description="What becomes of working orders. Entries would add to its position."),
     ] = "cancel_entries"
 
 
@@ -127,6 +127,16 @@ class LogLineView(View):
     #: Market time, if there had been any.
     at: UtcTime | None
     stored_at: UtcTime
+
+
+class PlotPointView(View):
+    seq: int
+    name: Annotated[str, Field(examples=["fast"])]
+    symbol: str | None
+    """Beside whose candles it is drawn, if it is of one symbol."""
+    value: Annotated[float, Field(examples=[501.25])]
+    at: UtcTime
+    """Market time."""
 
 
 class OwnPositionView(View):

@@ -163,6 +163,45 @@ def list_data(
 
 
 @data.command()
+def quality(
+    symbol: Annotated[
+        list[str] | None,
+        typer.Option(help="Whose candles; repeatable. All that is looked after when not given."),
+    ] = None,
+    timeframe: Annotated[str, typer.Option(help="Which of them.")] = "1m",
+    first: Annotated[
+        str | None, typer.Option("--from", help="Day such as 2026-03-19; a week ago by default.")
+    ] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Day, inclusive; today.")] = None,
+    below: Annotated[float | None, typer.Option(help="Only what scores less.")] = None,
+    data_dir: DataDir = None,
+    url: Url = None,
+    admin_email: AdminEmail = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Score the stored candles of each symbol and day from 0 to 100."""
+    check_timeframe(timeframe)
+
+    from cli.data.quality import Asked, quality_of, shown
+    from cli.data.target import signed_in, target
+
+    where = target(url, admin_email, data_dir)
+
+    async def work() -> list[dict[str, Any]]:
+        async with signed_in(where) as gateway:
+            return await quality_of(gateway, Asked(symbol or [], timeframe, first, last, below))
+
+    items = asyncio.run(work())
+    if as_json:
+        print(json.dumps({"items": items}))
+    else:
+        from rich.console import Console
+
+        Console(highlight=False).print(shown(items))
+
+
+@data.command()
 def verify(
     symbol: Annotated[
         list[str] | None, typer.Option(help="Whose candles; repeatable. All when not given.")

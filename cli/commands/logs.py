@@ -1,3 +1,4 @@
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,8 +32,9 @@ def logs(
         for line in last_lines(log, lines):
             _show(name, line, prefixed=prefixed)
     if follow:
-        for name, line in _grown(files):
-            _show(name, line, prefixed=prefixed)
+        with contextlib.suppress(KeyboardInterrupt):
+            for name, line in _grown(files):
+                _show(name, line, prefixed=prefixed)
 
 
 def _files(folder: DataFolder, service: str | None) -> dict[str, Path]:
@@ -51,21 +53,18 @@ def _show(name: str, line: str, *, prefixed: bool) -> None:
 def _grown(files: dict[str, Path]) -> Iterator[tuple[str, str]]:
     """New lines, for ever; a log that was emptied is read from its beginning."""
     read = {name: log.stat().st_size if log.exists() else 0 for name, log in files.items()}
-    try:
-        while True:
-            for name, log in files.items():
-                size = log.stat().st_size if log.exists() else 0
-                if size < read[name]:
-                    read[name] = 0
-                if size == read[name]:
-                    continue
-                with log.open("rb") as file:
-                    file.seek(read[name])
-                    text = file.read()
-                whole = text[: text.rfind(b"\n") + 1]
-                read[name] += len(whole)
-                for line in whole.decode(errors="replace").splitlines():
-                    yield name, line
-            time.sleep(0.2)
-    except KeyboardInterrupt:
-        return
+    while True:
+        for name, log in files.items():
+            size = log.stat().st_size if log.exists() else 0
+            if size < read[name]:
+                read[name] = 0
+            if size == read[name]:
+                continue
+            with log.open("rb") as file:
+                file.seek(read[name])
+                text = file.read()
+            whole = text[: text.rfind(b"\n") + 1]
+            read[name] += len(whole)
+            for line in whole.decode(errors="replace").splitlines():
+                yield name, line
+        time.sleep(0.2)

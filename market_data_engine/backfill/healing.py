@@ -6,17 +6,18 @@ written twice is there once.
 
 import asyncio
 import time
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from market_data_engine.backfill import repository
+from market_data_engine.backfill import cursors, repository
 from market_data_engine.backfill.folding import folded, intervals
 from market_data_engine.backfill.gaps import minutes, sound_starts
 from market_data_engine.backfill.queue import JobQueue
-from market_data_engine.backfill.repository import NewJob, moment, span_of
+from market_data_engine.backfill.repository import NewJob, moment, nanoseconds, span_of
 from market_data_engine.backfill.schemas import Job
 from market_data_engine.feeds.presence import Span
 from market_data_engine.history.memory import CandleMemory
@@ -50,15 +51,16 @@ class NotYet:
 
 
 class StoredMinutes:
-    """One-minute candles of the store, whole ranges of them. Raises StoreAwayError."""
+    """Candles of the store, whole ranges of them. Raises StoreAwayError."""
 
     def __init__(self, store: CandleStore) -> None:
         self._store = store
 
-    async def between(self, symbol: str, from_ns: int, until_ns: int) -> list[StoredCandle]:
-        """Oldest first."""
+    async def between(
+        self, symbol: str, from_ns: int, until_ns: int, timeframe: Timeframe = "1m"
+    ) -> list[StoredCandle]:
+        """Those that start in the range, oldest first."""
         found: list[StoredCandle] = []
-        timeframe: Timeframe = "1m"
         while True:
             page = await asyncio.to_thread(
                 self._store.page, Symbol(symbol), timeframe, from_ns, until_ns, _PAGE
@@ -70,7 +72,8 @@ class StoredMinutes:
 
 
 class Healer:
-    """Methods raise NoProviderError, StoreAwayError, and what Postgres and Redis raise."""
+    """Methods raise NoProviderError, StoreAwayError, and what Postgres and Redis raise. `tell`
+    shows candles that are others now to those who follow them."""
 
     def __init__(
         self,
@@ -80,6 +83,7 @@ class Healer:
         memory: CandleMemory,
         queue: JobQueue,
         calendar_of: Callable[[str], SessionCalendar],
+        tell: Callable[[Iterable[Candle]], Awaitable[None]],
         *,
         wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -89,6 +93,7 @@ class Healer:
         self._memory = memory
         self._queue = queue
         self._calendar_of = calendar_of
+        self._tell = tell
         self._wall_ns = wall_ns
 
     async def do(self, job: Job) -> Done | NotYet:
@@ -117,56 +122,72 @@ class Healer:
             await self._write(found)
             written = len(found)
             CANDLES_HEALED.labels(provider, job.tier).inc(written)
-        await self._note(job, span, provider)
+        await self._go_on(job, calendar, provider)
         return Done(provider, written)
 
     async def _sound(self, symbol: str, span: Span) -> set[int]:
         there = await self._queue.transact(
-            lambda connection: repository.spans(connection, symbol, "live", span.from_ns)
+            lambda connection: cursors.spans(connection, symbol, "live", span.from_ns)
         )
         return sound_starts(await self._stored.between(symbol, *span), there)
 
-    async def _note(self, job: Job, span: Span, provider: str | None) -> None:
-        """The cursor, and that larger candles are to be made; also when a death before this one
-        left the candles themselves stored."""
-        fold = NewJob("fold", job.tier, job.symbol, span, f"job:{job.id}")
-        healed = any(
-            one.quality == "healed" for one in await self._stored.between(job.symbol, *span)
-        )
+    async def _go_on(self, job: Job, calendar: SessionCalendar, provider: str | None) -> None:
+        """Larger candles, frames, the cursor; also when a death before this one left the candles
+        themselves stored."""
+        span = span_of(job)
+        stored = await self._stored.between(job.symbol, *span)
+        healed = [one for one in stored if one.quality == "healed"]
+        wanted = intervals(calendar, (one.candle.start_ns for one in healed))
+        now_ns = self._wall_ns()
+        over = {one for one in wanted if one[2] + SETTLE_NS <= now_ns}
+        await self._write_folded(job.symbol, over)
+        begun_ns = nanoseconds(job.created_at)
+        await self._tell(one.candle for one in healed if one.as_of_ns >= begun_ns)
+        later = [_fold_of(job, start_ns, end_ns) for _, start_ns, end_ns in wanted - over]
 
         def work(connection: Connection) -> None:
             if provider is not None:
                 told = [Span(0, span.until_ns)]
-                repository.note_spans(connection, [job.symbol], provider, told)
-            if healed:
-                repository.add(connection, [fold], self._queue.now())
+                cursors.note_spans(connection, [job.symbol], provider, told)
+            repository.add(connection, later, self._queue.now())
 
         await self._queue.transact(work)
 
     # --- larger candles --------------------------------------------------------------------------
 
     async def _fold(self, job: Job, calendar: SessionCalendar) -> Done | NotYet:
-        stored = await self._stored.between(job.symbol, *span_of(job))
-        wanted = intervals(calendar, (one.candle.start_ns for one in stored))
+        """The interval, in all timeframes that have it."""
+        span = span_of(job)
+        if span.until_ns + SETTLE_NS > self._wall_ns():
+            return NotYet(moment(span.until_ns + SETTLE_NS))
+        found = intervals(calendar, [span.from_ns])
+        return Done(None, await self._write_folded(job.symbol, {x for x in found if x[1:] == span}))
+
+    async def _write_folded(self, symbol: str, wanted: set[tuple[Timeframe, int, int]]) -> int:
+        if not wanted:
+            return 0
+        from_ns, until_ns = min(one[1] for one in wanted), max(one[2] for one in wanted)
+        stored = await self._stored.between(symbol, from_ns, until_ns)
+        starts = [one.candle.start_ns for one in stored]
         now_ns = self._wall_ns()
-        made, later_ns = [], []
+        made = []
         for timeframe, start_ns, end_ns in sorted(wanted, key=lambda one: one[2]):
-            if end_ns + SETTLE_NS > now_ns:
-                later_ns.append(end_ns + SETTLE_NS)
-                continue
-            parts = await self._stored.between(job.symbol, start_ns, end_ns)
+            parts = stored[bisect_left(starts, start_ns) : bisect_left(starts, end_ns)]
             candle = folded(parts, timeframe, start_ns, end_ns, now_ns)
             if candle is not None:
                 made.append(candle)
         await self._write(made)
-        return NotYet(moment(min(later_ns))) if later_ns else Done(None, len(made))
+        await self._tell(one.candle for one in made)
+        return len(made)
 
     # --- the store -------------------------------------------------------------------------------
 
     async def _write(self, candles: list[StoredCandle]) -> None:
-        """Behind all that the run has completed so far; returns when they are stored."""
+        """Behind all that the run has completed so far; returns when they are stored. Nothing that
+        the run completes or amends from now on takes the place of a healed one."""
         if not candles:
             return
+        self._memory.healed.note(candles)
         await self._writer.put(candles)
         await self._writer.stored()
         self._memory.heal(candles)
@@ -175,6 +196,13 @@ class Healer:
 def _regular(calendar: SessionCalendar, span: Span) -> int:
     """Minutes of regular hours: how many bars there are when nothing is missing."""
     return sum(1 for _, start_ns in minutes(calendar, *span) if calendar.hours_at(start_ns).regular)
+
+
+def _fold_of(job: Job, start_ns: int, end_ns: int) -> NewJob:
+    """For when the interval is over."""
+    not_before = moment(end_ns + SETTLE_NS)
+    interval = Span(start_ns, end_ns)
+    return NewJob("fold", job.tier, job.symbol, interval, f"job:{job.id}", not_before)
 
 
 def _candle(bar: Bar, symbol: str) -> Candle:

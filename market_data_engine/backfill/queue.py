@@ -56,7 +56,8 @@ class JobQueue:
 
         def work(connection: Connection) -> int:
             waiting = repository.waiting(connection)
-            for tier, count in Counter(job.tier for job in jobs).items():
+            asked = Counter(job.tier for job in jobs if job.kind != "fold")
+            for tier, count in asked.items():
                 if waiting.get(tier, 0) + count > self._caps[tier]:
                     JOBS_REFUSED.labels(tier).inc(count)
                     raise QueueFullError(f"{self._caps[tier]} jobs of {tier} wait already.")

@@ -3,25 +3,30 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, case, delete, func, select, tuple_, update
+from sqlalchemy import Connection, Select, case, delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from market_data_engine.backfill.schemas import Job, JobKind, JobStatus, TierStatistics
 from market_data_engine.feeds.presence import Span
 from market_data_engine.providers.configuration import Tier
-from shared.database.tables import DataCursorRow, DataJobRow, utc_now
+from shared.database.tables import DataJobRow
 
 _JOBS = DataJobRow.__table__
-_CURSORS = DataCursorRow.__table__
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PROBLEM_LENGTH = 1000
 FORGOTTEN_AFTER = timedelta(minutes=15)
 #: So long after a minute every provider has told what it ever will.
 TOLD_AFTER = timedelta(minutes=20)
-_FOLDS_KEPT = timedelta(days=1)
+#: Who asks for what nobody has asked for. Its jobs are put together where they touch, so that a
+#: symbol has few rows however often it is looked at.
+SWEEPER = "sweeper"
+#: A job that waits, or is dead, isn't put together with others to more than this.
+_LONGEST = timedelta(days=1)
+#: What a sweep has buried and nobody has looked at.
+_DEAD_KEPT = timedelta(days=30)
 #: Rows of one statement.
 _ROWS = 1000
 
@@ -34,6 +39,13 @@ class NewJob:
     span: Span
     requested_by: str
     not_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Buried:
+    span: Span
+    attempts: int
+    at: datetime
 
 
 def moment(at_ns: int) -> datetime:
@@ -52,9 +64,10 @@ def span_of(job: Job) -> Span:
 
 
 def waiting(connection: Connection) -> dict[Tier, int]:
+    """Folds don't count: there is one for each interval under way, at most."""
     rows = connection.execute(
         select(_JOBS.c.tier, func.count().label("waiting"))
-        .where(_JOBS.c.status == "queued")
+        .where(_JOBS.c.status == "queued", _JOBS.c.kind != "fold")
         .group_by(_JOBS.c.tier)
     )
     return {row.tier: row.waiting for row in rows}
@@ -62,6 +75,7 @@ def waiting(connection: Connection) -> dict[Tier, int]:
 
 def add(connection: Connection, jobs: Sequence[NewJob], now: datetime) -> int:
     """Those that don't wait already; how many that were."""
+    jobs = [job for job in jobs if not _extended(connection, job, now)]
     values = [
         {
             "id": uuid4(),
@@ -87,9 +101,59 @@ def add(connection: Connection, jobs: Sequence[NewJob], now: datetime) -> int:
     return added
 
 
-def claim(connection: Connection, tier: Tier, now: datetime) -> Job | None:
+def _extended(connection: Connection, job: NewJob, now: datetime) -> bool:
+    """Whether a job of the sweeper's that waits was made to hold this one's range, too."""
+    if job.requested_by != SWEEPER or job.kind != "backfill":
+        return False
+    span = (moment(job.span.from_ns), moment(job.span.until_ns))
+    touching = _touching(job.kind, job.symbol, span, "queued")
+    found = connection.execute(touching.with_for_update(skip_locked=True)).first()
+    if found is None:
+        return False
+    start, end = min(found.start, span[0]), max(found.end, span[1])
+    same = _JOBS.alias()
+    taken = select(same.c.id).where(
+        same.c.id != found.id, same.c.kind == job.kind, same.c.symbol == job.symbol,
+        same.c.start == start, same.c.end == end, same.c.status.in_(["queued", "running"]),
+    )  # fmt: skip
+    changed = connection.execute(
+        update(DataJobRow)
+        .where(_JOBS.c.id == found.id, ~taken.exists())
+        .values(start=start, end=end, updated_at=now)
+    )
+    return changed.rowcount > 0
+
+
+def _touching(
+    kind: JobKind,
+    symbol: str,
+    span: tuple[datetime, datetime],
+    status: JobStatus,
+    longest: timedelta | None = _LONGEST,
+) -> Select[Any]:
+    """The sweeper's job of that status whose range overlaps the span or borders on it."""
+    start, end = span
+    statement = select(_JOBS.c.id, _JOBS.c.start, _JOBS.c.end).where(
+        _JOBS.c.kind == kind,
+        _JOBS.c.symbol == symbol,
+        _JOBS.c.status == status,
+        _JOBS.c.requested_by == SWEEPER,
+        _JOBS.c.start <= end,
+        _JOBS.c.end >= start,
+    )
+    if longest is not None:
+        whole = func.greatest(_JOBS.c.end, end) - func.least(_JOBS.c.start, start)
+        statement = statement.where(whole <= longest)
+    return statement.order_by(_JOBS.c.start).limit(1)
+
+
+def claim(
+    connection: Connection, tier: Tier, now: datetime, *, only_folds: bool = False
+) -> Job | None:
     """The one that has been due longest; it is running then."""
     waits = (_JOBS.c.status == "queued") & (_JOBS.c.not_before <= now)
+    if only_folds:
+        waits &= _JOBS.c.kind == "fold"
     # Its end could not be noted. Doing a job twice changes nothing.
     forgotten = (_JOBS.c.status == "running") & (_JOBS.c.updated_at < now - FORGOTTEN_AFTER)
     due = (
@@ -117,11 +181,53 @@ def release_running(connection: Connection) -> None:
 
 
 def finish(
-    connection: Connection, job_id: UUID, provider: str | None, candles: int, now: datetime
+    connection: Connection, job: Job, provider: str | None, candles: int, now: datetime
 ) -> None:
-    _change(
-        connection, job_id, now, status="done", provider=provider, candles=candles, problem=None
+    """What is done of sweeps is put together: it says what needn't be asked again. A fold says
+    nothing more when it is done."""
+    if job.kind == "fold":
+        connection.execute(delete(DataJobRow).where(_JOBS.c.id == job.id))
+        return
+    whole = {"provider": provider, "problem": None}
+    if not _put_together(connection, job, "done", {"candles": candles}, whole, now):
+        _change(connection, job.id, now, status="done", candles=candles, **whole)
+
+
+def _put_together(
+    connection: Connection,
+    job: Job,
+    status: Literal["done", "dead"],
+    counts: Mapping[str, int],
+    values: Mapping[str, Any],
+    now: datetime,
+) -> bool:
+    """Whether a sweep's earlier job of that status holds this one's range now, and this is gone."""
+    if job.requested_by != SWEEPER:
+        return False
+    longest = _LONGEST if status == "dead" else None
+    touching = _touching(job.kind, job.symbol, (job.start, job.end), status, longest)
+    if status == "done":  # one row tells of one provider
+        touching = touching.where(_JOBS.c.provider.is_not_distinct_from(values["provider"]))
+    before = connection.execute(touching.with_for_update()).first()
+    if before is None:
+        return False
+    removed = connection.execute(
+        delete(DataJobRow).where(_JOBS.c.id == job.id, _JOBS.c.status == "running")
     )
+    if removed.rowcount == 0:
+        return True
+    connection.execute(
+        update(DataJobRow)
+        .where(_JOBS.c.id == before.id)
+        .values(
+            start=min(before.start, job.start),
+            end=max(before.end, job.end),
+            updated_at=now,
+            **{name: func.coalesce(_JOBS.c[name], 0) + count for name, count in counts.items()},
+            **values,
+        )
+    )
+    return True
 
 
 def postpone(
@@ -138,8 +244,28 @@ def postpone(
     )  # fmt: skip
 
 
-def bury(connection: Connection, job_id: UUID, attempts: int, problem: str, now: datetime) -> None:
-    _change(connection, job_id, now, status="dead", attempts=attempts, problem=problem)
+def bury(connection: Connection, job: Job, attempts: int, problem: str, now: datetime) -> None:
+    """What is buried of sweeps is put together, too."""
+    problem = problem[:_PROBLEM_LENGTH]
+    counts = {"attempts": attempts}
+    if not _put_together(connection, job, "dead", counts, {"problem": problem}, now):
+        _change(connection, job.id, now, status="dead", attempts=attempts, problem=problem)
+
+
+def buried(connection: Connection, symbol: str, from_ns: int) -> list[Buried]:
+    """What sweeps have asked for in vain."""
+    rows = connection.execute(
+        select(_JOBS.c.start, _JOBS.c.end, _JOBS.c.attempts, _JOBS.c.updated_at).where(
+            _JOBS.c.symbol == symbol,
+            _JOBS.c.end >= moment(from_ns),
+            _JOBS.c.status == "dead",
+            _JOBS.c.requested_by == SWEEPER,
+        )
+    )
+    return [
+        Buried(Span(nanoseconds(row.start), nanoseconds(row.end)), row.attempts, row.updated_at)
+        for row in rows
+    ]
 
 
 def _change(connection: Connection, job_id: UUID, now: datetime, **values: Any) -> None:
@@ -153,14 +279,19 @@ def _change(connection: Connection, job_id: UUID, now: datetime, **values: Any) 
     )
 
 
-def asked(connection: Connection, symbol: str, from_ns: int) -> list[Span]:
-    """Ranges that a provider was, will be or in vain has been asked for.
+def asked(
+    connection: Connection, symbol: str, from_ns: int, *, only_done: bool = False
+) -> list[Span]:
+    """Ranges that a provider was and, but for `only_done`, will be or in vain has been asked for.
 
     What was asked too soon after it happened proves nothing: some providers tell late.
     """
     rows = connection.execute(
         select(_JOBS.c.start, _JOBS.c.end, _JOBS.c.status, _JOBS.c.updated_at).where(
-            _JOBS.c.symbol == symbol, _JOBS.c.end > moment(from_ns), _JOBS.c.kind != "fold"
+            _JOBS.c.symbol == symbol,
+            _JOBS.c.end > moment(from_ns),
+            _JOBS.c.kind != "fold",
+            *([_JOBS.c.status == "done"] if only_done else []),
         )
     )
     found = []
@@ -224,10 +355,9 @@ def forget(connection: Connection, before: datetime, now: datetime) -> None:
     """What was done about times that nobody looks at any more."""
     done = _JOBS.c.status == "done"
     old = (_JOBS.c.end < before) & (_JOBS.c.updated_at < before)
-    folds = (_JOBS.c.kind == "fold") & (_JOBS.c.updated_at < now - _FOLDS_KEPT)
-    connection.execute(delete(DataJobRow).where(done & (old | folds)))
-    live = _CURSORS.c.source == "live"
-    connection.execute(delete(DataCursorRow).where(live & (_CURSORS.c.until < before)))
+    buried = (_JOBS.c.status == "dead") & (_JOBS.c.requested_by == SWEEPER)
+    long_dead = buried & (_JOBS.c.updated_at < now - _DEAD_KEPT)
+    connection.execute(delete(DataJobRow).where((done & old) | long_dead))
 
 
 def statistics(connection: Connection, rooms: Mapping[Tier, int]) -> list[TierStatistics]:
@@ -247,57 +377,3 @@ def statistics(connection: Connection, rooms: Mapping[Tier, int]) -> list[TierSt
 
 def _job(row: Any) -> Job:
     return Job.model_validate(row, from_attributes=True)
-
-
-# --- cursors -------------------------------------------------------------------------------------
-
-
-def note_spans(
-    connection: Connection, symbols: Sequence[str], source: str, spans: Sequence[Span]
-) -> None:
-    """How far the source has told of one-minute candles; no cursor goes back."""
-    values = [
-        {
-            "symbol": symbol,
-            "timeframe": "1m",
-            "source": source,
-            "since": moment(span.from_ns),
-            "until": moment(span.until_ns),
-            "updated_at": utc_now(),
-        }
-        for symbol in symbols
-        for span in spans
-    ]
-    if not values:
-        return
-    statement = insert(DataCursorRow).values(values)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["symbol", "timeframe", "source", "since"],
-            set_={
-                "until": func.greatest(_CURSORS.c.until, statement.excluded.until),
-                "updated_at": statement.excluded.updated_at,
-            },
-        )
-    )
-
-
-def spans(connection: Connection, symbol: str, source: str, from_ns: int) -> list[Span]:
-    rows = connection.execute(
-        select(_CURSORS.c.since, _CURSORS.c.until).where(
-            _CURSORS.c.symbol == symbol,
-            _CURSORS.c.source == source,
-            _CURSORS.c.until > moment(from_ns),
-        )
-    )
-    return [Span(nanoseconds(row.since), nanoseconds(row.until)) for row in rows]
-
-
-def told_until(connection: Connection, symbols: Sequence[str]) -> dict[str, int]:
-    """Symbol → how far any source has told of it, in ns."""
-    rows = connection.execute(
-        select(_CURSORS.c.symbol, func.max(_CURSORS.c.until).label("until"))
-        .where(_CURSORS.c.symbol.in_(symbols))
-        .group_by(_CURSORS.c.symbol)
-    )
-    return {row.symbol: nanoseconds(row.until) for row in rows}

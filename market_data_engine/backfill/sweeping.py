@@ -7,21 +7,23 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import timedelta
-from typing import Final
+from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from redis.exceptions import RedisError
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from market_data_engine.backfill import repository
+from market_data_engine.backfill import cursors, repository
 from market_data_engine.backfill.freshness import stale_share
 from market_data_engine.backfill.gaps import gaps, sound_starts
 from market_data_engine.backfill.healing import SETTLE_NS, StoredMinutes
 from market_data_engine.backfill.queue import JobQueue, QueueFullError
-from market_data_engine.backfill.repository import NewJob, moment
+from market_data_engine.backfill.repository import Buried, NewJob, moment
 from market_data_engine.feeds.following import FeedStatus
+from market_data_engine.feeds.presence import Span
+from market_data_engine.history.healed import HealedCandles
 from market_data_engine.metrics import GAPS_FOUND, STALE_SHARE
 from market_data_engine.providers.configuration import TIERS, Configuration, Tier
 from market_data_engine.store.store import StoreAwayError
@@ -31,8 +33,6 @@ from shared.utils.tasks import end_tasks
 
 log = structlog.get_logger()
 
-#: How often each tier is looked at.
-CADENCE_S: Final[Mapping[Tier, float]] = {"T0": 60.0, "T1": 300.0, "T2": 900.0}
 #: Now and then all of the time is looked at again, not only what came since the last look.
 _WHOLE_PAUSE_S = 3600.0
 _TICK_S = 1.0
@@ -41,10 +41,17 @@ _LOOKED_AT_AGAIN_NS = 25 * MINUTE_NS
 _CURSOR_PAUSE_S = 15.0
 _FRESHNESS_PAUSE_S = 30.0
 _FORGET_PAUSE_S = 3600.0
+#: So long it is known where nobody traded: what was asked, and where feeds were.
+_KNOWLEDGE_KEPT = timedelta(days=90)
+#: Whoever had no answer is asked again for what comes after it, each time after twice as long.
+_FIRST_REST = timedelta(minutes=1)
+_LONGEST_REST = timedelta(hours=1)
 
 
 class Sweeper:
-    """`feeds`: what is known of the live feeds that are followed now."""
+    """`feeds`: what is known of the live feeds that are followed now; `able`: whether there is
+    anybody to ask for what is missing; `fed`: whether programs asked for jobs of the tier so
+    lately."""
 
     def __init__(
         self,
@@ -55,7 +62,10 @@ class Sweeper:
         configuration: Callable[[], Configuration],
         feeds: Callable[[], Sequence[FeedStatus]],
         live_symbols: Sequence[str],
+        healed: HealedCandles,
         *,
+        able: bool = True,
+        fed: Callable[[Tier, float], bool] = lambda _tier, _pause_s: False,
         leads: Callable[[], bool],
         lookback: timedelta,
         wall_ns: Callable[[], int] = time.time_ns,
@@ -67,6 +77,9 @@ class Sweeper:
         self._configuration = configuration
         self._feeds = feeds
         self._live_symbols = live_symbols
+        self._healed = healed
+        self._able = able
+        self._fed = fed
         self._leads = leads
         self._lookback = lookback
         self._wall_ns = wall_ns
@@ -105,20 +118,29 @@ class Sweeper:
     async def _tick(self) -> None:
         if self._is_due("cursors", _CURSOR_PAUSE_S):
             await self.note_live()
-        if self._is_due("whole", _WHOLE_PAUSE_S):
-            self._seen_ns.clear()
         universe = self.universe()
-        for tier, symbols in universe.items():
-            if self._is_due(tier, CADENCE_S[tier]):
-                await self.sweep(tier, symbols)
+        if self._able:
+            await self._look(universe)
         if self._is_due("freshness", _FRESHNESS_PAUSE_S):
             await self.measure(universe)
             await self._queue.statistics()
         if self._is_due("forget", _FORGET_PAUSE_S):
-            before = moment(self._wall_ns()) - 2 * self._lookback
-            await self._queue.transact(
-                lambda connection: repository.forget(connection, before, self._queue.now())
-            )
+            before = moment(self._wall_ns()) - max(2 * self._lookback, _KNOWLEDGE_KEPT)
+            await self._queue.transact(partial(self._forget, before))
+
+    async def _look(self, universe: Mapping[Tier, Sequence[str]]) -> None:
+        if self._is_due("whole", _WHOLE_PAUSE_S):
+            self._seen_ns.clear()
+        await self.fold_again()
+        for tier, symbols in universe.items():
+            cadence_s = self._configuration().cadence_s(tier)
+            # While programs feed the stream of jobs they are who looks after the tier.
+            if not self._fed(tier, 2 * cadence_s) and self._is_due(tier, cadence_s):
+                await self.sweep(tier, symbols)
+
+    def _forget(self, before: datetime, connection: Connection) -> None:
+        repository.forget(connection, before, self._queue.now())
+        cursors.forget_live(connection, before)
 
     def _is_due(self, what: str, pause_s: float) -> bool:
         now_s = time.monotonic()
@@ -136,7 +158,7 @@ class Sweeper:
 
         def work(connection: Connection) -> None:
             for symbols, spans in told:
-                repository.note_spans(connection, symbols, "live", spans)
+                cursors.note_spans(connection, symbols, "live", spans)
 
         await self._queue.transact(work)
 
@@ -164,20 +186,35 @@ class Sweeper:
         if from_ns >= until_ns:
             return 0
         calendar = await asyncio.to_thread(self._calendar_of, symbol)
-        there, asked = await self._queue.transact(
+        there, asked, buried = await self._queue.transact(
             lambda connection: (
-                repository.spans(connection, symbol, "live", from_ns),
+                cursors.spans(connection, symbol, "live", from_ns),
                 repository.asked(connection, symbol, from_ns),
+                repository.buried(connection, symbol, from_ns),
             )
         )
         sound = sound_starts(await self._stored.between(symbol, from_ns, until_ns), there)
         found = gaps(calendar, from_ns, until_ns, sound, [*there, *asked])
         if found:
             GAPS_FOUND.labels(tier).inc(len(found))
-        jobs = [NewJob("backfill", tier, symbol, gap, "sweeper") for gap in found]
+        wanted = [gap for gap in found if not _in_vain(gap, buried, moment(now_ns))]
+        jobs = [NewJob("backfill", tier, symbol, gap, repository.SWEEPER) for gap in wanted]
         added = await self._queue.add(jobs)
-        self._seen_ns[symbol] = max(from_ns, until_ns - _LOOKED_AT_AGAIN_NS)
+        if wanted == found:
+            self._seen_ns[symbol] = max(from_ns, until_ns - _LOOKED_AT_AGAIN_NS)
         return added
+
+    async def fold_again(self) -> None:
+        """Healed candles of which a late print has amended a part."""
+        outdated = self._healed.outdated()
+        if outdated:
+            jobs = [
+                NewJob("fold", "T0", symbol, Span(from_ns, until_ns), "late prints")
+                for symbol, from_ns, until_ns in outdated
+            ]
+            # Of one that is being folded right now it isn't known what was read of it.
+            if await self._queue.add(jobs) == len(jobs):
+                self._healed.folded(outdated)
 
     # --- freshness -------------------------------------------------------------------------------
 
@@ -188,9 +225,19 @@ class Sweeper:
 
     async def stale(self, tier: Tier, symbols: Sequence[str]) -> float:
         told = await self._queue.transact(
-            lambda connection: repository.told_until(connection, symbols)
+            lambda connection: cursors.told_until(connection, symbols)
         )
-        late_ns = int(2 * CADENCE_S[tier] * 1e9) + SETTLE_NS
+        late_ns = int(2 * self._configuration().cadence_s(tier) * 1e9) + SETTLE_NS
         return await asyncio.to_thread(
             stale_share, symbols, told, self._calendar_of, self._wall_ns(), late_ns
         )
+
+
+def _in_vain(gap: Span, buried: Sequence[Buried], now: datetime) -> bool:
+    """Whether the gap goes on from one that nobody had an answer to a moment ago."""
+    return any(
+        one.span.from_ns <= gap.until_ns
+        and gap.from_ns <= one.span.until_ns
+        and now < one.at + min(_LONGEST_REST, _FIRST_REST * 2.0 ** min(20, one.attempts - 1))
+        for one in buried
+    )

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from random import Random
@@ -15,6 +16,7 @@ from market_data_engine.backfill import repository
 from market_data_engine.backfill.healing import Healer, NotYet
 from market_data_engine.backfill.queue import JobQueue
 from market_data_engine.backfill.schemas import Job
+from market_data_engine.errors import LeadershipLostError
 from market_data_engine.metrics import JOBS_DONE
 from market_data_engine.providers.configuration import Tier
 from market_data_engine.providers.providers import NoProviderError
@@ -50,6 +52,8 @@ class Workers:
         self._leads = leads
         self._idle_pause_s = idle_pause_s
         self._away_pause_s = away_pause_s
+        #: Nobody could be asked for jobs of the tier: until then only folds are done.
+        self._rests_until_s: dict[Tier, float] = {}
         self._random = random or Random()  # noqa: S311 - spreads attempts, guards nothing
 
     async def take_over(self) -> None:
@@ -81,8 +85,11 @@ class Workers:
 
     async def work_once(self, tier: Tier) -> bool:
         """The next job that is due; False when there is none."""
+        rests = time.monotonic() < self._rests_until_s.get(tier, 0.0)
         job = await self._queue.transact(
-            lambda connection: repository.claim(connection, tier, self._queue.now())
+            lambda connection: repository.claim(
+                connection, tier, self._queue.now(), only_folds=rests
+            )
         )
         if job is None:
             return False
@@ -90,7 +97,7 @@ class Workers:
             done = await self._healer.do(job)
         except NoProviderError as error:
             await self._after_failure(job, error)
-        except (StoreAwayError, SQLAlchemyError, RedisError) as error:
+        except (StoreAwayError, SQLAlchemyError, RedisError, LeadershipLostError) as error:
             log.warning("data_job_waits", job=str(job.id), error=repr(error))
             await self._postpone(job, job.attempts, self._away_pause_s, repr(error))
         except Exception as error:
@@ -108,7 +115,7 @@ class Workers:
             provider, candles = done.provider, done.candles
             await self._queue.transact(
                 lambda connection: repository.finish(
-                    connection, job.id, provider, candles, self._queue.now()
+                    connection, job, provider, candles, self._queue.now()
                 )
             )
             JOBS_DONE.labels(job.kind, job.tier, "done").inc()
@@ -119,6 +126,8 @@ class Workers:
             await self._bury(job, str(error))
         elif not error.asked:
             pause_s = max(self._away_pause_s, error.retry_after_s)
+            # One job after the other would only learn the same.
+            self._rests_until_s[job.tier] = time.monotonic() + pause_s
             await self._postpone(job, job.attempts, pause_s, str(error))
         else:
             await self._try_again(job, str(error), error.retry_after_s)
@@ -144,7 +153,7 @@ class Workers:
     async def _bury(self, job: Job, problem: str) -> None:
         await self._queue.transact(
             lambda connection: repository.bury(
-                connection, job.id, job.attempts + 1, problem, self._queue.now()
+                connection, job, job.attempts + 1, problem, self._queue.now()
             )
         )
         JOBS_DONE.labels(job.kind, job.tier, "dead").inc()

@@ -36,9 +36,8 @@ class LiveFeed(Protocol):
     @property
     def name(self) -> str: ...
 
-    @property
-    def exchange(self) -> str:
-        """The calendar of symbols that nobody knows yet: a MIC, or `24/7`."""
+    def exchange_of(self, symbol: str) -> str:
+        """The calendar of a symbol that nobody knows yet: a MIC, `24/7`, or `FX`."""
         ...
 
     def stream(self, symbols: Sequence[str]) -> AsyncIterator[list[FeedEvent]]:

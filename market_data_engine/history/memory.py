@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable
 
+from market_data_engine.history.healed import HealedCandles
 from market_data_engine.store.stored import StoredCandle
 from shared.candles.calendar import NEVER_NS
 from shared.models.identifiers import Symbol, Timeframe
@@ -30,10 +31,13 @@ class CandleMemory:
         self._completed: dict[tuple[str, Timeframe], deque[StoredCandle]] = {}
         #: From the store: what came before the run's first candle. Looked up once.
         self._before: dict[tuple[str, Timeframe], list[StoredCandle]] = {}
+        #: What providers have told: it isn't replaced by a run.
+        self.healed = HealedCandles()
 
     def begin(self, symbol: str, run: RunCandles) -> None:
         """From now on `symbol` is the run's; what was known of it is forgotten."""
         self._runs[symbol] = run
+        self.healed.forget(symbol)
         for known in (self._completed, self._before):
             for key in [key for key in known if key[0] == symbol]:
                 del known[key]
@@ -65,9 +69,10 @@ class CandleMemory:
                 self._before.pop(key, None)
             if not window:
                 continue
-            end_ns = window[-1].candle.end_ns
             merged = {one.candle.start_ns: one for one in window}
-            merged |= {at: one for at, one in better.items() if first_ns <= at < end_ns}
+            merged |= {
+                at: one for at, one in better.items() if first_ns <= at and self.shows(one.candle)
+            }
             self._completed[key] = deque((merged[at] for at in sorted(merged)), maxlen=KEPT)
 
     def put(self, candle: Candle) -> Candle | None:
@@ -94,6 +99,19 @@ class CandleMemory:
         """The run's completed ones that start in the range, oldest first, as far as kept."""
         window = self._completed.get((symbol, timeframe), ())
         return [one.candle for one in window if start_ns <= _start(one) < end_ns]
+
+    def carries(self, symbol: str) -> bool:
+        """Whether a run with this symbol is under way."""
+        run = self._runs.get(symbol)
+        return run is not None and not run.over
+
+    def shows(self, candle: Candle) -> bool:
+        """Whether it isn't later than the time that the symbol's run has come to, if any."""
+        run = self._runs.get(candle.symbol)
+        if run is not None and run.now_ns is not None and candle.end_ns <= run.now_ns:
+            return True
+        window = self._completed.get((candle.symbol, candle.timeframe))
+        return candle.end_ns <= window[-1].candle.end_ns if window else run is None
 
     def has(self, symbol: str) -> bool:
         run = self._runs.get(symbol)

@@ -1,6 +1,8 @@
 """Candles made again after a late print, a cancel or a correction. Pure.
 
 A minute is made from its prints, a larger candle from the next smaller ones that its run completed.
+What a provider has told of stands: such a minute isn't made again, and a larger candle is folded
+again from all its minutes, of which the run may have few.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,7 +34,12 @@ class Amender:
     def amend(self, recent: RecentPrints, minutes: Iterable[Minute]) -> list[Candle]:
         """The completed candles that are others now, small timeframes first; those are in the
         memory, and what is forming is amended, too."""
-        return [candle for minute in minutes for candle in self._amend(minute, recent.of(minute))]
+        return [
+            candle
+            for minute in minutes
+            if minute[0] not in self._candles.quoted
+            for candle in self._amend(minute, recent.of(minute))
+        ]
 
     def _amend(self, minute: Minute, prints: list[Print]) -> list[Candle]:
         if not prints:
@@ -58,6 +65,12 @@ class Amender:
 
     def _pass_up(self, candle: Candle, at_ns: int) -> list[Candle]:
         """The candle, if it is complete, and the larger ones that hold it."""
+        healed = self._memory.healed
+        if healed.standing(candle) is not None:
+            if candle.timeframe != "1m":
+                healed.outdate(candle)
+                return self._pass_on(candle, at_ns)
+            return []
         if not self._candles.put(candle):
             return []  # it forms: what is larger takes it in when it completes
         known = self._memory.put(candle)
@@ -66,9 +79,15 @@ class Amender:
         changed = [candle]
         if known is None:
             self._candles.count_late(candle)
+        return changed + self._pass_on(candle, at_ns)
+
+    def _pass_on(self, candle: Candle, at_ns: int) -> list[Candle]:
+        """The larger ones that hold the candle."""
+        changed = []
         for timeframe in FOLDED_INTO[candle.timeframe]:
             parts, span = self._parts(candle, timeframe, at_ns)
-            changed += self._pass_up(fold(parts, timeframe, *span), at_ns)
+            if parts:
+                changed += self._pass_up(fold(parts, timeframe, *span), at_ns)
         return changed
 
     def _parts(

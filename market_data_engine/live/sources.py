@@ -1,11 +1,13 @@
 """Which live feeds are followed for which symbols, by the settings."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from market_data_engine.feeds.live import LiveFeed
-from market_data_engine.settings import MarketDataSettings
+from market_data_engine.settings import LiveFeedName, MarketDataSettings
 from market_data_engine.vendors.alpaca.client import AlpacaFeed
+from market_data_engine.vendors.ccxt.client import CcxtFeed
+from market_data_engine.vendors.finnhub.client import FinnhubFeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +53,29 @@ def _alpaca(settings: MarketDataSettings) -> LiveFeed | str:
     )
 
 
-_MAKERS = {"alpaca": _alpaca}
+def _ccxt(settings: MarketDataSettings) -> LiveFeed | str:
+    if settings.ccxt_exchange is None:
+        return missing(["CCXT_EXCHANGE"])
+    return CcxtFeed(
+        settings.ccxt_exchange,
+        settings.ccxt_url,
+        poll_s=settings.ccxt_poll_s,
+        timeout_s=settings.feed_timeout_s,
+    )
+
+
+def _finnhub(settings: MarketDataSettings) -> LiveFeed | str:
+    if settings.finnhub_token is None:
+        return missing(["FINNHUB_TOKEN"])
+    return FinnhubFeed(
+        settings.finnhub_stream_url,
+        settings.finnhub_token.get_secret_value(),
+        timeout_s=settings.feed_timeout_s,
+    )
+
+
+_MAKERS: dict[LiveFeedName, Callable[[MarketDataSettings], LiveFeed | str]] = {
+    "alpaca": _alpaca,
+    "ccxt": _ccxt,
+    "finnhub": _finnhub,
+}

@@ -1,7 +1,7 @@
 """Puts a run together from what it needs of the engine."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from redis.asyncio import Redis
@@ -21,7 +21,7 @@ from market_data_engine.replays.runner import Carrier, Recording, Runner
 from market_data_engine.settings import MarketDataSettings
 from market_data_engine.store.writer import CandleWriter
 from shared.candles.calendar import SessionCalendar
-from shared.models.market import RunEnded
+from shared.models.market import Candle, RunEnded
 from shared.redis.tape import Pacer, Phase, leave_shards_beyond
 from shared.redis.tape_writer import TapeWriter
 from shared.replays.candles import RunCandles
@@ -37,6 +37,7 @@ class Assembly:
         writer: CandleWriter,
         board: FeedBoard,
         silence: SilenceWatch,
+        healed: Callable[[], Sequence[Candle]],
         settings: MarketDataSettings,
     ) -> None:
         self._redis = redis
@@ -46,6 +47,7 @@ class Assembly:
         self._writer = writer
         self._board = board
         self._silence = silence
+        self._healed = healed
         self._settings = settings
 
     async def build(self, run_id: str, prepared: AnyRun) -> tuple[Carrier, RunCandles]:
@@ -53,7 +55,7 @@ class Assembly:
         settings = self._settings
         await self._numbers.load(prepared.symbols)
         await leave_shards_beyond(self._redis, settings.order_shards)
-        candles = RunCandles(prepared.calendars)
+        candles = RunCandles(prepared.calendars, prepared.quoted)
         for symbol in prepared.symbols:
             self._memory.begin(symbol, candles)
         # A run can't slip past an order shard that is just being taken over.
@@ -68,6 +70,7 @@ class Assembly:
             memory=self._memory,
             writer=self._writer,
             require_leadership=self._leadership.require,
+            healed=self._healed,
         )
         marks = Marks(
             run_id,

@@ -42,6 +42,15 @@ class FrameNumbers:
         return self._last[topic]
 
 
+def candle_frame(
+    numbers: FrameNumbers, candle: Candle, *, complete: bool, corrected: bool = False
+) -> Frame:
+    topic = candles_topic(candle.symbol, candle.timeframe)
+    seq = numbers.next(topic)
+    update = CandleUpdated(candle=candle, complete=complete, corrected=corrected)
+    return topic, seq, encode_frame(topic, seq, update)
+
+
 class RunFrames:
     """Frames of one run. Forming candles go out at a bounded rate for each symbol."""
 
@@ -55,7 +64,10 @@ class RunFrames:
         self._changed: dict[str, None] = {}
 
     def completed(self, candles: Iterable[Candle], *, corrected: bool = False) -> list[Frame]:
-        return [self._frame(candle, complete=True, corrected=corrected) for candle in candles]
+        return [
+            candle_frame(self._numbers, candle, complete=True, corrected=corrected)
+            for candle in candles
+        ]
 
     def touch(self, symbols: Iterable[str]) -> None:
         self._changed.update(dict.fromkeys(symbols))
@@ -72,15 +84,9 @@ class RunFrames:
             for timeframe in TIMEFRAMES:
                 candle = self._candles.forming(symbol, timeframe)
                 if candle is not None:
-                    frames.append(self._frame(candle, complete=False))
+                    frames.append(candle_frame(self._numbers, candle, complete=False))
         return frames
 
     def time(self, mark: TimeMark) -> Frame:
         seq = self._numbers.next(TIME_TOPIC)
         return TIME_TOPIC, seq, encode_frame(TIME_TOPIC, seq, mark)
-
-    def _frame(self, candle: Candle, *, complete: bool, corrected: bool = False) -> Frame:
-        topic = candles_topic(candle.symbol, candle.timeframe)
-        seq = self._numbers.next(topic)
-        update = CandleUpdated(candle=candle, complete=complete, corrected=corrected)
-        return topic, seq, encode_frame(topic, seq, update)

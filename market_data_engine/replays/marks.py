@@ -23,6 +23,7 @@ from shared.models.market import (
 from shared.redis.keys import LAST_PRICES
 from shared.redis.tape import Pacer, Phase
 from shared.redis.tape_writer import TapeWriter
+from shared.redis.topics import Frame
 from shared.replays.candles import RunCandles
 from shared.replays.slices import Slice
 
@@ -47,6 +48,8 @@ class Lines:
     writer: CandleWriter
     #: Raises when another engine may carry the market.
     require_leadership: Callable[[], None]
+    #: Candles that were healed meanwhile, to be shown with the next mark.
+    healed: Callable[[], Sequence[Candle]] = list
 
 
 class Marks:
@@ -97,13 +100,14 @@ class Marks:
             return
         self._lines.require_leadership()
         await self._lines.tape.write(
-            [RunEnded(run_id=self._run_id)], self._lines.frames.forming(None)
+            [RunEnded(run_id=self._run_id)],
+            [*self._healed_frames(), *self._lines.frames.forming(None)],
         )
         await self._publish_prices()
 
     def note(self, piece: Slice) -> None:
         """The piece is taken into the candles and about to go on the tape."""
-        self._lines.frames.touch(piece.trades.symbols)
+        self._lines.frames.touch(self._candles.changed_by(piece))
         self.ticks += len(piece.trades.at_ns)
         TICKS.inc(len(piece.trades.at_ns))
 
@@ -115,15 +119,15 @@ class Marks:
 
     def pass_over(self, piece: Slice) -> None:
         """The piece is taken into the candles, and won't go on the tape."""
-        self._lines.frames.touch(piece.trades.symbols)
+        self._lines.frames.touch(self._candles.changed_by(piece))
         self.skipped_ticks += len(piece.trades.at_ns)
 
     async def show(self, completed: Sequence[Candle]) -> None:
         """Candles that aren't for the tape: they are kept, stored and shown all the same."""
         lines = self._lines
-        await self._keep(completed)
+        kept = await self._keep(completed)
         lines.require_leadership()
-        frames = [*lines.frames.completed(completed), *lines.frames.forming(time.monotonic())]
+        frames = [*lines.frames.completed(kept), *lines.frames.forming(time.monotonic())]
         await lines.tape.write([], frames)
 
     async def correct(self, candles: Sequence[Candle]) -> None:
@@ -140,14 +144,20 @@ class Marks:
         lines.require_leadership()
         await lines.tape.write([], lines.frames.completed(candles, corrected=True))
 
-    async def _keep(self, completed: Sequence[Candle]) -> None:
+    async def _keep(self, completed: Sequence[Candle]) -> list[Candle]:
+        """Those that are kept: what a provider told of while this process was held up stands."""
         if not completed:
-            return
-        stored = self._stored(completed)
+            return []
+        memory = self._lines.memory
+        stored = [memory.healed.standing(one.candle) or one for one in self._stored(completed)]
         for one in stored:
-            self._lines.memory.add(one)
+            memory.add(one)
             CANDLES.labels(one.candle.timeframe).inc()
         await self._lines.writer.put(stored)
+        return [one.candle for one in stored]
+
+    def _healed_frames(self) -> list[Frame]:
+        return self._lines.frames.completed(self._lines.healed(), corrected=True)
 
     def _stored(self, candles: Sequence[Candle]) -> list[StoredCandle]:
         as_of_ns = time.time_ns()
@@ -162,7 +172,7 @@ class Marks:
         lines = self._lines
         self._number += 1
         self.now_ns = at_ns
-        await self._keep(completed)
+        kept = await self._keep(completed)
         written = list(entries)
         if completed:
             written.append(Candles(candles=list(completed)))
@@ -171,7 +181,8 @@ class Marks:
         await self._wait("market", self._number)
         strategy = self._time_mark(at_ns, "strategy")
         frames = [
-            *lines.frames.completed(completed),
+            *lines.frames.completed(kept),
+            *self._healed_frames(),
             *lines.frames.forming(time.monotonic()),
             lines.frames.time(strategy),
         ]

@@ -22,7 +22,7 @@ from market_data_engine.replays.marks import Source
 from market_data_engine.replays.schemas import ReplayRequest, SyntheticRequest
 from market_data_engine.replays.transport import Transport
 from market_data_engine.settings import MarketDataSettings
-from shared.calendars import ALWAYS_OPEN, Calendars
+from shared.calendars import ALWAYS_OPEN, CURRENCIES, Calendars
 from shared.candles.calendar import SessionCalendar
 from shared.candles.errors import OutsideCalendarError
 from shared.candles.timeframes import MINUTE_NS
@@ -44,6 +44,8 @@ class PreparedRun:
     calendars: dict[str, SessionCalendar]
     #: As it is stored.
     request: dict[str, Any]
+    #: Symbols whose candles are made of quotes.
+    quoted: frozenset[str] = frozenset()
     #: What users can press; None: nothing.
     transport: Transport | None = None
     #: Times of the first and last print or quote; None: it has no end.
@@ -67,6 +69,7 @@ class PreparedLive:
     followed: list[tuple[LiveFeed, list[str]]]
     calendars: dict[str, SessionCalendar]
     request: dict[str, Any]
+    quoted: frozenset[str] = frozenset()
 
     source: Source = "live"
     paced: bool = False
@@ -115,6 +118,7 @@ class Preparation:
             feed=feed,
             clock=transport,
             calendars=self._calendars_of(feed.symbols),
+            quoted=self._quoted(feed.symbols),
             request=request.model_dump(mode="json", exclude_none=True, exclude={"started_by"}),
             transport=transport,
             span=span,
@@ -149,14 +153,17 @@ class Preparation:
         )
 
     def live(self, followed: list[tuple[LiveFeed, list[str]]]) -> PreparedLive:
-        for feed, symbols in followed:
-            with self._engine.begin() as connection:
-                add_symbols(connection, symbols, feed.exchange)
+        with self._engine.begin() as connection:
+            for feed, symbols in followed:
+                for exchange in {feed.exchange_of(symbol) for symbol in symbols}:
+                    there = [each for each in symbols if feed.exchange_of(each) == exchange]
+                    add_symbols(connection, there, exchange)
         symbols = [symbol for _, each in followed for symbol in each]
         return PreparedLive(
             followed,
             self._calendars_of(symbols),
             {"live": {feed.name: symbols for feed, symbols in followed}},
+            self._quoted(symbols),
         )
 
     def _of_files(self, request: ReplayRequest) -> tuple[FileFeed, _Span] | Refused:
@@ -173,9 +180,12 @@ class Preparation:
                     "file_missing", f"The content of {file.name} is gone: upload it again."
                 )
         trades = sum(file.rows for file in files if file.kind == "trades")
-        if not trades:
-            return Refused("no_trades", "A replay needs a file of trades: quotes make no candles.")
         symbols = list(dict.fromkeys(symbol for file in files for symbol in file.symbols))
+        if not trades and not self._quoted(symbols):
+            return Refused(
+                "no_trades",
+                "A replay needs a file of trades: only quotes of currencies make candles.",
+            )
         span = min(file.first_at for file in files), max(file.last_at for file in files)
         return FileFeed(paths, [file.name for file in files], symbols, trades), span
 
@@ -204,6 +214,11 @@ class Preparation:
     def _make_known(self, symbols: Sequence[str]) -> None:
         with self._engine.begin() as connection:
             add_symbols(connection, symbols, ALWAYS_OPEN)
+
+    def _quoted(self, symbols: Sequence[str]) -> frozenset[str]:
+        with self._engine.connect() as connection:
+            exchanges = instruments.exchanges(connection, symbols)
+        return frozenset(symbol for symbol, each in exchanges.items() if each == CURRENCIES)
 
     def _calendars_of(
         self, symbols: Sequence[str], unknown: str = DEFAULT_EXCHANGE

@@ -1,4 +1,5 @@
-"""Announcing splits and dividends. They are carried out by the shards (`steward.py`)."""
+"""Announcing splits and dividends, trying them again, cancelling them. They are carried out by the
+shards (`steward.py`)."""
 
 from datetime import UTC, date, datetime, time
 from uuid import UUID
@@ -67,6 +68,36 @@ class CorporateActions:
                 "corporate_action_exists",
                 f"A {other.kind} of {other.symbol} was announced for {other.ex_date}: {other.id}.",
             )
+
+    def retry(self, action_id: UUID) -> Announced | None:
+        """Where it has failed; None when there is no such action. Asking again before that has
+        failed too changes nothing."""
+        with self._engine.begin() as connection:
+            known = repository.hold_for_change(connection, action_id)
+            if known is None:
+                return None
+            if known.status == "cancelled":
+                raise Problem(409, "corporate_action_cancelled", "It was cancelled.")
+            if not known.failed:
+                raise Problem(409, "nothing_to_retry", "It has failed on no books.")
+            if repository.retried_of(connection, action_id, known.retries):
+                repository.retry(connection, action_id)
+            return repository.announced(connection, action_id)
+
+    def cancel(self, action_id: UUID, by: str) -> Announced | None:
+        """Before it was carried out, or where it has failed; twice changes nothing."""
+        with self._engine.begin() as connection:
+            known = repository.hold_for_change(connection, action_id)
+            if known is None or known.status == "cancelled":
+                return known
+            if known.status != "failed" and (known.effects or known.looks):
+                raise Problem(
+                    409,
+                    "corporate_action_done",
+                    "It was carried out: that can't be taken back.",
+                )
+            repository.cancel(connection, action_id, by)
+            return repository.announced(connection, action_id)
 
     def get(self, action_id: UUID) -> Announced | None:
         with self._engine.connect() as connection:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Depends, Query, Response
 from starlette.concurrency import run_in_threadpool
 
 from order_processor.corporate_actions.actions import CorporateActions
-from order_processor.corporate_actions.schemas import ActionRequest
+from order_processor.corporate_actions.schemas import ActionRequest, CancelRequest
 from order_processor.settings import OrderProcessorSettings
 from shared.models.base import encode
 from shared.service.internal import require_internal_token
@@ -40,6 +40,20 @@ def corporate_actions_router(
     @router.get("/{action_id}")
     def get(action_id: UUID) -> Response:
         told = actions.get(action_id)
+        if told is None:
+            raise not_found("split or dividend")
+        return _answer(told)
+
+    @router.post("/{action_id}/retry")
+    def retry(action_id: UUID) -> Response:
+        told = actions.retry(action_id)
+        if told is None:
+            raise not_found("split or dividend")
+        return _answer(told)
+
+    @router.post("/{action_id}/cancel")
+    def cancel(action_id: UUID, body: Annotated[CancelRequest, Body()]) -> Response:
+        told = actions.cancel(action_id, body.cancelled_by)
         if told is None:
             raise not_found("split or dividend")
         return _answer(told)

@@ -45,3 +45,9 @@ class ActionRequest(BaseModel):
             known.amount,
             known.ex_date,
         )
+
+
+class CancelRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cancelled_by: str

@@ -6,7 +6,13 @@ from collections.abc import Callable
 
 import structlog
 
-from order_processor.errors import LeaseLostError, ShardFault, UnappliableError, UnstorableError
+from order_processor.errors import (
+    ActionFaultError,
+    LeaseLostError,
+    ShardFault,
+    UnappliableError,
+    UnstorableError,
+)
 from order_processor.metrics import SHARD_EPOCH, SHARD_FAULTS
 from order_processor.shards.balance import Balance
 from order_processor.shards.journal import Journal
@@ -103,6 +109,10 @@ class ShardSeat:
             SHARD_FAULTS.labels(self._shard, "lease_lost").inc()
         except UnappliableError as error:
             self._poison.unappliable(error)
+            self._note_fault(error)
+            return False
+        except ActionFaultError as error:
+            self._poison.action_failed(error)
             self._note_fault(error)
             return False
         except UnstorableError as error:

@@ -7,6 +7,9 @@ from uuid import UUID
 
 import msgspec
 
+from order_processor.corporate_actions.faults import Attempt
+from order_processor.corporate_actions.records import ActionBatch
+from order_processor.position_conversions.records import ConversionRecord
 from order_processor.risk.records import RiskBatch
 from order_processor.shards.state import Cursors
 from shared.models.cash import CashMoved, LedgerEntry
@@ -33,6 +36,7 @@ from shared.trading.changes import (
     Difference,
     OrderFilled,
     OrderMoved,
+    PositionMoved,
     WorkingOrder,
 )
 from shared.trading.events import executed, position_of, updated
@@ -202,8 +206,9 @@ class Batch:
         self.compared: list[ComparedRecord] = []
         #: Of splits and dividends.
         self.effects: list[EffectRecord] = []
-        #: Books and symbols whose strategies are to pause, and why.
-        self.split_pauses: dict[tuple[UUID, Mode, Symbol], str] = {}
+        self.actions = ActionBatch()
+        self.conversions: list[ConversionRecord] = []
+        self.attempts: list[Attempt] = []
         #: Commands whose cursor this batch moves.
         self.commands = 0
 
@@ -217,6 +222,7 @@ class Batch:
             or self.changed
             or self.risk
             or self.effects
+            or self.actions
             or self.broker_orders
         )
 
@@ -234,6 +240,9 @@ class Batch:
             return
         if isinstance(change, ActionApplied):
             self._record_action(account, books.mode, change, tape_id)
+            return
+        if isinstance(change, PositionMoved):
+            self._record_conversion(account, books.mode, change, tape_id)
             return
         order = change.order
         if isinstance(change, BrokerNoted):
@@ -290,6 +299,7 @@ class Batch:
         self, account: AccountId, mode: Mode, change: ActionApplied, tape_id: str
     ) -> None:
         split = change.split
+        self.attempts.append(Attempt(account, mode, change.action_id, change.attempt))
         self.effects.append(
             EffectRecord(
                 change.action_id,
@@ -310,6 +320,17 @@ class Batch:
         for owner, own in split.strategy_holdings:
             self._keep_owned(account, mode, own, owner_name(owner))
         self._keep_lots(account, mode, LotChanges(split.lots, ()))
+        moved = PositionChanged(position=position, cash=change.cash, tape_id=tape_id)
+        self.tell(account, mode, "positions", moved)
+
+    def _record_conversion(
+        self, account: AccountId, mode: Mode, change: PositionMoved, tape_id: str
+    ) -> None:
+        record = ConversionRecord(**_fields(change.conversion), account_id=account, mode=mode)
+        self.conversions.append(record)
+        position = self._keep_position(account, mode, change.holding)
+        for owner, own in change.strategy_holdings:
+            self._keep_owned(account, mode, own, owner_name(owner))
         moved = PositionChanged(position=position, cash=change.cash, tape_id=tape_id)
         self.tell(account, mode, "positions", moved)
 

@@ -62,6 +62,7 @@ from shared.trading.classes import leg_ids
 from shared.trading.drafts import closing_id
 from shared.trading.hours import Hours
 from shared.trading.live import ended_difference
+from shared.trading.risk_guard import stopped
 from shared.trading.terms import Instrument, Refused
 
 Outcome = tuple[Reply, Sequence[LiveChange]]
@@ -258,6 +259,8 @@ class Counter:
             return refusal(command, CONFLICT), ()
         if not _signed(command.submitted_by):
             return refusal(command, SUBMITTER), ()
+        if command.symbol in books.risk.stopped:
+            return refusal(command, stopped(command.symbol)), ()
         changes = books.protect(
             command,
             self._instrument(command.symbol),

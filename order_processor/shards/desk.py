@@ -4,12 +4,16 @@ No I/O: what commands name that is not in memory is looked up by the owner first
 commit the desk is thrown away and built again from the tables.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from order_processor.brokers.gate import LinkOf, live_fault, nobody
+from order_processor.corporate_actions.faults import ActionFaults
+from order_processor.corporate_actions.outdated import Outdating
 from order_processor.corporate_actions.steward import Steward
 from order_processor.errors import UnappliableError
 from order_processor.metrics import FILLS
+from order_processor.position_conversions import desk as conversions
 from order_processor.risk.audit import record_of
 from order_processor.risk.loss_limits import SessionDays
 from order_processor.risk.officer import RiskOfficer
@@ -34,6 +38,7 @@ from order_processor.shards.state import (
     Unknowns,
 )
 from shared.models.base import encode
+from shared.models.conversions import ConvertPosition
 from shared.models.identifiers import AccountId, Symbol
 from shared.models.market import Halts, Quotes, RunStarted, TimeMark
 from shared.models.orders import (
@@ -53,6 +58,7 @@ from shared.trading.changes import (
     BrokerCompared,
     CashEntered,
     OrderFilled,
+    PositionMoved,
     order_id_of,
 )
 from shared.trading.margin_calls import MarginRules
@@ -70,6 +76,7 @@ class Desk:
         limits: Limits,
         sessions: Sessions,
         margin_rules: MarginRules,
+        action_faults: ActionFaults,
         rates: RateHistory,
         risk_exchange: str = "24/7",
         link_of: LinkOf = nobody,
@@ -92,7 +99,6 @@ class Desk:
         self._rate_of = rates_of(self._market.last_seen.prices, self._market.now, rates)
         self._abroad = Abroad()
         memory = self._memory = Memory(shard, shards, self._market, sessions)
-        self.unknown_to = memory.unknown_to
         self.unprepared_exchanges = memory.unprepared_exchanges
         self.unprepared_for_memory = memory.unprepared_for_memory
         self._counter = Counter(
@@ -121,7 +127,16 @@ class Desk:
             SessionDays(sessions, risk_exchange),
         )
         #: Carries out splits and dividends.
-        self.corporate = Steward(memory.books, self._market, self._record, self._pause_split)
+        self.corporate = Steward(
+            memory.books,
+            self._market,
+            wall,
+            self._record,
+            lambda: self.batch,
+            action_faults,
+            stored.looks,
+        )
+        self._outdating = Outdating(self.corporate.outdated_before, memory.find)
         for books in stored.books:
             self._take_up(books)
 
@@ -224,9 +239,6 @@ class Desk:
         self.corporate.come_to(at_ns)
         self.risk.come_to(at_ns)
 
-    def _pause_split(self, key: BooksKey, symbol: Symbol, why: str) -> None:
-        self.batch.split_pauses[(*key, symbol)] = why
-
     # --- the clock ---------------------------------------------------------------------------
 
     def expiry_wait_s(self) -> float | None:
@@ -250,7 +262,18 @@ class Desk:
 
     # --- commands ----------------------------------------------------------------------------
 
+    def unknown_to(self, entries: list[CommandEntry]) -> Unknowns:
+        """What must be looked up before these commands can be applied."""
+        unknown = self._memory.unknown_to(entries)
+        for entry in entries:
+            if entry.command is not None and not isinstance(entry.command, FollowLimits):
+                deployment_id = self._outdating.unknown_to(entry.command)
+                if deployment_id is not None:
+                    unknown.deployments.add(deployment_id)
+        return unknown
+
     def learn(self, asked: Unknowns, found: Lookup) -> None:
+        self._outdating.learn(found.deployments)
         for books in found.books:
             self._take_up(books)
         self._memory.learn(asked, found)
@@ -282,16 +305,27 @@ class Desk:
         books = self._memory.books.get(key)
         if books is None:
             return refusal(command, Refused("not_found", "There is no such account."))
-        fault = self._live_fault(command, books)
+        fault = self._live_fault(command, books) or self._outdating.fault_of(command)
         if fault is not None:
             return refusal(command, fault)
         for opened in books.open(self._market.now()):
             self._record(key, books, opened)
         if isinstance(command, RiskCommand):
             return self.risk.serve(key, books, command)
+        if isinstance(command, ConvertPosition):
+            return self._convert_position(key, books, command)
         reply, changes = self._counter.serve(books, command, self._market_entry)
         for change in changes:
             self._record(key, books, change)
+        return reply
+
+    def _convert_position(self, key: BooksKey, books: Books, command: ConvertPosition) -> Reply:
+        memory, now = self._memory, self._market.now(books.mode)
+        reply, moved = conversions.serve(
+            books, command, memory.conversions, memory.owners, memory.instruments, now
+        )
+        if moved is not None:
+            self._record(key, books, moved)
         return reply
 
     def _live_fault(self, command: Command, books: Books) -> Refused | None:
@@ -311,6 +345,9 @@ class Desk:
         return refusal(command, Refused("internal_error", "The command could not be carried out."))
 
     # --- memory ------------------------------------------------------------------------------
+
+    def missing(self, keys: Iterable[BooksKey]) -> set[BooksKey]:
+        return {key for key in keys if key not in self._memory.books}
 
     def _take_up(self, stored: StoredBooks) -> None:
         key = (stored.account.id, stored.mode)
@@ -345,6 +382,10 @@ class Desk:
         self.risk.books_changed(key)
         if isinstance(change, ActionApplied):
             self.filled.add(key)
+            return
+        if isinstance(change, PositionMoved):
+            name = (key, change.conversion.client_conversion_id)
+            self._memory.conversions[name] = change.conversion
             return
         if isinstance(change, CashEntered):
             self.filled.add(key)

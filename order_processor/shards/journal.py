@@ -7,13 +7,15 @@ from psycopg2.errors import RaiseException
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from order_processor.errors import CursorMovedError, UnstorableError
+from order_processor.corporate_actions.late import HeldThen, held_then
+from order_processor.errors import CursorMovedError, ShardFault, UnstorableError
 from order_processor.shards import lookup, recovery, repository
 from order_processor.shards.batch import Batch, MarketRecords
 from order_processor.shards.state import Cursors, LastSeen, Lookup, StoredShard, Unknowns
 from shared.database import DatabaseThread
 from shared.database.leases import HOLD, Lease, LeaseLostError, acquire, hold, release, renew
 from shared.database.line import Line
+from shared.trading.corporate_actions import CorporateAction
 
 LEASE_KIND = "order_shard"
 _ANY_ORDER = "SELECT 1 FROM orders WHERE id = ANY(CAST(:ids AS uuid[])) LIMIT 1"
@@ -85,7 +87,7 @@ class Journal:
 
     async def look_up(self, unknown: Unknowns, last_seen: LastSeen) -> Lookup:
         if unknown.only_orders and not await self._exist(unknown.orders):
-            return Lookup([], [], [], [], {})
+            return Lookup([], [], [], [], {}, {}, {}, {})
 
         def work() -> Lookup:
             # A transaction would take two more round trips, and show nothing else.
@@ -101,6 +103,15 @@ class Journal:
         # One text is adapted faster than a thousand ids.
         ids = f"{{{','.join(map(str, orders))}}}"
         return bool(await self._looking_up.execute(_ANY_ORDER, {"ids": ids}))
+
+    async def held_then(self, action: CorporateAction) -> list[HeldThen]:
+        """As of the last commit."""
+
+        def work() -> list[HeldThen]:
+            with self._engine.connect() as connection:
+                return held_then(connection, action, self._shard, self._shards)
+
+        return await self._thread.run(work)
 
     async def unpublished(self, after: int, most: int) -> list[tuple[int, str, int, bytes]]:
         def work() -> list[tuple[int, str, int, bytes]]:
@@ -121,7 +132,7 @@ class Journal:
     ) -> None:
         """Everything or nothing. LeaseLostError, CursorMovedError and UnstorableError: nothing."""
         try:
-            if batch.risk or batch.compared or batch.split_pauses:
+            if batch.risk or batch.compared or batch.actions:
                 await self._thread.run(self._commit_rare, lease, batch, market, before, after)
             else:
                 message, values = repository.message_of(
@@ -134,7 +145,9 @@ class Journal:
             if isinstance(cause, RaiseException) and (said := cause.diag.message_primary) in _NAMED:
                 raise _NAMED[said](f"{lease} at {before}") from error
             if isinstance(cause, psycopg2.DataError | psycopg2.IntegrityError):
-                raise UnstorableError(after.command, batch.commands) from error
+                raise UnstorableError(
+                    after.command, batch.commands, batch.attempts, str(cause)[:500]
+                ) from error
             raise
 
     def _commit_rare(
@@ -146,4 +159,9 @@ class Journal:
 
 
 #: What the message demands of the tables.
-_NAMED = {"lease_lost": LeaseLostError, "cursor_moved": CursorMovedError}
+_NAMED = {
+    "lease_lost": LeaseLostError,
+    "cursor_moved": CursorMovedError,
+    "action_cancelled": ShardFault,
+    "deployment_started": ShardFault,
+}

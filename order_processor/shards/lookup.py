@@ -1,9 +1,11 @@
 """What commands name and memory does not have."""
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from order_processor.position_conversions.repository import find_conversions, find_owners
 from order_processor.shards.rows import ledger_entry_of, order_of
 from order_processor.shards.state import BooksKey, LastSeen, Lookup, Unknowns
 from order_processor.shards.stored_books import load_accounts, load_books
@@ -21,6 +23,9 @@ def look_up(connection: Connection, unknown: Unknowns, last_seen: LastSeen) -> L
         orders=_orders(connection, unknown.orders),
         instruments=_instruments(connection, unknown.symbols),
         entries=_entries(connection, unknown.entries),
+        deployments=_deployments(connection, unknown.deployments),
+        owners=find_owners(connection, unknown.owners),
+        conversions=find_conversions(connection, unknown.conversions),
     )
 
 
@@ -59,6 +64,15 @@ def _instruments(connection: Connection, symbols: set[Symbol]) -> list[Instrumen
         )
         for row in rows
     ]
+
+
+def _deployments(connection: Connection, ids: set[UUID]) -> dict[UUID, datetime]:
+    if not ids:
+        return {}
+    rows = connection.execute(
+        text("SELECT id, created_at FROM deployments WHERE id = ANY(:ids)"), {"ids": list(ids)}
+    )
+    return {row.id: row.created_at for row in rows}
 
 
 def _entries(

@@ -166,6 +166,7 @@ class ShardOwner:
             margin_rules=MarginRules(
                 self._settings.order_margin_grace_s, self._settings.order_margin_buffer_percent
             ),
+            action_faults=self._poison.actions,
         )
         if self._floor is not None:
             self._floor.recover(stored.books)
@@ -359,7 +360,9 @@ class ShardOwner:
         risk = self._desk.risk
         risk.take_rules(self._rules.current)
         self._desk.follow_rates()
-        self._desk.corporate.take(self._rules.current.actions)
+        with exact():
+            self._desk.corporate.take(self._rules.current.actions)
+        await self._take_late_actions()
         await self._prepare_sessions(risk.unprepared_exchanges())
         missing = risk.missing_instruments()
         if missing:
@@ -368,6 +371,19 @@ class ShardOwner:
             self._desk.learn(unknown, found)
             await self._prepare_sessions(self._desk.unprepared_for_memory())
         risk.carry_out_halt()
+
+    async def _take_late_actions(self) -> None:
+        """Splits and dividends of the past: what was held then is in the tables alone."""
+        while (action := self._desk.corporate.late()) is not None:
+            await self._settle()
+            held = await self._journal.held_then(action)
+            missing = Unknowns(books=self._desk.missing((each[0], each[1]) for each in held))
+            if missing:
+                self._desk.learn(
+                    missing, await self._journal.look_up(missing, self._desk.last_seen)
+                )
+            with exact():
+                self._desk.corporate.take_late(action, held)
 
     async def _acknowledge_mark(self) -> None:
         """Say that the last mark is done. Call it when all that is on the tape was applied.

@@ -2,6 +2,7 @@
 
 from sqlalchemy import Connection, text
 
+from order_processor.corporate_actions.repository import looks_of
 from order_processor.risk.repository import halt_done
 from order_processor.shards.clock import nanoseconds
 from order_processor.shards.state import Cursors, LastPrice, LastQuote, LastSeen, StoredShard
@@ -46,7 +47,8 @@ def load_shard(connection: Connection, shard: int, shards: int) -> StoredShard:
     if position(newest) > position(row.tape_cursor):
         _pass_over(connection, shard, newest)
         return load_shard(connection, shard, shards)
-    return StoredShard(Cursors(*row), last_seen, books, halt_done(connection, shard))
+    looks = looks_of(connection, shard)
+    return StoredShard(Cursors(*row), last_seen, books, halt_done(connection, shard), looks)
 
 
 def _pass_over(connection: Connection, shard: int, entry_id: str) -> None:

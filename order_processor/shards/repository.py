@@ -11,7 +11,8 @@ import msgspec
 from sqlalchemy import Connection, text
 
 from order_processor.brokers.differences import write_compared
-from order_processor.corporate_actions.repository import pause_split
+from order_processor.corporate_actions.repository import write_actions
+from order_processor.position_conversions.repository import INSERT
 from order_processor.risk.repository import write_risk
 from order_processor.shards.batch import Batch, MarketRecords
 from order_processor.shards.state import Cursors
@@ -113,6 +114,9 @@ _EFFECTS = _insert(
     "corporate_action_effects",
     "action_id, account_id, mode, execution_seq, unit, qty_before, qty_after, realized_pnl,"
     " price, lots_cost_removed",
+    ";\nSELECT demand(NOT EXISTS (SELECT 1 FROM corporate_actions a JOIN"
+    " json_populate_recordset(NULL::corporate_action_effects, :corporate_action_effects) AS e"
+    " ON e.action_id = a.id WHERE a.cancelled_at IS NOT NULL), 'action_cancelled')",
 )
 _FORGET_PRICES = "DELETE FROM order_shard_marks WHERE shard = :shard"
 _FORGET_QUOTES = "DELETE FROM order_shard_quotes WHERE shard = :shard"
@@ -180,6 +184,7 @@ def message_of(
         "quotes": (_QUOTES, market.quotes),
         "halts": (_HALTS, market.halts or []),
         "corporate_action_effects": (_EFFECTS, batch.effects),
+        "position_conversions": (INSERT, batch.conversions),
         "order_audit": (_AUDIT, batch.risk.audit),
     }
     statements = [statement for statement, rows in parts.values() if rows]
@@ -210,8 +215,8 @@ def write(
     """The same over a connection of SQLAlchemy's, with what only few batches bring."""
     if batch.risk:
         write_risk(connection, shard, batch.risk)
-    if batch.split_pauses:
-        pause_split(connection, batch.split_pauses)
+    if batch.actions:
+        write_actions(connection, shard, batch.actions)
     for each in batch.compared:
         write_compared(connection, each)
     message, values = message_of(shard, batch, market, before=before, after=after)

@@ -1,11 +1,16 @@
 """A shard as it was stored: what its memory is built from."""
 
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
+from order_processor.corporate_actions.records import LookRecord, Seen
+from order_processor.position_conversions.records import Owner
+from order_processor.position_conversions.repository import ConversionName
 from order_processor.shards.clock import moment
 from shared.models.cash import LedgerEntry
+from shared.models.conversions import PositionConversion
 from shared.models.identifiers import Mode, Symbol
 from shared.models.orders import Order
 from shared.redis.streams import BEGINNING, position
@@ -61,7 +66,7 @@ class StoredBooks(msgspec.Struct):
     #: Where the symbols of its working orders are traded.
     exchanges: dict[Symbol, str] = {}
     #: Splits and dividends that they have seen.
-    actions: set[UUID] = set()
+    actions: Seen = msgspec.field(default_factory=Seen)
 
 
 class Cursors(msgspec.Struct, frozen=True):
@@ -84,6 +89,7 @@ class StoredShard(msgspec.Struct):
     books: list[StoredBooks]
     #: The last kill of the platform that the shard has carried out.
     halt_done: int = 0
+    looks: list[LookRecord] = []
 
 
 class Unknowns(msgspec.Struct):
@@ -95,6 +101,11 @@ class Unknowns(msgspec.Struct):
     symbols: set[Symbol] = msgspec.field(default_factory=set)
     #: Cash that was entered, by the name that its command gave it.
     entries: set[tuple[BooksKey, str]] = msgspec.field(default_factory=set)
+    #: That trade what was split.
+    deployments: set[UUID] = msgspec.field(default_factory=set)
+    #: Owners of parts of positions, read anew each time.
+    owners: set[UUID] = msgspec.field(default_factory=set)
+    conversions: set[ConversionName] = msgspec.field(default_factory=set)
     #: What is found will name more that must be looked up.
     again: bool = False
 
@@ -107,7 +118,15 @@ class Unknowns(msgspec.Struct):
 
     @property
     def _more(self) -> bool:
-        return bool(self.books or self.accounts or self.symbols or self.entries)
+        return bool(
+            self.books
+            or self.accounts
+            or self.symbols
+            or self.entries
+            or self.deployments
+            or self.owners
+            or self.conversions
+        )
 
 
 class Lookup(msgspec.Struct, frozen=True):
@@ -118,3 +137,7 @@ class Lookup(msgspec.Struct, frozen=True):
     orders: list[Order]
     instruments: list[Instrument]
     entries: dict[tuple[BooksKey, str], LedgerEntry]
+    #: When they were made.
+    deployments: dict[UUID, datetime]
+    owners: dict[UUID, Owner]
+    conversions: dict[ConversionName, PositionConversion]

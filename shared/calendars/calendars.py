@@ -18,6 +18,7 @@ import msgspec
 import structlog
 
 from shared.calendars.build import SessionTable
+from shared.calendars.currencies import currency_sessions
 from shared.calendars.errors import UnknownExchangeError
 from shared.candles.calendar import SessionCalendar
 
@@ -25,6 +26,8 @@ log = structlog.get_logger()
 
 #: The exchange of markets that never close. It needs no table.
 ALWAYS_OPEN = "24/7"
+#: The exchange of currencies. It needs no table either. Its candles are made of quotes.
+CURRENCIES = "FX"
 #: A Monday: weeks must be whole.
 FIRST_DATE = date(1997, 12, 29)
 #: Of the tables on disk. Raise it with `SessionTable`: older files are not read then.
@@ -66,6 +69,8 @@ class Calendars:
     def _load(self, exchange: str, last: date) -> SessionCalendar:
         if exchange == ALWAYS_OPEN:
             return SessionCalendar.continuous()
+        if exchange == CURRENCIES:
+            return currency_sessions(FIRST_DATE, last)
         if not exchange.isalnum():  # it becomes a file name
             raise UnknownExchangeError(exchange)
         path = self._folder / (

@@ -1,6 +1,7 @@
 """The candles of one run: a builder for each symbol."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from itertools import chain
 
 from shared.candles.builder import CandleBuilder
 from shared.candles.calendar import SessionCalendar
@@ -12,13 +13,22 @@ _LEVEL = {timeframe: level for level, timeframe in enumerate(TIMEFRAMES)}
 
 
 class RunCandles:
-    def __init__(self, calendars: Mapping[str, SessionCalendar]) -> None:
+    def __init__(
+        self, calendars: Mapping[str, SessionCalendar], quoted: Collection[str] = ()
+    ) -> None:
+        """`quoted`: symbols whose candles are made of the middle of their quotes, and of prints
+        only as long as nobody tells quotes of them."""
+        self.quoted = frozenset(quoted)
+        #: Those of them that have had a quote.
+        self._with_quotes: set[Symbol] = set()
         self._builders = {
             Symbol(symbol): CandleBuilder(Symbol(symbol), calendar)
             for symbol, calendar in calendars.items()
         }
         #: The last print of each symbol that had any.
         self.last_prices: dict[Symbol, float] = {}
+        #: Market time of the last mark; None before the first.
+        self.now_ns: int | None = None
         #: Whether the run has ended.
         self.over = False
 
@@ -27,17 +37,26 @@ class RunCandles:
         return _in_order(self.take(piece) + self._advance(piece.mark_ns))
 
     def take(self, piece: Slice) -> list[Candle]:
-        """Take in the prints of a slice alone, whose mark is still to come."""
+        """Take in the prints and quotes of a slice alone, whose mark is still to come."""
         completed = []
-        for symbol, at_ns, price, size in piece.by_symbol():
+        middles = list(piece.middles_of(self.quoted))
+        self._with_quotes.update(each[0] for each in middles)
+        prints = (each for each in piece.by_symbol() if each[0] not in self._with_quotes)
+        for symbol, at_ns, price, size in chain(prints, middles):
             completed += self._builders[symbol].add_trades(at_ns, price, size)
             self.last_prices[symbol] = price[-1]
         return _in_order(completed)
+
+    def changed_by(self, piece: Slice) -> list[Symbol]:
+        """Symbols whose forming candles may be others with the slice, which was taken in."""
+        quotes = () if piece.quotes is None else piece.quotes.symbols
+        return [*piece.trades.symbols, *(each for each in quotes if each in self.quoted)]
 
     def advance(self, now_ns: int) -> list[Candle]:
         return _in_order(self._advance(now_ns))
 
     def _advance(self, now_ns: int) -> list[Candle]:
+        self.now_ns = now_ns
         return [candle for builder in self._builders.values() for candle in builder.advance(now_ns)]
 
     def put(self, candle: Candle) -> bool:

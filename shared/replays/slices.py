@@ -4,7 +4,7 @@ Where a slice ends depends on these alone, never on how they came in batches.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 
@@ -63,6 +63,26 @@ class Slice:
             end = bisect_right(sorted_index, number, begin)
             yield symbol, list(at_ns[begin:end]), list(price[begin:end]), list(size[begin:end])
             begin = end
+
+    def middles_of(
+        self, symbols: Collection[str]
+    ) -> Iterator[tuple[Symbol, list[int], list[float], list[float]]]:
+        """Columns as of prints: the middle of each quote with both sides, without a size."""
+        quotes = self.quotes
+        if quotes is None or not symbols:
+            return
+        for number, symbol in enumerate(quotes.symbols):
+            if symbol not in symbols:
+                continue
+            rows = [
+                (at_ns, (bid + ask) / 2)
+                for index, at_ns, bid, ask in zip(
+                    quotes.symbol_index, quotes.at_ns, quotes.bid, quotes.ask, strict=True
+                )
+                if index == number and bid > 0 and ask > 0
+            ]
+            if rows:
+                yield symbol, [row[0] for row in rows], [row[1] for row in rows], [0.0] * len(rows)
 
 
 class Slicer:

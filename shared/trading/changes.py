@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from shared.models.cash import LedgerEntry
+from shared.models.conversions import PositionConversion
 from shared.models.identifiers import Mode, OrderId, Symbol
 from shared.models.orders import Execution, Order
 from shared.trading.amounts import ZERO
@@ -145,6 +146,19 @@ class ActionApplied(msgspec.Struct, frozen=True):
     cash: Decimal
     #: None when no position was split.
     split: SplitPosition | None = None
+    #: How often it was to be tried again before.
+    attempt: int = 0
+
+
+class PositionMoved(msgspec.Struct, frozen=True):
+    """From one owner to another, within the account."""
+
+    conversion: PositionConversion
+    #: As it was, but for its time.
+    holding: Holding
+    #: Of the two.
+    strategy_holdings: tuple[tuple[UUID | None, Holding], ...]
+    cash: Decimal
 
 
 class OrderMoved(msgspec.Struct, frozen=True):
@@ -181,5 +195,5 @@ class BrokerCompared(msgspec.Struct, frozen=True):
 
 Change = CashEntered | OrderChanged | OrderFilled | OrderMoved
 #: What can happen to live books.
-LiveChange = Change | BrokerNoted | BrokerCompared
+LiveChange = Change | BrokerNoted | BrokerCompared | PositionMoved
 AnyChange = LiveChange | ActionApplied

@@ -47,6 +47,11 @@ class CorporateAction(msgspec.Struct, frozen=True):
     #: Of the instrument: what is less than a lot is paid for in cash.
     tick: Decimal
     lot: Decimal
+    currency: str | None = None
+    #: How often it was to be tried again where it had failed.
+    retries: int = 0
+    #: It comes to no more books.
+    cancelled: bool = False
 
     @property
     def entry_id(self) -> str:

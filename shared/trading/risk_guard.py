@@ -3,6 +3,7 @@
 What only lets positions shrink is held up by nothing but the rate and the price collar: whoever is
 in trouble must be able to get out. While a kill switch is engaged, only closing positions passes.
 
+ 0. corporate_action_failed  the position is in shares of before a split: nothing passes
  1. kill_switch_platform, kill_switch_account   no new orders, but those that close positions
  2. loss_limit_latched     no order that opens or adds to a position; of a deployment's own loss
                            limit, none of its orders
@@ -56,6 +57,8 @@ class RiskGuard:
         #: These two are the owner's to set when they change.
         self.ladder: Ladder = NO_LIMITS
         self.halt: Halt | None = None
+        #: Symbols whose split could not be carried out here; the owner's to set as well.
+        self.stopped: frozenset[Symbol] = frozenset()
         #: Orders of the last minute: all, and those of deployments that are limited.
         self._rates: dict[UUID | None, OrderRate] = {}
 
@@ -96,6 +99,8 @@ class RiskGuard:
         position; `extended`: it may fill outside of regular hours. A price that isn't known is left
         to the checks of the books."""
         ladder, state = self.ladder, self.state
+        if self.stopped and order.symbol in self.stopped:
+            return stopped(order.symbol)
         if self.halt is not None and not closes:
             return _halted("kill_switch_platform", "platform", self.halt.reason)
         if state.kill is not None and not closes:
@@ -342,6 +347,14 @@ def _too_much(code: str, what: str, bound: Bound, observed: Decimal) -> Refused:
 def _denied(code: str, what: str, bound: Bound | CountBound, limit: str, observed: str) -> Refused:
     return Refused(
         code, f"It exceeds the {bound.level}'s limit of {what}.", limit, observed, bound.level
+    )
+
+
+def stopped(symbol: Symbol) -> Refused:
+    return Refused(
+        "corporate_action_failed",
+        f"A split of {symbol} could not be carried out: nothing is traded until that is settled.",
+        observed=symbol,
     )
 
 

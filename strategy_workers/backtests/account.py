@@ -31,7 +31,7 @@ from shared.trading.changes import (
 )
 from shared.trading.events import executed, updated
 from shared.trading.halts import Halts
-from shared.trading.hours import hours_from
+from shared.trading.hours import asks_for_hours, hours_from
 from shared.trading.matching import Reach
 from shared.trading.quotes import Quote, Touch
 from shared.trading.terms import AccountTerms, Instrument, Limits, Refused
@@ -355,7 +355,7 @@ class Account:
         if isinstance(command, ReplaceOrder):
             return self._replace(command, at, price_of)
         price = price_of(command.symbol)
-        timed = command.time_in_force in ("day", "opg", "cls")
+        timed = asks_for_hours(command)
         taken = self._books.submit(
             command,
             self._instruments.get(Symbol(command.symbol)),

@@ -14,6 +14,7 @@ from shared.candles.calendar import HoursSpan
 from shared.models.identifiers import Timeframe
 from shared.models.market import TimeMark
 from strategy_workers.backtests.candle_market import CandleMarket, Moment, index_from, load_market
+from strategy_workers.backtests.forming import FormingFromBars
 from strategy_workers.backtests.intrabar import PRINTS, path
 from strategy_workers.backtests.outcome import Outcome, Progress
 from strategy_workers.backtests.plan import Plan
@@ -35,6 +36,13 @@ class CandlesRun:
         self._market = market
         self._progress = progress
         self._stage = Stage(plan, market.symbols)
+        deployment = self._stage.deployment
+        for forming in deployment.market.forming:
+            forming.read_from(
+                FormingFromBars(
+                    market, plan.calendar, forming.timeframe, lambda: deployment.desk.at_ns
+                )
+            )
         self._hear_history()
         self._moments: Iterator[Moment] = market.moments()
         #: The next moment, and the next bar, that orders can meet.

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from shared.database.tables import (
     DeploymentLogRow,
     DeploymentParametersRow,
+    DeploymentPlotRow,
     DeploymentRow,
     SignalRow,
 )
@@ -29,7 +30,7 @@ from strategy_workers.runtime.watchdog import Watchdog
 from strategy_workers.sdk import InvalidParametersError, Strategy
 from strategy_workers.uploads.repository import check_approved
 
-#: What becomes of working orders. Entries are buys: strategies sell only what they hold.
+#: What becomes of working orders. Entries are those that would add to its position.
 WorkingOrders = Literal["cancel_entries", "cancel_all", "keep"]
 
 
@@ -110,6 +111,12 @@ class Deployments:
             if row is not None:
                 check_risk(session, account_id, _mode(row), resumed=deployment_id)
             row = _to_change(session, account_id, deployment_id)
+            if row.outdated_by is not None:
+                raise Problem(
+                    409,
+                    "deployment_outdated",
+                    "What it trades was split: it counts in old shares. Deploy it anew.",
+                )
             if row.wanted == "paused" or (row.status == "paused" and row.hold is None):
                 _check_symbols(session, account_id, row.symbols)
                 row.wanted = "running"
@@ -243,6 +250,14 @@ class Deployments:
                 raise not_found("deployment")
             body = snapshot(session.connection(), deployment_id)
         return variables_of(body)
+
+    def plots(
+        self, account_id: UUID, deployment_id: UUID, before: int | None, limit: int
+    ) -> list[DeploymentPlotRow]:
+        with Session(self._engine) as session:
+            if repository.find(session, deployment_id, account_id) is None:
+                raise not_found("deployment")
+            return repository.plots(session, deployment_id, before, limit)
 
     def signals(
         self, account_id: UUID, deployment_id: UUID, before: int | None, limit: int

@@ -94,6 +94,9 @@ def _told(ticket: Ticket) -> str:
         "trail": ticket.trail_price,
         "trail percent": ticket.trail_percent,
         "until": ticket.expires_at,
+        "take profit": ticket.take_profit,
+        "stop loss": ticket.stop_loss,
+        "extended hours": ticket.extended_hours,
     }
     given = [f"{name} {value}" for name, value in prices.items() if value is not None]
     words = (ticket.side, str(ticket.qty), ticket.symbol, ticket.type, ticket.time_in_force)

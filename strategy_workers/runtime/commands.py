@@ -5,6 +5,7 @@ from uuid import UUID
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.orders import CancelOrder, OrderReply, Refusal, ReplaceOrder, Reply, SubmitOrder
 from strategy_workers.runtime.deployment import Deployment
+from strategy_workers.runtime.order_groups import not_ended
 from strategy_workers.runtime.snapshot import (
     Outgoing,
     OutgoingCancel,
@@ -55,6 +56,10 @@ def submit_command(deployment: Deployment, order: OutgoingOrder, reply_to: str) 
         trail_price=order.trail_price,
         trail_percent=order.trail_percent,
         expires_at=order.expires_at,
+        order_class=order.order_class,
+        take_profit=order.take_profit,
+        stop_loss=order.stop_loss,
+        extended_hours=order.extended_hours,
     )
 
 
@@ -108,13 +113,12 @@ def cancel_command(
 def take_answer(deployment: Deployment, outgoing: Outgoing, reply: Reply) -> None:
     if isinstance(outgoing, OutgoingOrder | OutgoingReplace):
         if isinstance(reply, OrderReply):
-            deployment.portfolio.answered(reply.order)
+            for made in (reply.order, *reply.legs):
+                deployment.portfolio.answered(made)
         elif isinstance(reply, Refusal):
             deployment.refused(outgoing, reply)
             if isinstance(outgoing, OutgoingReplace):
                 deployment.portfolio.works_on(outgoing.order_id)
     elif isinstance(reply, Refusal):
         # It has ended already, and an event tells how; or it works on and can be asked again.
-        order = deployment.portfolio.working.get(outgoing.client_order_id)
-        if order is not None:
-            order.cancelling = False
+        not_ended(deployment.portfolio.working, outgoing.client_order_id)

@@ -8,14 +8,16 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from shared.models.identifiers import Timeframe
+from shared.models.identifiers import TIMEFRAMES, Timeframe
 from shared.models.margin import MarginTerms
 from shared.models.market import Candle
 from shared.models.orders import Side
 from shared.trading.amounts import shown
 from strategy_workers.runtime.lines import Level, Line, Lines, StrategyLog, storable
 from strategy_workers.runtime.market import MarketView
-from strategy_workers.runtime.portfolio import Portfolio, WorkingOrder
+from strategy_workers.runtime.order_groups import exits, going_with, kept_by_exits, orders_of
+from strategy_workers.runtime.plots import Plots, PlotsToStore, SeriesName, plottable
+from strategy_workers.runtime.portfolio import Portfolio
 from strategy_workers.runtime.snapshot import (
     Outgoing,
     OutgoingCancel,
@@ -24,7 +26,9 @@ from strategy_workers.runtime.snapshot import (
     RefusedOrder,
 )
 from strategy_workers.runtime.timers import Timer, Timers
+from strategy_workers.runtime.working_order import WorkingOrder
 from strategy_workers.sdk.errors import StrategyError
+from strategy_workers.sdk.forming import FormingCandles
 from strategy_workers.sdk.indicators import Indicator, IndicatorSet
 from strategy_workers.sdk.orders import Revision, Ticket, exact
 
@@ -76,6 +80,8 @@ class Desk:
         #: What the strategy logs goes to `service_log` too.
         self.log = StrategyLog(service_log, self.note)
         self.lines = Lines()
+        self.plots: Plots = PlotsToStore()
+        self._plots_left_out = False
         self.timers = Timers()
         self.outbox: list[Outgoing] = []
         self._decided: list[_Decision] = []
@@ -100,6 +106,7 @@ class Desk:
         for line in self.lines.waiting:
             old.lines.add(line)
         self.lines = old.lines
+        self.plots = old.plots
         self.timers.inherit(old.timers)
 
     def begin(self, label: str | int, at_ns: int) -> None:
@@ -154,7 +161,7 @@ class Desk:
             (
                 order.open_qty * self._expected_price(order)
                 for order in self.portfolio.working.values()
-                if order.side == side and not order.cancelling
+                if order.side == side and not order.cancelling and not order.is_exit
             ),
             Decimal(0),
         )
@@ -183,6 +190,14 @@ class Desk:
     def pending(self, symbol: str, side: Side) -> Decimal:
         return self.portfolio.pending(symbol, side)
 
+    def closing(self, symbol: str, side: Side) -> Decimal:
+        """What working orders of `side` are for already, exits of groups included."""
+        working = self.portfolio.working
+        return self.pending(symbol, side) + kept_by_exits(working, symbol, side)
+
+    def exits(self, symbol: str) -> Sequence[str]:
+        return exits(self.portfolio.working, symbol)
+
     def last_price(self, symbol: str) -> Decimal | None:
         price = self.market.last_prices.get(symbol)
         return None if price is None else exact(price)
@@ -208,6 +223,27 @@ class Desk:
             raise StrategyError("indicators are declared in on_start")
         return self.market.add_indicator(make, of, timeframe, key)
 
+    def forming(self, timeframe: Timeframe) -> FormingCandles:
+        if self.label is not None:
+            raise StrategyError("forming candles are declared in on_start")
+        if timeframe not in TIMEFRAMES[1:]:
+            raise StrategyError(f"there is no forming candle of {timeframe}: minutes are complete")
+        return self.market.add_forming(timeframe)
+
+    def plot(self, name: str, value: Any, symbol: str | None) -> None:
+        if self.label is None:
+            raise StrategyError("plots are for hooks that have a moment, not for on_start")
+        if symbol is not None:
+            self._known(symbol)
+        try:
+            series = SeriesName(storable(name), symbol)
+            taken = self.plots.add(series, self.at_ns, plottable(name, value))
+        except (ValueError, AttributeError) as error:
+            raise StrategyError(str(error)) from None
+        if not taken and not self._plots_left_out:
+            self._plots_left_out = True
+            self.note("warning", "plots_left_out", {"first": series.name})
+
     # --- what it takes -------------------------------------------------------------------------
 
     def order(self, ticket: Ticket) -> str:
@@ -218,14 +254,14 @@ class Desk:
         self.number += 1
         client_order_id = f"{self.prefix}-{self.label}-{self.number}"
         order = OutgoingOrder(client_order_id, *ticket[:-1])
-        free = self.position(symbol) - self.pending(symbol, "sell")
-        if side == "sell" and qty > free and not self._may_short(symbol):
-            self._refuse(order, qty, free)
-            return client_order_id
+        # What is for sale is added up over all that works: not for buys, nor where it says nothing.
+        if side == "sell" and not self._may_short(symbol):
+            free = self.position(symbol) - self.closing(symbol, "sell")
+            if qty > free:
+                self._refuse(order, qty, free)
+                return client_order_id
         self.outbox.append(order)
-        self.portfolio.working[client_order_id] = WorkingOrder(
-            symbol, side, qty, ticket.limit_price, self._first_stop(ticket)
-        )
+        self.portfolio.working.update(orders_of(client_order_id, ticket, self._first_stop(ticket)))
         reason = storable(ticket.reason) if ticket.reason else ""
         self._decided.append((symbol, side, reason or ticket, self.at_ns))
         return client_order_id
@@ -247,6 +283,9 @@ class Desk:
         """Its signals and lines are stored."""
         self._decided = []
         self.lines.stored()
+        self._plots_left_out = False
+        if isinstance(self.plots, PlotsToStore):
+            self.plots.stored()
 
     def replace(self, client_order_id: str, revision: Revision) -> str | None:
         if self.label is None:
@@ -269,10 +308,12 @@ class Desk:
             revision.trail_percent,
         )
         left = old.open_qty if revision.qty is None else revision.qty - old.filled_qty
-        free = self.position(old.symbol) - self.pending(old.symbol, "sell") + old.open_qty
-        if old.side == "sell" and left > free and not self._may_short(old.symbol):
-            self._refuse(order, left, free)
-            return name
+        follows = old.is_exit  # its quantity is the group's
+        if old.side == "sell" and not (follows or self._may_short(old.symbol)):
+            free = self.position(old.symbol) - self.closing(old.symbol, "sell") + old.open_qty
+            if left > free:
+                self._refuse(order, left, free)
+                return name
         old.cancelling = True
         self.outbox.append(order)
         self.portfolio.working[name] = WorkingOrder(
@@ -281,6 +322,8 @@ class Desk:
             max(left, _ZERO),
             revision.limit_price or old.limit_price,
             revision.stop_price or old.stop_price,
+            group=old.group,
+            role=old.role,
         )
         why = storable(revision.reason) or f"in place of {client_order_id}"
         self._decided.append((old.symbol, old.side, why, self.at_ns))
@@ -312,15 +355,21 @@ class Desk:
     def cancel(self, symbol: str, side: Side | None, client_order_id: str | None) -> int:
         if self.label is None:
             raise StrategyError("orders can't be cancelled from on_start")
+        working = self.portfolio.working
+        chosen = [
+            (name, order)
+            for name, order in working.items()
+            if order.symbol == symbol
+            and side in (None, order.side)
+            and client_order_id in (None, name)
+        ]
+        # Exits first: they take the rest of their group along.
+        chosen.sort(key=lambda each: not each[1].is_exit)
         asked = 0
-        for name, order in self.portfolio.working.items():
-            if (
-                order.symbol == symbol
-                and side in (None, order.side)
-                and client_order_id in (None, name)
-                and not order.cancelling
-            ):
-                order.cancelling = True
+        for name, order in chosen:
+            if not order.cancelling:
+                for each in going_with(working, name):
+                    each.cancelling = True
                 self.outbox.append(OutgoingCancel(name))
                 asked += 1
         return asked
@@ -366,11 +415,14 @@ def _timer_name(name: object) -> str:
 
 def _plainly(ticket: Ticket) -> str:
     """What stands for a reason that isn't given."""
+    target, guard = ticket.take_profit, ticket.stop_loss
     prices = (
         ("at", ticket.limit_price),
         ("stop", ticket.stop_price),
         ("trailing by", ticket.trail_price),
         ("trailing by percent", ticket.trail_percent),
+        ("take profit", None if target is None else target.limit_price),
+        ("stop loss", None if guard is None else guard.stop_price),
     )
     told = [f"{word} {shown(price)}" for word, price in prices if price is not None]
     how = " ".join(told) or "at market"

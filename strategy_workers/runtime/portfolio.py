@@ -4,36 +4,15 @@ from decimal import Decimal
 
 import msgspec
 
-from shared.models.orders import (
-    Order,
-    OrderExecuted,
-    OrderStatus,
-    OrderUpdated,
-    Side,
-)
+from shared.models.orders import Order, OrderExecuted, OrderStatus, OrderUpdated, Side
 from strategy_workers.runtime.holdings import NOTHING, Holding, after_own, left_of
+from strategy_workers.runtime.working_order import WorkingOrder
 
 _ZERO = Decimal(0)
 FILLS: frozenset[OrderStatus] = frozenset({"filled", "partially_filled"})
 ENDED: frozenset[OrderStatus] = frozenset(
     {"filled", "cancelled", "rejected", "expired", "replaced"}
 )
-
-
-class WorkingOrder(msgspec.Struct):
-    """An order that this deployment sent and that hasn't ended yet."""
-
-    symbol: str
-    side: Side
-    open_qty: Decimal
-    limit_price: Decimal | None
-    #: Where a stop is, or a trailing one begins.
-    stop_price: Decimal | None = None
-    #: None until the order processor's answer.
-    order_id: str | None = None
-    #: Its end is asked for, or another order in its place.
-    cancelling: bool = False
-    filled_qty: Decimal = _ZERO
 
 
 class Portfolio(msgspec.Struct):
@@ -49,11 +28,15 @@ class Portfolio(msgspec.Struct):
     executions_seq: int = 0
 
     def pending(self, symbol: str, side: Side) -> Decimal:
+        """Without the exits of groups."""
         return sum(
             (
                 order.open_qty
                 for order in self.working.values()
-                if order.symbol == symbol and order.side == side and not order.cancelling
+                if order.symbol == symbol
+                and order.side == side
+                and not order.cancelling
+                and not order.is_exit
             ),
             _ZERO,
         )
@@ -77,6 +60,11 @@ class Portfolio(msgspec.Struct):
         self.orders_seq = seq
         self._follow(event.order)
 
+    def forget(self, client_order_id: str) -> None:
+        """Nothing was made of it, and of its exits."""
+        for leg in ("", ".take_profit", ".stop_loss"):
+            self.working.pop(client_order_id + leg, None)
+
     def answered(self, order: Order) -> None:
         """The answer to a command names the order, so that it can be cancelled."""
         mine = self.working.get(order.client_order_id)
@@ -94,9 +82,11 @@ class Portfolio(msgspec.Struct):
             return
         if mine.order_id is None:
             mine.order_id = str(order.id)
-        # Frames of two topics may cross: an order's open quantity only ever shrinks.
-        mine.open_qty = min(mine.open_qty, order.qty - order.filled_qty)
+        # Frames of two topics may cross: what has filled only ever grows, and an order's open
+        # quantity shrinks, unless it follows an entry's.
         mine.filled_qty = max(mine.filled_qty, order.filled_qty)
+        left = order.qty - mine.filled_qty
+        mine.open_qty = left if mine.is_exit else min(mine.open_qty, left)
 
     def works_on(self, order_id: str) -> None:
         """Its end, or another order in its place, was refused."""

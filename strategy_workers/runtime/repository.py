@@ -4,29 +4,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, case, func, select, text, update
+import msgspec
+from sqlalchemy import Connection, case, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 
 from shared.database.tables import (
-    AccountEventRow,
     AccountRow,
     DeploymentLogRow,
+    DeploymentPlotRow,
     DeploymentRow,
     InstrumentRow,
-    LedgerEntryRow,
-    OrderRow,
-    PositionRow,
     SignalRow,
     utc_now,
 )
-from shared.models.identifiers import Mode
 from shared.models.margin import MarginTerms, parse_margin_terms
-from shared.models.topics import account_topic
 from strategy_workers.runtime.deployment import DeploymentRecord
 from strategy_workers.runtime.desk import Lots, Signal
-from strategy_workers.runtime.holdings import NOTHING, Holding, after_own, left_of
 from strategy_workers.runtime.lines import Line
-from strategy_workers.runtime.portfolio import Portfolio, WorkingOrder
+from strategy_workers.runtime.plots import Point
 
 
 class Wish(NamedTuple):
@@ -46,17 +41,12 @@ class Change(NamedTuple):
     strategy_version: int | None = None
 
 
-class Working(NamedTuple):
-    id: UUID
-    client_order_id: str
-    side: str
-
-
 #: Log lines of each deployment.
 LINES_KEPT = 1000
+#: Points of its plots.
+POINTS_KEPT = 10_000
 #: Of an error, in the sentence that tells of it.
 _LAST_LINE_CHARS = 300
-_WORKING = ("new", "held", "accepted", "partially_filled")
 
 _UNWANTED = text(
     """
@@ -173,109 +163,6 @@ def _margin_of(connection: Connection, account_id: UUID) -> MarginTerms | None:
     return parse_margin_terms(connection.execute(stored).scalar_one())
 
 
-def read_books(
-    connection: Connection, account_id: UUID, mode: Mode, deployment_id: UUID | None
-) -> Portfolio:
-    """Needs a transaction that sees one moment (repeatable read).
-
-    Without a deployment: as of one that has never sent an order.
-    """
-    cash = connection.execute(
-        select(LedgerEntryRow.balance)
-        .join(AccountRow, AccountRow.id == LedgerEntryRow.account_id)
-        .where(
-            LedgerEntryRow.account_id == account_id,
-            LedgerEntryRow.mode == mode,
-            LedgerEntryRow.currency == AccountRow.base_currency,
-        )
-        .order_by(LedgerEntryRow.seq.desc())
-        .limit(1)
-    ).scalar()
-    positions = connection.execute(
-        select(PositionRow.symbol, PositionRow.qty, PositionRow.avg_price)
-        .join(AccountRow, AccountRow.id == PositionRow.account_id)
-        .outerjoin(InstrumentRow, InstrumentRow.symbol == PositionRow.symbol)
-        .where(
-            PositionRow.account_id == account_id,
-            PositionRow.mode == mode,
-            PositionRow.qty != 0,
-            # What is held in other currencies is not a strategy's: its amounts would not add up.
-            func.coalesce(InstrumentRow.currency, AccountRow.base_currency)
-            == AccountRow.base_currency,
-        )
-    )
-    portfolio = Portfolio(
-        holdings={symbol: Holding(qty, price) for symbol, qty, price in positions},
-        own=_own(connection, account_id, mode, deployment_id) if deployment_id else {},
-        working=_working(connection, deployment_id) if deployment_id else {},
-        orders_seq=_newest(connection, account_topic(account_id, mode, "orders")),
-        executions_seq=_newest(connection, account_topic(account_id, mode, "executions")),
-    )
-    if cash is not None:
-        portfolio.cash = cash
-    return portfolio
-
-
-def _newest(connection: Connection, topic: str) -> int:
-    newest = select(func.max(AccountEventRow.topic_seq)).where(AccountEventRow.topic == topic)
-    return connection.execute(newest).scalar() or 0
-
-
-def _own(
-    connection: Connection, account_id: UUID, mode: Mode, deployment_id: UUID
-) -> dict[str, Holding]:
-    """All executions from its first one on, gone through as they came."""
-    rows = connection.execute(
-        text(
-            """
-            SELECT symbol, side, qty, price, mine, account_qty
-              FROM (SELECT symbol, side, qty, price, seq,
-                           deployment_id IS NOT DISTINCT FROM :deployment AS mine,
-                           sum(CASE side WHEN 'buy' THEN qty ELSE -qty END)
-                               OVER (PARTITION BY symbol ORDER BY seq) AS account_qty
-                      FROM executions
-                     WHERE account_id = :account AND mode = :mode) AS all_of_them
-             WHERE seq >= (SELECT min(seq) FROM executions
-                            WHERE account_id = :account AND mode = :mode
-                              AND deployment_id = :deployment)
-             ORDER BY seq
-            """
-        ),
-        {"account": account_id, "mode": mode, "deployment": deployment_id},
-    )
-    own: dict[str, Holding] = {}
-    for symbol, side, qty, price, mine, account_qty in rows:
-        holding = own.get(symbol, NOTHING)
-        if mine:
-            holding = after_own(holding, side, qty, price)
-        own[symbol] = left_of(holding, account_qty)
-    return own
-
-
-def _working(connection: Connection, deployment_id: UUID) -> dict[str, WorkingOrder]:
-    rows = connection.execute(
-        select(
-            OrderRow.client_order_id,
-            OrderRow.symbol,
-            OrderRow.side,
-            OrderRow.qty - OrderRow.filled_qty,
-            OrderRow.limit_price,
-            OrderRow.stop_price,
-            OrderRow.id,
-        )
-        .where(OrderRow.deployment_id == deployment_id, OrderRow.status.in_(_WORKING))
-        .order_by(OrderRow.seq)
-    )
-    return {
-        name: WorkingOrder(symbol, _side(side), open_qty, limit, stop, str(order_id))
-        for name, symbol, side, open_qty, limit, stop, order_id in rows
-    }
-
-
-def _side(side: str) -> Any:
-    return side
-
-
 def account_frames(
     connection: Connection, after: Mapping[str, int]
 ) -> dict[str, list[tuple[int, bytes]]]:
@@ -295,16 +182,6 @@ def account_frames(
     for topic, seq, frame in rows:
         frames.setdefault(topic, []).append((seq, bytes(frame)))
     return frames
-
-
-def working_orders(connection: Connection, deployment_id: UUID) -> list[Working]:
-    """In the order of submission."""
-    rows = connection.execute(
-        select(OrderRow.id, OrderRow.client_order_id, OrderRow.side)
-        .where(OrderRow.deployment_id == deployment_id, OrderRow.status.in_(_WORKING))
-        .order_by(OrderRow.seq)
-    )
-    return [Working(*row) for row in rows]
 
 
 def store_snapshots(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -378,12 +255,36 @@ def store_lines(connection: Connection, lines: Mapping[UUID, Sequence[tuple[int,
     connection.execute(insert_or_skip(DeploymentLogRow).on_conflict_do_nothing(), rows)
     connection.execute(
         text("DELETE FROM deployment_logs WHERE deployment_id = :id AND seq <= :last"),
-        [
-            {"id": deployment_id, "last": its[-1][0] - LINES_KEPT}
-            for deployment_id, its in lines.items()
-            if its
-        ],
+        _outdated(lines, LINES_KEPT),
     )
+
+
+def store_points(
+    connection: Connection, points: Mapping[UUID, Sequence[tuple[int, Point]]]
+) -> None:
+    """As lines are."""
+    rows = [
+        {"deployment_id": deployment_id, "seq": seq, **msgspec.structs.asdict(point)}
+        for deployment_id, its in points.items()
+        for seq, point in its
+    ]
+    if not rows:
+        return
+    connection.execute(insert_or_skip(DeploymentPlotRow).on_conflict_do_nothing(), rows)
+    connection.execute(
+        text("DELETE FROM deployment_plots WHERE deployment_id = :id AND seq <= :last"),
+        _outdated(points, POINTS_KEPT),
+    )
+
+
+def _outdated(
+    stored: Mapping[UUID, Sequence[tuple[int, object]]], kept: int
+) -> list[dict[str, object]]:
+    return [
+        {"id": deployment_id, "last": its[-1][0] - kept}
+        for deployment_id, its in stored.items()
+        if its
+    ]
 
 
 def give_up(connection: Connection, deployment_id: UUID, why: str) -> None:

@@ -1,8 +1,9 @@
 """How deployments come into this worker's hands, and how they leave them."""
 
 import asyncio
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
 import structlog
@@ -28,10 +29,14 @@ from strategy_workers.sdk import Strategy
 
 log = structlog.get_logger()
 
-#: Sides of the working orders that end. Strategies sell only what they hold: sells are exits.
-_ENTRIES: Container[str] = ("buy",)
-_ALL: Container[str] = ("buy", "sell")
-_ENDED_BY_PAUSE = {"cancel_entries": _ENTRIES, "cancel_all": _ALL, "keep": ()}
+#: Which working orders end: those that would add to a position, the others, or both.
+_ENTRIES: Container[bool] = (True,)
+_ALL: Container[bool] = (True, False)
+_ENDED_BY_PAUSE: Mapping[str, Container[bool]] = {
+    "cancel_entries": _ENTRIES,
+    "cancel_all": _ALL,
+    "keep": (),
+}
 
 
 class Roster:
@@ -242,9 +247,10 @@ class Roster:
                     deployment.id,
                     snapshot,
                     deployment.cursor,
-                    deployment.signals,
-                    deployment.new_signals,
-                    deployment.new_lines,
+                    deployment.journal.signals,
+                    deployment.journal.new_signals,
+                    deployment.journal.new_lines,
+                    deployment.journal.new_points,
                     deployment.record.version,
                     deployment.version_is_new,
                     market_time(deployment.mark.at_ns) if deployment.mark else None,
@@ -313,15 +319,16 @@ class Roster:
         await self._end_orders(record, _ENDED_BY_PAUSE[wish.pause_orders])
         await self._end(record, "paused", None, wish.hold)
 
-    async def _end_orders(self, record: DeploymentRecord, sides: Container[str]) -> None:
-        """Cancel the deployment's working orders of these sides, but for its last words."""
-        working = await until_done("orders", lambda: self._store.working_orders(record.id))
+    async def _end_orders(self, record: DeploymentRecord, adding: Container[bool]) -> None:
+        """Cancel the deployment's working orders of this kind, but for its last words."""
+        look = partial(self._store.working_orders, record.account_id, record.mode, record.id)
+        working = await until_done("orders", look)
         await self._dispatch.cancel(
             record,
             [
                 (order.id, order.client_order_id)
                 for order in working
-                if order.side in sides and not record.is_last_word(order.client_order_id)
+                if order.adds in adding and not record.is_last_word(order.client_order_id)
             ],
         )
 

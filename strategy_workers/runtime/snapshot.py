@@ -9,9 +9,10 @@ import msgspec
 
 from shared.models.base import encode
 from shared.models.market import TimeMark
-from shared.models.orders import OrderType, Side, TimeInForce
+from shared.models.orders import OrderClass, OrderType, Side, StopLoss, TakeProfit, TimeInForce
 from shared.redis.streams import BEGINNING
 from strategy_workers.runtime.market import MarketState
+from strategy_workers.runtime.plots import SeriesName
 from strategy_workers.runtime.portfolio import Portfolio
 from strategy_workers.runtime.timers import Timer
 
@@ -28,6 +29,10 @@ class OutgoingOrder(msgspec.Struct, frozen=True, tag="order"):
     trail_percent: Decimal | None = None
     time_in_force: TimeInForce = "gtc"
     expires_at: datetime | None = None
+    order_class: OrderClass = "simple"
+    take_profit: TakeProfit | None = None
+    stop_loss: StopLoss | None = None
+    extended_hours: bool | None = None
 
 
 class OutgoingCancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -77,8 +82,10 @@ class Snapshot(msgspec.Struct):
     signals: int = 0
     #: `on_stop` has been heard.
     stopping: bool = False
-    #: Log lines stored so far.
+    #: Log lines and points of plots stored so far, and the names of all plots.
     lines: int = 0
+    points: int = 0
+    series: list[SeriesName] = []
     #: The strategy's own names of `market.indicators`.
     indicator_names: list[str] = []
     #: Those that decided, and their version.

@@ -19,12 +19,14 @@ from shared.database.leases import (
 )
 from shared.models.identifiers import Mode
 from strategy_workers.backtests.versions import code_version
-from strategy_workers.runtime import repository
+from strategy_workers.runtime import account_books, repository
+from strategy_workers.runtime.account_books import Working
 from strategy_workers.runtime.deployment import DeploymentRecord
 from strategy_workers.runtime.desk import Signal
 from strategy_workers.runtime.lines import Line
+from strategy_workers.runtime.plots import Point
 from strategy_workers.runtime.portfolio import Portfolio
-from strategy_workers.runtime.repository import Change, Wish, Working
+from strategy_workers.runtime.repository import Change, Wish
 
 LEASE_KIND = "deployment"
 
@@ -39,6 +41,7 @@ class Save:
     signals: int
     new_signals: Sequence[tuple[int, Signal]]
     new_lines: Sequence[tuple[int, Line]]
+    new_points: Sequence[tuple[int, Point]]
     version: int
     #: The version decides from here on; and the market time there, if there has been any.
     is_first: bool
@@ -112,7 +115,7 @@ class Store:
             with self._engine.connect().execution_options(
                 isolation_level="REPEATABLE READ"
             ) as connection:
-                return repository.read_books(connection, account_id, mode, deployment_id)
+                return account_books.read_books(connection, account_id, mode, deployment_id)
 
         return await self._thread.run(work)
 
@@ -123,10 +126,14 @@ class Store:
 
         return await self._thread.run(work) if after else {}
 
-    async def working_orders(self, deployment_id: UUID) -> list[Working]:
+    async def working_orders(
+        self, account_id: UUID, mode: Mode, deployment_id: UUID
+    ) -> list[Working]:
         def work() -> list[Working]:
-            with self._engine.connect() as connection:
-                return repository.working_orders(connection, deployment_id)
+            with self._engine.connect().execution_options(
+                isolation_level="REPEATABLE READ"
+            ) as connection:
+                return account_books.working_orders(connection, account_id, mode, deployment_id)
 
         return await self._thread.run(work)
 
@@ -161,6 +168,9 @@ class Store:
                     )
                     repository.store_lines(
                         connection, {save.deployment_id: save.new_lines for save in mine}
+                    )
+                    repository.store_points(
+                        connection, {save.deployment_id: save.new_points for save in mine}
                     )
                 return {UUID(lease.key) for lease in leases} - held
 

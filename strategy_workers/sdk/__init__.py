@@ -26,8 +26,9 @@ from shared.indicators import (
 from shared.models.identifiers import TIMEFRAMES, Timeframe
 from shared.models.market import Candle
 from strategy_workers.sdk.errors import StrategyError
+from strategy_workers.sdk.forming import FormingCandles
 from strategy_workers.sdk.indicators import IndicatorSet, crossed_above, crossed_below
-from strategy_workers.sdk.orders import OrderEvent
+from strategy_workers.sdk.orders import OrderEvent, Stop
 from strategy_workers.sdk.parameters import (
     BooleanParameter,
     CategoricalParameter,
@@ -59,6 +60,7 @@ __all__ = [
     "CategoricalParameter",
     "DecimalParameter",
     "Donchian",
+    "FormingCandles",
     "Highest",
     "Ichimoku",
     "IndicatorSet",
@@ -70,6 +72,7 @@ __all__ = [
     "ParameterError",
     "StandardDeviation",
     "Stochastic",
+    "Stop",
     "Strategy",
     "StrategyError",
     "Supertrend",

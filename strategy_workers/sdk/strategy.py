@@ -3,15 +3,24 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, Unpack, cast
 
 from shared.models.identifiers import Timeframe
 from shared.models.market import Candle
 from shared.models.orders import Side, TimeInForce
 from strategy_workers.sdk.desk import Desk
 from strategy_workers.sdk.errors import StrategyError
+from strategy_workers.sdk.forming import FormingCandles
 from strategy_workers.sdk.indicators import Indicator, IndicatorSet, close_of, whole
-from strategy_workers.sdk.orders import OrderEvent, Quantity, exact, revision, ticket
+from strategy_workers.sdk.orders import (
+    OrderEvent,
+    OrderTerms,
+    Quantity,
+    Stop,
+    exact,
+    revision,
+    ticket,
+)
 from strategy_workers.sdk.parameters import TimeframeParameter
 from strategy_workers.sdk.parametrized import Parametrized
 
@@ -113,6 +122,17 @@ class Strategy(Parametrized):
         key = (kind, arguments, feed, timeframe) if of is None else None
         return self._on.indicator(lambda: kind(*arguments), feed, timeframe, key=key)
 
+    def forming(self, timeframe: Timeframe) -> FormingCandles:
+        """The candle of `timeframe` that is under way, for every symbol: `hour["SPY"]`. For
+        `on_start`."""
+        return self._on.forming(timeframe)
+
+    def plot(self, name: str, value: Quantity | None, *, symbol: str | None = None) -> None:
+        """A point at this moment of a line in a chart; `symbol`: beside its candles. None is
+        left out, as of an indicator that isn't ready."""
+        if value is not None:
+            self._on.plot(name, value, symbol)
+
     # --- the account ---------------------------------------------------------------------------
 
     @property
@@ -142,7 +162,8 @@ class Strategy(Parametrized):
         return self._on.account_position(symbol)
 
     def pending(self, symbol: str) -> Decimal:
-        """Open quantity of this deployment's working orders, buys less sells."""
+        """Open quantity of this deployment's working orders, buys less sells. Exits of brackets,
+        OTOs and OCOs don't count: they guard what there is."""
         return self._on.pending(symbol, "buy") - self._on.pending(symbol, "sell")
 
     def lot_size(self, symbol: str) -> Decimal:
@@ -181,43 +202,51 @@ class Strategy(Parametrized):
         symbol: str,
         qty: Quantity,
         limit_price: Quantity | None = None,
-        *,
-        stop_price: Quantity | None = None,
-        trail_price: Quantity | None = None,
-        trail_percent: Quantity | None = None,
-        time_in_force: TimeInForce | None = None,
-        expires_at: datetime | None = None,
-        reason: str = "",
+        **terms: Unpack[OrderTerms],
     ) -> str:
         """Send an order; its client order id. `reason` goes into the signal.
 
         Without prices a market order; with a limit, a stop, both, or a trail that type. It
         works until it is cancelled, or until `expires_at`, unless `time_in_force` says otherwise.
+        With `take_profit` and `stop_loss`, or one of them, those wait until it fills; they are
+        orders of their own, with its id followed by `.take_profit` and `.stop_loss`.
         """
-        return self._order(
-            "buy", symbol, qty, limit_price=limit_price, stop_price=stop_price,
-            trail_price=trail_price, trail_percent=trail_percent,
-            time_in_force=time_in_force, expires_at=expires_at, reason=reason,
-        )  # fmt: skip
+        return self._order("buy", symbol, qty, limit_price=limit_price, **terms)
 
     def sell(
         self,
         symbol: str,
         qty: Quantity,
         limit_price: Quantity | None = None,
-        *,
-        stop_price: Quantity | None = None,
-        trail_price: Quantity | None = None,
-        trail_percent: Quantity | None = None,
-        time_in_force: TimeInForce | None = None,
-        expires_at: datetime | None = None,
-        reason: str = "",
+        **terms: Unpack[OrderTerms],
     ) -> str:
         """Like `buy`. More than this deployment holds and isn't selling already is sold short on
         a margin account, and refused on a cash account, or where others hold the symbol."""
+        return self._order("sell", symbol, qty, limit_price=limit_price, **terms)
+
+    def oco(
+        self,
+        symbol: str,
+        *,
+        take_profit: Quantity,
+        stop_loss: Quantity | Stop,
+        qty: Quantity | None = None,
+        time_in_force: TimeInForce | None = None,
+        expires_at: datetime | None = None,
+        reason: str = "",
+    ) -> str | None:
+        """Two exits of what is held, of which one fills; the client order id of the take profit.
+        The stop loss has it followed by `.stop_loss`.
+
+        For `qty`, or all that no other order is to close; None when nothing is.
+        """
+        held = self.position(symbol)
+        side: Side = "buy" if held < 0 else "sell"
+        free = abs(held) - self._on.closing(symbol, side) if qty is None else exact(qty)
+        if qty is None and free <= 0:
+            return None
         return self._order(
-            "sell", symbol, qty, limit_price=limit_price, stop_price=stop_price,
-            trail_price=trail_price, trail_percent=trail_percent,
+            side, symbol, free, oco=True, take_profit=take_profit, stop_loss=stop_loss,
             time_in_force=time_in_force, expires_at=expires_at, reason=reason,
         )  # fmt: skip
 
@@ -236,7 +265,7 @@ class Strategy(Parametrized):
 
         What isn't given stays; `qty` includes what has filled already. None when the order has
         ended, is about to, or was sent in this very moment. When the new one is refused or
-        rejected the old one works on.
+        rejected the old one works on. An exit stays in its group, whose quantity it has.
         """
         changes = revision(
             qty=qty, limit_price=limit_price, stop_price=stop_price,
@@ -245,24 +274,34 @@ class Strategy(Parametrized):
         return self._on.replace(client_order_id, changes)
 
     def target_position(self, symbol: str, qty: Quantity, *, reason: str = "") -> str | None:
-        """Market order for what is missing, working orders counted; None when nothing is."""
-        missing = exact(qty) - self.position(symbol) - self.pending(symbol)
+        """Market order for what is missing, working orders counted; None when nothing is. For a
+        position of nothing, exits are cancelled first."""
+        wanted = exact(qty)
+        missing = wanted - self.position(symbol) - self.pending(symbol)
         if missing == 0:
             return None
+        if wanted == 0:
+            self._cancel_exits(symbol)
         return self._order("buy" if missing > 0 else "sell", symbol, abs(missing), reason=reason)
 
     def close(self, symbol: str, *, reason: str = "") -> str | None:
-        """Cancel the working orders that would add to the position in `symbol`, then sell what
-        is held and not for sale already, or buy back what is short."""
+        """Cancel the working orders that would add to the position in `symbol`, and exits; then
+        sell what is held and not for sale already, or buy back what is short."""
         held = self.position(symbol)
         adds: Side = "sell" if held < 0 else "buy"
         reduces: Side = "buy" if held < 0 else "sell"
         self._on.cancel(symbol, adds, None)
-        free = abs(held) - self._on.pending(symbol, reduces)
+        self._cancel_exits(symbol)
+        free = abs(held) - self._on.closing(symbol, reduces)
         return self._order(reduces, symbol, free, reason=reason) if free > 0 else None
 
+    def _cancel_exits(self, symbol: str) -> None:
+        for name in self._on.exits(symbol):
+            self._on.cancel(symbol, None, name)
+
     def cancel(self, symbol: str, client_order_id: str | None = None) -> int:
-        """Ask for the end of one working order, or of all of `symbol`; how many were asked for."""
+        """Ask for the end of one working order, or of all of `symbol`; how many were asked for.
+        An exit takes the rest of its group along."""
         return self._on.cancel(symbol, None, client_order_id)
 
     # --- time ----------------------------------------------------------------------------------

@@ -23,7 +23,14 @@ async def test_admins_alone_announce_splits_and_dividends(
         "effective_at": "2026-12-01T09:00:00Z",
         "announced_by": f"user:{admin.id}",
         "announced_at": "2026-11-20T03:00:00Z",
+        "status": "announced",
+        "retries": 0,
+        "cancelled_at": None,
+        "cancelled_by": None,
         "effects": 0,
+        "failed": 0,
+        "looks": 0,
+        "failures": [],
     }
     behind.answer("POST", "/internal/corporate-actions", told, status=201)
     behind.answer("GET", "/internal/corporate-actions", {"items": [told], "next_cursor": None})
@@ -37,6 +44,13 @@ async def test_admins_alone_announce_splits_and_dividends(
     await admin.http.post(PATH, json=body | {"kind": "dividend", "amount": "0.0000001"})
     assert json.loads(behind.seen[-1].body)["amount"] == "0.0000001"
     assert (await admin.http.get(PATH)).json()["items"] == [told]
+    for verb in ("retry", "cancel"):
+        path = f"{PATH}/{told['id']}/{verb}"
+        behind.answer("POST", f"/internal/corporate-actions/{told['id']}/{verb}", told)
+        assert (await admin.http.post(path)).json() == told
+        assert code(await trader.http.post(path)) == (403, "admins_only")
+        assert code(await admin.http.post(f"{PATH}/1/{verb}")) == (422, "invalid_request")
+    assert json.loads(behind.seen[-1].body) == {"cancelled_by": f"user:{admin.id}"}
     for bad in (
         split | {"ratio": {"new": 0, "old": 1}},
         split | {"ratio": {"new": 4}},

@@ -17,9 +17,10 @@ from order_processor.settings import OrderProcessorSettings
 from order_processor.verification.repository import BooksReader
 from order_processor.wiring import Wiring
 from shared.config import Settings
-from shared.models.orders import Order
+from shared.models.orders import Order, Refusal
 from shared.service.internal import internal_client
 from tests.order_processor.support import Desk, Feed, ProcessorProcess, frames_are_gap_free, until
+from tests.order_processor.test_replacing_and_closing import replacing
 from tests.order_processor.test_risk import deploy
 
 D = Decimal
@@ -122,6 +123,7 @@ async def test_until_its_next_print_a_split_position_is_worth_what_it_was(
     deployment = deploy(desk)
     async with processor():
         await hold(desk, feed)
+        working = await desk.submit("buy", "1", limit="80", deployment_id=deployment)
         announce(desk, SPLIT | {"ratio_new": 2, "ratio_old": 1})
         feed.at_ns = SESSION_NS
         await feed.mark(paced=True)
@@ -130,7 +132,16 @@ async def test_until_its_next_print_a_split_position_is_worth_what_it_was(
         await until(lambda: desk.value(price, at=SESSION) == D("49.5"))
         # It counts in old shares.
         wanted = "SELECT wanted FROM deployments WHERE id = :d"
-        assert desk.value(wanted, d=deployment) == "paused"
+        await until(lambda: desk.value(wanted, d=deployment) == "paused")
+        for asked in (
+            desk.command("buy", "1", deployment_id=deployment),
+            replacing(desk, working, "r", limit_price="51"),
+        ):
+            refused = await desk.ask(asked)
+            assert isinstance(refused, Refusal), asked
+            assert refused.code == "deployment_outdated"
+        anew = deploy(desk)
+        assert (await desk.submit("buy", "1", limit="1", deployment_id=anew)).status == "accepted"
         # Bought in the new session: the split doesn't come to it again.
         bought = await desk.submit("buy", "10")
         await feed.print(50.0)
@@ -212,8 +223,18 @@ async def test_an_action_is_announced_once_by_its_id_and_none_that_makes_no_sens
             refused = await http.post(path, json=good | change)
             assert (refused.status_code, refused.json()["code"]) == (status, code), change
         listed = (await http.get(path)).json()
-        assert listed == {"items": [made.json()], "next_cursor": None}
-        assert (await http.get(f"{path}/{good['id']}")).json() == made.json()
+        read = (await http.get(f"{path}/{good['id']}")).json()
+        for each in (*listed["items"], read):
+            assert each | {"looks": 0} == made.json()
+        for verb, body, status, code in (
+            ("retry", None, 409, "nothing_to_retry"),
+            ("cancel", {}, 422, "invalid_request"),
+        ):
+            refused = await http.post(f"{path}/{good['id']}/{verb}", json=body)
+            assert (refused.status_code, refused.json()["code"]) == (status, code)
+        cancelled = {"cancelled_by": "user:1"}
+        assert (await http.post(f"{path}/{uuid4()}/retry")).status_code == 404
+        assert (await http.post(f"{path}/{uuid4()}/cancel", json=cancelled)).status_code == 404
         assert (await http.get(f"{path}/{uuid4()}")).status_code == 404
         http.headers.pop("X-Internal-Token")
         assert (await http.post(path, json=good)).status_code in (401, 403)

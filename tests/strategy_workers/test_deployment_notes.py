@@ -9,9 +9,10 @@ from shared.models.market import TimeMark
 from strategy_workers.deployments.variables import Variables, variables_of
 from strategy_workers.runtime.holdings import Holding
 from strategy_workers.runtime.lines import Line, Lines, StrategyLog
-from strategy_workers.runtime.portfolio import Portfolio, WorkingOrder
+from strategy_workers.runtime.portfolio import Portfolio
 from strategy_workers.runtime.snapshot import Snapshot, encode_snapshot
 from strategy_workers.runtime.timers import Timer
+from strategy_workers.runtime.working_order import WorkingOrder
 
 AT = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
 

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from shared.database.tables import ExecutionRow, OrderRow
 from shared.models.orders import Side
 from shared.trading.paper_terms import FREE, paper_terms_document
+from strategy_workers.runtime.account_books import read_books
 from strategy_workers.runtime.holdings import NOTHING, Holding, after_own, left_of
-from strategy_workers.runtime.repository import read_books
 
 D = Decimal
 OURS, THEIRS = UUID(int=1), UUID(int=2)

@@ -12,7 +12,7 @@ from shared.models.orders import Refusal, ReplaceOrder, SubmitOrder
 from strategy_workers.runtime.commands import commands_of, take_answer
 from strategy_workers.runtime.deployment import Deployment, HookError
 from strategy_workers.runtime.holdings import Holding
-from strategy_workers.runtime.portfolio import WorkingOrder
+from strategy_workers.runtime.working_order import WorkingOrder
 from strategy_workers.sdk import (
     MACD,
     Candle,
@@ -329,3 +329,15 @@ def test_a_timeframe_that_is_a_parameter_is_heard() -> None:
 def test_orders_and_timers_are_for_hooks() -> None:
     with pytest.raises(StrategyError, match="isn't running"):
         Timed(Timed.parse_parameters({})).call_off("beat")
+
+
+class _NotAddedUp(dict[str, WorkingOrder]):
+    def values(self) -> Any:
+        raise AssertionError("all that works was gone through")
+
+
+def test_a_buy_costs_the_same_however_many_orders_work() -> None:
+    trading = Trading(acting(lambda strategy, symbol: strategy.buy(symbol, 1, 99)), fills=False)
+    trading.deployment.portfolio.working = _NotAddedUp(trading.deployment.portfolio.working)
+    trading.feed([100.0])
+    assert len(trading.deployment.portfolio.working) == 1

@@ -19,7 +19,6 @@ from market_data_engine.vendors.sockets import connected
 
 class AlpacaFeed:
     name = "alpaca"
-    exchange = "XNYS"
 
     def __init__(
         self, stream_url: str, key_id: str, secret: str, *, timeout_s: float = 10.0
@@ -28,6 +27,9 @@ class AlpacaFeed:
         self._key_id = key_id
         self._secret = secret
         self._timeout_s = timeout_s
+
+    def exchange_of(self, symbol: str) -> str:  # noqa: ARG002
+        return "XNYS"
 
     async def stream(self, symbols: Sequence[str]) -> AsyncIterator[list[FeedEvent]]:
         async with connected("Alpaca", self._url, self._timeout_s) as socket:

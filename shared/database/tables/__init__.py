@@ -9,6 +9,8 @@ from shared.database.tables.brokers import (
 )
 from shared.database.tables.corporate_actions import (
     CorporateActionEffectRow,
+    CorporateActionFailureRow,
+    CorporateActionLookRow,
     CorporateActionRow,
 )
 from shared.database.tables.currencies import ForeignCashRow, FxRateRow
@@ -35,6 +37,7 @@ from shared.database.tables.orders import (
     MarkRow,
     OrderRow,
     OrderTransitionRow,
+    PositionConversionRow,
     PositionRow,
     ShardRow,
     StrategyPositionRow,
@@ -50,6 +53,7 @@ from shared.database.tables.strategies import (
     BacktestRow,
     DeploymentLogRow,
     DeploymentParametersRow,
+    DeploymentPlotRow,
     DeploymentRow,
     SignalRow,
     StrategyVersionRow,
@@ -69,11 +73,14 @@ __all__ = [
     "BrokerOrderRow",
     "CandleRow",
     "CorporateActionEffectRow",
+    "CorporateActionFailureRow",
+    "CorporateActionLookRow",
     "CorporateActionRow",
     "DataCursorRow",
     "DataJobRow",
     "DeploymentLogRow",
     "DeploymentParametersRow",
+    "DeploymentPlotRow",
     "DeploymentRow",
     "ExecutionRow",
     "ForeignCashRow",
@@ -89,6 +96,7 @@ __all__ = [
     "NotificationRow",
     "OrderRow",
     "OrderTransitionRow",
+    "PositionConversionRow",
     "PositionRow",
     "ReplayRow",
     "RiskLimitsRow",

@@ -4,20 +4,22 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, UniqueConstraint, func
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.database.tables.base import Base
 
 
 class CorporateActionRow(Base):
-    """Once announced it stays as it is."""
+    """What was announced stays as it is; it can be tried again where it failed, or cancelled."""
 
     __tablename__ = "corporate_actions"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     #: In the order in which they became visible.
     number: Mapped[int] = mapped_column(BigInteger, Identity(always=True), unique=True)
+    #: Rises with every change of any of them; becomes visible in order.
+    revision: Mapped[int] = mapped_column(BigInteger, Identity(), unique=True)
     symbol: Mapped[str] = mapped_column(ForeignKey("instruments.symbol"))
     kind: Mapped[str]
     #: Of a split: so many new shares for so many old ones.
@@ -30,6 +32,11 @@ class CorporateActionRow(Base):
     effective_at: Mapped[datetime]
     announced_by: Mapped[str]
     announced_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    #: How often it was to be tried again where it had failed.
+    retries: Mapped[int] = mapped_column(default=0, server_default="0")
+    #: It comes to no more books.
+    cancelled_at: Mapped[datetime | None]
+    cancelled_by: Mapped[str | None]
 
     __table_args__ = (
         CheckConstraint(
@@ -38,7 +45,14 @@ class CorporateActionRow(Base):
             " AND ratio_old IS NULL",
             name="kind",
         ),
-        UniqueConstraint("symbol", "kind", "ex_date"),
+        Index(
+            "uq_corporate_actions_symbol_kind_ex_date",
+            "symbol",
+            "kind",
+            "ex_date",
+            unique=True,
+            postgresql_where=text("cancelled_at IS NULL"),
+        ),
     )
 
 
@@ -66,3 +80,35 @@ class CorporateActionEffectRow(Base):
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (CheckConstraint("mode IN ('paper', 'live')", name="mode"),)
+
+
+class CorporateActionFailureRow(Base):
+    """It could not be carried out on one set of books; what says so stays when it is later."""
+
+    __tablename__ = "corporate_action_failures"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    mode: Mapped[str] = mapped_column(primary_key=True)
+    action_id: Mapped[UUID] = mapped_column(
+        ForeignKey("corporate_actions.id"), primary_key=True, index=True
+    )
+    #: `retries` of the action when it was tried last.
+    attempt: Mapped[int]
+    code: Mapped[str]
+    reason: Mapped[str]
+    failed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (CheckConstraint("mode IN ('paper', 'live')", name="mode"),)
+
+
+class CorporateActionLookRow(Base):
+    """A shard has brought it to all of its books that it concerns, or said why not."""
+
+    __tablename__ = "corporate_action_looks"
+
+    action_id: Mapped[UUID] = mapped_column(ForeignKey("corporate_actions.id"), primary_key=True)
+    shard: Mapped[int] = mapped_column(primary_key=True)
+    #: `retries` of the action then.
+    attempt: Mapped[int]
+    #: Deployments of before count in old shares.
+    outdated_before: Mapped[datetime]

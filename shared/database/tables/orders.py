@@ -10,6 +10,7 @@ from sqlalchemy import (
     CheckConstraint,
     Double,
     ForeignKey,
+    Identity,
     Index,
     UniqueConstraint,
     func,
@@ -208,6 +209,38 @@ class ExecutionRow(Base):
         CheckConstraint(_MODE, name="mode"),
         CheckConstraint("qty > 0 AND price > 0 AND fee >= 0", name="amounts"),
         CheckConstraint("(fx_rate IS NULL) = (realized_pnl_base IS NULL)", name="fx_rate"),
+    )
+
+
+class PositionConversionRow(Base):
+    """A part of a position that went from one owner to another; None is what is traded by hand."""
+
+    __tablename__ = "position_conversions"
+
+    #: In the order in which they were made.
+    number: Mapped[int] = mapped_column(BigInteger, Identity(always=True), unique=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    mode: Mapped[str] = mapped_column(primary_key=True)
+    client_conversion_id: Mapped[str] = mapped_column(primary_key=True)
+    symbol: Mapped[str]
+    from_deployment_id: Mapped[UUID | None]
+    to_deployment_id: Mapped[UUID | None]
+    #: Signed like the position that it was a part of, and what that had cost.
+    qty: Mapped[Decimal]
+    cost: Mapped[Decimal]
+    #: Number of the last execution before it.
+    execution_seq: Mapped[int] = mapped_column(BigInteger)
+    #: Market time.
+    at: Mapped[datetime]
+    submitted_by: Mapped[str]
+    reason: Mapped[str | None]
+    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        CheckConstraint(_MODE, name="mode"),
+        CheckConstraint(
+            "qty <> 0 AND from_deployment_id IS DISTINCT FROM to_deployment_id", name="owners"
+        ),
     )
 
 

@@ -1,12 +1,13 @@
 """A live feed and the providers are away, come back, and every candle is healed."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Engine, text
 
 from market_data_engine.backfill.healing import Healer, StoredMinutes
@@ -50,6 +51,8 @@ class World:
     memory: CandleMemory
     feed: FeedStatus
     writer: CandleWriter
+    #: What those who follow the candles were told.
+    told: list[Candle]
     now_ns: int = BACK_NS + 2 * HOUR_NS + 2 * MINUTE_NS
 
     async def work(self) -> None:
@@ -85,6 +88,11 @@ async def world(engine: Engine, tmp_path: Path) -> AsyncIterator[World]:
     )
     providers = Providers(configuration)
     feed = FeedStatus("alpaca", [SYMBOL])
+    told: list[Candle] = []
+
+    async def tell(candles: Iterable[Candle]) -> None:
+        told.extend(candles)
+
     found: World
     with history_server() as alpaca, history_server() as yahoo:
         providers.add(
@@ -93,16 +101,18 @@ async def world(engine: Engine, tmp_path: Path) -> AsyncIterator[World]:
         providers.add(YahooHistory(yahoo.url, permit=providers.permit("yahoo")))
         stored = StoredMinutes(store)
         healer = Healer(
-            providers, stored, writer, memory, queue, lambda _: calendar,
+            providers, stored, writer, memory, queue, lambda _: calendar, tell,
             wall_ns=lambda: found.now_ns,
         )  # fmt: skip
         sweeper = Sweeper(
             queue, stored, lambda _: calendar, lambda _: None, lambda: configuration,
-            lambda: [feed], [], leads=lambda: True, lookback=timedelta(hours=4),
+            lambda: [feed], [], memory.healed, leads=lambda: True, lookback=timedelta(hours=4),
             wall_ns=lambda: found.now_ns,
         )  # fmt: skip
         workers = Workers(queue, healer, leads=lambda: True)
-        found = World(alpaca, yahoo, engine, queue, workers, sweeper, store, memory, feed, writer)
+        found = World(
+            alpaca, yahoo, engine, queue, workers, sweeper, store, memory, feed, writer, told
+        )
         async with writer.running():
             await writer.take_over()
             await live_day(found)
@@ -150,7 +160,7 @@ async def test_an_hour_that_was_missed_is_healed_with_its_true_source(world: Wor
     world.let_time_pass()
     await asyncio.sleep(0.002)  # the breakers' cooldown
     await world.work()
-    assert await world.statuses() == {"queued": 1, "done": 1, "dead": 0}  # a fold of 1d and 1w
+    assert await world.statuses() == {"queued": 2, "done": 1, "dead": 0}  # folds of 1d and 1w
     healed = world.candles()
     assert set(healed) == set(range(240))
     for number, one in healed.items():
@@ -164,6 +174,10 @@ async def test_an_hour_that_was_missed_is_healed_with_its_true_source(world: Wor
     assert (four.source, four.quality) == ("alpaca+live", "healed")
     assert four.candle.volume == 60 * 7.0 + 180 * 5.0
     assert not world.candles("1d")  # it hasn't ended
+    # Charts are told of each minute and each larger candle that is another now, and of no other.
+    changed = sum(len(world.candles(timeframe)) for timeframe in ("3m", "5m", "15m", "30m"))
+    assert len({(one.timeframe, one.start_ns) for one in world.told}) == 60 + changed + 2
+    assert changed == 20 + 12 + 4 + 2
 
     assert await world.sweeper.sweep("T0", [SYMBOL]) == 0
     world.now_ns = DAY_START_NS + DAY_NS + HOUR_NS
@@ -192,12 +206,15 @@ async def test_a_death_between_candles_and_their_job_changes_nothing(world: Worl
         connection.execute(text("DELETE FROM data_jobs WHERE kind = 'fold'"))
         connection.execute(text("UPDATE data_jobs SET status = 'running'"))
         connection.execute(text("DELETE FROM candles WHERE timeframe = '4h'"))
-    asked = len(world.alpaca.asked)
+    asked, told = len(world.alpaca.asked), list(world.told)
+    world.told.clear()
     await world.workers.take_over()
     world.let_time_pass()
     await world.work()
     assert world.candles("4h").keys() == before.keys()
     assert len(world.alpaca.asked) == asked
+    assert {*told} <= {*world.told}
+    assert (await world.statuses())["queued"] == 2
 
 
 async def test_what_nobody_has_an_answer_to_is_dead_and_not_asked_again(world: World) -> None:
@@ -226,6 +243,65 @@ async def test_a_minute_without_trades_is_asked_for_once(world: World) -> None:
     assert set(world.candles()) == {*range(100), *range(120, 240)}
     world.sweeper._seen_ns.clear()
     assert await world.sweeper.sweep("T0", [SYMBOL]) == 0
+
+
+async def test_a_symbol_that_is_looked_at_all_day_has_one_job_and_its_intervals_folds(
+    world: World,
+) -> None:
+    """Without a feed each look finds another minute missing."""
+    world.feed.presence.lost()
+    for _ in range(30):
+        world.now_ns += MINUTE_NS
+        world.sweeper._seen_ns.clear()
+        await world.sweeper.sweep("T0", [SYMBOL])
+        await world.work()
+    items = (await world.queue.listed(None, None, None, 100)).items
+    assert [job.kind for job in items if job.status == "done"] == ["backfill"]
+    (done,) = (job for job in items if job.status == "done")
+    assert (done.start, done.provider) == (moment(BEGIN_NS + 3 * MINUTE_NS), "alpaca")
+    assert done.end > moment(BACK_NS + 2 * HOUR_NS + 29 * MINUTE_NS)
+    assert len(items) <= 1 + 8  # no more folds than there are larger timeframes
+
+
+async def test_while_nobody_can_be_asked_a_symbol_has_one_job_that_grows(world: World) -> None:
+    world.alpaca.status = world.yahoo.status = 500
+    for _ in range(5):
+        world.now_ns += MINUTE_NS
+        world.sweeper._seen_ns.clear()
+        await world.sweeper.sweep("T0", [SYMBOL])
+        await world.work()
+    (job,) = (await world.queue.listed(None, None, None, 100)).items
+    assert (job.status, job.end) == ("queued", moment(world.now_ns - MINUTE_NS))
+
+
+async def test_what_nobody_answers_is_asked_less_and_less_often_and_leaves_one_dead_job(
+    world: World,
+) -> None:
+    world.alpaca.status = world.yahoo.status = 404
+    for _ in range(40):
+        world.now_ns += MINUTE_NS
+        await world.sweeper.sweep("T0", [SYMBOL])
+        await world.work()
+    (job,) = (await world.queue.listed(None, None, None, 100)).items
+    assert (job.status, job.attempts) == ("dead", 6)  # after 1, 2, 4, 8 and 16 minutes
+    assert len(world.alpaca.asked) == 6
+
+
+async def test_a_healed_candle_that_a_late_print_reached_below_is_folded_again(
+    world: World,
+) -> None:
+    await world.sweeper.note_live()
+    await world.sweeper.sweep("T0", [SYMBOL])
+    await world.work()
+    (before,) = (one for at, one in world.candles("4h").items() if at == 0)
+    amended = replace(live(10), candle=replace(live(10).candle, volume=105.0))
+    await world.writer.put([amended])
+    await world.writer.stored()
+    world.memory.healed.outdate(before.candle)
+    await world.sweeper.fold_again()
+    await world.work()
+    assert world.candles("4h")[0].candle.volume == before.candle.volume + 100.0
+    assert world.memory.healed.outdated() == []
 
 
 async def test_data_is_late_when_nobody_tells_of_it(world: World) -> None:

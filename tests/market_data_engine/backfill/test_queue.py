@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from market_data_engine.backfill import repository
+from market_data_engine.backfill import cursors, repository
 from market_data_engine.backfill.queue import JobQueue, QueueFullError
 from market_data_engine.backfill.repository import NewJob, moment
 from market_data_engine.backfill.schemas import Job, JobKind
@@ -43,7 +43,7 @@ async def dead(queue: JobQueue, number: int = 0, tier: Tier = "T0") -> Job:
     await queue.add([new(number, tier)])
     job = await claimed(queue, tier)
     await queue.transact(
-        lambda connection: repository.bury(connection, job.id, 3, "No use.", utc_now())
+        lambda connection: repository.bury(connection, job, 3, "No use.", utc_now())
     )
     found = await queue.find(job.id)
     assert found is not None
@@ -56,7 +56,7 @@ async def test_the_same_work_waits_once_and_again_when_it_is_done(queue: JobQueu
     job = await claimed(queue, "T2")
     assert await queue.add([new(0, "T2")]) == 0  # it is under way
     await queue.transact(
-        lambda connection: repository.finish(connection, job.id, "alpaca", 1, utc_now())
+        lambda connection: repository.finish(connection, job, "alpaca", 1, utc_now())
     )
     assert await queue.add([new(0, "T2")]) == 1
 
@@ -148,7 +148,7 @@ async def test_what_was_asked_too_early_proves_nothing(queue: JobQueue) -> None:
     assert waiting.until_ns == pytest.approx(now_ns, abs=1000)
     job = await claimed(queue)
     await queue.transact(
-        lambda connection: repository.finish(connection, job.id, "alpaca", 0, utc_now())
+        lambda connection: repository.finish(connection, job, "alpaca", 0, utc_now())
     )
     ((done),) = await asked()
     assert done.until_ns == pytest.approx(now_ns - 20 * MINUTE_NS, abs=60_000_000_000)
@@ -157,19 +157,15 @@ async def test_what_was_asked_too_early_proves_nothing(queue: JobQueue) -> None:
 async def test_a_cursor_never_goes_back(queue: JobQueue) -> None:
     def told(span: Span) -> None:
         with queue._engine.begin() as connection:
-            repository.note_spans(connection, ["SPY", "QQQ"], "live", [span])
+            cursors.note_spans(connection, ["SPY", "QQQ"], "live", [span])
 
     told(Span(AT_NS, AT_NS + 5 * MINUTE_NS))
     told(Span(AT_NS, AT_NS + 3 * MINUTE_NS))
     told(Span(AT_NS + 9 * MINUTE_NS, AT_NS + 10 * MINUTE_NS))
-    spans = await queue.transact(
-        lambda connection: repository.spans(connection, "SPY", "live", AT_NS)
-    )
+    spans = await queue.transact(lambda connection: cursors.spans(connection, "SPY", "live", AT_NS))
     assert sorted(spans) == [
         Span(AT_NS, AT_NS + 5 * MINUTE_NS),
         Span(AT_NS + 9 * MINUTE_NS, AT_NS + 10 * MINUTE_NS),
     ]
-    until = await queue.transact(
-        lambda connection: repository.told_until(connection, ["SPY", "IBM"])
-    )
+    until = await queue.transact(lambda connection: cursors.told_until(connection, ["SPY", "IBM"]))
     assert until == {"SPY": AT_NS + 10 * MINUTE_NS}

@@ -160,3 +160,30 @@ def test_made_again_the_same_a_candle_is_no_correction() -> None:
     market.play([one], one.at_ns + 2 * MINUTE)
     market.amend(one)
     assert market.corrected == []
+
+
+def test_late_prints_change_nothing_that_a_provider_has_told() -> None:
+    """However long the grace: of a healed minute the run may know few prints."""
+    calendar = new_york("2026-03-01", "2026-03-31")
+    start_ns = ns("2026-03-04 14:30")
+    market = Market(calendar)
+    prints = [a_print(start_ns + minute * MINUTE, 100.0 + minute) for minute in range(16)]
+    market.play(prints, start_ns + 16 * MINUTE)
+    [minute] = market.memory.between(ABC, "1m", start_ns, start_ns + MINUTE)
+    [three] = market.memory.between(ABC, "3m", start_ns, start_ns + 3 * MINUTE)
+    now_ns = start_ns + 16 * MINUTE
+    healed = [
+        StoredCandle(structs.replace(one, volume=7e6), "alpaca", "healed", now_ns)
+        for one in (minute, three)
+    ]
+    market.memory.healed.note(healed)
+    market.memory.heal(healed)
+    before = market.all()
+    market.come_late(a_print(start_ns + 20 * SECOND, 999.0))
+    assert market.corrected == []
+    assert market.all() == before
+    # A print of the next minute amends that minute; the healed candle above it is folded again.
+    market.come_late(a_print(start_ns + MINUTE + 20 * SECOND, 999.0))
+    assert [one.timeframe for one in market.corrected] == ["1m", "5m", "15m"]
+    assert market.memory.between(ABC, "3m", start_ns, start_ns + 1)[0].volume == 7e6
+    assert market.memory.healed.outdated() == [(ABC, three.start_ns, three.end_ns)]

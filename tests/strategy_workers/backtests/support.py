@@ -14,7 +14,7 @@ from shared.trading.paper_terms import basis_points
 from strategy_workers.backtests.intrabar import path as prices_within
 from strategy_workers.backtests.plan import Plan, Terms
 from strategy_workers.runtime.desk import market_time
-from strategy_workers.sdk import SMA, Candle, IntParameter, OrderEvent, Strategy
+from strategy_workers.sdk import SMA, Candle, IntParameter, OrderEvent, Stop, Strategy
 
 #: Start, open, high, low, close.
 Bar = tuple[int, float, float, float, float]
@@ -100,7 +100,7 @@ class Busy(Strategy):
 
     def on_candle(self, candle: Candle) -> None:
         symbol, price = candle.symbol, Decimal(str(candle.close))
-        match self.numbers.randrange(20):
+        match self.numbers.randrange(26):
             case 0:
                 self.buy(symbol, 3)
             case 1:
@@ -143,6 +143,28 @@ class Busy(Strategy):
                 self.replace(self.names[-1], limit_price=price - Decimal("0.03"))
             case 19 if self.names:
                 self.replace(self.names.pop(), qty=1)
+            case 20:
+                self.names.append(
+                    self.buy(
+                        symbol, 2, price - Decimal("0.02"), take_profit=price + Decimal("0.06"),
+                        stop_loss=price - Decimal("0.08"),
+                    )
+                )  # fmt: skip
+            case 21:
+                self.buy(symbol, 1, stop_loss=Stop(trail_price=Decimal("0.06")))
+            case 22:
+                self.oco(
+                    symbol, take_profit=price + Decimal("0.05"),
+                    stop_loss=Stop(price - Decimal("0.05"), price - Decimal("0.07")),
+                )  # fmt: skip
+            case 23 if self.names:
+                self.replace(f"{self.names[-1]}.stop_loss", stop_price=price - Decimal("0.04"))
+            case 24 if self.names:
+                self.cancel(symbol, f"{self.names[-1]}.take_profit")
+            case 25:
+                # Of the same moment, and none of it is left.
+                self.buy(symbol, 1, take_profit=price + 1, stop_loss=price - 1)
+                self.close(symbol)
             case 17:
                 self.call_at("later", self.now + timedelta(minutes=3, seconds=20))
 
@@ -160,3 +182,24 @@ class Busy(Strategy):
     def on_order(self, event: OrderEvent) -> None:
         if event.kind == "filled" and event.side == "buy" and self.numbers.random() < 0.3:
             self.sell(event.symbol, 1)
+
+
+class Peeking(Strategy):
+    """Draws what is forming beside each candle, and trades on it."""
+
+    name = "peeking"
+
+    def on_start(self) -> None:
+        self.quarter = self.forming("15m")
+        self.average = self.indicator(SMA, 3)
+
+    def on_candle(self, candle: Candle) -> None:
+        under_way = self.quarter[candle.symbol]
+        self.plot("average", self.average[candle.symbol], symbol=candle.symbol)
+        if under_way is not None:
+            self.plot("high", under_way.high, symbol=candle.symbol)
+            self.plot("minutes", (under_way.end_ns - under_way.start_ns) // 60_000_000_000)
+            if under_way.close > under_way.open:
+                self.target_position(candle.symbol, 1)
+            else:
+                self.close(candle.symbol)

@@ -329,6 +329,7 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("pause_orders", sa.Text(), server_default="cancel_entries", nullable=False),
         sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("outdated_by", sa.Uuid(), nullable=True),
         sa.Column("hold", sa.Text(), nullable=True),
         sa.Column("snapshot", sa.LargeBinary(), nullable=True),
         sa.Column("tape_cursor", sa.Text(), nullable=False),
@@ -443,6 +444,19 @@ def upgrade() -> None:
             name=op.f("fk_deployment_parameters_deployment_id"),
         ),
         sa.PrimaryKeyConstraint("deployment_id", "version", name=op.f("pk_deployment_parameters")),
+    )
+    op.create_table(
+        "deployment_plots",
+        sa.Column("deployment_id", sa.Uuid(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=True),
+        sa.Column("value", sa.Double(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["deployment_id"], ["deployments.id"], name=op.f("fk_deployment_plots_deployment_id")
+        ),
+        sa.PrimaryKeyConstraint("deployment_id", "seq", name=op.f("pk_deployment_plots")),
     )
     op.create_table(
         "strategy_versions",
@@ -945,6 +959,7 @@ def upgrade() -> None:
         "corporate_actions",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("number", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("revision", sa.BigInteger(), sa.Identity(), nullable=False),
         sa.Column("symbol", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("ratio_new", sa.Integer(), nullable=True),
@@ -959,6 +974,9 @@ def upgrade() -> None:
             server_default=sa.text("now()"),
             nullable=False,
         ),
+        sa.Column("retries", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("cancelled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("cancelled_by", sa.Text(), nullable=True),
         sa.CheckConstraint(
             "kind = 'split' AND ratio_new > 0 AND ratio_old > 0 AND ratio_new <> ratio_old"
             " AND amount IS NULL OR kind = 'dividend' AND amount > 0 AND ratio_new IS NULL"
@@ -970,9 +988,14 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_corporate_actions")),
         sa.UniqueConstraint("number", name=op.f("uq_corporate_actions_number")),
-        sa.UniqueConstraint(
-            "symbol", "kind", "ex_date", name=op.f("uq_corporate_actions_symbol_kind_ex_date")
-        ),
+        sa.UniqueConstraint("revision", name=op.f("uq_corporate_actions_revision")),
+    )
+    op.create_index(
+        "uq_corporate_actions_symbol_kind_ex_date",
+        "corporate_actions",
+        ["symbol", "kind", "ex_date"],
+        unique=True,
+        postgresql_where=sa.text("cancelled_at IS NULL"),
     )
     op.create_table(
         "corporate_action_effects",
@@ -1012,6 +1035,88 @@ def upgrade() -> None:
         "corporate_action_effects",
         ["action_id"],
         unique=False,
+    )
+    op.create_table(
+        "corporate_action_failures",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("action_id", sa.Uuid(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column(
+            "failed_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint(
+            "mode IN ('paper', 'live')", name=op.f("ck_corporate_action_failures_mode")
+        ),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_corporate_action_failures_account_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["action_id"],
+            ["corporate_actions.id"],
+            name=op.f("fk_corporate_action_failures_action_id"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "account_id", "mode", "action_id", name=op.f("pk_corporate_action_failures")
+        ),
+    )
+    op.create_index(
+        op.f("ix_corporate_action_failures_action_id"),
+        "corporate_action_failures",
+        ["action_id"],
+        unique=False,
+    )
+    op.create_table(
+        "corporate_action_looks",
+        sa.Column("action_id", sa.Uuid(), nullable=False),
+        sa.Column("shard", sa.Integer(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("outdated_before", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["action_id"],
+            ["corporate_actions.id"],
+            name=op.f("fk_corporate_action_looks_action_id"),
+        ),
+        sa.PrimaryKeyConstraint("action_id", "shard", name=op.f("pk_corporate_action_looks")),
+    )
+    op.create_table(
+        "position_conversions",
+        sa.Column("number", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("client_conversion_id", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("from_deployment_id", sa.Uuid(), nullable=True),
+        sa.Column("to_deployment_id", sa.Uuid(), nullable=True),
+        sa.Column("qty", sa.Numeric(precision=38, scale=12), nullable=False),
+        sa.Column("cost", sa.Numeric(precision=38, scale=12), nullable=False),
+        sa.Column("execution_seq", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("submitted_by", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("mode IN ('paper', 'live')", name=op.f("ck_position_conversions_mode")),
+        sa.CheckConstraint(
+            "qty <> 0 AND from_deployment_id IS DISTINCT FROM to_deployment_id",
+            name=op.f("ck_position_conversions_owners"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_position_conversions_account_id")
+        ),
+        sa.PrimaryKeyConstraint(
+            "account_id", "mode", "client_conversion_id", name=op.f("pk_position_conversions")
+        ),
+        sa.UniqueConstraint("number", name=op.f("uq_position_conversions_number")),
     )
     op.create_table(
         "books_checks",
@@ -1074,6 +1179,9 @@ def downgrade() -> None:
     op.drop_index("ix_notifications_created_at", table_name="notifications")
     op.drop_table("notifications")
     op.drop_table("books_checks")
+    op.drop_table("position_conversions")
+    op.drop_table("corporate_action_looks")
+    op.drop_table("corporate_action_failures")
     op.drop_table("corporate_action_effects")
     op.drop_table("corporate_actions")
     op.drop_table("lot_closings")
@@ -1112,6 +1220,7 @@ def downgrade() -> None:
     op.drop_table("orders")
     op.drop_index(op.f("ix_strategy_versions_author_id"), table_name="strategy_versions")
     op.drop_table("strategy_versions")
+    op.drop_table("deployment_plots")
     op.drop_table("deployment_parameters")
     op.drop_table("deployment_logs")
     op.drop_index(op.f("ix_backtests_deployment_id"), table_name="backtests")
