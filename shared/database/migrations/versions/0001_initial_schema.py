@@ -289,9 +289,6 @@ def upgrade() -> None:
             server_default=sa.text("now()"),
             nullable=False,
         ),
-        sa.ForeignKeyConstraint(
-            ["account_id"], ["accounts.id"], name=op.f("fk_account_events_account_id")
-        ),
         sa.PrimaryKeyConstraint("shard", "seq", name=op.f("pk_account_events")),
         sa.UniqueConstraint("topic", "topic_seq", name=op.f("uq_account_events_topic_topic_seq")),
     )
@@ -641,9 +638,6 @@ def upgrade() -> None:
         sa.Column("to_status", sa.Text(), nullable=False),
         sa.Column("reason_code", sa.Text(), nullable=True),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["order_id"], ["orders.id"], name=op.f("fk_order_transitions_order_id")
-        ),
         sa.PrimaryKeyConstraint("order_id", "seq", name=op.f("pk_order_transitions")),
     )
     op.create_table(
