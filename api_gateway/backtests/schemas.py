@@ -69,6 +69,16 @@ class BacktestRequest(Input):
         PaperTermsChange | None,
         Field(description="Fee, slippage and fill model, as of an account's paper market."),
     ] = None
+    client_backtest_id: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=128,
+            pattern=r"^[\x21-\x7e]+$",
+            description="A name of yours: asked again by it, the first one is answered.",
+            examples=["spy-2026-03"],
+        ),
+    ] = None
 
 
 class BacktestDeployment(Input):
@@ -160,6 +170,7 @@ class SummaryView(View):
 class BacktestView(View):
     id: UUID
     owner_id: UUID
+    client_backtest_id: str | None
     status: Status
     request: BacktestSettings
     #: The backtest that this one repeats, and what came out the same once both are done.

@@ -37,6 +37,8 @@ class Backtest:
     row: BacktestRow
     #: The one that it repeats, if that is still there.
     original: BacktestRow | None
+    #: False: it had been asked for before, by the user's own name for it.
+    is_new: bool = True
 
 
 class Backtests:
@@ -60,6 +62,9 @@ class Backtests:
 
     async def submit(self, asked: BacktestRequest) -> Backtest:
         """All that can be known now is checked before anything is stored."""
+        before = await run_in_threadpool(self._asked_before, asked)
+        if before is not None:
+            return before
         request = await run_in_threadpool(self._checked, asked)
         timeframe = request.data_timeframe
         if timeframe is not None:
@@ -72,7 +77,15 @@ class Backtests:
                         "no_data",
                         f"There are no {timeframe} candles of {symbol} in the range.",
                     )
-        return await run_in_threadpool(self._add, asked.owner_id, request.document(), None)
+        return await run_in_threadpool(self._add, asked.owner_id, request.document(), asked=asked)
+
+    def _asked_before(self, asked: BacktestRequest) -> Backtest | None:
+        """By the user's own name for it."""
+        if asked.client_backtest_id is None:
+            return None
+        with Session(self._engine) as session:
+            row = repository.named(session, asked.owner_id, asked.client_backtest_id)
+            return None if row is None else Backtest(_same(row, asked), None, is_new=False)
 
     def _checked(self, asked: BacktestRequest) -> JobRequest:
         with Session(self._engine) as session:
@@ -94,12 +107,19 @@ class Backtests:
         self,
         owner_id: UUID,
         request: dict[str, Any],
-        repeat_of: UUID | None,
+        repeat_of: UUID | None = None,
         deployment_id: UUID | None = None,
+        asked: BacktestRequest | None = None,
     ) -> Backtest:
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
             if not repository.lock_user(session, owner_id):
                 raise not_found("user")
+            name = None if asked is None else asked.client_backtest_id
+            if asked is not None and name is not None:
+                # Two at once: the second one waited for the first one's commit.
+                found = repository.named(session, owner_id, name)
+                if found is not None:
+                    return Backtest(_same(found, asked), None, is_new=False)
             original = None
             if repeat_of is not None:
                 original = _found(repository.find(session, repeat_of, owner_id))
@@ -109,6 +129,8 @@ class Backtests:
                 owner_id=owner_id,
                 request=request,
                 repeat_of=repeat_of,
+                client_backtest_id=name,
+                asked_digest=None if asked is None or name is None else asked.digest,
             )
             session.add(row)
         self._tell_runner()
@@ -218,6 +240,16 @@ class Backtests:
 def _found(row: BacktestRow | None) -> BacktestRow:
     if row is None:
         raise not_found("backtest")
+    return row
+
+
+def _same(row: BacktestRow, asked: BacktestRequest) -> BacktestRow:
+    if row.asked_digest != asked.digest:
+        raise Problem(
+            409,
+            "client_backtest_id_conflict",
+            f"Another backtest was asked for as {asked.client_backtest_id}.",
+        )
     return row
 
 

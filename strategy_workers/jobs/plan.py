@@ -9,6 +9,7 @@ from strategy_workers.backtests.plan import Plan, Terms, TimeRange
 from strategy_workers.jobs.data import DataSource
 from strategy_workers.jobs.request import JobOrder
 from strategy_workers.library import LIBRARY
+from strategy_workers.library.installed import with_installed
 from strategy_workers.sandbox.process import Limits
 from strategy_workers.sandbox.strategy import sandboxed
 from strategy_workers.sdk import Strategy
@@ -54,7 +55,7 @@ def strategy_of(order: JobOrder, version: int | None) -> type[Strategy]:
     """Of the library, or uploaded; that one runs in a confined process. Raises BadBacktestError."""
     name = order.request.strategy
     if version is None:
-        known = LIBRARY.find(name)
+        known = with_installed(LIBRARY).find(name)
         if known is not None:
             return known
     for one in order.uploaded:

@@ -67,6 +67,13 @@ def find(
     return session.execute(wanted.with_for_update() if for_update else wanted).scalar_one_or_none()
 
 
+def named(session: Session, owner_id: UUID, client_backtest_id: str) -> BacktestRow | None:
+    wanted = _rows().where(
+        BacktestRow.owner_id == owner_id, BacktestRow.client_backtest_id == client_backtest_id
+    )
+    return session.execute(wanted).scalar_one_or_none()
+
+
 def lock(session: Session, backtest_id: UUID) -> BacktestRow | None:
     """Of whichever kind."""
     wanted = _rows().where(BacktestRow.id == backtest_id).with_for_update()

@@ -23,7 +23,7 @@ _files = msgspec.msgpack.Decoder(dict[str, bytes])
 
 class AllStrategies(Catalogue):
     def __init__(self, engine: Engine, library: Catalogue, limits: Limits) -> None:
-        super().__init__(library.all())
+        super().__init__(library.all(), library.packages, library.broken)
         self._engine = engine
         self._limits = limits
         self._uploaded = lru_cache(_KEPT)(self._load)

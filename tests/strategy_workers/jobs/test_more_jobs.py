@@ -1,5 +1,6 @@
 """Backtests of uploaded strategies, and runs made again, by a real worker and a real engine."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -117,3 +118,21 @@ async def test_a_run_of_live_data_is_made_again_from_the_stores_candles(
     assert (late.status_code, late.json()["status"]) == (200, "done")
     assert (await desk.http.delete(one, params={**mine, **body})).status_code == 204
     assert (await desk.http.get(one, params=mine)).status_code == 404
+
+
+async def test_a_backtest_asked_again_by_its_name_is_the_same_one(
+    desk: Desk, stranger: UUID, engine: Engine
+) -> None:
+    asked: dict[str, Any] = {"client_backtest_id": "mine-1", "end": "2024-01-09"}
+    answers = await asyncio.gather(*(desk.submit(**asked) for _ in range(4)))
+    assert sorted(one.status_code for one in answers) == [200, 200, 200, 201]
+    assert len({one.json()["id"] for one in answers}) == 1
+    other = await desk.submit(**asked, capital="7")
+    assert (other.status_code, other.json()["code"]) == (409, "client_backtest_id_conflict")
+    theirs = await desk.submit(**asked, owner_id=str(stranger))
+    assert theirs.status_code == 201
+    for bad in ("", "x" * 129, 7):
+        refused = await desk.submit(client_backtest_id=bad)
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM backtests")).scalar() == 2

@@ -374,6 +374,8 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("owner_id", sa.Uuid(), nullable=False),
         sa.Column("deployment_id", sa.Uuid(), nullable=True),
+        sa.Column("client_backtest_id", sa.Text(), nullable=True),
+        sa.Column("asked_digest", sa.Text(), nullable=True),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("request", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("repeat_of", sa.Uuid(), nullable=True),
@@ -418,6 +420,13 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_backtests_owner_id"), "backtests", ["owner_id"], unique=False)
     op.create_index(op.f("ix_backtests_repeat_of"), "backtests", ["repeat_of"], unique=False)
+    op.create_index(
+        "uq_backtests_client_backtest_id",
+        "backtests",
+        ["owner_id", "client_backtest_id"],
+        unique=True,
+        postgresql_where=sa.text("client_backtest_id IS NOT NULL"),
+    )
     op.create_index(
         "ix_backtests_unfinished",
         "backtests",
@@ -1218,6 +1227,7 @@ def downgrade() -> None:
     op.drop_table("deployment_parameters")
     op.drop_table("deployment_logs")
     op.drop_index(op.f("ix_backtests_deployment_id"), table_name="backtests")
+    op.drop_index("uq_backtests_client_backtest_id", table_name="backtests")
     op.drop_index("ix_backtests_unfinished", table_name="backtests")
     op.drop_index(op.f("ix_backtests_repeat_of"), table_name="backtests")
     op.drop_index(op.f("ix_backtests_owner_id"), table_name="backtests")
