@@ -22,10 +22,12 @@ from api_gateway.market_data.provider_routes import router as providers
 from api_gateway.market_data.quality_routes import router as quality
 from api_gateway.market_data.replay_routes import router as replays
 from api_gateway.market_data.routes import router as market_data
+from api_gateway.market_data.universe_routes import router as universe
 from api_gateway.notifications.routes import router as notifications
 from api_gateway.orders.routes import router as orders
 from api_gateway.origin import OriginContext
 from api_gateway.performance.routes import router as performance
+from api_gateway.position_conversions.routes import router as position_conversions
 from api_gateway.risk.routes import router as risk
 from api_gateway.settings import GatewaySettings
 from api_gateway.strategies.routes import router as strategies
@@ -57,6 +59,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         brokers,
         cash,
         orders,
+        position_conversions,
         risk,
         margin,
         notifications,
@@ -66,6 +69,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         fx,
         providers,
         data_jobs,
+        universe,
         quality,
         strategies,
         uploads,

@@ -18,6 +18,7 @@ from api_gateway.margin.actions import Margin
 from api_gateway.notifications.actions import Notifications
 from api_gateway.orders.actions import Orders
 from api_gateway.orders.requests import OrderProcessor
+from api_gateway.position_conversions.actions import PositionConversions
 from api_gateway.risk.actions import Risk
 from api_gateway.risk.following import Followers
 from api_gateway.settings import GatewaySettings
@@ -40,6 +41,7 @@ class Gateway:
     accounts: Accounts
     cash: Cash
     orders: Orders
+    position_conversions: PositionConversions
     risk: Risk
     margin: Margin
     fx: Fx
@@ -91,6 +93,7 @@ async def wired(settings: GatewaySettings) -> AsyncIterator[Gateway]:
             accounts=Accounts(sessions, redis, processor, settings.order_shards),
             cash=Cash(sessions, processor),
             orders=Orders(sessions, processor),
+            position_conversions=PositionConversions(sessions, processor),
             risk=Risk(
                 sessions,
                 processor,

@@ -14,6 +14,7 @@ from api_gateway.strategies.schemas import (
     ParametersChange,
     ParametersView,
     PauseRequest,
+    PlotPointView,
     SignalView,
     StrategyList,
     StrategyView,
@@ -224,6 +225,19 @@ async def list_log_lines(
     scope: ReadableAccount, deployment_id: UUID, place: Place, gateway: GatewayState
 ) -> Response:
     return await _listed(scope, place, gateway, f"/{deployment_id}/logs")
+
+
+@router.get(
+    _DEPLOYMENTS + "/{deployment_id}/plots",
+    response_model=Page[PlotPointView],
+    operation_id="listPlotPoints",
+    summary="The newest 10,000 points of the series that a strategy draws",
+    responses=_READ,
+)
+async def list_plot_points(
+    scope: ReadableAccount, deployment_id: UUID, place: Place, gateway: GatewayState
+) -> Response:
+    return await _listed(scope, place, gateway, f"/{deployment_id}/plots")
 
 
 @router.get(

@@ -129,6 +129,16 @@ class LogLineView(View):
     stored_at: UtcTime
 
 
+class PlotPointView(View):
+    seq: int
+    name: Annotated[str, Field(examples=["fast"])]
+    symbol: str | None
+    """Beside whose candles it is drawn, if it is of one symbol."""
+    value: Annotated[float, Field(examples=[501.25])]
+    at: UtcTime
+    """Market time."""
+
+
 class OwnPositionView(View):
     symbol: str
     qty: str

@@ -13,6 +13,7 @@ from order_processor.corporate_actions.outdated import Outdating
 from order_processor.corporate_actions.steward import Steward
 from order_processor.errors import UnappliableError
 from order_processor.metrics import FILLS
+from order_processor.position_conversions import desk as conversions
 from order_processor.risk.audit import record_of
 from order_processor.risk.loss_limits import SessionDays
 from order_processor.risk.officer import RiskOfficer
@@ -37,6 +38,7 @@ from order_processor.shards.state import (
     Unknowns,
 )
 from shared.models.base import encode
+from shared.models.conversions import ConvertPosition
 from shared.models.identifiers import AccountId, Symbol
 from shared.models.market import Halts, Quotes, RunStarted, TimeMark
 from shared.models.orders import (
@@ -56,6 +58,7 @@ from shared.trading.changes import (
     BrokerCompared,
     CashEntered,
     OrderFilled,
+    PositionMoved,
     order_id_of,
 )
 from shared.trading.margin_calls import MarginRules
@@ -309,9 +312,20 @@ class Desk:
             self._record(key, books, opened)
         if isinstance(command, RiskCommand):
             return self.risk.serve(key, books, command)
+        if isinstance(command, ConvertPosition):
+            return self._convert_position(key, books, command)
         reply, changes = self._counter.serve(books, command, self._market_entry)
         for change in changes:
             self._record(key, books, change)
+        return reply
+
+    def _convert_position(self, key: BooksKey, books: Books, command: ConvertPosition) -> Reply:
+        memory, now = self._memory, self._market.now(books.mode)
+        reply, moved = conversions.serve(
+            books, command, memory.conversions, memory.owners, memory.instruments, now
+        )
+        if moved is not None:
+            self._record(key, books, moved)
         return reply
 
     def _live_fault(self, command: Command, books: Books) -> Refused | None:
@@ -368,6 +382,10 @@ class Desk:
         self.risk.books_changed(key)
         if isinstance(change, ActionApplied):
             self.filled.add(key)
+            return
+        if isinstance(change, PositionMoved):
+            name = (key, change.conversion.client_conversion_id)
+            self._memory.conversions[name] = change.conversion
             return
         if isinstance(change, CashEntered):
             self.filled.add(key)

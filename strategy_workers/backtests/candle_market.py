@@ -40,6 +40,8 @@ class Bars:
     low: array[float]
     close: array[float]
     volume: array[float]
+    vwap: array[float]
+    trades: array[int]
 
     def __len__(self) -> int:
         return len(self.start_ns)
@@ -193,12 +195,10 @@ def _bars(symbols: Sequence[str], bases: dict[str, pl.DataFrame]) -> Bars:
     )
     if len(symbols) > 1:
         rows = rows.sort("start_ns", "symbol", maintain_order=True)
-    return Bars(
-        _column("i", rows["symbol"]),
-        _column("q", rows["start_ns"]),
-        _column("q", rows["end_ns"]),
-        *(_column("d", rows[name]) for name in ("open", "high", "low", "close", "volume")),
-    )
+    kinds = ("i", "q", "q", "d", "d", "d", "d", "d", "d", "q")
+    names = ("symbol", *_COLUMNS)
+    columns = [_column(kind, rows[name]) for kind, name in zip(kinds, names, strict=True)]
+    return Bars(*columns)
 
 
 def _closes(rows: pl.DataFrame) -> Closes:

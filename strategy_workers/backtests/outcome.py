@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from shared.models.orders import Execution
+from strategy_workers.runtime.plots import SeriesName
 
 #: Called now and then with what is done of how much.
 Progress = Callable[[int, int], None]
@@ -65,3 +66,5 @@ class Outcome:
     #: Rounds in which positions were closed for a margin call; after the first the strategy is
     #: not asked any more.
     liquidations: int = 0
+    #: What the strategy drew: times in ns, and values.
+    plots: dict[SeriesName, list[tuple[int, float]]] = field(default_factory=dict)

@@ -233,6 +233,14 @@ def details(result: Result) -> dict[str, Any]:
             for trade in result.trades
         ],
         "executions": execution_rows(result.outcome.executions),
+        "plots": [
+            {
+                "name": series.name,
+                "symbol": series.symbol,
+                "points": [[time_text(at_ns // 1000), value] for at_ns, value in points],
+            }
+            for series, points in result.outcome.plots.items()
+        ],
         "equity_curve": [[time_text(at_us), plain_text(equity)] for at_us, equity in result.curve],
     }
 

@@ -11,12 +11,15 @@ from strategy_workers.backtests.outcome import Closes, Gap, Outcome
 from strategy_workers.backtests.plan import Plan
 from strategy_workers.runtime.deployment import Deployment, DeploymentRecord, HookError
 from strategy_workers.runtime.desk import Lots
+from strategy_workers.runtime.plots import ThinnedPlots
 from strategy_workers.runtime.portfolio import Portfolio
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 DEPLOYMENT_ID = UUID("6b1d0f0e-0000-4000-8000-000000000002")
+#: Of each series.
+_PLOTTED_POINTS = 2000
 
 
 class Stage:
@@ -42,6 +45,8 @@ class Stage:
         self.deployment = raising(Deployment, record, plan.strategy)
         self.deployment.portfolio = Portfolio(cash=self.account.books.cash)
         self.deployment.market.warm = True
+        self.deployment.market.begin_run()
+        self.plots = self.deployment.desk.plots = ThinnedPlots(_PLOTTED_POINTS)
         self.candles = 0
 
     @property
@@ -87,7 +92,7 @@ class Stage:
             positions=positions,
             realized_pnl=sum((one.realized_pnl for one in holdings), ZERO),
             fees=sum((one.fees for one in holdings), ZERO),
-            signals=self.deployment.signals,
+            signals=self.deployment.journal.signals,
             orders=account.orders,
             rejected=account.rejected,
             refused=account.refused + self.deployment.held_back,
@@ -96,6 +101,7 @@ class Stage:
             charges=[] if margin is None else margin.charges,
             margin_calls=0 if margin is None else margin.calls,
             liquidations=0 if margin is None else margin.liquidations,
+            plots=self.plots.lines,
         )
 
 

@@ -156,7 +156,7 @@ class _TradesRun:
         account.expire(at_ns)
         tape_slice = TapeSlice()
         tape_slice.add(completed)
-        candles = tape_slice.candles(deployment.market.series)
+        candles = tape_slice.candles(deployment.market.sources)
         events = account.news()
         mark = TimeMark(number=self._number, at_ns=at_ns, phase="strategy", paced=True)
         entry_id = f"{self._number}-2"

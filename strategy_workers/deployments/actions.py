@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from shared.database.tables import (
     DeploymentLogRow,
     DeploymentParametersRow,
+    DeploymentPlotRow,
     DeploymentRow,
     SignalRow,
 )
@@ -249,6 +250,14 @@ class Deployments:
                 raise not_found("deployment")
             body = snapshot(session.connection(), deployment_id)
         return variables_of(body)
+
+    def plots(
+        self, account_id: UUID, deployment_id: UUID, before: int | None, limit: int
+    ) -> list[DeploymentPlotRow]:
+        with Session(self._engine) as session:
+            if repository.find(session, deployment_id, account_id) is None:
+                raise not_found("deployment")
+            return repository.plots(session, deployment_id, before, limit)
 
     def signals(
         self, account_id: UUID, deployment_id: UUID, before: int | None, limit: int

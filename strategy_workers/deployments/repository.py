@@ -11,6 +11,7 @@ from shared.database.tables import (
     AccountRow,
     DeploymentLogRow,
     DeploymentParametersRow,
+    DeploymentPlotRow,
     DeploymentRow,
     InstrumentRow,
     SignalRow,
@@ -97,6 +98,21 @@ def logs(
     )
     if before is not None:
         wanted = wanted.where(DeploymentLogRow.seq < before)
+    return list(session.execute(wanted).scalars())
+
+
+def plots(
+    session: Session, deployment_id: UUID, before: int | None, limit: int
+) -> list[DeploymentPlotRow]:
+    """Newest first."""
+    wanted = (
+        select(DeploymentPlotRow)
+        .where(DeploymentPlotRow.deployment_id == deployment_id)
+        .order_by(DeploymentPlotRow.seq.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        wanted = wanted.where(DeploymentPlotRow.seq < before)
     return list(session.execute(wanted).scalars())
 
 

@@ -12,6 +12,7 @@ from strategy_workers.deployments.schemas import (
     ParametersChange,
     ParametersView,
     PauseRequest,
+    PlotPointView,
     SignalView,
 )
 from strategy_workers.deployments.variables import Variables
@@ -131,6 +132,15 @@ def list_logs(
 ) -> Page[LogLineView]:
     rows = deployments.logs(account_id, deployment_id, place.after(), place.limit + 1)
     shown = [LogLineView.of(row) for row in rows[: place.limit]]
+    return Page(items=shown, next_cursor=place.next([each.seq for each in shown], len(rows)))
+
+
+@router.get("/{deployment_id}/plots")
+def list_plots(
+    deployment_id: UUID, account_id: UUID, deployments: Actions, place: Place
+) -> Page[PlotPointView]:
+    rows = deployments.plots(account_id, deployment_id, place.after(), place.limit + 1)
+    shown = [PlotPointView.of(row) for row in rows[: place.limit]]
     return Page(items=shown, next_cursor=place.next([each.seq for each in shown], len(rows)))
 
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from shared.database.tables import (
     DeploymentLogRow,
     DeploymentParametersRow,
+    DeploymentPlotRow,
     DeploymentRow,
     SignalRow,
 )
@@ -112,6 +113,18 @@ class LogLineView(BaseModel):
 
     @classmethod
     def of(cls, row: DeploymentLogRow) -> Self:
+        return cls.model_validate(row, from_attributes=True)
+
+
+class PlotPointView(BaseModel):
+    seq: int
+    name: str
+    symbol: str | None
+    value: float
+    at: datetime
+
+    @classmethod
+    def of(cls, row: DeploymentPlotRow) -> Self:
         return cls.model_validate(row, from_attributes=True)
 
 

@@ -23,6 +23,7 @@ def backtest_page(title: str, result: dict[str, Any]) -> str:
         section("Result", pairs(result_rows(result))),
         section("Equity", time_chart([curve])),
         section("Drawdown", time_chart([_drawdown(curve)], height=180, percent=True, filled=True)),
+        *_plots(result),
         section("Profit by month", bar_chart(monthly_profits(curve))),
         section("Trades by profit", bar_chart(histogram(profits))),
         section(
@@ -68,6 +69,19 @@ def differences(results: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
 def equity_line(name: str, result: dict[str, Any]) -> Line:
     points = [(utc_us(at), float(equity)) for at, equity in result["equity_curve"]]
     return Line(name, [at for at, _ in points], [equity for _, equity in points])
+
+
+def _plots(result: dict[str, Any]) -> list[str]:
+    """A chart of what the strategy drew beside each symbol, and of what it drew beside none."""
+    by_symbol: dict[str, list[Line]] = {}
+    for one in result.get("plots", ()):
+        points = [(utc_us(at), value) for at, value in one["points"]]
+        line = Line(one["name"], [at for at, _ in points], [value for _, value in points])
+        by_symbol.setdefault(one["symbol"] or "", []).append(line)
+    return [
+        section(f"Plots {symbol}".rstrip(), time_chart(lines))
+        for symbol, lines in by_symbol.items()
+    ]
 
 
 def monthly_profits(curve: Line) -> list[tuple[str, float]]:

@@ -16,8 +16,9 @@ from shared.models.market import Candle, TimeMark
 from shared.models.orders import OrderExecuted, OrderStatus, OrderUpdated, Refusal
 from shared.models.topics import account_topic
 from shared.redis.streams import BEGINNING, position
-from strategy_workers.runtime.desk import Desk, Lots, Signal
-from strategy_workers.runtime.lines import Line, storable
+from strategy_workers.runtime.desk import Desk, Lots
+from strategy_workers.runtime.journal import Journal
+from strategy_workers.runtime.lines import storable
 from strategy_workers.runtime.market import MarketView
 from strategy_workers.runtime.portfolio import FILLS, Portfolio
 from strategy_workers.runtime.snapshot import (
@@ -97,8 +98,6 @@ class Deployment:
         self.started = False
         #: What it has heard since that snapshot, to be told again; None when that can't be.
         self.heard: list[Callable[[Deployment], object]] | None = []
-        self._signals_stored = 0
-        self._lines_stored = 0
         #: No snapshot has been stored with this version of the parameters.
         self.version_is_new = True
         self._at_ns = 0
@@ -113,6 +112,7 @@ class Deployment:
             self._desk = Desk(
                 record.id.hex, self.market, Portfolio(), record.lots, record.margin, log
             )
+            self.journal = Journal(self._desk)
             self._strategy.attach(self._desk)
             weakref.finalize(self, self._strategy.detach)
             #: Otherwise nobody needs order events.
@@ -149,24 +149,6 @@ class Deployment:
         return self._desk.outbox
 
     @property
-    def new_signals(self) -> list[tuple[int, Signal]]:
-        """Those since the last snapshot, with their numbers."""
-        return list(enumerate(self._desk.signals(), start=self._signals_stored + 1))
-
-    @property
-    def signals(self) -> int:
-        return self._signals_stored + self._desk.signal_count
-
-    @property
-    def new_lines(self) -> list[tuple[int, Line]]:
-        """Log lines since the last snapshot, with their numbers."""
-        return list(enumerate(self._desk.lines.waiting, start=self._lines_stored + 1))
-
-    @property
-    def lines(self) -> int:
-        return self._lines_stored + len(self._desk.lines.waiting)
-
-    @property
     def held_back(self) -> int:
         """Orders that it could not send, since it is in our hands."""
         return self._desk.held_back
@@ -189,8 +171,7 @@ class Deployment:
         self._strategy.state = snapshot.state
         self.heard = []
         self.version_is_new = False
-        self._signals_stored = snapshot.signals
-        self._lines_stored = snapshot.lines
+        self.journal.restore(snapshot.signals, snapshot.lines, snapshot.points, snapshot.series)
         self.stopping = snapshot.stopping
         self.started = True
 
@@ -208,9 +189,11 @@ class Deployment:
                     outbox=self.outbox,
                     refusals=self._desk.refusals,
                     timers=self._desk.timers.state(),
-                    signals=self.signals,
+                    signals=self.journal.signals,
                     stopping=self.stopping,
-                    lines=self.lines,
+                    lines=self.journal.lines,
+                    points=self.journal.points,
+                    series=self.journal.series,
                     indicator_names=self._indicator_names,
                     parameters=self.record.parameters,
                     version=self.record.version,
@@ -222,9 +205,7 @@ class Deployment:
 
     def saved(self) -> None:
         """The snapshot of this moment is in the database."""
-        self._signals_stored = self.signals
-        self._lines_stored = self.lines
-        self._desk.saved()
+        self.journal.stored()
         self.durable_cursor = self.cursor
         self.unsaved_marks = 0
         self.started = True
@@ -255,8 +236,7 @@ class Deployment:
         self.mark, self._at_ns = old.mark, old.at_ns
         self._desk.inherit(old.desk)
         self._strategy.state = old.state
-        self._signals_stored = old.signals
-        self._lines_stored = old.lines - len(self._desk.lines.waiting)
+        self.journal.inherit(old.journal)
         self.started, self.stopping = old.started, old.stopping
         self.heard = None
         paced = old.mark is None or old.mark.paced
@@ -283,6 +263,7 @@ class Deployment:
     def run_started(self, entry_id: str) -> None:
         """The market view and timers begin anew; position view and `state` stay."""
         self.market.reset()
+        self.market.begin_run()
         self._desk.timers.run_started()
         self.cursor = entry_id
         self.unsaved_marks += 1
@@ -315,6 +296,7 @@ class Deployment:
         self._desk.begin(entry_id, mark.at_ns)
         fresh: list[Candle] = []
         try:
+            self.market.form(candles)
             self._tell_refusals()
             for seq, event in events:
                 self._take_event(seq, event)

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from shared.models.identifiers import Timeframe
+from shared.models.identifiers import TIMEFRAMES, Timeframe
 from shared.models.margin import MarginTerms
 from shared.models.market import Candle
 from shared.models.orders import Side
@@ -16,6 +16,7 @@ from shared.trading.amounts import shown
 from strategy_workers.runtime.lines import Level, Line, Lines, StrategyLog, storable
 from strategy_workers.runtime.market import MarketView
 from strategy_workers.runtime.order_groups import exits, going_with, kept_by_exits, orders_of
+from strategy_workers.runtime.plots import Plots, PlotsToStore, SeriesName, plottable
 from strategy_workers.runtime.portfolio import Portfolio
 from strategy_workers.runtime.snapshot import (
     Outgoing,
@@ -27,6 +28,7 @@ from strategy_workers.runtime.snapshot import (
 from strategy_workers.runtime.timers import Timer, Timers
 from strategy_workers.runtime.working_order import WorkingOrder
 from strategy_workers.sdk.errors import StrategyError
+from strategy_workers.sdk.forming import FormingCandles
 from strategy_workers.sdk.indicators import Indicator, IndicatorSet
 from strategy_workers.sdk.orders import Revision, Ticket, exact
 
@@ -78,6 +80,8 @@ class Desk:
         #: What the strategy logs goes to `service_log` too.
         self.log = StrategyLog(service_log, self.note)
         self.lines = Lines()
+        self.plots: Plots = PlotsToStore()
+        self._plots_left_out = False
         self.timers = Timers()
         self.outbox: list[Outgoing] = []
         self._decided: list[_Decision] = []
@@ -102,6 +106,7 @@ class Desk:
         for line in self.lines.waiting:
             old.lines.add(line)
         self.lines = old.lines
+        self.plots = old.plots
         self.timers.inherit(old.timers)
 
     def begin(self, label: str | int, at_ns: int) -> None:
@@ -218,6 +223,27 @@ class Desk:
             raise StrategyError("indicators are declared in on_start")
         return self.market.add_indicator(make, of, timeframe, key)
 
+    def forming(self, timeframe: Timeframe) -> FormingCandles:
+        if self.label is not None:
+            raise StrategyError("forming candles are declared in on_start")
+        if timeframe not in TIMEFRAMES[1:]:
+            raise StrategyError(f"there is no forming candle of {timeframe}: minutes are complete")
+        return self.market.add_forming(timeframe)
+
+    def plot(self, name: str, value: Any, symbol: str | None) -> None:
+        if self.label is None:
+            raise StrategyError("plots are for hooks that have a moment, not for on_start")
+        if symbol is not None:
+            self._known(symbol)
+        try:
+            series = SeriesName(storable(name), symbol)
+            taken = self.plots.add(series, self.at_ns, plottable(name, value))
+        except (ValueError, AttributeError) as error:
+            raise StrategyError(str(error)) from None
+        if not taken and not self._plots_left_out:
+            self._plots_left_out = True
+            self.note("warning", "plots_left_out", {"first": series.name})
+
     # --- what it takes -------------------------------------------------------------------------
 
     def order(self, ticket: Ticket) -> str:
@@ -257,6 +283,9 @@ class Desk:
         """Its signals and lines are stored."""
         self._decided = []
         self.lines.stored()
+        self._plots_left_out = False
+        if isinstance(self.plots, PlotsToStore):
+            self.plots.stored()
 
     def replace(self, client_order_id: str, revision: Revision) -> str | None:
         if self.label is None:

@@ -8,6 +8,7 @@ import msgspec
 
 from shared.models.identifiers import Symbol, Timeframe
 from shared.models.market import Candle
+from strategy_workers.sdk.forming import FINEST, FormingCandles, series_of
 from strategy_workers.sdk.indicators import Ahead, Indicator, IndicatorSet
 
 Series = tuple[str, Timeframe]
@@ -20,6 +21,8 @@ class Inlet(NamedTuple):
     history: deque[Candle]
     updates: list[Callable[[Candle], None]]
     ahead: list[Ahead]
+    #: False where they are for forming candles alone.
+    heard: bool
 
 
 class MarketState(msgspec.Struct):
@@ -30,6 +33,7 @@ class MarketState(msgspec.Struct):
     indicators: list[dict[str, Any]]
     last_prices: dict[str, float]
     warm: bool
+    forming: list[dict[str, Any]] = []
 
 
 class MarketView:
@@ -47,6 +51,9 @@ class MarketView:
         self._kept = 1
         self._history: dict[Series, deque[Candle]] = {s: deque(maxlen=1) for s in self.series}
         self._indicators: list[IndicatorSet[Any]] = []
+        self._forming: list[FormingCandles] = []
+        #: What is read for it: what the strategy hears, and what only forming candles need.
+        self.sources: list[Series] = list(self.series)
         self._connect()
 
     def keep(self, candles: int) -> None:
@@ -80,6 +87,31 @@ class MarketView:
         self._indicators.append(indicator)
         self._connect()
 
+    def add_forming(self, timeframe: Timeframe) -> FormingCandles:
+        made = FormingCandles(self.symbols, timeframe)
+        self._forming.append(made)
+        needed = series_of(self.symbols, [one.timeframe for one in self._forming])
+        self.sources = list(dict.fromkeys([*self.series, *needed]))
+        self._connect()
+        return made
+
+    @property
+    def forming(self) -> Sequence[FormingCandles]:
+        """In the order in which they were declared."""
+        return self._forming
+
+    def form(self, candles: Iterable[Candle]) -> None:
+        """Before the first of a moment's candles is heard: what is forming after all of them."""
+        for one in self._forming:
+            for candle in candles:
+                if candle.timeframe in (FINEST, one.timeframe):
+                    one.take(candle)
+
+    def begin_run(self) -> None:
+        """What is printed from here on is seen."""
+        for one in self._forming:
+            one.begin()
+
     @property
     def indicators(self) -> Sequence[IndicatorSet[Any]]:
         """In the order in which they were declared."""
@@ -90,9 +122,12 @@ class MarketView:
         return self._history[symbol, timeframe or self.timeframe]
 
     def take(self, candle: Candle) -> bool:
-        """Feed one completed candle; False when it isn't newer than the last of its series."""
+        """Feed one completed candle; False when it isn't newer than the last of its series, or is
+        not one to be heard."""
         symbol = candle.symbol
-        history, updates, ahead = self._inlets[symbol][candle.timeframe]
+        history, updates, ahead, heard = self._inlets[symbol][candle.timeframe]
+        if not heard:
+            return False
         if history and candle.start_ns <= history[-1].start_ns:
             return False
         history.append(candle)
@@ -115,12 +150,14 @@ class MarketView:
     def _connect(self) -> None:
         """Note for each series what its candles go into, so that it needn't be looked for."""
         self._inlets: dict[str, dict[Timeframe, Inlet]] = {symbol: {} for symbol in self.symbols}
-        for symbol, timeframe in self.series:
+        for symbol, timeframe in self.sources:
+            history = self._history.get((symbol, timeframe))
             hearing = [one for one in self._indicators if one.timeframe == timeframe]
             self._inlets[symbol][timeframe] = Inlet(
-                self._history[symbol, timeframe],
-                [one.update for one in hearing if not one.is_ahead],
-                [one.ahead_of(symbol) for one in hearing if one.is_ahead],
+                history=deque(maxlen=1) if history is None else history,
+                updates=[one.update for one in hearing if not one.is_ahead],
+                ahead=[one.ahead_of(symbol) for one in hearing if one.is_ahead],
+                heard=history is not None,
             )
 
     def reset(self) -> None:
@@ -129,6 +166,8 @@ class MarketView:
             history.clear()
         for indicator in self._indicators:
             indicator.reset()
+        for forming in self._forming:
+            forming.forget()
         self.last_prices.clear()
         self.warm = False
         self._connect()
@@ -152,6 +191,9 @@ class MarketView:
                         indicator.update(candle)
         for series in both:
             self._history[series].extend(old.history(*series))
+        known = {one.timeframe: one.state() for one in old.forming}
+        for forming in self._forming:
+            forming.restore(known.get(forming.timeframe, {}))
 
     def like(self, indicator: IndicatorSet[Any]) -> IndicatorSet[Any] | None:
         """One of its own that works out the same."""
@@ -181,6 +223,7 @@ class MarketView:
             indicators=[indicator.state() for indicator in self._indicators],
             last_prices=self.last_prices,
             warm=self.warm,
+            forming=[one.state() for one in self._forming],
         )
 
     def history_columns(self) -> list[list[tuple[Any, ...]]]:
@@ -205,4 +248,6 @@ class MarketView:
         self.take_history(state.history, state.last_prices)
         for indicator, its in zip(self._indicators, state.indicators, strict=True):
             indicator.restore(its)
+        for forming, its in zip(self._forming, state.forming, strict=True):
+            forming.restore(its)
         self.warm = state.warm

@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import Connection, case, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 
 from shared.database.tables import (
     AccountRow,
     DeploymentLogRow,
+    DeploymentPlotRow,
     DeploymentRow,
     InstrumentRow,
     SignalRow,
@@ -19,6 +21,7 @@ from shared.models.margin import MarginTerms, parse_margin_terms
 from strategy_workers.runtime.deployment import DeploymentRecord
 from strategy_workers.runtime.desk import Lots, Signal
 from strategy_workers.runtime.lines import Line
+from strategy_workers.runtime.plots import Point
 
 
 class Wish(NamedTuple):
@@ -40,6 +43,8 @@ class Change(NamedTuple):
 
 #: Log lines of each deployment.
 LINES_KEPT = 1000
+#: Points of its plots.
+POINTS_KEPT = 10_000
 #: Of an error, in the sentence that tells of it.
 _LAST_LINE_CHARS = 300
 
@@ -248,12 +253,36 @@ def store_lines(connection: Connection, lines: Mapping[UUID, Sequence[tuple[int,
     connection.execute(insert_or_skip(DeploymentLogRow).on_conflict_do_nothing(), rows)
     connection.execute(
         text("DELETE FROM deployment_logs WHERE deployment_id = :id AND seq <= :last"),
-        [
-            {"id": deployment_id, "last": its[-1][0] - LINES_KEPT}
-            for deployment_id, its in lines.items()
-            if its
-        ],
+        _outdated(lines, LINES_KEPT),
     )
+
+
+def store_points(
+    connection: Connection, points: Mapping[UUID, Sequence[tuple[int, Point]]]
+) -> None:
+    """As lines are."""
+    rows = [
+        {"deployment_id": deployment_id, "seq": seq, **msgspec.structs.asdict(point)}
+        for deployment_id, its in points.items()
+        for seq, point in its
+    ]
+    if not rows:
+        return
+    connection.execute(insert_or_skip(DeploymentPlotRow).on_conflict_do_nothing(), rows)
+    connection.execute(
+        text("DELETE FROM deployment_plots WHERE deployment_id = :id AND seq <= :last"),
+        _outdated(points, POINTS_KEPT),
+    )
+
+
+def _outdated(
+    stored: Mapping[UUID, Sequence[tuple[int, object]]], kept: int
+) -> list[dict[str, object]]:
+    return [
+        {"id": deployment_id, "last": its[-1][0] - kept}
+        for deployment_id, its in stored.items()
+        if its
+    ]
 
 
 def give_up(connection: Connection, deployment_id: UUID, why: str) -> None:

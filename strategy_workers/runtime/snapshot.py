@@ -4,6 +4,7 @@ import math
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -12,6 +13,7 @@ from shared.models.market import TimeMark
 from shared.models.orders import OrderClass, OrderType, Side, StopLoss, TakeProfit, TimeInForce
 from shared.redis.streams import BEGINNING
 from strategy_workers.runtime.market import MarketState
+from strategy_workers.runtime.plots import SeriesName
 from strategy_workers.runtime.portfolio import Portfolio
 from strategy_workers.runtime.timers import Timer
 
@@ -45,7 +47,7 @@ class OutgoingReplace(msgspec.Struct, frozen=True, tag="replace"):
     side: Side
     #: The order that it replaces: its client order id, and its id.
     replaces: str
-    order_id: str
+    order_id: UUID
     qty: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
@@ -81,8 +83,10 @@ class Snapshot(msgspec.Struct):
     signals: int = 0
     #: `on_stop` has been heard.
     stopping: bool = False
-    #: Log lines stored so far.
+    #: Log lines and points of plots stored so far, and the names of all plots.
     lines: int = 0
+    points: int = 0
+    series: list[SeriesName] = []
     #: The strategy's own names of `market.indicators`.
     indicator_names: list[str] = []
     #: Those that decided, and their version.

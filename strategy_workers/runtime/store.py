@@ -23,6 +23,7 @@ from strategy_workers.runtime.account_books import Working
 from strategy_workers.runtime.deployment import DeploymentRecord
 from strategy_workers.runtime.desk import Signal
 from strategy_workers.runtime.lines import Line
+from strategy_workers.runtime.plots import Point
 from strategy_workers.runtime.portfolio import Portfolio
 from strategy_workers.runtime.repository import Change, Wish
 
@@ -39,6 +40,7 @@ class Save:
     signals: int
     new_signals: Sequence[tuple[int, Signal]]
     new_lines: Sequence[tuple[int, Line]]
+    new_points: Sequence[tuple[int, Point]]
     version: int
     #: The version decides from here on; and the market time there, if there has been any.
     is_first: bool
@@ -161,6 +163,9 @@ class Store:
                     )
                     repository.store_lines(
                         connection, {save.deployment_id: save.new_lines for save in mine}
+                    )
+                    repository.store_points(
+                        connection, {save.deployment_id: save.new_points for save in mine}
                     )
                 return {UUID(lease.key) for lease in leases} - held
 

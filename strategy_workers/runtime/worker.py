@@ -333,7 +333,7 @@ class Worker:
         began = time.perf_counter()
         handled = 0
         for deployment in due:
-            candles = self._slice.candles(deployment.market.series)
+            candles = self._slice.candles(deployment.market.sources)
             events = feed_of(feeds, deployment).until(deployment.portfolio, market_mark)
             if not events and not candles and not deployment.has_news:
                 deployment.pass_mark(entry_id, mark)

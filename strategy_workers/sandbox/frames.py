@@ -21,9 +21,10 @@ from strategy_workers.sdk.orders import OrderEvent, Revision, Ticket
 HEAD_BYTES = 4
 #: Of a frame from the process.
 MOST_BYTES = 4 * 1024 * 1024
-#: Orders, replacements and cancels of one hook; and its log lines.
+#: Orders, replacements and cancels of one hook; its log lines, and its plots.
 MOST_ORDERS = 100
 MOST_NOTES = 200
+MOST_PLOTS = 200
 
 HookName = Literal["on_candle", "on_timer", "on_moment", "on_order", "on_stop"]
 
@@ -98,8 +99,14 @@ class RestoreIndicator(Frame):
     state: dict[str, Any]
 
 
+class TakeForming(Frame):
+    place: int
+    symbol: str
+    candle: Candle | None
+
+
 #: What has become of the market since the last request.
-MarketNews = TakeCandle | ForgetMarket | TakeHistory | RestoreIndicator
+MarketNews = TakeCandle | ForgetMarket | TakeHistory | RestoreIndicator | TakeForming
 
 
 class Hook(Frame):
@@ -165,7 +172,13 @@ class Note(Frame):
     fields: dict[str, str]
 
 
-Action = SendOrder | ReplaceOrder | CancelOrders | CallAt | CallEvery | CallOff | Note
+class Plot(Frame):
+    name: str
+    value: float
+    symbol: str | None
+
+
+Action = SendOrder | ReplaceOrder | CancelOrders | CallAt | CallEvery | CallOff | Note | Plot
 
 
 class Loaded(Frame):
@@ -183,6 +196,8 @@ class Indicator(msgspec.Struct, frozen=True):
 class Started(Frame):
     warmup: int
     indicators: list[Indicator]
+    #: Timeframes of forming candles.
+    forming: list[Timeframe]
     actions: list[Action]
 
 

@@ -8,6 +8,7 @@ from shared.models.orders import Side
 from strategy_workers.runtime.desk import Desk, Lots
 from strategy_workers.runtime.lines import Level
 from strategy_workers.runtime.market import MarketView
+from strategy_workers.runtime.plots import SeriesName
 from strategy_workers.runtime.portfolio import Portfolio
 from strategy_workers.sandbox import frames
 from strategy_workers.sdk import StrategyError
@@ -19,6 +20,12 @@ class _Silence:
 
     def __getattr__(self, _name: str) -> Any:
         return lambda *_args, **_fields: self
+
+
+class _Unbounded:
+    def add(self, series: SeriesName, at_ns: int, value: float) -> bool:
+        del series, at_ns, value
+        return True
 
 
 class RecordingDesk(Desk):
@@ -35,6 +42,8 @@ class RecordingDesk(Desk):
         self._actions: list[frames.Action] = []
         self._asked = 0
         self._notes = 0
+        self._plotted = 0
+        self.plots = _Unbounded()  # the platform counts them
 
     def at(self, hook: frames.Hook) -> None:
         self.begin(hook.label, hook.at_ns)
@@ -44,7 +53,7 @@ class RecordingDesk(Desk):
 
     def take_actions(self) -> list[frames.Action]:
         actions, self._actions = self._actions, []
-        self._asked = self._notes = 0
+        self._asked = self._notes = self._plotted = 0
         return actions
 
     def order(self, ticket: Ticket) -> str:
@@ -79,6 +88,12 @@ class RecordingDesk(Desk):
         self._count()
         super().call_off(name)
         self._actions.append(frames.CallOff(name))
+
+    def plot(self, name: str, value: Any, symbol: str | None) -> None:
+        self._plotted += 1
+        super().plot(name, value, symbol)
+        if self._plotted <= frames.MOST_PLOTS:
+            self._actions.append(frames.Plot(name, float(value), symbol))
 
     def note(self, level: Level, message: str, fields: dict[str, str]) -> None:
         self._notes += 1

@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Sequence
 
 from shared.models.base import encode
+from shared.models.market import Candle
 from strategy_workers.runtime.desk import Lots
 from strategy_workers.runtime.lines import storable
 from strategy_workers.runtime.market import MarketView
@@ -65,6 +66,8 @@ class _Performance:
         lots = {symbol: Lots(*sizes) for symbol, sizes in request.lots.items()}
         self._desk = RecordingDesk(request.order_id_prefix, self._market, lots, request.margin)
         self._state_told = b""
+        #: By place, then by symbol; as the platform told.
+        self._forming: dict[int, dict[str, Candle | None]] = {}
 
     def start(self) -> frames.Started:
         strategy, market = self._strategy, self._market
@@ -73,12 +76,15 @@ class _Performance:
         market.keep(strategy.warmup)
         self._state_told = _state_of(strategy)
         names = market.names_in(vars(strategy))
+        for place, one in enumerate(market.forming):
+            one.read_from(self._forming.setdefault(place, {}).get)
         return frames.Started(
             warmup=market.kept,
             indicators=[
                 frames.Indicator(name, one.timeframe, _key_text(one.key))
                 for name, one in zip(names, market.indicators, strict=True)
             ],
+            forming=[one.timeframe for one in market.forming],
             actions=self._desk.take_actions(),
         )
 
@@ -132,6 +138,8 @@ class _Performance:
                     market.take_history(one.history, one.last_prices)
                 case frames.RestoreIndicator():
                     market.indicators[one.place].restore(one.state)
+                case frames.TakeForming():
+                    self._forming[one.place][one.symbol] = one.candle
 
 
 def _account_of(error: BaseException) -> str:

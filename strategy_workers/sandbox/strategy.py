@@ -15,7 +15,7 @@ from strategy_workers.runtime.lines import fitting
 from strategy_workers.sandbox import frames
 from strategy_workers.sandbox.manifest import parameter_of
 from strategy_workers.sandbox.process import Limits, ReportedError, StrategyProcess
-from strategy_workers.sdk import IndicatorSet, OrderEvent, Strategy
+from strategy_workers.sdk import FormingCandles, IndicatorSet, OrderEvent, Strategy
 from strategy_workers.sdk.desk import Desk as AnyDesk
 from strategy_workers.sdk.errors import ToldError
 from strategy_workers.sdk.indicators import whole
@@ -95,6 +95,8 @@ class SandboxedStrategy(Strategy):
         self._process: StrategyProcess | None = None
         self._state_there: dict[str, Any] = self.state
         self._indicator_states: list[dict[str, Any]] = []
+        self._forming: list[FormingCandles] = []
+        self._forming_told: dict[tuple[int, str], Candle | None] = {}
 
     def attach(self, desk: AnyDesk) -> None:
         super().attach(desk)
@@ -128,6 +130,7 @@ class SandboxedStrategy(Strategy):
             desk.market.add(indicator)
             if told.name.isidentifier() and not hasattr(self, told.name):
                 vars(self)[told.name] = indicator  # under which the owner knows it
+        self._forming = [desk.forming(timeframe) for timeframe in started.forming]
         self._carry_out(started.actions)
 
     def on_candle(self, candle: Candle) -> None:
@@ -154,6 +157,7 @@ class SandboxedStrategy(Strategy):
         desk = self._desk
         assert desk.label is not None, "hooks are called in moments"
         told = self.state is self._state_there
+        self._tell_forming()
         hook = frames.Hook(
             name=name,
             news=self._take_news(),
@@ -171,6 +175,15 @@ class SandboxedStrategy(Strategy):
         if done.state is not None:
             self.state = self._state_there = done.state
 
+    def _tell_forming(self) -> None:
+        """What has changed of the candles under way, which are made here."""
+        for place, forming in enumerate(self._forming):
+            for symbol in self._desk.symbols:
+                candle = forming[symbol]
+                if candle != self._forming_told.get((place, symbol)):
+                    self._forming_told[place, symbol] = candle
+                    self.news.append(frames.TakeForming(place, symbol, candle))
+
     def _take_news(self) -> list[frames.MarketNews]:
         news = list(self.news)
         self.news.clear()
@@ -187,7 +200,10 @@ class SandboxedStrategy(Strategy):
 
     def _carry_out(self, actions: Sequence[frames.Action]) -> None:
         notes = sum(isinstance(one, frames.Note) for one in actions)
-        if notes > frames.MOST_NOTES or len(actions) - notes > frames.MOST_ORDERS:
+        plots = sum(isinstance(one, frames.Plot) for one in actions)
+        others = len(actions) - notes - plots
+        most = (frames.MOST_NOTES, frames.MOST_PLOTS, frames.MOST_ORDERS)
+        if any(count > limit for count, limit in zip((notes, plots, others), most, strict=True)):
             self.detach()
             raise ToldError(f"The strategy's process asked for {len(actions):,} things at once.")
         for action in actions:
@@ -215,6 +231,8 @@ class SandboxedStrategy(Strategy):
                 desk.call_off(action.name)
             case frames.Note():
                 desk.note(action.level, *fitting(action.message, action.fields))
+            case frames.Plot():
+                desk.plot(action.name, action.value, action.symbol)
 
     def _check_name(self, told: str | None, made: str | None) -> None:
         if told != made:

@@ -26,6 +26,7 @@ from shared.indicators import (
 from shared.models.identifiers import TIMEFRAMES, Timeframe
 from shared.models.market import Candle
 from strategy_workers.sdk.errors import StrategyError
+from strategy_workers.sdk.forming import FormingCandles
 from strategy_workers.sdk.indicators import IndicatorSet, crossed_above, crossed_below
 from strategy_workers.sdk.orders import OrderEvent, Stop
 from strategy_workers.sdk.parameters import (
@@ -59,6 +60,7 @@ __all__ = [
     "CategoricalParameter",
     "DecimalParameter",
     "Donchian",
+    "FormingCandles",
     "Highest",
     "Ichimoku",
     "IndicatorSet",

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from shared.models.identifiers import Timeframe
 from shared.models.market import Candle
 from shared.models.orders import Side
+from strategy_workers.sdk.forming import FormingCandles
 from strategy_workers.sdk.indicators import Indicator, IndicatorSet
 from strategy_workers.sdk.orders import Revision, Ticket
 
@@ -49,6 +50,10 @@ class Desk(Protocol):
         *,
         key: object = None,
     ) -> IndicatorSet[Output]: ...
+
+    def forming(self, timeframe: Timeframe) -> FormingCandles: ...
+
+    def plot(self, name: str, value: Any, symbol: str | None) -> None: ...
 
     def order(self, ticket: Ticket) -> str: ...
 

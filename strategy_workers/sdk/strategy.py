@@ -10,6 +10,7 @@ from shared.models.market import Candle
 from shared.models.orders import Side, TimeInForce
 from strategy_workers.sdk.desk import Desk
 from strategy_workers.sdk.errors import StrategyError
+from strategy_workers.sdk.forming import FormingCandles
 from strategy_workers.sdk.indicators import Indicator, IndicatorSet, close_of, whole
 from strategy_workers.sdk.orders import (
     OrderEvent,
@@ -120,6 +121,17 @@ class Strategy(Parametrized):
             feed = whole if getattr(kind, "takes", "value") == "candle" else close_of
         key = (kind, arguments, feed, timeframe) if of is None else None
         return self._on.indicator(lambda: kind(*arguments), feed, timeframe, key=key)
+
+    def forming(self, timeframe: Timeframe) -> FormingCandles:
+        """The candle of `timeframe` that is under way, for every symbol: `hour["SPY"]`. For
+        `on_start`."""
+        return self._on.forming(timeframe)
+
+    def plot(self, name: str, value: Quantity | None, *, symbol: str | None = None) -> None:
+        """A point at this moment of a line in a chart; `symbol`: beside its candles. None is
+        left out, as of an indicator that isn't ready."""
+        if value is not None:
+            self._on.plot(name, value, symbol)
 
     # --- the account ---------------------------------------------------------------------------
 

@@ -161,6 +161,7 @@ ACCOUNT_PATHS = [
     ("POST", f"/deployments/{uuid4()}/resume"),
     ("GET", f"/deployments/{uuid4()}/parameters"),
     ("GET", f"/deployments/{uuid4()}/logs"),
+    ("GET", f"/deployments/{uuid4()}/plots"),
     ("GET", f"/deployments/{uuid4()}/variables"),
 ]
 BODIES = {

@@ -213,6 +213,7 @@ async def test_deployments_are_asked_for_with_their_account(
         ("PATCH", ""),
         ("GET", "/parameters"),
         ("GET", "/logs"),
+        ("GET", "/plots"),
         ("GET", "/variables"),
     ):
         change = {"parameters": {"fast": 6}} if method == "PATCH" else None

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, Double, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.database.tables.base import Base, utc_now
@@ -121,6 +121,21 @@ class DeploymentLogRow(Base):
     __table_args__ = (
         CheckConstraint("level IN ('debug', 'info', 'warning', 'error')", name="level"),
     )
+
+
+class DeploymentPlotRow(Base):
+    """A point of a series that a strategy draws. The newest are kept."""
+
+    __tablename__ = "deployment_plots"
+
+    deployment_id: Mapped[UUID] = mapped_column(ForeignKey("deployments.id"), primary_key=True)
+    #: From 1 within the deployment.
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    name: Mapped[str]
+    symbol: Mapped[str | None]
+    value: Mapped[float] = mapped_column(Double)
+    #: Market time.
+    at: Mapped[datetime]
 
 
 class SignalRow(Base):

@@ -182,3 +182,24 @@ class Busy(Strategy):
     def on_order(self, event: OrderEvent) -> None:
         if event.kind == "filled" and event.side == "buy" and self.numbers.random() < 0.3:
             self.sell(event.symbol, 1)
+
+
+class Peeking(Strategy):
+    """Draws what is forming beside each candle, and trades on it."""
+
+    name = "peeking"
+
+    def on_start(self) -> None:
+        self.quarter = self.forming("15m")
+        self.average = self.indicator(SMA, 3)
+
+    def on_candle(self, candle: Candle) -> None:
+        under_way = self.quarter[candle.symbol]
+        self.plot("average", self.average[candle.symbol], symbol=candle.symbol)
+        if under_way is not None:
+            self.plot("high", under_way.high, symbol=candle.symbol)
+            self.plot("minutes", (under_way.end_ns - under_way.start_ns) // 60_000_000_000)
+            if under_way.close > under_way.open:
+                self.target_position(candle.symbol, 1)
+            else:
+                self.close(candle.symbol)

@@ -126,7 +126,7 @@ class Trading:
             mark = TimeMark(number=self._minute, at_ns=candle.end_ns, phase="strategy", paced=True)
             self.deployment.decide(f"{self._minute}-0", mark, (), [candle])
             sent += self.deployment.outbox
-            self.lines += [line.message for _, line in self.deployment.new_lines]
+            self.lines += [line.message for _, line in self.deployment.journal.new_lines]
             self.deployment.saved()
         return sent
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from strategy_workers.backtests.run import run_backtest
 from strategy_workers.deployments.variables import variables_of
 from strategy_workers.sdk import Strategy
-from tests.strategy_workers.backtests.support import Busy, plan_of, walk, write_candles
+from tests.strategy_workers.backtests.support import Busy, Peeking, plan_of, walk, write_candles
 from tests.strategy_workers.sample_strategies import Flipping, Tunable
 from tests.strategy_workers.sandbox.conftest import Trading
 
@@ -23,6 +23,18 @@ def test_orders_of_every_kind_come_out_the_same(tmp_path: Path, from_class: Else
     )
     assert len(here.outcome.executions) > 100
     assert there.outcome == here.outcome
+
+
+def test_what_is_forming_and_drawn_comes_out_the_same(
+    tmp_path: Path, from_class: Elsewhere
+) -> None:
+    files = [write_candles(tmp_path / "AAA.csv", walk(4, 120))]
+    here, there = (
+        run_backtest(plan_of(strategy, files)).outcome
+        for strategy in (Peeking, from_class(Peeking))
+    )
+    assert len(here.plots) == 3
+    assert there == here
 
 
 def test_another_worker_goes_on_from_the_snapshot(from_class: Elsewhere) -> None:

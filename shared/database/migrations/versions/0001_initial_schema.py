@@ -289,9 +289,6 @@ def upgrade() -> None:
             server_default=sa.text("now()"),
             nullable=False,
         ),
-        sa.ForeignKeyConstraint(
-            ["account_id"], ["accounts.id"], name=op.f("fk_account_events_account_id")
-        ),
         sa.PrimaryKeyConstraint("shard", "seq", name=op.f("pk_account_events")),
         sa.UniqueConstraint("topic", "topic_seq", name=op.f("uq_account_events_topic_topic_seq")),
     )
@@ -436,6 +433,19 @@ def upgrade() -> None:
             name=op.f("fk_deployment_parameters_deployment_id"),
         ),
         sa.PrimaryKeyConstraint("deployment_id", "version", name=op.f("pk_deployment_parameters")),
+    )
+    op.create_table(
+        "deployment_plots",
+        sa.Column("deployment_id", sa.Uuid(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=True),
+        sa.Column("value", sa.Double(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["deployment_id"], ["deployments.id"], name=op.f("fk_deployment_plots_deployment_id")
+        ),
+        sa.PrimaryKeyConstraint("deployment_id", "seq", name=op.f("pk_deployment_plots")),
     )
     op.create_table(
         "strategy_versions",
@@ -620,9 +630,6 @@ def upgrade() -> None:
         sa.Column("to_status", sa.Text(), nullable=False),
         sa.Column("reason_code", sa.Text(), nullable=True),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["order_id"], ["orders.id"], name=op.f("fk_order_transitions_order_id")
-        ),
         sa.PrimaryKeyConstraint("order_id", "seq", name=op.f("pk_order_transitions")),
     )
     op.create_table(
@@ -1064,6 +1071,40 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("action_id", "shard", name=op.f("pk_corporate_action_looks")),
     )
     op.create_table(
+        "position_conversions",
+        sa.Column("number", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("client_conversion_id", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("from_deployment_id", sa.Uuid(), nullable=True),
+        sa.Column("to_deployment_id", sa.Uuid(), nullable=True),
+        sa.Column("qty", sa.Numeric(precision=38, scale=12), nullable=False),
+        sa.Column("cost", sa.Numeric(precision=38, scale=12), nullable=False),
+        sa.Column("execution_seq", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("submitted_by", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("mode IN ('paper', 'live')", name=op.f("ck_position_conversions_mode")),
+        sa.CheckConstraint(
+            "qty <> 0 AND from_deployment_id IS DISTINCT FROM to_deployment_id",
+            name=op.f("ck_position_conversions_owners"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_position_conversions_account_id")
+        ),
+        sa.PrimaryKeyConstraint(
+            "account_id", "mode", "client_conversion_id", name=op.f("pk_position_conversions")
+        ),
+        sa.UniqueConstraint("number", name=op.f("uq_position_conversions_number")),
+    )
+    op.create_table(
         "books_checks",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("night", sa.Date(), nullable=True),
@@ -1124,6 +1165,7 @@ def downgrade() -> None:
     op.drop_index("ix_notifications_created_at", table_name="notifications")
     op.drop_table("notifications")
     op.drop_table("books_checks")
+    op.drop_table("position_conversions")
     op.drop_table("corporate_action_looks")
     op.drop_table("corporate_action_failures")
     op.drop_table("corporate_action_effects")
@@ -1164,6 +1206,7 @@ def downgrade() -> None:
     op.drop_table("orders")
     op.drop_index(op.f("ix_strategy_versions_author_id"), table_name="strategy_versions")
     op.drop_table("strategy_versions")
+    op.drop_table("deployment_plots")
     op.drop_table("deployment_parameters")
     op.drop_table("deployment_logs")
     op.drop_index(op.f("ix_deployments_account_id"), table_name="deployments")
