@@ -1003,6 +1003,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/lending/{symbol}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Say whether an instrument can be sold short, and what borrowing it costs (admin)
+         * @description Holds for the next order and the next day's fees when it is answered; orders that work stay as they were accepted. 503 `limits_not_confirmed`: it is stored; send it again.
+         */
+        patch: operations["setLending"];
+        trace?: never;
+    };
     "/api/v1/admin/market-data/configuration": {
         parameters: {
             query?: never;
@@ -2417,6 +2437,12 @@ export interface components {
              */
             capital?: string | number;
             /**
+             * Client Backtest Id
+             * @description A name of yours: asked again by it, the first one is answered.
+             * @example spy-2026-03
+             */
+            client_backtest_id?: string | null;
+            /**
              * Data
              * @example {
              *       "source": "candles"
@@ -2602,6 +2628,8 @@ export interface components {
         BacktestView: {
             /** Attempts */
             attempts: number;
+            /** Client Backtest Id */
+            client_backtest_id: string | null;
             /** Code Version */
             code_version: string | null;
             /**
@@ -2733,6 +2761,14 @@ export interface components {
              * @enum {string}
              */
             model: "bps";
+        };
+        /** BrokenStrategy */
+        BrokenStrategy: {
+            /** Entry Point */
+            entry_point: string;
+            package: components["schemas"]["InstalledPackage"] | null;
+            /** Reason */
+            reason: string;
         };
         /** BrokerConnectionView */
         BrokerConnectionView: {
@@ -3786,6 +3822,13 @@ export interface components {
             /** Warm Up */
             warm_up: number;
         };
+        /** InstalledPackage */
+        InstalledPackage: {
+            /** Name */
+            name: string;
+            /** Version */
+            version: string;
+        };
         /** InstrumentView */
         InstrumentView: {
             /**
@@ -3893,6 +3936,29 @@ export interface components {
             submitted_by: string | null;
             /** Transfer Id */
             transfer_id: string | null;
+        };
+        /** LendingChange */
+        LendingChange: {
+            /**
+             * Borrow Fee Bps
+             * @description A year on the value of what is borrowed, in 1/10,000.
+             * @example 35
+             */
+            borrow_fee_bps?: string | number | null;
+            /**
+             * Shortable
+             * @description It is easy to borrow, and so can be sold short.
+             */
+            shortable?: boolean | null;
+        };
+        /** LendingView */
+        LendingView: {
+            /** Borrow Fee Bps */
+            borrow_fee_bps: string;
+            /** Shortable */
+            shortable: boolean;
+            /** Symbol */
+            symbol: string;
         };
         /** LimitUseView */
         LimitUseView: {
@@ -6216,6 +6282,8 @@ export interface components {
         };
         /** StrategyList */
         StrategyList: {
+            /** Broken */
+            broken?: components["schemas"]["BrokenStrategy"][];
             /** Items */
             items: components["schemas"]["StrategyView"][];
             /** Next Cursor */
@@ -6321,6 +6389,7 @@ export interface components {
             description: string;
             /** Name */
             name: string;
+            package: components["schemas"]["InstalledPackage"] | null;
             /** Parameters */
             parameters: {
                 [key: string]: components["schemas"]["JsonValue"];
@@ -12778,6 +12847,95 @@ export interface operations {
             };
         };
     };
+    setLending: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                symbol: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LendingChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LendingView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getMarketDataConfiguration: {
         parameters: {
             query?: never;
@@ -14065,6 +14223,15 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Asked for before, by its client_backtest_id */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BacktestView"];
+                };
+            };
             /** @description Successful Response */
             201: {
                 headers: {
@@ -17434,6 +17601,15 @@ export interface operations {
             };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
