@@ -48,6 +48,14 @@ class BacktestRequest(Input):
     parameters: Annotated[ParameterValues, Field(examples=[{"fast": 10, "slow": 30}])] = Field(
         default_factory=dict
     )
+    strategy_version: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=2**31 - 1,
+            description="Of an uploaded strategy; the newest approved one when left out.",
+        ),
+    ] = None
     symbols: Annotated[
         list[Symbol],
         Field(
@@ -84,6 +92,16 @@ class BacktestRequest(Input):
         Rate | None,
         Field(description="A year on what is sold short; the instruments' own when left out."),
     ] = None
+    client_backtest_id: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=128,
+            pattern=r"^[\x21-\x7e]+$",
+            description="A name of yours: asked again by it, the first one is answered.",
+            examples=["spy-2026-03"],
+        ),
+    ] = None
 
 
 class BacktestDeployment(Input):
@@ -119,6 +137,8 @@ class BacktestSettings(View):
     margin_terms: MarginTermsView | None = None
     borrow_fee_bps: Exact = Decimal(0)
     shortable: bool = True
+    #: Of an uploaded strategy.
+    strategy_version: int | None = None
 
 
 class RepetitionView(View):
@@ -177,6 +197,7 @@ class SummaryView(View):
 class BacktestView(View):
     id: UUID
     owner_id: UUID
+    client_backtest_id: str | None
     status: Status
     request: BacktestSettings
     #: The backtest that this one repeats, and what came out the same once both are done.
