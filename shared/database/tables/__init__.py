@@ -23,8 +23,10 @@ from shared.database.tables.market_data import (
     InstrumentRow,
     MarketDataConfigurationRow,
     MarketFileRow,
+    MissingSymbolMappingRow,
     ReplayRow,
     SilentSymbolRow,
+    SymbolMappingRow,
 )
 from shared.database.tables.notifications import NotificationRow
 from shared.database.tables.orders import (
@@ -92,6 +94,7 @@ __all__ = [
     "MarkRow",
     "MarketDataConfigurationRow",
     "MarketFileRow",
+    "MissingSymbolMappingRow",
     "NotificationRow",
     "OrderRow",
     "OrderTransitionRow",
@@ -108,6 +111,7 @@ __all__ = [
     "StrategyVersionRow",
     "StudyRow",
     "StudyTrialRow",
+    "SymbolMappingRow",
     "UserRow",
     "utc_now",
 ]
