@@ -28,7 +28,7 @@ from shared.database.tables.market_data import (
     SilentSymbolRow,
     SymbolMappingRow,
 )
-from shared.database.tables.notifications import NotificationRow
+from shared.database.tables.notifications import NotificationRow, NotificationTopicRow
 from shared.database.tables.orders import (
     AccountEventRow,
     BooksCheckRow,
@@ -39,6 +39,7 @@ from shared.database.tables.orders import (
     MarkRow,
     OrderRow,
     OrderTransitionRow,
+    PositionConversionRow,
     PositionRow,
     ShardRow,
     StrategyPositionRow,
@@ -96,8 +97,10 @@ __all__ = [
     "MarketFileRow",
     "MissingSymbolMappingRow",
     "NotificationRow",
+    "NotificationTopicRow",
     "OrderRow",
     "OrderTransitionRow",
+    "PositionConversionRow",
     "PositionRow",
     "ReplayRow",
     "RiskLimitsRow",
