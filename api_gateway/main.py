@@ -32,6 +32,7 @@ from api_gateway.performance.routes import router as performance
 from api_gateway.position_conversions.routes import router as position_conversions
 from api_gateway.risk.routes import router as risk
 from api_gateway.settings import GatewaySettings
+from api_gateway.strategies.parity_routes import router as parity_reports
 from api_gateway.strategies.routes import router as strategies
 from api_gateway.strategies.upload_routes import router as uploads
 from api_gateway.system.routes import router as system
@@ -77,6 +78,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         quality,
         strategies,
         uploads,
+        parity_reports,
         backtests,
         performance,
         books_checks,

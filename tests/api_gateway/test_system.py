@@ -159,6 +159,11 @@ PROMISED = {
     "GET /accounts/{account_id}/deployments/{deployment_id}/plots",
     "GET /accounts/{account_id}/deployments/{deployment_id}/variables",
     "GET /accounts/{account_id}/deployments/{deployment_id}/signals",
+    "POST /accounts/{account_id}/deployments/{deployment_id}/parity-reports",
+    "GET /accounts/{account_id}/deployments/{deployment_id}/parity-reports",
+    "GET /accounts/{account_id}/deployments/{deployment_id}/parity-reports/{report_id}",
+    "DELETE /accounts/{account_id}/deployments/{deployment_id}/parity-reports/{report_id}",
+    "POST /accounts/{account_id}/deployments/{deployment_id}/parity-reports/{report_id}/cancel",
     "GET /config",
 }
 
