@@ -194,7 +194,7 @@ async def repeat_backtest(caller: Trader, backtest_id: UUID, gateway: GatewaySta
 async def deploy_backtest(
     caller: Trader, backtest_id: UUID, body: BacktestDeployment, gateway: GatewayState
 ) -> Response:
-    await tradable_account(body.account_id, caller, gateway)
+    await tradable_account(gateway, body.account_id, caller)
     return await gateway.strategies.post(
         f"/internal/backtests/{backtest_id}/deploy",
         body.model_dump(mode="json"),
