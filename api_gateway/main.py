@@ -15,6 +15,7 @@ from api_gateway.errors import install_refusal_handler
 from api_gateway.fx.routes import router as fx
 from api_gateway.headers import SecurityHeaders
 from api_gateway.identity.routes import router as identity
+from api_gateway.lending.routes import router as lending
 from api_gateway.margin.routes import router as margin
 from api_gateway.market_data.candle_file_routes import router as candle_files
 from api_gateway.market_data.job_routes import router as data_jobs
@@ -30,6 +31,7 @@ from api_gateway.performance.routes import router as performance
 from api_gateway.position_conversions.routes import router as position_conversions
 from api_gateway.risk.routes import router as risk
 from api_gateway.settings import GatewaySettings
+from api_gateway.strategies.parity_routes import router as parity_reports
 from api_gateway.strategies.routes import router as strategies
 from api_gateway.strategies.upload_routes import router as uploads
 from api_gateway.system.routes import router as system
@@ -63,6 +65,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         position_conversions,
         risk,
         margin,
+        lending,
         notifications,
         market_data,
         replays,
@@ -74,6 +77,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         quality,
         strategies,
         uploads,
+        parity_reports,
         backtests,
         performance,
         books_checks,

@@ -25,6 +25,7 @@ from market_data_engine.instruments.actions import DEFAULT_EXCHANGE, Instruments
 from market_data_engine.instruments.routes import instrument_routes
 from market_data_engine.leadership.leadership import Leadership
 from market_data_engine.live.board import FeedBoard
+from market_data_engine.live.resumption import Resumption
 from market_data_engine.live.routes import feed_routes
 from market_data_engine.live.sources import Sources, live_sources
 from market_data_engine.live.watch import SilenceWatch
@@ -109,6 +110,7 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
                 writer,
                 board,
                 SilenceWatch(engine, rows, settings.feed_stale_s),
+                Resumption(redis, store, writer, memory),
                 corrections.take,
                 settings,
             ),

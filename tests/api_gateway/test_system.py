@@ -87,6 +87,7 @@ PROMISED = {
     "POST /admin/books-checks",
     "GET /admin/books-checks/last",
     "GET /admin/books-checks/{check_id}",
+    "PATCH /admin/lending/{symbol}",
     "POST /admin/corporate-actions",
     "GET /admin/corporate-actions",
     "GET /admin/corporate-actions/{action_id}",
@@ -153,6 +154,11 @@ PROMISED = {
     "GET /accounts/{account_id}/deployments/{deployment_id}/plots",
     "GET /accounts/{account_id}/deployments/{deployment_id}/variables",
     "GET /accounts/{account_id}/deployments/{deployment_id}/signals",
+    "POST /accounts/{account_id}/deployments/{deployment_id}/parity-reports",
+    "GET /accounts/{account_id}/deployments/{deployment_id}/parity-reports",
+    "GET /accounts/{account_id}/deployments/{deployment_id}/parity-reports/{report_id}",
+    "DELETE /accounts/{account_id}/deployments/{deployment_id}/parity-reports/{report_id}",
+    "POST /accounts/{account_id}/deployments/{deployment_id}/parity-reports/{report_id}/cancel",
     "GET /config",
 }
 
