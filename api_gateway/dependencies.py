@@ -88,7 +88,7 @@ async def _readable(request: Request, account_id: UUID, caller: Caller) -> Accou
 ReadableAccount = Annotated[AccountScope, Depends(_readable)]
 
 
-async def tradable_account(gateway: Gateway, account_id: UUID, caller: Principal) -> AccountScope:
+async def tradable_account(account_id: UUID, caller: Principal, gateway: Gateway) -> AccountScope:
     """Raises Refused."""
     _refuse_admins(caller)
     access = await gateway.callers.access(caller, account_id)
@@ -98,7 +98,7 @@ async def tradable_account(gateway: Gateway, account_id: UUID, caller: Principal
 
 
 async def _tradable(request: Request, account_id: UUID, caller: Caller) -> AccountScope:
-    return await tradable_account(gateway_of(request), account_id, caller)
+    return await tradable_account(account_id, caller, gateway_of(request))
 
 
 TradableAccount = Annotated[AccountScope, Depends(_tradable)]

@@ -197,7 +197,7 @@ async def repeat_backtest(caller: Trader, backtest_id: UUID, gateway: GatewaySta
 async def deploy_backtest(
     caller: Trader, backtest_id: UUID, body: BacktestDeployment, gateway: GatewayState
 ) -> Response:
-    await tradable_account(gateway, body.account_id, caller)
+    await tradable_account(body.account_id, caller, gateway)
     return await gateway.strategies.post(
         f"/internal/backtests/{backtest_id}/deploy",
         body.model_dump(mode="json"),
