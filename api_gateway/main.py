@@ -19,6 +19,7 @@ from api_gateway.lending.routes import router as lending
 from api_gateway.margin.routes import router as margin
 from api_gateway.market_data.candle_file_routes import router as candle_files
 from api_gateway.market_data.job_routes import router as data_jobs
+from api_gateway.market_data.mapping_routes import router as mappings
 from api_gateway.market_data.provider_routes import router as providers
 from api_gateway.market_data.quality_routes import router as quality
 from api_gateway.market_data.replay_routes import router as replays
@@ -74,6 +75,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         providers,
         data_jobs,
         universe,
+        mappings,
         quality,
         strategies,
         uploads,

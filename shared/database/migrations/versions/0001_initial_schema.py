@@ -64,6 +64,36 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("symbol", name=op.f("pk_instruments")),
     )
     op.create_table(
+        "symbol_mappings",
+        sa.Column("party", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("token", sa.Text(), nullable=False),
+        sa.Column("exchange", sa.Text(), nullable=True),
+        sa.Column("kind", sa.Text(), nullable=True),
+        sa.Column("lot_size", sa.Numeric(precision=38, scale=12), nullable=True),
+        sa.Column("tick_size", sa.Numeric(precision=38, scale=12), nullable=True),
+        sa.Column("updated_by", sa.Text(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("lot_size > 0", name=op.f("ck_symbol_mappings_lot_size")),
+        sa.CheckConstraint("tick_size > 0", name=op.f("ck_symbol_mappings_tick_size")),
+        sa.ForeignKeyConstraint(
+            ["symbol"], ["instruments.symbol"], name=op.f("fk_symbol_mappings_symbol")
+        ),
+        sa.PrimaryKeyConstraint("party", "symbol", name=op.f("pk_symbol_mappings")),
+        sa.UniqueConstraint("party", "token", name=op.f("uq_symbol_mappings_party_token")),
+    )
+    op.create_index(
+        "ix_symbol_mappings_symbol", "symbol_mappings", ["symbol", "party"], unique=False
+    )
+    op.create_table(
+        "missing_symbol_mappings",
+        sa.Column("party", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("exchange", sa.Text(), nullable=False),
+        sa.Column("first_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("party", "symbol", name=op.f("pk_missing_symbol_mappings")),
+    )
+    op.create_table(
         "leases",
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -1286,6 +1316,9 @@ def downgrade() -> None:
     op.drop_index("ix_data_cursors_until", table_name="data_cursors")
     op.drop_table("data_cursors")
     op.drop_table("leases")
+    op.drop_table("missing_symbol_mappings")
+    op.drop_index("ix_symbol_mappings_symbol", table_name="symbol_mappings")
+    op.drop_table("symbol_mappings")
     op.drop_table("instruments")
     op.drop_table("candles")
     # ### end Alembic commands ###
