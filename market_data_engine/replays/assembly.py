@@ -71,7 +71,12 @@ class Assembly:
             redis=self._redis,
             tape=TapeWriter(self._redis, None if prepared.paced else settings.live_tape_entries),
             pacer=Pacer(self._redis, always),
-            frames=RunFrames(self._numbers, candles, settings.forming_frames_per_s),
+            frames=RunFrames(
+                self._numbers,
+                candles,
+                settings.forming_frames_per_s,
+                settings.forming_frames_most_per_s,
+            ),
             memory=self._memory,
             writer=self._writer,
             require_leadership=self._leadership.require,
