@@ -61,6 +61,8 @@ class Assembly:
         candles = RunCandles(prepared.calendars, prepared.quoted)
         for symbol in prepared.symbols:
             self._memory.begin(symbol, candles)
+            if prepared.paced:
+                self._memory.healed.forget(symbol)
         # A run can't slip past an order shard that is just being taken over.
         always: dict[str, Phase] = {
             f"orders:{shard}": "market" for shard in range(settings.order_shards)
