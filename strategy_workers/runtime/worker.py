@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
 from functools import partial
 from uuid import UUID
 
@@ -19,8 +18,9 @@ from shared.utils.tasks import end_tasks
 from strategy_workers.errors import until_done
 from strategy_workers.metrics import CANDLES, DECISION, RUNNING
 from strategy_workers.runtime.account_events import AccountEvents, AccountKey, feed_of
-from strategy_workers.runtime.deployment import Deployment, HookError
+from strategy_workers.runtime.deployment import Deployment, DeploymentRecord, HookError
 from strategy_workers.runtime.dispatch import Dispatch
+from strategy_workers.runtime.errands import Errands
 from strategy_workers.runtime.feed import Feed
 from strategy_workers.runtime.history import History
 from strategy_workers.runtime.ownership import Ownership
@@ -35,8 +35,8 @@ _ENTRIES_AT_ONCE = 32
 _BLOCK_MS = 1000
 #: Snapshots of a quiet second.
 _SAVES_AT_ONCE = 200
-#: Each may hold a Redis connection.
-_ERRANDS_AT_ONCE = 16
+#: Deployments whose leases are taken by one statement.
+_TAKEN_AT_ONCE = 250
 
 
 class Worker:
@@ -82,9 +82,7 @@ class Worker:
         self._slice = Slice()
         self._look_round = asyncio.Event()
         self._has_deployments = asyncio.Event()
-        #: Deployments on their way in or out.
-        self._errands: dict[UUID, asyncio.Task[None]] = {}
-        self._errands_at_once = asyncio.Semaphore(_ERRANDS_AT_ONCE)
+        self._errands = Errands(self._look_round.set)
         self._draining = False
         self._drained = False
 
@@ -114,8 +112,8 @@ class Worker:
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             finally:
-                await end_tasks([*tasks, *self._errands.values()])
-                self._errands.clear()
+                await end_tasks(tasks)
+                await self._errands.end()
             for task in done:
                 if error := task.exception():
                     log.error("worker_fault", loop=task.get_name(), exc_info=error)
@@ -128,7 +126,7 @@ class Worker:
     async def drain(self) -> None:
         """Finish the slice, store all state, let others have the deployments."""
         self._draining = True
-        await end_tasks(self._errands.values())
+        await self._errands.end()
         async with self._lock:
             await self._save_unsaved()
             self._deployments.clear()
@@ -161,10 +159,7 @@ class Worker:
     async def _keep_looking(self) -> None:
         while not self._draining:
             self._look_round.clear()
-            for deployment_id, errand in list(self._errands.items()):
-                if errand.done():
-                    del self._errands[deployment_id]
-                    errand.result()  # a fault of ours is one of the whole worker
+            self._errands.look()
             await self._end_unwanted()
             await self._change_parameters()
             await until_done("look", self._store.release_held)
@@ -181,7 +176,7 @@ class Worker:
                 deployment = self._deployments.pop(deployment_id, None)
             if deployment is not None and self._ownership.owns(deployment_id):
                 end = partial(self._roster.end_as_wanted, deployment, wish)
-                self._run_errand(deployment_id, end)
+                self._errands.run([deployment_id], end)
 
     async def _change_parameters(self) -> None:
         """Between two slices: the next mark is the first of the new ones."""
@@ -203,48 +198,53 @@ class Worker:
         room = self._max_deployments - len(self._deployments) - len(self._errands)
         if room <= 0:
             return
-        for deployment_id in await until_done("look", lambda: self._store.unowned(room)):
-            if deployment_id not in self._errands:
-                self._run_errand(deployment_id, partial(self._take, deployment_id))
+        found = await until_done("look", lambda: self._store.unowned(room))
+        ids = [one for one in found if one not in self._errands]
+        for first in range(0, len(ids), _TAKEN_AT_ONCE):
+            group = ids[first : first + _TAKEN_AT_ONCE]
+            self._errands.run(group, partial(self._take, group))
 
-    def _run_errand(self, deployment_id: UUID, errand: Callable[[], Awaitable[None]]) -> None:
-        """Beside the tape: it may wait for an order processor that is away."""
+    async def _take(self, ids: list[UUID]) -> None:
+        """Those that only have to be started together, then the others beside each other."""
+        records = await until_done("take", lambda: self._ownership.take_all(ids))
+        # They may have ended between our look and our take.
+        gone = [record.id for record in records if _has_ended(record)]
+        if gone:
+            await until_done("release", lambda: self._ownership.release(gone))
+        left = [record for record in records if not _has_ended(record)]
+        fresh = [one for one in left if one.status != "paused" and self._roster.starts_at_once(one)]
+        if fresh:
+            started = await self._roster.start_all(fresh)
+            async with self._lock:
+                await self._admit(started)
+        at_once = {record.id for record in fresh}
+        for record in left:
+            if record.id not in at_once:
+                self._errands.run([record.id], partial(self._bring_in, record))
 
-        async def in_turn() -> None:
-            async with self._errands_at_once:
-                await errand()
-
-        task = asyncio.create_task(in_turn(), name=f"errand:{deployment_id}")
-        task.add_done_callback(lambda _: self._look_round.set())
-        self._errands[deployment_id] = task
-
-    async def _take(self, deployment_id: UUID) -> None:
-        record = await until_done("take", lambda: self._ownership.take(deployment_id))
-        if record is None:
-            return
-        if record.status == "stopped" or (record.status == "paused" and record.wanted != "stopped"):
-            # It ended between our look and our take.
-            await until_done("release", lambda: self._ownership.release([deployment_id]))
-            return
+    async def _bring_in(self, record: DeploymentRecord) -> None:
         if record.status == "paused":
             await self._roster.stop(record, None)
             return
         deployment = await self._roster.bring_up(record)
         if deployment is not None:
             async with self._lock:
-                await self._admit(deployment)
+                await self._admit([deployment])
 
-    async def _admit(self, deployment: Deployment) -> None:
-        """From now on it is read for; what it has missed is read at once."""
-        behind = not self._deployments or position(deployment.cursor) < position(self._cursor)
-        self._deployments[deployment.id] = deployment
+    async def _admit(self, deployments: list[Deployment]) -> None:
+        """From now on they are read for; what they have missed is read at once."""
+        if not deployments:
+            return
+        first = min(deployments, key=lambda one: position(one.cursor))
+        behind = not self._deployments or position(first.cursor) < position(self._cursor)
+        self._deployments.update({one.id: one for one in deployments})
         self._in_order = False
         self._has_deployments.set()
         if not behind:
             return
         # A snapshot stands between two slices, so the slice can be put together anew from here.
         # The others pass over what they have worked through already.
-        self._cursor = deployment.cursor
+        self._cursor = first.cursor
         self._slice.clear()
         while entries := await until_done("tape", lambda: self._read(block_ms=None)):
             await self._work_through(entries)
@@ -412,3 +412,7 @@ class Worker:
                 tape.acknowledge, self._redis, participants, mark, "strategy", cursor
             )
             await until_done("acknowledgement", acknowledge)
+
+
+def _has_ended(record: DeploymentRecord) -> bool:
+    return record.status == "stopped" or (record.status == "paused" and record.wanted != "stopped")
