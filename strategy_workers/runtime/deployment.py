@@ -392,8 +392,8 @@ class Deployment:
         else:
             self.portfolio.updated(seq, event)
             kind, execution = event.event, None
-            if kind in FILLS:
-                return  # told with its execution
+            if kind in FILLS or kind == "new":
+                return  # told with its execution; or stored, and not yet taken by the broker
         if order.deployment_id != self.id or not self.listens:
             return
         self._strategy.on_order(

@@ -48,24 +48,35 @@ POINTS_KEPT = 10_000
 #: Of an error, in the sentence that tells of it.
 _LAST_LINE_CHARS = 300
 
+#: Why a deployment can't go on by itself: its market is silent, or its broker isn't there. The
+#: latter also until the books have been compared with the broker's for the first time.
+_WAITS_FOR = """
+    coalesce(
+        (SELECT min(s.reason) FROM silent_symbols s WHERE d.symbols ? s.symbol),
+        CASE WHEN d.mode = 'live' AND NOT (
+            EXISTS (SELECT 1 FROM broker_connections b
+                     WHERE b.account_id = d.account_id AND b.state = 'ready'
+                       AND b.credentials IS NOT NULL)
+            AND EXISTS (SELECT 1 FROM ledger_entries e
+                         WHERE e.account_id = d.account_id AND e.mode = 'live'))
+        THEN 'broker_not_ready' END)
+"""
 _UNWANTED = text(
-    """
-    SELECT d.id, d.wanted, d.pause_orders,
-           (SELECT min(s.reason) FROM silent_symbols s WHERE d.symbols ? s.symbol) AS hold
-      FROM deployments d
-     WHERE d.id = ANY(:ids)
-       AND (d.wanted <> 'running'
-            OR EXISTS (SELECT 1 FROM silent_symbols s WHERE d.symbols ? s.symbol))
-    """
+    f"""
+    SELECT id, wanted, pause_orders, hold
+      FROM (SELECT d.id, d.wanted, d.pause_orders, {_WAITS_FOR} AS hold
+              FROM deployments d WHERE d.id = ANY(:ids)) AS found
+     WHERE wanted <> 'running' OR hold IS NOT NULL
+    """  # noqa: S608 - ours
 )
 _RELEASE = text(
-    """
+    f"""
     UPDATE deployments SET status = 'starting', hold = NULL, updated_at = now()
      WHERE id IN (SELECT id FROM deployments d
                    WHERE hold IS NOT NULL AND status = 'paused' AND wanted = 'running'
-                     AND NOT EXISTS (SELECT 1 FROM silent_symbols s WHERE d.symbols ? s.symbol)
+                     AND {_WAITS_FOR} IS NULL
                    ORDER BY id FOR UPDATE)
-    """
+    """  # noqa: S608 - ours
 )
 
 
@@ -90,7 +101,8 @@ def unowned(connection: Connection, limit: int) -> list[UUID]:
 
 
 def unwanted(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Wish]:
-    """Those that should not run: `stopped`, `paused`, or without the market that they depend on."""
+    """Those that should not run: `stopped`, `paused`, or without the market or the broker that
+    they depend on."""
     rows = connection.execute(_UNWANTED, {"ids": list(ids)})
     return {
         row.id: Wish(row.wanted, "cancel_entries", row.hold)
@@ -101,7 +113,8 @@ def unwanted(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Wish]:
 
 
 def release_held(connection: Connection) -> None:
-    """What waited for market data that comes again begins again. Not what somebody has paused."""
+    """What waited for its market or its broker begins again when that is there. Not what somebody
+    has paused."""
     connection.execute(_RELEASE)
 
 

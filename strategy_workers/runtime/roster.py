@@ -175,10 +175,12 @@ class Roster:
 
     async def _start(self, deployments: Sequence[Deployment]) -> list[Deployment]:
         accounts = list(dict.fromkeys((one.account_id, one.mode) for one in deployments))
-        replies = await self._dispatch.open_books(accounts)
+        # Live books are opened by the first comparison with the broker, which is behind us.
+        on_paper = [(account_id, mode) for account_id, mode in accounts if mode == "paper"]
+        replies = await self._dispatch.open_books(on_paper)
         opened = []
         for one in deployments:
-            reply = replies[one.account_id, one.mode]
+            reply = replies.get((one.account_id, one.mode))
             if isinstance(reply, Refusal):
                 await self.pause(one.record, f"The account has no books: {reply.message}")
             else:
@@ -343,6 +345,12 @@ class Roster:
             await self.stop(deployment.record, deployment)
         else:
             await self._suspend(deployment.record, deployment, wish)
+
+    async def let_wait(self, record: DeploymentRecord, wish: Wish) -> None:
+        """As it was stored, or as it was asked for: nothing of it runs."""
+        log.warning("deployment_waits", deployment=str(record.id), hold=wish.hold)
+        await self._end_orders(record, _ENTRIES)
+        await self._end(record, "paused", None, wish.hold)
 
     async def _suspend(self, record: DeploymentRecord, deployment: Deployment, wish: Wish) -> None:
         """It is wanted paused, or has to wait: its state is kept. Why it is wanted paused is in

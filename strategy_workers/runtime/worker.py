@@ -212,6 +212,7 @@ class Worker:
         if gone:
             await until_done("release", lambda: self._ownership.release(gone))
         left = [record for record in records if not _has_ended(record)]
+        left = await self._let_wait(left)
         fresh = [one for one in left if one.status != "paused" and self._roster.starts_at_once(one)]
         if fresh:
             started = await self._roster.start_all(fresh)
@@ -221,6 +222,16 @@ class Worker:
         for record in left:
             if record.id not in at_once:
                 self._errands.run([record.id], partial(self._bring_in, record))
+
+    async def _let_wait(self, records: list[DeploymentRecord]) -> list[DeploymentRecord]:
+        """Those that can go on; the others wait for their market or broker before they begin."""
+        ids = [record.id for record in records if record.wanted == "running"]
+        unwanted = await until_done("look", lambda: self._store.unwanted(ids))
+        holds = {one: wish for one, wish in unwanted.items() if wish.hold is not None}
+        for record in records:
+            if record.id in holds:
+                await self._roster.let_wait(record, holds[record.id])
+        return [record for record in records if record.id not in holds]
 
     async def _bring_in(self, record: DeploymentRecord) -> None:
         if record.status == "paused":
@@ -309,6 +320,9 @@ class Worker:
             self._deployments = dict(sorted(self._deployments.items()))
             self._in_order = True
         due = [one for one in self._deployments.values() if one.is_behind(entry_id)]
+        if mark.paced:
+            await self._pass_over(entry_id, mark, [one for one in due if one.mode == "live"])
+            due = [one for one in due if one.mode != "live"]
         feeds = await until_done("events", lambda: self._events.collect(due))
         market_mark = self._slice.market_mark or entry_id
         await self._prepare(mark, due, feeds)
@@ -319,6 +333,12 @@ class Worker:
         due = [one for one in due if one.id in self._deployments]
         await self._store_and_send(due, mark)
         await self._acknowledge([one for one in due if one.id in self._deployments], mark)
+
+    async def _pass_over(self, entry_id: str, mark: TimeMark, live: list[Deployment]) -> None:
+        """Prices of a replay are nothing to those that trade with real money."""
+        for deployment in live:
+            deployment.pass_mark(entry_id, mark)
+        await self._acknowledge(live, mark)
 
     def _decide(
         self,
