@@ -25,6 +25,7 @@ from strategy_workers.runtime.feed import Feed
 from strategy_workers.runtime.history import History
 from strategy_workers.runtime.ownership import Ownership
 from strategy_workers.runtime.roster import Roster
+from strategy_workers.runtime.shared_indicators import SharedIndicators
 from strategy_workers.runtime.slices import Slice
 from strategy_workers.runtime.store import Store
 from strategy_workers.runtime.watchdog import Watchdog
@@ -80,6 +81,7 @@ class Worker:
         #: Last tape entry worked through by all; entries up to it are passed over.
         self._cursor = BEGINNING
         self._slice = Slice()
+        self._indicators = SharedIndicators()
         self._look_round = asyncio.Event()
         self._has_deployments = asyncio.Event()
         self._errands = Errands(self._look_round.set)
@@ -193,6 +195,7 @@ class Worker:
                     del self._deployments[deployment_id]
                 else:
                     self._deployments[deployment_id] = changed
+                    self._share(changed)
 
     async def _take_unowned(self) -> None:
         room = self._max_deployments - len(self._deployments) - len(self._errands)
@@ -249,6 +252,8 @@ class Worker:
         first = min(deployments, key=lambda one: position(one.cursor))
         behind = not self._deployments or position(first.cursor) < position(self._cursor)
         self._deployments.update({one.id: one for one in deployments})
+        for one in deployments:
+            self._share(one)
         self._in_order = False
         self._has_deployments.set()
         if not behind:
@@ -259,6 +264,11 @@ class Worker:
         self._slice.clear()
         while entries := await until_done("tape", lambda: self._read(block_ms=None)):
             await self._work_through(entries)
+
+    def _share(self, deployment: Deployment) -> None:
+        """Not those that trade live: they pass over what others hear."""
+        if deployment.mode == "paper":
+            self._indicators.join(deployment.market)
 
     def _drop_lost(self) -> None:
         for deployment_id in [one for one in self._deployments if not self._ownership.owns(one)]:
@@ -310,6 +320,7 @@ class Worker:
                         news = partial(Deployment.run_started, entry_id=entry.id)
                         news(deployment)
                         deployment.hear(news)
+                        self._share(deployment)
             case RunEnded():
                 await self._save_unsaved()
 
@@ -326,6 +337,7 @@ class Worker:
         feeds = await until_done("events", lambda: self._events.collect(due))
         market_mark = self._slice.market_mark or entry_id
         await self._prepare(mark, due, feeds)
+        self._indicators.take(self._slice)
         failed = self._decide(entry_id, mark, due, feeds, market_mark)
         for deployment, error in failed:
             self._deployments.pop(deployment.id, None)
@@ -398,6 +410,8 @@ class Worker:
                 for one in cold
             )
         )
+        for one in cold:
+            self._share(one)
 
     async def _store_and_send(self, due: list[Deployment], mark: TimeMark) -> None:
         """State goes to the database with decisions that have effects, else every few marks; in a
