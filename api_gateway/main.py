@@ -15,6 +15,7 @@ from api_gateway.errors import install_refusal_handler
 from api_gateway.fx.routes import router as fx
 from api_gateway.headers import SecurityHeaders
 from api_gateway.identity.routes import router as identity
+from api_gateway.lending.routes import router as lending
 from api_gateway.margin.routes import router as margin
 from api_gateway.market_data.candle_file_routes import router as candle_files
 from api_gateway.market_data.job_routes import router as data_jobs
@@ -22,10 +23,12 @@ from api_gateway.market_data.provider_routes import router as providers
 from api_gateway.market_data.quality_routes import router as quality
 from api_gateway.market_data.replay_routes import router as replays
 from api_gateway.market_data.routes import router as market_data
+from api_gateway.market_data.universe_routes import router as universe
 from api_gateway.notifications.routes import router as notifications
 from api_gateway.orders.routes import router as orders
 from api_gateway.origin import OriginContext
 from api_gateway.performance.routes import router as performance
+from api_gateway.position_conversions.routes import router as position_conversions
 from api_gateway.risk.routes import router as risk
 from api_gateway.settings import GatewaySettings
 from api_gateway.strategies.routes import router as strategies
@@ -57,8 +60,10 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         brokers,
         cash,
         orders,
+        position_conversions,
         risk,
         margin,
+        lending,
         notifications,
         market_data,
         replays,
@@ -66,6 +71,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         fx,
         providers,
         data_jobs,
+        universe,
         quality,
         strategies,
         uploads,

@@ -14,10 +14,12 @@ from api_gateway.cash.actions import Cash
 from api_gateway.fx.actions import Fx
 from api_gateway.identity.actions import Identity
 from api_gateway.identity.passwords import Passwords
+from api_gateway.lending.actions import Lending
 from api_gateway.margin.actions import Margin
 from api_gateway.notifications.actions import Notifications
 from api_gateway.orders.actions import Orders
 from api_gateway.orders.requests import OrderProcessor
+from api_gateway.position_conversions.actions import PositionConversions
 from api_gateway.risk.actions import Risk
 from api_gateway.risk.following import Followers
 from api_gateway.settings import GatewaySettings
@@ -40,7 +42,9 @@ class Gateway:
     accounts: Accounts
     cash: Cash
     orders: Orders
+    position_conversions: PositionConversions
     risk: Risk
+    lending: Lending
     margin: Margin
     fx: Fx
     notifications: Notifications
@@ -73,6 +77,7 @@ async def wired(settings: GatewaySettings) -> AsyncIterator[Gateway]:
         tokens = Tokens.from_settings(settings)
         session_timeout = timedelta(minutes=settings.session_timeout_minutes)
         processor = OrderProcessor(requests, settings.order_answer_timeout_s)
+        followers = Followers(requests, settings.order_shards, settings.order_answer_timeout_s)
         gateway = Gateway(
             settings=settings,
             identity=Identity(
@@ -91,11 +96,9 @@ async def wired(settings: GatewaySettings) -> AsyncIterator[Gateway]:
             accounts=Accounts(sessions, redis, processor, settings.order_shards),
             cash=Cash(sessions, processor),
             orders=Orders(sessions, processor),
-            risk=Risk(
-                sessions,
-                processor,
-                Followers(requests, settings.order_shards, settings.order_answer_timeout_s),
-            ),
+            position_conversions=PositionConversions(sessions, processor),
+            risk=Risk(sessions, processor, followers),
+            lending=Lending(sessions, followers),
             margin=Margin(sessions, processor),
             fx=Fx(sessions),
             notifications=Notifications(sessions),

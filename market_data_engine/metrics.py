@@ -68,6 +68,11 @@ JOBS_DONE = Counter(
 JOBS_REFUSED = Counter(
     "market_data_jobs_refused_total", "Data jobs that a full queue didn't take", ["tier"]
 )
+JOB_ORDERS = Counter(
+    "market_data_job_orders_total",
+    "Entries of the stream of data jobs by what became of them",
+    ["outcome"],
+)
 GAPS_FOUND = Counter("market_data_gaps_total", "Ranges found missing by sweeps", ["tier"])
 CANDLES_HEALED = Counter(
     "market_data_candles_healed_total",

@@ -46,6 +46,7 @@ from market_data_engine.settings import MarketDataSettings
 from market_data_engine.store.postgres import PostgresCandleStore
 from market_data_engine.store.store import CandleStore
 from market_data_engine.store.writer import CandleWriter
+from market_data_engine.universe.routes import universe_routes
 from shared.calendars import Calendars
 from shared.candles.calendar import SessionCalendar
 from shared.database import DatabaseThread, make_engine
@@ -118,7 +119,7 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
         calendar_of = partial(_calendar_of, calendars, instruments)
         healing = assemble(
             settings,
-            Parts(engine, providers, store, writer, memory, leadership, corrections),
+            Parts(engine, redis, providers, store, writer, memory, leadership, corrections),
             board.statuses,
             calendar_of,
             instruments.make_known,
@@ -156,7 +157,8 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
                 replay_routes(replays),
                 feed_routes(board),
                 provider_routes(desk),
-                job_routes(healing.jobs),
+                universe_routes(desk, healing.sweeper.universe),
+                job_routes(healing.jobs, redis),
                 quality_routes(healing.quality),
                 history_routes(history, redis),
                 indicator_routes(history, calendar_of),

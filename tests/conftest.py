@@ -9,7 +9,6 @@ import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
@@ -21,6 +20,7 @@ from shared.config import Settings
 from shared.database import make_engine
 from shared.database.migrate import upgrade
 from shared.redis import make_redis
+from tests.databases import Databases
 from tests.redis_cluster import ClusterNode, start_cluster
 
 _PASSWORD = "tests-only"
@@ -72,14 +72,17 @@ def _settings(postgres: Postgres, valkey: Valkey | None, database: str) -> Setti
     )
 
 
+@pytest.fixture(scope="session")
+def databases(postgres: Postgres) -> Databases:
+    return Databases(postgres, _PASSWORD, _TEMPLATE)
+
+
 @pytest.fixture
-def settings(postgres: Postgres, valkey: Valkey) -> Iterator[Settings]:
-    """Of a fresh database and an empty Valkey."""
-    name = f"test_{uuid4().hex[:12]}"
-    postgres.create_database(name, template=_TEMPLATE)
-    valkey.flush()
-    yield _settings(postgres, valkey, name)
-    postgres.drop_database(name)
+def settings(databases: Databases, valkey: Valkey) -> Iterator[Settings]:
+    """Of an empty database and an empty Valkey."""
+    with databases.one() as name:
+        valkey.flush()
+        yield _settings(databases.server, valkey, name)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from api_gateway.market_data.job_schemas import (
     DataJobView,
     JobStatus,
     Tier,
+    UndeliverableJobView,
 )
 from api_gateway.market_data.routes import EngineCursor
 from api_gateway.paging import Page
@@ -59,6 +60,24 @@ async def list_jobs(
 ) -> Response:
     return await gateway.market_data.get(
         _BEHIND, {"status": status, "tier": tier, "cursor": cursor, "limit": limit}
+    )
+
+
+@router.get(
+    "/undeliverable",
+    response_model=Page[UndeliverableJobView],
+    operation_id="listUndeliverableDataJobs",
+    summary="What programs put on the stream of jobs and can't be done, newest first (admin)",
+    responses=problems(401, 403, 422, 502, 503),
+)
+async def list_undeliverable(
+    _: Admin,
+    gateway: GatewayState,
+    cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,15}-[0-9]{1,15}$")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Response:
+    return await gateway.market_data.get(
+        f"{_BEHIND}/undeliverable", {"cursor": cursor, "limit": limit}
     )
 
 

@@ -49,6 +49,15 @@ class DataJobView(View):
     updated_at: UtcTime
 
 
+class UndeliverableJobView(View):
+    id: str = Field(examples=["1774000000000-0"])
+    #: Its id on the stream of jobs.
+    order_id: str
+    #: Why it can't be done, in one sentence.
+    reason: str
+    body: str
+
+
 class DataJobsAdded(View):
     #: What waits already isn't added again.
     added: int

@@ -21,6 +21,7 @@ _EXAMPLE = {
     },
     "breaker": {"failures": 5, "cooldown_s": 30, "most_cooldown_s": 600},
     "tiers": {"T0": ["AAPL", "MSFT"], "T1": ["SPY"], "T2": []},
+    "cadences_s": {"T0": 60, "T1": 300, "T2": 900},
 }
 
 

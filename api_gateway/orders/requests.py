@@ -28,6 +28,7 @@ from shared.models.cash import (
     MoveCash,
     arriving_half,
 )
+from shared.models.conversions import ConvertPosition, PositionConversionReply
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.orders import (
     BooksReply,
@@ -53,6 +54,7 @@ from shared.redis.requests import AnswerOverdueError, OrderRequests
 from shared.service.request_context import current_request_id
 
 _SAME_ENTRY = "Send it again with the same client_entry_id: it can't be entered twice."
+_SAME_CONVERSION = "Send it again with the same client_conversion_id: it can't be made twice."
 _SAME_ID = "Send it again with the same client_order_id: it can't be placed twice."
 
 
@@ -281,6 +283,34 @@ class OrderProcessor:
             ),
         )
         return _order(await self._ask(command, _SAME_ID, {"client_order_id": client_order_id}))
+
+    async def convert_position(
+        self,
+        account_id: UUID,
+        user_id: UUID,
+        *,
+        mode: Mode,
+        symbol: str,
+        owners: tuple[UUID | None, UUID | None],
+        qty: Decimal,
+        client_conversion_id: str,
+        reason: str | None,
+    ) -> PositionConversionReply:
+        """`owners`: from whom, and to whom."""
+        command = ConvertPosition(
+            **self._to(account_id, mode),
+            **_from(user_id),
+            client_conversion_id=client_conversion_id,
+            symbol=Symbol(symbol),
+            from_deployment_id=owners[0],
+            to_deployment_id=owners[1],
+            qty=Decimal(plain(qty)),
+            reason=reason,
+        )
+        members = {"client_conversion_id": client_conversion_id}
+        reply = await self._ask(command, _SAME_CONVERSION, members)
+        assert isinstance(reply, PositionConversionReply), "the processor answers it so"
+        return reply
 
     def _to(self, account_id: UUID, mode: Mode) -> dict[str, Any]:
         """What every command begins with."""

@@ -9,6 +9,7 @@ from typing import Any, Self
 import httpx
 
 from cli.client.errors import ApiError, UnreachableError
+from shared.utils.tls import trusted_authorities
 
 #: Uploads and deployments answer when the work is done, which may take a while.
 _TIMEOUT = httpx.Timeout(10.0, read=300.0, write=300.0)
@@ -25,7 +26,10 @@ class Gateway:
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
         self._http = httpx.AsyncClient(
-            base_url=f"{self._url}/api/v1", timeout=_TIMEOUT, trust_env=False
+            base_url=f"{self._url}/api/v1",
+            timeout=_TIMEOUT,
+            verify=trusted_authorities(),
+            trust_env=False,
         )
         self._access_token: str | None = None
         self._refresh_token: str | None = None

@@ -1,15 +1,19 @@
 """Puts the healing of data together from what it needs of the engine."""
 
 import contextlib
+import os
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from redis.asyncio import Redis
 from sqlalchemy import Engine
 
 from market_data_engine.backfill.actions import DataJobs
 from market_data_engine.backfill.freshness import TARGETS
 from market_data_engine.backfill.healing import Healer, StoredMinutes
+from market_data_engine.backfill.intake import JobIntake
 from market_data_engine.backfill.queue import JobQueue
 from market_data_engine.backfill.sweeping import Sweeper
 from market_data_engine.backfill.workers import Workers
@@ -36,6 +40,7 @@ class Healing:
     quality: QualityDesk
     workers: Workers
     sweeper: Sweeper
+    intake: JobIntake
     able: bool
 
     async def take_over(self) -> None:
@@ -49,6 +54,7 @@ class Healing:
         async with contextlib.AsyncExitStack() as stack:
             if self.able:
                 await stack.enter_async_context(self.workers.running())
+                await stack.enter_async_context(self.intake.running())
             await stack.enter_async_context(self.sweeper.running())
             await stack.enter_async_context(self.quality.measured())
             yield
@@ -59,6 +65,7 @@ class Parts:
     """What healing shares with the rest of the engine."""
 
     engine: Engine
+    redis: Redis
     providers: Providers
     store: CandleStore
     writer: CandleWriter
@@ -96,6 +103,8 @@ def assemble(
     )
     live = [symbol for symbols in settings.live_symbols().values() for symbol in symbols]
     able = bool(providers.watched)
+    jobs = DataJobs(queue, calendar_of_text, able=able)
+    intake = JobIntake(parts.redis, jobs, f"{socket.gethostname()}-{os.getpid()}", leads=leads)
     sweeper = Sweeper(
         queue,
         stored,
@@ -106,13 +115,15 @@ def assemble(
         live,
         parts.memory.healed,
         able=able,
+        fed=intake.fed_within,
         leads=leads,
         lookback=timedelta(hours=settings.gap_lookback_h),
     )
     return Healing(
-        jobs=DataJobs(queue, calendar_of_text, able=able),
+        jobs=jobs,
         quality=QualityDesk(queue, stored, calendar_of_text, sweeper.universe, leads=leads),
         workers=Workers(queue, healer, leads=leads),
         sweeper=sweeper,
+        intake=intake,
         able=able,
     )

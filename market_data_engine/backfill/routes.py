@@ -4,9 +4,12 @@ from typing import Annotated, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from redis.asyncio import Redis
 
 from market_data_engine.backfill.actions import DataJobs
+from market_data_engine.backfill.intake import dead_orders
 from market_data_engine.backfill.schemas import (
+    DeadOrderList,
     Job,
     JobList,
     JobRequest,
@@ -25,7 +28,7 @@ T = TypeVar("T")
 _STATUS = {"no_history_providers": 409, "queue_full": 409, "job_not_dead": 409}
 
 
-def job_routes(jobs: DataJobs) -> APIRouter:
+def job_routes(jobs: DataJobs, redis: Redis) -> APIRouter:
     router = APIRouter(prefix="/internal/market-data/jobs")
 
     @router.post("", status_code=202)
@@ -40,6 +43,13 @@ def job_routes(jobs: DataJobs) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> JobList:
         return _done(await jobs.listed(status, tier, cursor, limit))
+
+    @router.get("/undeliverable")
+    async def undeliverable(
+        cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,15}-[0-9]{1,15}$")] = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> DeadOrderList:
+        return await dead_orders(redis, cursor, limit)
 
     @router.get("/statistics")
     async def statistics() -> JobStatistics:

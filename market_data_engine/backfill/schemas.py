@@ -50,6 +50,21 @@ class JobsAdded(BaseModel):
     added: int
 
 
+class DeadOrder(BaseModel):
+    """An entry of the stream of jobs that can't be done."""
+
+    id: str
+    #: Its id on the stream of jobs.
+    order_id: str
+    reason: str
+    body: str
+
+
+class DeadOrderList(BaseModel):
+    items: list[DeadOrder]
+    next_cursor: str | None
+
+
 class Requeue(BaseModel):
     tier: Tier | None = None
 

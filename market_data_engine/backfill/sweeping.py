@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
 
 import structlog
 from redis.exceptions import RedisError
@@ -34,8 +33,6 @@ from shared.utils.tasks import end_tasks
 
 log = structlog.get_logger()
 
-#: How often each tier is looked at.
-CADENCE_S: Final[Mapping[Tier, float]] = {"T0": 60.0, "T1": 300.0, "T2": 900.0}
 #: Now and then all of the time is looked at again, not only what came since the last look.
 _WHOLE_PAUSE_S = 3600.0
 _TICK_S = 1.0
@@ -53,7 +50,8 @@ _LONGEST_REST = timedelta(hours=1)
 
 class Sweeper:
     """`feeds`: what is known of the live feeds that are followed now; `able`: whether there is
-    anybody to ask for what is missing."""
+    anybody to ask for what is missing; `fed`: whether programs asked for jobs of the tier so
+    lately."""
 
     def __init__(
         self,
@@ -67,6 +65,7 @@ class Sweeper:
         healed: HealedCandles,
         *,
         able: bool = True,
+        fed: Callable[[Tier, float], bool] = lambda _tier, _pause_s: False,
         leads: Callable[[], bool],
         lookback: timedelta,
         wall_ns: Callable[[], int] = time.time_ns,
@@ -80,6 +79,7 @@ class Sweeper:
         self._live_symbols = live_symbols
         self._healed = healed
         self._able = able
+        self._fed = fed
         self._leads = leads
         self._lookback = lookback
         self._wall_ns = wall_ns
@@ -133,7 +133,9 @@ class Sweeper:
             self._seen_ns.clear()
         await self.fold_again()
         for tier, symbols in universe.items():
-            if self._is_due(tier, CADENCE_S[tier]):
+            cadence_s = self._configuration().cadence_s(tier)
+            # While programs feed the stream of jobs they are who looks after the tier.
+            if not self._fed(tier, 2 * cadence_s) and self._is_due(tier, cadence_s):
                 await self.sweep(tier, symbols)
 
     def _forget(self, before: datetime, connection: Connection) -> None:
@@ -225,7 +227,7 @@ class Sweeper:
         told = await self._queue.transact(
             lambda connection: cursors.told_until(connection, symbols)
         )
-        late_ns = int(2 * CADENCE_S[tier] * 1e9) + SETTLE_NS
+        late_ns = int(2 * self._configuration().cadence_s(tier) * 1e9) + SETTLE_NS
         return await asyncio.to_thread(
             stale_share, symbols, told, self._calendar_of, self._wall_ns(), late_ns
         )

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from market_data_engine.errors import Refused
 from market_data_engine.metrics import CONFIGURATION_VERSION
 from market_data_engine.providers import repository
-from market_data_engine.providers.configuration import Configuration, Versioned, faults
+from market_data_engine.providers.configuration import Configuration, Tier, Versioned, faults
 from market_data_engine.providers.provider import Capability
 from market_data_engine.providers.providers import Providers, Watched
 from market_data_engine.providers.schemas import (
@@ -94,6 +94,15 @@ class ProviderDesk:
             )
         self._swap(added)
         return added
+
+    async def change_tiers(
+        self, tiers: Mapping[Tier, Sequence[str]], requested_by: str
+    ) -> Versioned | Refused:
+        """The universe alone; all else stays as it is in force."""
+        await self.load()
+        current = self._current
+        document = current.configuration.model_dump(mode="json")
+        return await self.change({**document, "tiers": tiers}, requested_by, current.version)
 
     def _newest(self) -> Versioned | None:
         with self._engine.connect() as connection:

@@ -22,6 +22,9 @@ CAPABILITIES: Final[tuple[Capability, ...]] = get_args(Capability)
 MOST_SYMBOLS: Final = 5000
 
 
+USUAL_CADENCES_S: Final[Mapping[Tier, float]] = {"T0": 60.0, "T1": 300.0, "T2": 900.0}
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -71,9 +74,14 @@ class Configuration(_Part):
     #: The universe: symbols that are looked after, T0 the most closely. Those of live feeds are in
     #: T0 unless they are named here.
     tiers: dict[Tier, list[str]] = Field(default_factory=dict)
+    #: How often each tier is looked at.
+    cadences_s: dict[Tier, float] = Field(default_factory=dict)
 
     def limit(self, provider: str) -> RateLimit:
         return self.limits.get(provider, RateLimit())
+
+    def cadence_s(self, tier: Tier) -> float:
+        return self.cadences_s.get(tier, USUAL_CADENCES_S[tier])
 
     def health_thresholds(self) -> Thresholds:
         return Thresholds(**self.thresholds.model_dump())
@@ -98,6 +106,7 @@ def faults(wanted: Configuration, known: Mapping[str, Collection[Capability]]) -
         *_of_thresholds(wanted.thresholds),
         *_of_breaker(wanted.breaker),
         *_of_tiers(wanted.tiers),
+        *_of_cadences(wanted),
     ]
 
 
@@ -159,3 +168,12 @@ def _of_tiers(tiers: Mapping[Tier, list[str]]) -> Iterator[str]:
             elif symbol in seen:
                 yield f"tiers.{tier}: {symbol} is named twice."
             seen.add(symbol)
+
+
+def _of_cadences(wanted: Configuration) -> Iterator[str]:
+    cadences_s = [wanted.cadence_s(tier) for tier in TIERS]
+    for tier, cadence_s in zip(TIERS, cadences_s, strict=True):
+        if not 1 <= cadence_s <= 86_400:
+            yield f"cadences_s.{tier} must be from 1 to 86400."
+    if cadences_s != sorted(cadences_s):
+        yield "cadences_s: T0 must be looked at as often as T1 at least, and T1 as T2."

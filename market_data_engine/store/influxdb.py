@@ -29,6 +29,7 @@ from market_data_engine.store.line_protocol import (
 from market_data_engine.store.store import Series, StoreAwayError, in_order
 from market_data_engine.store.stored import StoredCandle
 from shared.models.identifiers import Symbol, Timeframe
+from shared.utils.tls import trusted_authorities
 
 log = structlog.get_logger()
 
@@ -93,6 +94,7 @@ class InfluxCandleStore:
             base_url=url,
             headers={"Authorization": f"Token {token}"} if token else {},
             timeout=timeout_s,
+            verify=trusted_authorities(),
             trust_env=False,
         )
         self._preparing = threading.Lock()

@@ -9,6 +9,7 @@ import msgspec
 from market_data_engine.feeds.live import FeedLostError
 from market_data_engine.providers.provider import Permit, ProviderDeclinedError
 from market_data_engine.vendors.sockets import refused_by_status
+from shared.utils.tls import trusted_authorities
 
 T = TypeVar("T")
 
@@ -27,7 +28,11 @@ class RestVendor:
         self._timeout_s = timeout_s
         self._permit = permit
         self._http = httpx.AsyncClient(
-            base_url=url, headers=dict(headers), timeout=timeout_s, trust_env=False
+            base_url=url,
+            headers=dict(headers),
+            timeout=timeout_s,
+            verify=trusted_authorities(),
+            trust_env=False,
         )
 
     async def close(self) -> None:

@@ -7,6 +7,7 @@ import msgspec
 
 from shared.models.base import Message
 from shared.models.cash import ConvertCash, MoveCash
+from shared.models.conversions import ConvertPosition
 from shared.models.identifiers import Mode
 from shared.models.orders import (
     CancelOrder,
@@ -55,6 +56,13 @@ _DETAILS: dict[type[Message], tuple[str, ...]] = {
     ClosePositions: ("qty", "percent", "cancel_orders"),
     ProtectPosition: ("take_profit", "stop_loss"),
     ConvertCash: ("from_currency", "to_currency", "amount", "client_entry_id", "reason"),
+    ConvertPosition: (
+        "from_deployment_id",
+        "to_deployment_id",
+        "qty",
+        "client_conversion_id",
+        "reason",
+    ),
     MoveCash: ("kind", "amount", "currency", "client_entry_id", "reason", "transfer_id"),
     EngageKillSwitch: ("reason", "flatten"),
     ReleaseKillSwitch: (),
@@ -65,7 +73,7 @@ _COMMANDS: tuple[type[Message], ...] = (SubmitOrder, *_DETAILS)
 _TAGS = {kind: str(kind.__struct_config__.tag) for kind in _COMMANDS}
 
 
-class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
+class AuditRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     account_id: UUID
     mode: Mode
     actor: str

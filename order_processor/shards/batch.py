@@ -9,6 +9,7 @@ import msgspec
 
 from order_processor.corporate_actions.faults import Attempt
 from order_processor.corporate_actions.records import ActionBatch
+from order_processor.position_conversions.records import ConversionRecord
 from order_processor.risk.records import RiskBatch
 from order_processor.shards.state import Cursors
 from shared.models.cash import CashMoved, LedgerEntry
@@ -35,6 +36,7 @@ from shared.trading.changes import (
     Difference,
     OrderFilled,
     OrderMoved,
+    PositionMoved,
     WorkingOrder,
 )
 from shared.trading.events import executed, position_of, updated
@@ -46,7 +48,9 @@ from shared.trading.positions import Holding
 from shared.trading.strategy_positions import Owner
 
 
-class OrderRecord(Order, frozen=True, kw_only=True):
+class OrderRecord(Order, frozen=True, kw_only=True, omit_defaults=True):
+    """What an order has in common with most others isn't said: reading it takes Postgres longer."""
+
     reserved: Decimal
     tape_id: str
     #: As JSON.
@@ -121,12 +125,16 @@ class EffectRecord(msgspec.Struct, frozen=True):
 
 
 class EventRecord(msgspec.Struct, frozen=True):
+    """Frames travel as one text (`Batch.frames`): within JSON each would be quoted here and parsed
+    there."""
+
     seq: int
     account_id: UUID
     topic: str
     topic_seq: int
-    #: Text of the frame; the column holds its UTF-8 bytes.
-    frame: str
+    #: In bytes of UTF-8, as the column holds it; the first one of the text is 1.
+    frame_from: int
+    frame_length: int
 
 
 class MarkRecord(msgspec.Struct, frozen=True):
@@ -197,7 +205,9 @@ class Batch:
         #: By account, mode and currency.
         self.foreign_cash: dict[tuple[UUID, Mode, str], ForeignCashRecord] = {}
         self.events: list[EventRecord] = []
+        #: Of each event, in the same order.
         self.frames: list[Frame] = []
+        self._frames_length = 0
         self.answers: list[Answer] = []
         self.risk = RiskBatch()
         self.broker_orders: dict[OrderId, BrokerOrderRecord] = {}
@@ -205,6 +215,7 @@ class Batch:
         #: Of splits and dividends.
         self.effects: list[EffectRecord] = []
         self.actions = ActionBatch()
+        self.conversions: list[ConversionRecord] = []
         self.attempts: list[Attempt] = []
         #: Commands whose cursor this batch moves.
         self.commands = 0
@@ -237,6 +248,9 @@ class Batch:
             return
         if isinstance(change, ActionApplied):
             self._record_action(account, books.mode, change, tape_id)
+            return
+        if isinstance(change, PositionMoved):
+            self._record_conversion(account, books.mode, change, tape_id)
             return
         order = change.order
         if isinstance(change, BrokerNoted):
@@ -317,6 +331,17 @@ class Batch:
         moved = PositionChanged(position=position, cash=change.cash, tape_id=tape_id)
         self.tell(account, mode, "positions", moved)
 
+    def _record_conversion(
+        self, account: AccountId, mode: Mode, change: PositionMoved, tape_id: str
+    ) -> None:
+        record = ConversionRecord(**_fields(change.conversion), account_id=account, mode=mode)
+        self.conversions.append(record)
+        position = self._keep_position(account, mode, change.holding)
+        for owner, own in change.strategy_holdings:
+            self._keep_owned(account, mode, own, owner_name(owner))
+        moved = PositionChanged(position=position, cash=change.cash, tape_id=tape_id)
+        self.tell(account, mode, "positions", moved)
+
     def _keep_position(self, account: AccountId, mode: Mode, holding: Holding) -> Position:
         position = position_of(account, mode, holding)
         self.positions[account, mode, position.symbol] = PositionRecord(
@@ -372,7 +397,9 @@ class Batch:
         self.event_seq += 1
         body = encode_frame(topic, topic_seq, event)
         self.frames.append(Frame(topic, topic_seq, body))
-        self.events.append(EventRecord(self.event_seq, account, topic, topic_seq, body.decode()))
+        starts, length = self._frames_length + 1, len(body)
+        self._frames_length += length
+        self.events.append(EventRecord(self.event_seq, account, topic, topic_seq, starts, length))
 
 
 class Sealed(msgspec.Struct, frozen=True):

@@ -13,9 +13,11 @@ from order_processor.corporate_actions.outdated import Outdating
 from order_processor.corporate_actions.steward import Steward
 from order_processor.errors import UnappliableError
 from order_processor.metrics import FILLS
+from order_processor.position_conversions import desk as conversions
 from order_processor.risk.audit import record_of
 from order_processor.risk.loss_limits import SessionDays
 from order_processor.risk.officer import RiskOfficer
+from order_processor.risk.rules import Rules
 from order_processor.shards.acknowledgements import MarkDone
 from order_processor.shards.batch import Answer, Batch, Sealed
 from order_processor.shards.clock import WallClock, nanoseconds
@@ -37,6 +39,7 @@ from order_processor.shards.state import (
     Unknowns,
 )
 from shared.models.base import encode
+from shared.models.conversions import ConvertPosition
 from shared.models.identifiers import AccountId, Symbol
 from shared.models.market import Halts, Quotes, RunStarted, TimeMark
 from shared.models.orders import (
@@ -56,6 +59,7 @@ from shared.trading.changes import (
     BrokerCompared,
     CashEntered,
     OrderFilled,
+    PositionMoved,
     order_id_of,
 )
 from shared.trading.margin_calls import MarginRules
@@ -91,6 +95,7 @@ class Desk:
         self._topic_seqs: dict[str, int] = {}
         self._holders: dict[Symbol, set[BooksKey]] = {}
         self._market = Market(wall, sessions, stored.last_seen, cursors.market_time_ns)
+        self._rules_version = 0
         self._rates = rates
         self._rates_seen = rates.seen
         self._rate_of = rates_of(self._market.last_seen.prices, self._market.now, rates)
@@ -249,6 +254,13 @@ class Desk:
         for key, books, change in self._market.expire(nanoseconds(self._market.now())):
             self._record(key, books, change)
 
+    def take_rules(self, rules: Rules) -> None:
+        """New limits, or instruments that were changed with them."""
+        if rules.version != self._rules_version:
+            self._rules_version = rules.version
+            self._memory.doubt_instruments()
+        self.risk.take_rules(rules)
+
     def follow_rates(self) -> None:
         """Rates that were set since the last time have moved equity, as prices do."""
         if self._rates.seen != self._rates_seen:
@@ -309,9 +321,20 @@ class Desk:
             self._record(key, books, opened)
         if isinstance(command, RiskCommand):
             return self.risk.serve(key, books, command)
+        if isinstance(command, ConvertPosition):
+            return self._convert_position(key, books, command)
         reply, changes = self._counter.serve(books, command, self._market_entry)
         for change in changes:
             self._record(key, books, change)
+        return reply
+
+    def _convert_position(self, key: BooksKey, books: Books, command: ConvertPosition) -> Reply:
+        memory, now = self._memory, self._market.now(books.mode)
+        reply, moved = conversions.serve(
+            books, command, memory.conversions, memory.owners, memory.instruments, now
+        )
+        if moved is not None:
+            self._record(key, books, moved)
         return reply
 
     def _live_fault(self, command: Command, books: Books) -> Refused | None:
@@ -368,6 +391,10 @@ class Desk:
         self.risk.books_changed(key)
         if isinstance(change, ActionApplied):
             self.filled.add(key)
+            return
+        if isinstance(change, PositionMoved):
+            name = (key, change.conversion.client_conversion_id)
+            self._memory.conversions[name] = change.conversion
             return
         if isinstance(change, CashEntered):
             self.filled.add(key)

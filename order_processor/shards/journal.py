@@ -87,7 +87,7 @@ class Journal:
 
     async def look_up(self, unknown: Unknowns, last_seen: LastSeen) -> Lookup:
         if unknown.only_orders and not await self._exist(unknown.orders):
-            return Lookup([], [], [], [], {}, {})
+            return Lookup([], [], [], [], {}, {}, {}, {})
 
         def work() -> Lookup:
             # A transaction would take two more round trips, and show nothing else.
@@ -163,4 +163,5 @@ _NAMED = {
     "lease_lost": LeaseLostError,
     "cursor_moved": CursorMovedError,
     "action_cancelled": ShardFault,
+    "deployment_started": ShardFault,
 }

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from order_processor.position_conversions.repository import find_conversions, find_owners
 from order_processor.shards.rows import ledger_entry_of, order_of
 from order_processor.shards.state import BooksKey, LastSeen, Lookup, Unknowns
 from order_processor.shards.stored_books import load_accounts, load_books
@@ -23,6 +24,8 @@ def look_up(connection: Connection, unknown: Unknowns, last_seen: LastSeen) -> L
         instruments=_instruments(connection, unknown.symbols),
         entries=_entries(connection, unknown.entries),
         deployments=_deployments(connection, unknown.deployments),
+        owners=find_owners(connection, unknown.owners),
+        conversions=find_conversions(connection, unknown.conversions),
     )
 
 

@@ -10,12 +10,15 @@ from uuid import UUID
 
 import msgspec
 
+from order_processor.position_conversions.records import Owner
+from order_processor.position_conversions.repository import ConversionName
 from order_processor.shards.consumer import CommandEntry
 from order_processor.shards.market import Market
 from order_processor.shards.past import Past
 from order_processor.shards.sessions import Sessions
 from order_processor.shards.state import BooksKey, Lookup, Unknowns
 from shared.models.cash import ConvertCash, LedgerEntry, MoveCash, entry_names
+from shared.models.conversions import ConvertPosition, PositionConversion
 from shared.models.identifiers import OrderId, Symbol
 from shared.models.orders import (
     CancelOrder,
@@ -57,6 +60,9 @@ class Memory:
         self.ended: Past[OrderId, Order] = Past(_ENDED_KEPT)
         self.entries: Past[tuple[BooksKey, str], LedgerEntry] = Past(_ENTRIES_KEPT)
         self.currencies: dict[UUID, str] = {}
+        self.conversions: Past[ConversionName, PositionConversion] = Past(_ENTRIES_KEPT)
+        #: Of the conversions that were looked up last.
+        self.owners: dict[UUID, Owner] = {}
 
     def take_up(self, key: BooksKey, books: Books) -> None:
         self.books[key] = books
@@ -65,11 +71,13 @@ class Memory:
     def seal(self) -> None:
         self.ended.seal()
         self.entries.seal()
+        self.conversions.seal()
 
     def forget(self) -> None:
         """What was sealed can be looked up from now on."""
         self.ended.forget()
         self.entries.forget()
+        self.conversions.forget()
 
     def unknown_to(self, entries: list[CommandEntry]) -> Unknowns:
         """What must be looked up before these commands can be applied."""
@@ -89,6 +97,8 @@ class Memory:
                     name = ((account_id, command.mode), entry_name)
                     if name not in self.entries and "\x00" not in entry_name:
                         unknown.entries.add(name)
+            if isinstance(command, ConvertPosition):
+                self._name_conversion(command, unknown)
             other = command.counterpart_id if isinstance(command, MoveCash) else None
             if other and other not in self.currencies:
                 unknown.accounts.add(other)
@@ -99,6 +109,13 @@ class Memory:
                 if now - read_at >= _INSTRUMENT_AGE_S and "\x00" not in symbol:
                     unknown.symbols.add(symbol)
         return unknown
+
+    def _name_conversion(self, command: ConvertPosition, unknown: Unknowns) -> None:
+        name = ((command.account_id, command.mode), command.client_conversion_id)
+        if name not in self.conversions and "\x00" not in name[1]:
+            unknown.conversions.add(name)
+        owners = (command.from_deployment_id, command.to_deployment_id)
+        unknown.owners.update(each for each in owners if each is not None)
 
     def _named_by(
         self, command: Command, unknown: Unknowns
@@ -120,6 +137,8 @@ class Memory:
                 unknown.again |= old is None
                 new_id = order_id_of(account_id, mode, command.client_order_id)
                 return [command.order_id, new_id], [] if old is None else [old.symbol]
+            case ConvertPosition():
+                return [], [command.symbol]
             case ProtectPosition():
                 names = [command.client_order_id, f"{command.client_order_id}.stop_loss"]
                 return [order_id_of(account_id, mode, each) for each in names], [command.symbol]
@@ -152,11 +171,18 @@ class Memory:
             self.ended.setdefault(order.id, order)
         for name, entry in found.entries.items():
             self.entries.setdefault(name, entry)
+        self.owners |= found.owners
+        for conversion_name, conversion in found.conversions.items():
+            self.conversions.setdefault(conversion_name, conversion)
         for symbol in asked.symbols:
             self.instruments.pop(symbol, None)
         for instrument in found.instruments:
             self.instruments[instrument.symbol] = (instrument, now)
             self._market.list_symbol(instrument.symbol, instrument.exchange)
+
+    def doubt_instruments(self) -> None:
+        """Their terms may have changed: they are looked up before they are needed again."""
+        self.instruments.clear()
 
     def unprepared_exchanges(self, entries: list[CommandEntry]) -> set[str]:
         """Exchanges whose hours these commands need, and that must be prepared first."""

@@ -6,8 +6,11 @@ from uuid import UUID
 import msgspec
 
 from order_processor.corporate_actions.records import LookRecord, Seen
+from order_processor.position_conversions.records import Owner
+from order_processor.position_conversions.repository import ConversionName
 from order_processor.shards.clock import moment
 from shared.models.cash import LedgerEntry
+from shared.models.conversions import PositionConversion
 from shared.models.identifiers import Mode, Symbol
 from shared.models.orders import Order
 from shared.redis.streams import BEGINNING, position
@@ -100,6 +103,9 @@ class Unknowns(msgspec.Struct):
     entries: set[tuple[BooksKey, str]] = msgspec.field(default_factory=set)
     #: That trade what was split.
     deployments: set[UUID] = msgspec.field(default_factory=set)
+    #: Owners of parts of positions, read anew each time.
+    owners: set[UUID] = msgspec.field(default_factory=set)
+    conversions: set[ConversionName] = msgspec.field(default_factory=set)
     #: What is found will name more that must be looked up.
     again: bool = False
 
@@ -112,7 +118,15 @@ class Unknowns(msgspec.Struct):
 
     @property
     def _more(self) -> bool:
-        return bool(self.books or self.accounts or self.symbols or self.entries or self.deployments)
+        return bool(
+            self.books
+            or self.accounts
+            or self.symbols
+            or self.entries
+            or self.deployments
+            or self.owners
+            or self.conversions
+        )
 
 
 class Lookup(msgspec.Struct, frozen=True):
@@ -125,3 +139,5 @@ class Lookup(msgspec.Struct, frozen=True):
     entries: dict[tuple[BooksKey, str], LedgerEntry]
     #: When they were made.
     deployments: dict[UUID, datetime]
+    owners: dict[UUID, Owner]
+    conversions: dict[ConversionName, PositionConversion]

@@ -75,6 +75,18 @@ class Happened(NamedTuple):
     price: int
 
 
+class Converted(NamedTuple):
+    """A part of a position went to another owner; in units of 1e-12."""
+
+    symbol: str
+    #: Number of the last execution before it.
+    after: int
+    giver: str
+    taker: str
+    #: Below zero, of a short position.
+    qty: int
+
+
 class Rebuilt:
     """The positions that executions leave, by symbol, and the profits that don't fit."""
 
@@ -91,7 +103,9 @@ class Rebuilt:
         #: What each split or dividend brought or took, by its id.
         self.paid: dict[str, int] = {}
 
-    def take(self, executions: Iterable[Executed], happened: Iterable[Happened] = ()) -> None:
+    def take(
+        self, executions: Iterable[Executed], happened: Iterable[Happened | Converted] = ()
+    ) -> None:
         """In their order; `happened` likewise."""
         waiting = deque(happened)
         for each in executions:
@@ -108,7 +122,15 @@ class Rebuilt:
         for what in waiting:
             self._happen(what)
 
-    def _happen(self, what: Happened) -> None:
+    def _happen(self, what: Happened | Converted) -> None:
+        if isinstance(what, Converted):
+            giver = self.owned.setdefault((what.symbol, what.giver), Position())
+            taker = self.owned.setdefault((what.symbol, what.taker), Position())
+            cost = _divided(giver.cost * what.qty, giver.qty) if giver.qty else 0
+            giver.qty -= what.qty
+            giver.cost -= cost
+            _moved(taker, what.qty, -cost)
+            return
         position = self.positions.get(what.symbol, Position())
         if not what.new:
             # To the cent, halves away from zero.
@@ -192,15 +214,20 @@ def _traded(position: Position, each: Executed) -> int:
     notional = abs(each.qty) * each.price
     # A buy pays what is rounded up, a sell brings what is rounded down.
     flow = -notional // _UNITS if each.qty > 0 else notional // _UNITS
-    against = (position.qty > 0) != (each.qty > 0) and position.qty != 0
-    closed = min(abs(each.qty), abs(position.qty)) if against else 0
-    flow_of_closed = _divided(flow * closed, abs(each.qty))
+    position.fees += each.fee
+    return _moved(position, each.qty, flow)
+
+
+def _moved(position: Position, qty: int, flow: int) -> int:
+    """What comes or goes for what is paid or brought; the profit that it realised."""
+    against = (position.qty > 0) != (qty > 0) and position.qty != 0
+    closed = min(abs(qty), abs(position.qty)) if against else 0
+    flow_of_closed = _divided(flow * closed, abs(qty))
     cost_of_closed = _divided(position.cost * closed, abs(position.qty)) if closed else 0
     realized = flow_of_closed - cost_of_closed
-    position.qty += each.qty
+    position.qty += qty
     position.cost += -cost_of_closed - (flow - flow_of_closed)
     position.realized += realized
-    position.fees += each.fee
     return realized
 
 

@@ -1,9 +1,10 @@
 """Reading the books for a check, and storing what it found."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import chain, islice
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,15 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from order_processor.verification.differences import MOST_KEPT, BooksCheck, Difference
 from order_processor.verification.queries import CHECKS
-from order_processor.verification.rebuild import Executed, Happened, Position, Rebuilt, shown, units
+from order_processor.verification.rebuild import (
+    Converted,
+    Executed,
+    Happened,
+    Position,
+    Rebuilt,
+    shown,
+    units,
+)
 from shared.models.identifiers import Mode
 
 _EXECUTIONS = text(
@@ -37,10 +46,18 @@ _STRATEGY_POSITIONS = text(
 _LOTS = text("SELECT seq, symbol, qty FROM lots WHERE account_id = :account_id AND mode = :mode")
 _HAPPENED = text(
     """
-    SELECT a.id, a.symbol, e.execution_seq, a.ratio_new, a.ratio_old, a.amount, e.unit, e.price
+    SELECT a.id, a.symbol, e.execution_seq, a.ratio_new, a.ratio_old, a.amount, e.unit, e.price,
+           a.effective_at
       FROM corporate_action_effects e JOIN corporate_actions a ON a.id = e.action_id
      WHERE e.account_id = :account_id AND e.mode = :mode
      ORDER BY e.execution_seq, a.effective_at, a.kind, a.number
+    """
+)
+_CONVERTED = text(
+    """
+    SELECT symbol, execution_seq, coalesce(from_deployment_id::text, 'manual') AS giver,
+           coalesce(to_deployment_id::text, 'manual') AS taker, qty, at
+      FROM position_conversions WHERE account_id = :account_id AND mode = :mode ORDER BY number
     """
 )
 #: The name of their entry ends with the action's id.
@@ -79,8 +96,7 @@ class BooksReader:
         with self._engine.connect() as connection:
             rebuilt = Rebuilt()
             rows = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(_EXECUTIONS, books)
-            happened = [_happened(row) for row in connection.execute(_HAPPENED, books)]
-            rebuilt.take(map(_executed, rows), happened)
+            rebuilt.take(map(_executed, rows), _between(connection, books))
             found = chain(
                 *(_differing(connection, name, books) for name in CHECKS),
                 _wrong_profits(rebuilt),
@@ -104,6 +120,23 @@ def _executed(row: Row[Any]) -> Executed:
         units(row.fee),
         units(row.realized_pnl),
     )
+
+
+def _between(connection: Connection, books: dict[str, Any]) -> list[Happened | Converted]:
+    """What happened between executions. What a split does comes before all else of its time."""
+    happened: list[tuple[int, datetime, Happened | Converted]] = [
+        (row.execution_seq, row.effective_at, _happened(row))
+        for row in connection.execute(_HAPPENED, books)
+    ]
+    happened += [
+        (row.execution_seq, row.at, _converted(row))
+        for row in connection.execute(_CONVERTED, books)
+    ]
+    return [each for _, _, each in sorted(happened, key=itemgetter(0, 1))]
+
+
+def _converted(row: Row[Any]) -> Converted:
+    return Converted(row.symbol, row.execution_seq, row.giver, row.taker, units(row.qty))
 
 
 def _happened(row: Row[Any]) -> Happened:

@@ -21,6 +21,7 @@ from shared.models.cash import (
     ForeignCashMarked,
     MoveCash,
 )
+from shared.models.conversions import ConvertPosition, PositionConversionReply
 from shared.models.identifiers import AccountId, Mode, OrderId, Symbol
 from shared.models.margin import MarginFigures
 from shared.models.risk import FollowLimits, LimitsFollowed, Origin, RiskCommand, RiskReply
@@ -246,7 +247,7 @@ BooksCommand = (
     | HearBroker
     | CompareBroker
 )
-Command = BooksCommand | RiskCommand | FollowLimits
+Command = BooksCommand | ConvertPosition | RiskCommand | FollowLimits
 
 
 # --- what they are told ----------------------------------------------------------------------
@@ -386,6 +387,7 @@ Reply = (
     | OrdersReply
     | CashReply
     | ConversionReply
+    | PositionConversionReply
     | BooksReply
     | RiskReply
     | LimitsFollowed

@@ -71,6 +71,11 @@ def provider_tokens(provider: str) -> str:
     return f"market:provider:{{{provider}}}:tokens"
 
 
+#: Stream of data jobs that programs ask for; what the engine has taken goes.
+DATA_JOBS = "market:{jobs}"
+#: Stream of those that can't be done, with the reason; the last 10,000.
+DATA_JOBS_DEAD = "market:{jobs}:dead"
+
 #: What the leading engine knows of its providers, as JSON, and since when.
 PROVIDERS = "market:providers"
 

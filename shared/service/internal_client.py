@@ -4,6 +4,7 @@ import httpx
 import structlog
 
 from shared.config import Settings
+from shared.utils.tls import trusted_authorities
 
 INTERNAL_TOKEN_HEADER = "X-Internal-Token"  # noqa: S105
 REQUEST_ID_HEADER = "X-Request-ID"
@@ -30,5 +31,6 @@ def internal_client(
         timeout=timeout_s,
         headers={INTERNAL_TOKEN_HEADER: settings.internal_token.get_secret_value()},
         event_hooks={"request": [pass_request_id]},
+        verify=trusted_authorities(),
         trust_env=False,
     )

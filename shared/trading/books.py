@@ -183,6 +183,7 @@ class Books:
         self.replace = replacement.replace
         self.close = for_positions.close
         self.protect = for_positions.protect
+        self.convert_position = for_positions.convert
         # Entries first, whose exits work for what they have filled.
         for working, _ in sorted(state.working, key=lambda each: is_exit(each[0].order)):
             self._groups.join(working)

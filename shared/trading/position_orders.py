@@ -1,19 +1,21 @@
-"""Orders that are made for a position: one closes it, others protect it."""
+"""What is done with a position: an order closes it, others protect it; it goes to other owners."""
 
 from datetime import datetime
 from decimal import Decimal
 
 import msgspec
 
+from shared.models.conversions import ConvertPosition
 from shared.models.identifiers import OrderId, Symbol
 from shared.models.orders import ClosePositions, ProtectPosition
 from shared.trading.amounts import ZERO, exactly
-from shared.trading.changes import OrderChanged
+from shared.trading.changes import OrderChanged, PositionMoved
 from shared.trading.checks import fault_of
 from shared.trading.classes import exits_fault, of_leg
 from shared.trading.drafts import closing
 from shared.trading.groups import Groups
 from shared.trading.intake import Intake
+from shared.trading.position_conversion import convert_position
 from shared.trading.protection import exits_of
 from shared.trading.settlement import Settlement
 from shared.trading.terms import Instrument, Refused
@@ -63,6 +65,11 @@ class PositionOrders:
         new = self._intake.number(draft, at, None, last_price, tick)
         new = msgspec.structs.replace(new, closes_position=True)
         return [*ended, self._intake.begin(new, instrument, reserve, obstacle, tape_id, at)]
+
+    def convert(
+        self, command: ConvertPosition, lot: Decimal, at: datetime
+    ) -> Refused | PositionMoved:
+        return convert_position(self._settlement, command, lot, at)
 
     @exactly
     def protect(

@@ -22,6 +22,7 @@ import msgspec
 import structlog
 
 from shared.service.internal_client import INTERNAL_TOKEN_HEADER
+from shared.utils.tls import trusted_authorities
 from strategy_workers.backtests.errors import BadBacktestError, StrategyRaisedError
 from strategy_workers.jobs.data import DataAwayError, DataSource, TooMuchDataError
 from strategy_workers.jobs.request import (
@@ -101,6 +102,7 @@ def _run(order: JobOrder, tell: _Teller) -> JobDone | JobFailure:
         base_url=order.market_data_url,
         timeout=_DATA_TIMEOUT_S,
         headers={INTERNAL_TOKEN_HEADER: order.internal_token},
+        verify=trusted_authorities(),
         trust_env=False,
     ) as client:
         plan = plan_of(order, DataSource(client, folder))

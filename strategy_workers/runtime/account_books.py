@@ -93,21 +93,31 @@ def read_all_books(
 def _own(
     connection: Connection, account_id: UUID, mode: Mode, deployment_id: UUID
 ) -> dict[str, Holding]:
-    """All executions from its first one on, gone through as they came."""
+    """All executions from its first one on, gone through as they came, and between them what was
+    converted from or to it."""
     rows = connection.execute(
         text(
             """
+            WITH events AS (
+                SELECT symbol, side, qty, price, seq, 0 AS number,
+                       deployment_id IS NOT DISTINCT FROM :deployment AS mine,
+                       CASE side WHEN 'buy' THEN qty ELSE -qty END AS traded
+                  FROM executions WHERE account_id = :account AND mode = :mode
+                UNION ALL
+                SELECT symbol,
+                       CASE WHEN (to_deployment_id IS NOT DISTINCT FROM :deployment) = (qty > 0)
+                            THEN 'buy' ELSE 'sell' END,
+                       abs(qty), round(cost / qty, 12), execution_seq, number, true, 0
+                  FROM position_conversions
+                 WHERE account_id = :account AND mode = :mode
+                   AND :deployment IN (from_deployment_id, to_deployment_id)
+            )
             SELECT symbol, side, qty, price, mine, account_qty
-              FROM (SELECT symbol, side, qty, price, seq,
-                           deployment_id IS NOT DISTINCT FROM :deployment AS mine,
-                           sum(CASE side WHEN 'buy' THEN qty ELSE -qty END)
-                               OVER (PARTITION BY symbol ORDER BY seq) AS account_qty
-                      FROM executions
-                     WHERE account_id = :account AND mode = :mode) AS all_of_them
-             WHERE seq >= (SELECT min(seq) FROM executions
-                            WHERE account_id = :account AND mode = :mode
-                              AND deployment_id = :deployment)
-             ORDER BY seq
+              FROM (SELECT *, sum(traded)
+                                  OVER (PARTITION BY symbol ORDER BY seq, number) AS account_qty
+                      FROM events) AS all_of_them
+             WHERE seq >= (SELECT min(seq) FROM events WHERE mine)
+             ORDER BY seq, number
             """
         ),
         {"account": account_id, "mode": mode, "deployment": deployment_id},
@@ -145,7 +155,7 @@ def _working(connection: Connection, deployment_id: UUID) -> dict[str, WorkingOr
             open_qty=row[3],
             limit_price=row.limit_price,
             stop_price=row.stop_price,
-            order_id=str(row.id),
+            order_id=row.id,
             filled_qty=row.filled_qty,
             group=None if row.group_id is None else str(row.group_id),
             role=row.group_role,
@@ -161,6 +171,7 @@ def working_orders(
     working = _working(connection, deployment_id)
     own = _own(connection, account_id, mode, deployment_id) if working else {}
     return [
-        Working(UUID(order.order_id), name, order.adds_to(own.get(order.symbol, NOTHING).qty))
+        Working(order.order_id, name, order.adds_to(own.get(order.symbol, NOTHING).qty))
         for name, order in working.items()
+        if order.order_id is not None
     ]

@@ -73,7 +73,7 @@ class Api:
     def __init__(self, app: FastAPI, stack: contextlib.AsyncExitStack) -> None:
         self._stack = stack
         self.app = app
-        self.http = httpx.AsyncClient()
+        self.http: httpx.AsyncClient
 
     async def client(self, **headers: str) -> httpx.AsyncClient:
         # A real server never raises into its client; the handler's answer is what counts.

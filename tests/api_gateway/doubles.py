@@ -22,6 +22,7 @@ from cli.embedded.servers import free_port
 from shared.database.tables import AccountRow, LedgerEntryRow, OrderRow
 from shared.models.base import encode
 from shared.models.cash import CashReply, ConvertCash, LedgerEntry, MoveCash
+from shared.models.conversions import ConvertPosition
 from shared.models.identifiers import Symbol
 from shared.models.margin import MarginFigures, margin_terms_document, parse_margin_terms
 from shared.models.orders import (
@@ -56,6 +57,7 @@ from shared.redis.streams import read_after
 from shared.trading.classes import parts_of
 from shared.utils.tasks import end_tasks
 from tests.api_gateway.double_conversion import convert_cash
+from tests.api_gateway.double_position_conversion import convert_position
 
 _decoder = msgspec.json.Decoder(Command)
 
@@ -131,6 +133,8 @@ class ProcessorDouble:
                     return _move_cash(db, command)
                 case ConvertCash():
                     return convert_cash(db, command)
+                case ConvertPosition():
+                    return convert_position(db, command)
                 case ChangeMargin():
                     return _change_margin(db, command)
                 case _:

@@ -22,6 +22,7 @@ from shared.config import Settings
 from shared.models.market import TapeEntry, TimeMark
 from shared.redis import tape
 from shared.service.internal import INTERNAL_TOKEN_HEADER
+from shared.utils.tls import trusted_authorities
 
 
 async def until(condition: Callable[[], Awaitable[Any]], timeout_s: float = 15.0) -> Any:
@@ -89,6 +90,7 @@ async def running_engine(settings: MarketDataSettings, redis: Redis) -> AsyncIte
     client = httpx.AsyncClient(
         base_url=f"http://127.0.0.1:{settings.market_data_port}",
         headers={INTERNAL_TOKEN_HEADER: settings.internal_token.get_secret_value()},
+        verify=trusted_authorities(),
         trust_env=False,
         timeout=20,
     )

@@ -23,6 +23,7 @@ from shared.models.market import RunEnded, RunStarted, TimeMark, Trades
 from shared.redis import make_redis, tape
 from shared.redis.keys import TAPE
 from shared.service.internal import INTERNAL_TOKEN_HEADER
+from shared.utils.tls import trusted_authorities
 from tests.market_data_engine.conftest import Engine, Participant, running_engine, until
 
 LONG: dict[str, Any] = {"symbols": ["SIM-TREND"], "minutes": 50_000, "trades_per_minute": 10}
@@ -180,6 +181,7 @@ def client(settings: MarketDataSettings) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         base_url=f"http://127.0.0.1:{settings.market_data_port}",
         headers={INTERNAL_TOKEN_HEADER: settings.internal_token.get_secret_value()},
+        verify=trusted_authorities(),
         trust_env=False,
     )
 

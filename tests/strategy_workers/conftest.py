@@ -16,6 +16,7 @@ from shared.config import Settings
 from shared.database.tables import AccountRow, InstrumentRow, UserRow
 from shared.trading.paper_terms import FREE, paper_terms_document
 from shared.utils.tasks import end_tasks
+from shared.utils.tls import trusted_authorities
 from strategy_workers.main import create_app
 from strategy_workers.settings import StrategyWorkersSettings
 from tests.strategy_workers.doubles import OrderDesk, TapeEngine, eventually
@@ -54,6 +55,7 @@ async def serving_worker(settings: StrategyWorkersSettings) -> AsyncIterator[htt
     async with httpx.AsyncClient(
         base_url=f"http://127.0.0.1:{port}",
         headers={"X-Internal-Token": token},
+        verify=trusted_authorities(),
         trust_env=False,
         timeout=30,
     ) as client:

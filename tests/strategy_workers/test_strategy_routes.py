@@ -16,6 +16,7 @@ from sqlalchemy import Engine, text
 
 from cli.embedded.processes import start_child
 from cli.embedded.servers import free_port
+from shared.utils.tls import trusted_authorities
 from strategy_workers.settings import StrategyWorkersSettings
 from tests.strategy_workers.conftest import open_account, serving_worker
 from tests.strategy_workers.doubles import OrderDesk, TapeEngine, eventually
@@ -235,7 +236,7 @@ async def test_the_service_starts_tells_its_health_and_ends_on_request(
         environment=environment,
     )
     try:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(verify=trusted_authorities(), trust_env=False) as client:
 
             async def ready() -> bool:
                 with contextlib.suppress(httpx.TransportError):

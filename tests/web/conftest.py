@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shared.utils.tls import trusted_authorities
 import httpx
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
@@ -47,7 +48,7 @@ class Platform:
     @contextmanager
     def admin(self) -> Iterator[httpx.Client]:
         """A client of the API, signed in as the admin."""
-        with httpx.Client(base_url=f"{self.url}/api/v1", timeout=30, trust_env=False) as client:
+        with httpx.Client(base_url=f"{self.url}/api/v1", timeout=30, verify=trusted_authorities(), trust_env=False) as client:
             credentials = {"login": self.admin_login, "password": self.admin_password}
             answer = client.post("/auth/login", json=credentials).raise_for_status()
             client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"

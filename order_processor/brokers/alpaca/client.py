@@ -22,6 +22,7 @@ from order_processor.brokers.errors import (
     OutcomeUnknownError,
 )
 from shared.models.brokers import BrokerAccount, BrokerOrder, BrokerPosition, BrokerUpdate
+from shared.utils.tls import trusted_authorities
 
 log = structlog.get_logger()
 
@@ -48,6 +49,7 @@ class AlpacaBroker:
             base_url=f"{base}/v2",
             headers={"APCA-API-KEY-ID": key_id, "APCA-API-SECRET-KEY": secret},
             timeout=timeout_s,
+            verify=trusted_authorities(),
             # Never through a proxy of the environment: it would see the keys of all users.
             trust_env=False,
         )

@@ -26,7 +26,7 @@ from shared.database.tables.market_data import (
     ReplayRow,
     SilentSymbolRow,
 )
-from shared.database.tables.notifications import NotificationRow
+from shared.database.tables.notifications import NotificationRow, NotificationTopicRow
 from shared.database.tables.orders import (
     AccountEventRow,
     BooksCheckRow,
@@ -37,6 +37,7 @@ from shared.database.tables.orders import (
     MarkRow,
     OrderRow,
     OrderTransitionRow,
+    PositionConversionRow,
     PositionRow,
     ShardRow,
     StrategyPositionRow,
@@ -93,8 +94,10 @@ __all__ = [
     "MarketDataConfigurationRow",
     "MarketFileRow",
     "NotificationRow",
+    "NotificationTopicRow",
     "OrderRow",
     "OrderTransitionRow",
+    "PositionConversionRow",
     "PositionRow",
     "ReplayRow",
     "RiskLimitsRow",

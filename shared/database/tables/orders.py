@@ -10,6 +10,7 @@ from sqlalchemy import (
     CheckConstraint,
     Double,
     ForeignKey,
+    Identity,
     Index,
     UniqueConstraint,
     func,
@@ -167,9 +168,12 @@ class OrderRow(Base):
 
 
 class OrderTransitionRow(Base):
+    """Added to in the transaction that writes the order's own row, by the same writer; a reference
+    to that would be checked row by row on the way of every order."""
+
     __tablename__ = "order_transitions"
 
-    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), primary_key=True)
+    order_id: Mapped[UUID] = mapped_column(primary_key=True)
     #: 1 for the first transition of the order.
     seq: Mapped[int] = mapped_column(primary_key=True)
     from_status: Mapped[str | None]
@@ -208,6 +212,38 @@ class ExecutionRow(Base):
         CheckConstraint(_MODE, name="mode"),
         CheckConstraint("qty > 0 AND price > 0 AND fee >= 0", name="amounts"),
         CheckConstraint("(fx_rate IS NULL) = (realized_pnl_base IS NULL)", name="fx_rate"),
+    )
+
+
+class PositionConversionRow(Base):
+    """A part of a position that went from one owner to another; None is what is traded by hand."""
+
+    __tablename__ = "position_conversions"
+
+    #: In the order in which they were made.
+    number: Mapped[int] = mapped_column(BigInteger, Identity(always=True), unique=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    mode: Mapped[str] = mapped_column(primary_key=True)
+    client_conversion_id: Mapped[str] = mapped_column(primary_key=True)
+    symbol: Mapped[str]
+    from_deployment_id: Mapped[UUID | None]
+    to_deployment_id: Mapped[UUID | None]
+    #: Signed like the position that it was a part of, and what that had cost.
+    qty: Mapped[Decimal]
+    cost: Mapped[Decimal]
+    #: Number of the last execution before it.
+    execution_seq: Mapped[int] = mapped_column(BigInteger)
+    #: Market time.
+    at: Mapped[datetime]
+    submitted_by: Mapped[str]
+    reason: Mapped[str | None]
+    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        CheckConstraint(_MODE, name="mode"),
+        CheckConstraint(
+            "qty <> 0 AND from_deployment_id IS DISTINCT FROM to_deployment_id", name="owners"
+        ),
     )
 
 
@@ -376,13 +412,14 @@ class AccountEventRow(Base):
 
     Written with the change that it tells of, published after the commit. `seq` orders a
     shard's events for publishing; `topic_seq` numbers the frames of one topic without gaps.
+    The account's row is referred to by what the event tells of.
     """
 
     __tablename__ = "account_events"
 
     shard: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
+    account_id: Mapped[UUID]
     topic: Mapped[str]
     topic_seq: Mapped[int] = mapped_column(BigInteger)
     #: The very bytes of the frame that clients receive.

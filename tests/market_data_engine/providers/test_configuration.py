@@ -44,6 +44,10 @@ def test_what_the_engine_begins_with_is_sound() -> None:
         ({"tiers": {"T0": ["aapl"]}}, "'aapl' is no symbol"),
         ({"tiers": {"T0": ["AAPL"], "T1": ["AAPL"]}}, "AAPL is named twice"),
         ({"tiers": {"T2": [f"S{n}" for n in range(5001)]}}, "more than 5000"),
+        ({"cadences_s": {"T0": 0}}, "cadences_s.T0 must be from 1"),
+        ({"cadences_s": {"T2": float("nan")}}, "cadences_s.T2 must be from 1"),
+        ({"cadences_s": {"T2": 90_000}}, "cadences_s.T2 must be from 1"),
+        ({"cadences_s": {"T0": 600}}, "T0 must be looked at as often as T1"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_the_reason(

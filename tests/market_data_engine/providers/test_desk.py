@@ -91,3 +91,39 @@ async def test_a_configuration_is_swapped_whole_counted_and_followed_by_other_en
 def test_providers_that_make_no_sense_are_refused_at_start(text: str) -> None:
     with pytest.raises(InvalidSettingsError, match="HISTORY_PROVIDERS"):
         MarketDataSettings(_env_file=None, history_providers=text)
+
+
+async def test_the_universe_is_replaced_by_a_table_and_the_rest_stays(running: Engine) -> None:
+    path = "/internal/market-data/universe"
+    await put(running, {"policies": POLICIES, "cadences_s": {"T0": 30}, "tiers": {"T2": ["IBM"]}})
+
+    async def upload(table: bytes) -> Any:
+        return await running.http.put(path, content=table, params={"requested_by": "user:1"})
+
+    changed = await upload(b"symbol,tier\nSPY,T1\nAAPL,T0\n")
+    assert changed.status_code == 200, changed.text
+    assert changed.json() == {
+        "version": 2,
+        "items": [
+            {"symbol": "AAPL", "tier": "T0", "cadence_s": 30.0, "configured": True},
+            {"symbol": "SPY", "tier": "T1", "cadence_s": 300.0, "configured": True},
+        ],
+        "next_cursor": None,
+    }
+    first = (await running.http.get(path, params={"limit": 1})).json()
+    rest = (await running.http.get(path, params={"cursor": first["next_cursor"]})).json()
+    assert [one["symbol"] for one in first["items"] + rest["items"]] == ["AAPL", "SPY"]
+    assert [
+        one["symbol"]
+        for one in (await running.http.get(path, params={"tier": "T1"})).json()["items"]
+    ] == ["SPY"]
+    table = await running.http.get(path, params={"format": "csv"})
+    assert table.headers["content-type"].startswith("text/csv")
+    assert table.text == "symbol,tier\nAAPL,T0\nSPY,T1\n"
+    configuration = (await running.http.get("/internal/market-data/configuration")).json()
+    assert configuration["configuration"]["policies"] == POLICIES
+
+    refused = await upload(b"symbol,tier\nSPY,T1\nspy,T1\n")
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_universe")
+    assert refused.json()["errors"] == [{"field": "file", "message": "line 3: 'spy' is no symbol."}]
+    assert await version(running) == 2

@@ -673,6 +673,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/accounts/{account_id}/positions/{symbol}/conversions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was moved of a position, newest first */
+        get: operations["listPositionConversions"];
+        put?: never;
+        /**
+         * Move a part of a position to another strategy, or by hand
+         * @description With its average price and without cash; the account's position stays as it is. Deployments must be paused (409 `deployment_running`), and learn of it when they resume. A repeated `client_conversion_id` gives the first answer, with 200.
+         */
+        post: operations["convertPosition"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/accounts/{account_id}/positions/{symbol}/protection": {
         parameters: {
             query?: never;
@@ -926,6 +947,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/lending/{symbol}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Say whether an instrument can be sold short, and what borrowing it costs (admin)
+         * @description Holds for the next order and the next day's fees when it is answered; orders that work stay as they were accepted. 503 `limits_not_confirmed`: it is stored; send it again.
+         */
+        patch: operations["setLending"];
+        trace?: never;
+    };
     "/api/v1/admin/market-data/configuration": {
         parameters: {
             query?: never;
@@ -1002,6 +1043,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/market-data/jobs/undeliverable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What programs put on the stream of jobs and can't be done, newest first (admin) */
+        get: operations["listUndeliverableDataJobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/market-data/jobs/{job_id}": {
         parameters: {
             query?: never;
@@ -1046,6 +1104,30 @@ export interface paths {
         /** Providers of history: health, breaker, the last 60 scores (admin) */
         get: operations["listMarketDataProviders"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/market-data/universe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Symbols that are looked after, their tiers and how often (admin)
+         * @description With `format=csv` all configured ones in the layout that can be put back.
+         */
+        get: operations["getUniverse"];
+        /**
+         * Replace the members of all tiers by a table (admin)
+         * @description CSV with the columns symbol and tier (T0, T1, T2). It is checked row by row; when anything is wrong nothing changes, and `errors` tells the first 50 rows. It becomes the next version of the configuration, whose other parts stay.
+         */
+        put: operations["replaceUniverse"];
         post?: never;
         delete?: never;
         options?: never;
@@ -2973,6 +3055,11 @@ export interface components {
              *         "failures": 5,
              *         "most_cooldown_s": 600
              *       },
+             *       "cadences_s": {
+             *         "T0": 60,
+             *         "T1": 300,
+             *         "T2": 900
+             *       },
              *       "limits": {
              *         "alpaca": {
              *           "burst": 20,
@@ -3013,6 +3100,39 @@ export interface components {
             configuration: {
                 [key: string]: components["schemas"]["JsonValue"];
             };
+        };
+        /** ConversionTicket */
+        ConversionTicket: {
+            /**
+             * Client Conversion Id
+             * @description Names the conversion for the account and mode, for good: sending it again gives the first answer. Made here when absent.
+             * @example mine-to-sma-1
+             */
+            client_conversion_id?: string | null;
+            /**
+             * From Deployment Id
+             * @description A deployment of the account; null for what is traded by hand.
+             */
+            from_deployment_id?: string | null;
+            /**
+             * Mode
+             * @default paper
+             * @enum {string}
+             */
+            mode?: "paper" | "live";
+            /**
+             * Qty
+             * @description Above zero, also of a short position.
+             * @example 10
+             */
+            qty: string | number;
+            /** Reason */
+            reason?: string | null;
+            /**
+             * To Deployment Id
+             * @description A deployment of the account; null for what is traded by hand.
+             */
+            to_deployment_id?: string | null;
         };
         /** ConversionView */
         ConversionView: {
@@ -3731,6 +3851,29 @@ export interface components {
             /** Transfer Id */
             transfer_id: string | null;
         };
+        /** LendingChange */
+        LendingChange: {
+            /**
+             * Borrow Fee Bps
+             * @description A year on the value of what is borrowed, in 1/10,000.
+             * @example 35
+             */
+            borrow_fee_bps?: string | number | null;
+            /**
+             * Shortable
+             * @description It is easy to borrow, and so can be sold short.
+             */
+            shortable?: boolean | null;
+        };
+        /** LendingView */
+        LendingView: {
+            /** Borrow Fee Bps */
+            borrow_fee_bps: string;
+            /** Shortable */
+            shortable: boolean;
+            /** Symbol */
+            symbol: string;
+        };
         /** LimitUseView */
         LimitUseView: {
             /** Kind */
@@ -4081,6 +4224,11 @@ export interface components {
              *         "cooldown_s": 30,
              *         "failures": 5,
              *         "most_cooldown_s": 600
+             *       },
+             *       "cadences_s": {
+             *         "T0": 60,
+             *         "T1": 300,
+             *         "T2": 900
              *       },
              *       "limits": {
              *         "alpaca": {
@@ -4742,6 +4890,13 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[PositionConversionView] */
+        Page_PositionConversionView_: {
+            /** Items */
+            items: components["schemas"]["PositionConversionView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[PositionView] */
         Page_PositionView_: {
             /** Items */
@@ -4774,6 +4929,13 @@ export interface components {
         Page_StrategyPositionView_: {
             /** Items */
             items: components["schemas"]["StrategyPositionView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[UndeliverableJobView] */
+        Page_UndeliverableJobView_: {
+            /** Items */
+            items: components["schemas"]["UndeliverableJobView"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -5198,6 +5360,36 @@ export interface components {
              * @example 5
              */
             qty?: string | number | null;
+        };
+        /** PositionConversionView */
+        PositionConversionView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Client Conversion Id */
+            client_conversion_id: string;
+            /**
+             * Cost
+             * @example 101.25
+             */
+            cost: string;
+            /** From Deployment Id */
+            from_deployment_id: string | null;
+            /**
+             * Qty
+             * @example 101.25
+             */
+            qty: string;
+            /** Reason */
+            reason: string | null;
+            /** Submitted By */
+            submitted_by: string;
+            /** Symbol */
+            symbol: string;
+            /** To Deployment Id */
+            to_deployment_id: string | null;
         };
         /** PositionView */
         PositionView: {
@@ -6155,6 +6347,49 @@ export interface components {
              * Format: uuid
              */
             transfer_id: string;
+        };
+        /** UndeliverableJobView */
+        UndeliverableJobView: {
+            /** Body */
+            body: string;
+            /**
+             * Id
+             * @example 1774000000000-0
+             */
+            id: string;
+            /** Order Id */
+            order_id: string;
+            /** Reason */
+            reason: string;
+        };
+        /** UniverseMemberView */
+        UniverseMemberView: {
+            /**
+             * Cadence S
+             * @example 60
+             */
+            cadence_s: number;
+            /** Configured */
+            configured: boolean;
+            /**
+             * Symbol
+             * @example AAPL
+             */
+            symbol: string;
+            /**
+             * Tier
+             * @enum {string}
+             */
+            tier: "T0" | "T1" | "T2";
+        };
+        /** UniverseView */
+        UniverseView: {
+            /** Items */
+            items: components["schemas"]["UniverseMemberView"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+            /** Version */
+            version: number;
         };
         /** UserView */
         UserView: {
@@ -10224,6 +10459,179 @@ export interface operations {
             };
         };
     };
+    listPositionConversions: {
+        parameters: {
+            query?: {
+                mode?: "paper" | "live";
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                symbol: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PositionConversionView_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    convertPosition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                symbol: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConversionTicket"];
+            };
+        };
+        responses: {
+            /** @description This conversion was made before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PositionConversionView"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PositionConversionView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getProtection: {
         parameters: {
             query?: {
@@ -11702,6 +12110,95 @@ export interface operations {
             };
         };
     };
+    setLending: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                symbol: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LendingChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LendingView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getMarketDataConfiguration: {
         parameters: {
             query?: never;
@@ -12172,6 +12669,74 @@ export interface operations {
             };
         };
     };
+    listUndeliverableDataJobs: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_UndeliverableJobView_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     removeDataJob: {
         parameters: {
             query?: never;
@@ -12369,6 +12934,177 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUniverse: {
+        parameters: {
+            query?: {
+                tier?: ("T0" | "T1" | "T2") | null;
+                cursor?: string | null;
+                limit?: number;
+                format?: "json" | "csv";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UniverseView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replaceUniverse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example symbol,tier
+                 *     AAPL,T0
+                 *     SPY,T1
+                 */
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UniverseView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
