@@ -70,6 +70,10 @@ class DeploymentRecord:
     def participant(self) -> str:
         return f"deployment:{self.id}"
 
+    @property
+    def has_ended(self) -> bool:
+        return self.status == "stopped" or (self.status == "paused" and self.wanted != "stopped")
+
     def is_last_word(self, client_order_id: str) -> bool:
         """Was the order sent by `on_stop`? Those outlive the deployment."""
         return client_order_id.startswith(f"{self.id.hex}-{_LAST_WORDS}-")

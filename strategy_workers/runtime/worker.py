@@ -211,10 +211,10 @@ class Worker:
         """Those that only have to be started together, then the others beside each other."""
         records = await until_done("take", lambda: self._ownership.take_all(ids))
         # They may have ended between our look and our take.
-        gone = [record.id for record in records if _has_ended(record)]
+        gone = [record.id for record in records if record.has_ended]
         if gone:
             await until_done("release", lambda: self._ownership.release(gone))
-        left = [record for record in records if not _has_ended(record)]
+        left = [record for record in records if not record.has_ended]
         left = await self._let_wait(left)
         fresh = [one for one in left if one.status != "paused" and self._roster.starts_at_once(one)]
         if fresh:
@@ -446,7 +446,3 @@ class Worker:
                 tape.acknowledge, self._redis, participants, mark, "strategy", cursor
             )
             await until_done("acknowledgement", acknowledge)
-
-
-def _has_ended(record: DeploymentRecord) -> bool:
-    return record.status == "stopped" or (record.status == "paused" and record.wanted != "stopped")
