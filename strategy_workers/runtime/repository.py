@@ -231,19 +231,22 @@ def store_snapshots(connection: Connection, rows: Sequence[Mapping[str, Any]]) -
 
 
 def store_first_marks(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Rows of id, version, cursor and market time, of versions that decide from there on."""
+    """Rows of id, version, cursor, market time and platform's code, of versions that decide from
+    there on."""
     if rows:
         connection.execute(
             text(
                 """
-                UPDATE deployment_parameters AS p SET tape_id = s.cursor, applied_at = s.applied_at
+                UPDATE deployment_parameters AS p SET tape_id = s.cursor,
+                       applied_at = s.applied_at, code_version = s.code_version
                   FROM unnest(CAST(:id AS uuid[]), CAST(:version AS integer[]),
-                              CAST(:cursor AS text[]), CAST(:applied_at AS timestamptz[]))
-                           AS s (id, version, cursor, applied_at)
+                              CAST(:cursor AS text[]), CAST(:applied_at AS timestamptz[]),
+                              CAST(:code_version AS text[]))
+                           AS s (id, version, cursor, applied_at, code_version)
                  WHERE p.deployment_id = s.id AND p.version = s.version AND p.tape_id IS NULL
                 """
             ),
-            _columns(rows, "id", "version", "cursor", "applied_at"),
+            _columns(rows, "id", "version", "cursor", "applied_at", "code_version"),
         )
 
 
