@@ -14,6 +14,7 @@ from api_gateway.cash.actions import Cash
 from api_gateway.fx.actions import Fx
 from api_gateway.identity.actions import Identity
 from api_gateway.identity.passwords import Passwords
+from api_gateway.lending.actions import Lending
 from api_gateway.margin.actions import Margin
 from api_gateway.notifications.actions import Notifications
 from api_gateway.orders.actions import Orders
@@ -26,6 +27,7 @@ from api_gateway.upstream import Upstream
 from shared.auth import Tokens
 from shared.database import make_engine
 from shared.redis import make_redis
+from shared.redis.rate import RateLimit
 from shared.redis.requests import OrderRequests
 from shared.service.health import Check, postgres_check, redis_check
 from shared.service.internal import internal_client
@@ -43,6 +45,7 @@ class Gateway:
     orders: Orders
     position_conversions: PositionConversions
     risk: Risk
+    lending: Lending
     margin: Margin
     fx: Fx
     notifications: Notifications
@@ -51,6 +54,7 @@ class Gateway:
     analytics: Upstream
     #: The order processor, where it answers over HTTP.
     books: Upstream
+    strategy_uploads: RateLimit
     readiness: Mapping[str, Check]
 
 
@@ -75,6 +79,7 @@ async def wired(settings: GatewaySettings) -> AsyncIterator[Gateway]:
         tokens = Tokens.from_settings(settings)
         session_timeout = timedelta(minutes=settings.session_timeout_minutes)
         processor = OrderProcessor(requests, settings.order_answer_timeout_s)
+        followers = Followers(requests, settings.order_shards, settings.order_answer_timeout_s)
         gateway = Gateway(
             settings=settings,
             identity=Identity(
@@ -94,11 +99,8 @@ async def wired(settings: GatewaySettings) -> AsyncIterator[Gateway]:
             cash=Cash(sessions, processor),
             orders=Orders(sessions, processor),
             position_conversions=PositionConversions(sessions, processor),
-            risk=Risk(
-                sessions,
-                processor,
-                Followers(requests, settings.order_shards, settings.order_answer_timeout_s),
-            ),
+            risk=Risk(sessions, processor, followers),
+            lending=Lending(sessions, followers),
             margin=Margin(sessions, processor),
             fx=Fx(sessions),
             notifications=Notifications(sessions),
@@ -106,6 +108,9 @@ async def wired(settings: GatewaySettings) -> AsyncIterator[Gateway]:
             strategies=await upstream("strategy service", settings.strategy_workers_url),
             analytics=await upstream("analytics service", settings.analytics_url),
             books=await upstream("order processor", settings.order_processor_url),
+            strategy_uploads=RateLimit(
+                redis, "strategy-uploads", settings.strategy_uploads_per_minute, 60
+            ),
             readiness={"postgres": postgres_check(engine), "redis": redis_check(redis)},
         )
         if settings.admin_email is not None and settings.admin_password is not None:

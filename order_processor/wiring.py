@@ -17,6 +17,7 @@ from order_processor.brokers.make import broker_maker
 from order_processor.brokers.session import SessionTerms
 from order_processor.corporate_actions.actions import CorporateActions
 from order_processor.housekeeping.actions import Housekeeping
+from order_processor.notifications.herald import Herald
 from order_processor.risk.rules import RuleBook
 from order_processor.settings import OrderProcessorSettings
 from order_processor.shards.acknowledgements import Acknowledgements
@@ -80,7 +81,7 @@ async def wire(
         connections = Connections(
             engine,
             vault,
-            broker_maker(settings),
+            broker_maker(settings, engine),
             settings.broker_verify_timeout_s,
         )
         await asyncio.to_thread(connections.seal_anew)
@@ -109,6 +110,7 @@ async def wire(
             asyncio.create_task(acknowledgements.run(), name="acknowledgements"),
             asyncio.create_task(rules.run(), name="risk rules"),
             asyncio.create_task(courier.run(), name="transfers"),
+            asyncio.create_task(Herald(engine, redis).run(), name="notifications"),
             asyncio.create_task(housekeeping.run(), name="housekeeping"),
             asyncio.create_task(
                 verification.every_night(settings.order_books_check_hour, wall),
@@ -189,7 +191,7 @@ def _floor(
         ask_s=settings.broker_ask_s,
         send_within_s=settings.broker_send_within_s,
     )
-    make = broker_maker(settings)
+    make = broker_maker(settings, engine)
     return Floor(shard, settings.order_shards, engine, redis, vault, make, terms)
 
 

@@ -7,8 +7,19 @@ from uuid import UUID
 from pydantic import Field, JsonValue
 
 from api_gateway.accounts.paper_terms import PaperTermsChange, PaperTermsView
+from api_gateway.margin.schemas import MarginTermsChange, MarginTermsView
 from api_gateway.strategies.schemas import ParameterValues
-from api_gateway.values import Capital, Exact, Input, MarketDay, Name, Symbol, UtcTime, View
+from api_gateway.values import (
+    Capital,
+    Exact,
+    Input,
+    MarketDay,
+    Name,
+    Rate,
+    Symbol,
+    UtcTime,
+    View,
+)
 from shared.models.identifiers import Mode, Timeframe
 from shared.models.orders import Side
 
@@ -37,6 +48,14 @@ class BacktestRequest(Input):
     parameters: Annotated[ParameterValues, Field(examples=[{"fast": 10, "slow": 30}])] = Field(
         default_factory=dict
     )
+    strategy_version: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=2**31 - 1,
+            description="Of an uploaded strategy; the newest approved one when left out.",
+        ),
+    ] = None
     symbols: Annotated[
         list[Symbol],
         Field(
@@ -60,6 +79,28 @@ class BacktestRequest(Input):
     paper_terms: Annotated[
         PaperTermsChange | None,
         Field(description="Fee, slippage and fill model, as of an account's paper market."),
+    ] = None
+    margin_terms: Annotated[
+        MarginTermsChange | None,
+        Field(
+            description="Makes it a margin account, which borrows and sells short; what is left "
+            "out is as of a new one.",
+            examples=[{"initial_percent": "50", "interest_bps": "600"}],
+        ),
+    ] = None
+    borrow_fee_bps: Annotated[
+        Rate | None,
+        Field(description="A year on what is sold short; the instruments' own when left out."),
+    ] = None
+    client_backtest_id: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=128,
+            pattern=r"^[\x21-\x7e]+$",
+            description="A name of yours: asked again by it, the first one is answered.",
+            examples=["spy-2026-03"],
+        ),
     ] = None
 
 
@@ -92,6 +133,12 @@ class BacktestSettings(View):
     currency: str
     tick_size: Exact
     lot_size: Exact
+    #: None of a cash account.
+    margin_terms: MarginTermsView | None = None
+    borrow_fee_bps: Exact = Decimal(0)
+    shortable: bool = True
+    #: Of an uploaded strategy.
+    strategy_version: int | None = None
 
 
 class RepetitionView(View):
@@ -150,6 +197,7 @@ class SummaryView(View):
 class BacktestView(View):
     id: UUID
     owner_id: UUID
+    client_backtest_id: str | None
     status: Status
     request: BacktestSettings
     #: The backtest that this one repeats, and what came out the same once both are done.

@@ -11,6 +11,7 @@ from market_data_engine.history.memory import CandleMemory
 from market_data_engine.leadership.leadership import Leadership
 from market_data_engine.live.amender import Amender
 from market_data_engine.live.board import FeedBoard
+from market_data_engine.live.resumption import Resumption
 from market_data_engine.live.runner import LiveRunner
 from market_data_engine.live.silence import Silence
 from market_data_engine.live.watch import SilenceWatch
@@ -37,6 +38,7 @@ class Assembly:
         writer: CandleWriter,
         board: FeedBoard,
         silence: SilenceWatch,
+        resumption: Resumption,
         healed: Callable[[], Sequence[Candle]],
         settings: MarketDataSettings,
     ) -> None:
@@ -47,6 +49,7 @@ class Assembly:
         self._writer = writer
         self._board = board
         self._silence = silence
+        self._resumption = resumption
         self._healed = healed
         self._settings = settings
 
@@ -58,6 +61,8 @@ class Assembly:
         candles = RunCandles(prepared.calendars, prepared.quoted)
         for symbol in prepared.symbols:
             self._memory.begin(symbol, candles)
+            if prepared.paced:
+                self._memory.healed.forget(symbol)
         # A run can't slip past an order shard that is just being taken over.
         always: dict[str, Phase] = {
             f"orders:{shard}": "market" for shard in range(settings.order_shards)
@@ -66,7 +71,12 @@ class Assembly:
             redis=self._redis,
             tape=TapeWriter(self._redis, None if prepared.paced else settings.live_tape_entries),
             pacer=Pacer(self._redis, always),
-            frames=RunFrames(self._numbers, candles, settings.forming_frames_per_s),
+            frames=RunFrames(
+                self._numbers,
+                candles,
+                settings.forming_frames_per_s,
+                settings.forming_frames_most_per_s,
+            ),
             memory=self._memory,
             writer=self._writer,
             require_leadership=self._leadership.require,
@@ -83,6 +93,7 @@ class Assembly:
         if isinstance(prepared, PreparedLive):
             grace_ns = settings.live_grace_ms * 1_000_000
             watch = partial(self._watch, prepared.calendars)
+            completed = await self._resumption.resume(candles, prepared.calendars, time.time_ns())
             amender = Amender(candles, self._memory, prepared.calendars)
             live = LiveRunner(
                 prepared.followed,
@@ -92,6 +103,7 @@ class Assembly:
                 late_grace_ns=int(settings.late_grace_s * 1e9),
                 amend=amender.amend,
                 watch=watch,
+                completed=completed,
             )
             self._board.show(live.feeds)
             return live, candles

@@ -88,6 +88,7 @@ _STRATEGY: dict[str, Any] = {
     "title": "S",
     "description": "",
     "version": None,
+    "package": None,
     "parameters": _SCHEMA,
 }
 _STRATEGY_VERSION: dict[str, Any] = {
@@ -170,9 +171,30 @@ _DEPLOYMENT: dict[str, Any] = {
     "created_at": _AT,
     "updated_at": _AT,
 }
+_QUALITY: dict[str, Any] = {
+    "symbol": "SPY",
+    "timeframe": "1m",
+    "day": "2026-03-19",
+    "score": 99.4,
+    "parts": dict.fromkeys(("completeness", "source", "gaps", "corrections", "staleness"), 0.99),
+    "expected": 390,
+    "present": 389,
+    "quiet": 0,
+    "partial": 1,
+    "healed": 0,
+    "corrected": 0,
+    "longest_gap": 1,
+    "sources": ["live"],
+}
+_UNIVERSE: dict[str, Any] = {
+    "version": 1,
+    "items": [{"symbol": "SPY", "tier": "T0", "cadence_s": 60, "configured": True}],
+    "next_cursor": None,
+}
 _BACKTEST: dict[str, Any] = {
     "id": _ONE,
     "owner_id": _ONE,
+    "client_backtest_id": None,
     "status": "waiting",
     "request": {
         "strategy": "s",
@@ -253,6 +275,40 @@ _JOB: dict[str, Any] = {
     "created_at": _AT,
     "updated_at": _AT,
 }
+_QUALITY: dict[str, Any] = {
+    "symbol": "SPY",
+    "timeframe": "1m",
+    "day": "2026-03-19",
+    "score": 99.5,
+    "parts": {"completeness": 1, "source": 0.9, "gaps": 1, "corrections": 1, "staleness": 1},
+    "expected": 390,
+    "present": 390,
+    "quiet": 0,
+    "partial": 0,
+    "healed": 390,
+    "corrected": 0,
+    "longest_gap": 0,
+    "sources": ["alpaca"],
+}
+_UNIVERSE: dict[str, Any] = {
+    "version": 1,
+    "items": [{"symbol": "SPY", "tier": "T0", "cadence_s": 60, "configured": True}],
+    "next_cursor": None,
+}
+_MAPPING: dict[str, Any] = {
+    "party": "yahoo",
+    "symbol": "BRK.B",
+    "token": "BRK-B",
+    "exchange": None,
+    "kind": "equity",
+    "lot_size": "1",
+    "tick_size": None,
+    "updated_by": "user:1",
+    "updated_at": _AT,
+}
+_MISSING = {"party": "yahoo", "symbol": "INFY.NSE", "exchange": "XNSE", "first_at": _AT}
+_UPLOADED: dict[str, Any] = {"added": 1, "changed": 0, "unchanged": 0}
+_UNDELIVERABLE = {"id": "1-0", "order_id": "1-0", "reason": "It can't be read.", "body": "{"}
 _TIER: dict[str, Any] = {
     "tier": "T0",
     "queued": 0,
@@ -271,14 +327,27 @@ def _page(*items: dict[str, Any]) -> dict[str, Any]:
 def answer_as_documented(behind: HttpDouble) -> None:
     """One good answer of each kind that the services behind give."""
     behind.answer("PUT", "/internal/market-data/configuration", _CONFIGURATION)
+    behind.answer("PUT", "/internal/market-data/universe", _UNIVERSE)
     behind.answer("POST", "/internal/market-data/jobs", {"added": 1}, 202)
     behind.answer("POST", "/internal/market-data/jobs/requeue", {"requeued": 1})
+    behind.answer("PUT", "/internal/market-data/universe", _UNIVERSE)
+    behind.answer("PUT", "/internal/market-data/mappings", _UPLOADED)
+    for name in ("us-equities", "nse"):
+        loaded = {**_UPLOADED, "instruments": 1}
+        behind.answer("POST", f"/internal/market-data/mappings/sets/{name}", loaded)
     for path, body in (
         ("feeds", _page(_FEED)),
         ("market-data/providers", {**_page(_PROVIDER), "at": _AT}),
         ("market-data/configuration", _CONFIGURATION),
+        ("market-data/universe", _UNIVERSE),
+        ("market-data/quality", _page(_QUALITY)),
         ("market-data/jobs", _page(_JOB)),
         ("market-data/jobs/statistics", {"tiers": [_TIER]}),
+        ("market-data/jobs/undeliverable", _page(_UNDELIVERABLE)),
+        ("market-data/quality", _page(_QUALITY)),
+        ("market-data/universe", _UNIVERSE),
+        ("market-data/mappings", _page(_MAPPING)),
+        ("market-data/mappings/missing", _page(_MISSING)),
         ("indicators", _page(_INDICATOR)),
         ("strategies", _page(_STRATEGY)),
         ("instruments", _page(_INSTRUMENT)),

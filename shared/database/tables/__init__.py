@@ -23,10 +23,12 @@ from shared.database.tables.market_data import (
     InstrumentRow,
     MarketDataConfigurationRow,
     MarketFileRow,
+    MissingSymbolMappingRow,
     ReplayRow,
     SilentSymbolRow,
+    SymbolMappingRow,
 )
-from shared.database.tables.notifications import NotificationRow
+from shared.database.tables.notifications import NotificationRow, NotificationTopicRow
 from shared.database.tables.orders import (
     AccountEventRow,
     BooksCheckRow,
@@ -93,7 +95,9 @@ __all__ = [
     "MarkRow",
     "MarketDataConfigurationRow",
     "MarketFileRow",
+    "MissingSymbolMappingRow",
     "NotificationRow",
+    "NotificationTopicRow",
     "OrderRow",
     "OrderTransitionRow",
     "PositionConversionRow",
@@ -110,6 +114,7 @@ __all__ = [
     "StrategyVersionRow",
     "StudyRow",
     "StudyTrialRow",
+    "SymbolMappingRow",
     "UserRow",
     "utc_now",
 ]
