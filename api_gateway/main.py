@@ -15,6 +15,7 @@ from api_gateway.errors import install_refusal_handler
 from api_gateway.fx.routes import router as fx
 from api_gateway.headers import SecurityHeaders
 from api_gateway.identity.routes import router as identity
+from api_gateway.lending.routes import router as lending
 from api_gateway.margin.routes import router as margin
 from api_gateway.market_data.candle_file_routes import router as candle_files
 from api_gateway.market_data.job_routes import router as data_jobs
@@ -62,6 +63,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         position_conversions,
         risk,
         margin,
+        lending,
         notifications,
         market_data,
         replays,

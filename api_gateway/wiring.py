@@ -14,6 +14,7 @@ from api_gateway.cash.actions import Cash
 from api_gateway.fx.actions import Fx
 from api_gateway.identity.actions import Identity
 from api_gateway.identity.passwords import Passwords
+from api_gateway.lending.actions import Lending
 from api_gateway.margin.actions import Margin
 from api_gateway.notifications.actions import Notifications
 from api_gateway.orders.actions import Orders
@@ -43,6 +44,7 @@ class Gateway:
     orders: Orders
     position_conversions: PositionConversions
     risk: Risk
+    lending: Lending
     margin: Margin
     fx: Fx
     notifications: Notifications
@@ -75,6 +77,7 @@ async def wired(settings: GatewaySettings) -> AsyncIterator[Gateway]:
         tokens = Tokens.from_settings(settings)
         session_timeout = timedelta(minutes=settings.session_timeout_minutes)
         processor = OrderProcessor(requests, settings.order_answer_timeout_s)
+        followers = Followers(requests, settings.order_shards, settings.order_answer_timeout_s)
         gateway = Gateway(
             settings=settings,
             identity=Identity(
@@ -94,11 +97,8 @@ async def wired(settings: GatewaySettings) -> AsyncIterator[Gateway]:
             cash=Cash(sessions, processor),
             orders=Orders(sessions, processor),
             position_conversions=PositionConversions(sessions, processor),
-            risk=Risk(
-                sessions,
-                processor,
-                Followers(requests, settings.order_shards, settings.order_answer_timeout_s),
-            ),
+            risk=Risk(sessions, processor, followers),
+            lending=Lending(sessions, followers),
             margin=Margin(sessions, processor),
             fx=Fx(sessions),
             notifications=Notifications(sessions),

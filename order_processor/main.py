@@ -5,6 +5,7 @@ from fastapi import FastAPI
 
 from order_processor.brokers.routes import brokers_router
 from order_processor.corporate_actions.routes import corporate_actions_router
+from order_processor.notifications.routes import notifications_router
 from order_processor.settings import OrderProcessorSettings
 from order_processor.snapshots.routes import snapshots_router
 from order_processor.verification.routes import verification_router
@@ -20,6 +21,7 @@ def create_app(settings: OrderProcessorSettings) -> FastAPI:
             app.include_router(snapshots_router(settings, wiring.snapshots, wiring.redis))
             app.include_router(verification_router(settings, wiring.verification))
             app.include_router(corporate_actions_router(settings, wiring.corporate_actions))
+            app.include_router(notifications_router(settings, wiring.engine))
             app.include_router(brokers_router(settings, wiring.connections))
             app.state.readiness = {
                 "postgres": postgres_check(wiring.engine),

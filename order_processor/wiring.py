@@ -17,6 +17,7 @@ from order_processor.brokers.make import broker_maker
 from order_processor.brokers.session import SessionTerms
 from order_processor.corporate_actions.actions import CorporateActions
 from order_processor.housekeeping.actions import Housekeeping
+from order_processor.notifications.herald import Herald
 from order_processor.risk.rules import RuleBook
 from order_processor.settings import OrderProcessorSettings
 from order_processor.shards.acknowledgements import Acknowledgements
@@ -109,6 +110,7 @@ async def wire(
             asyncio.create_task(acknowledgements.run(), name="acknowledgements"),
             asyncio.create_task(rules.run(), name="risk rules"),
             asyncio.create_task(courier.run(), name="transfers"),
+            asyncio.create_task(Herald(engine, redis).run(), name="notifications"),
             asyncio.create_task(housekeeping.run(), name="housekeeping"),
             asyncio.create_task(
                 verification.every_night(settings.order_books_check_hour, wall),

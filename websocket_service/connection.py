@@ -9,7 +9,14 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from shared.auth import Principal
-from shared.models.topics import TIME_TOPIC, AccountTopic, TimeTopic, Topic, parse_topic
+from shared.models.topics import (
+    TIME_TOPIC,
+    AccountTopic,
+    NotificationsTopic,
+    TimeTopic,
+    Topic,
+    parse_topic,
+)
 from websocket_service import protocol
 from websocket_service.authority import Authority
 from websocket_service.client import Client
@@ -136,7 +143,7 @@ class ClientConnection:
         )
 
     async def _hidden(self, topics: dict[str, Topic]) -> list[str]:
-        """Topics of accounts that don't exist or are someone else's."""
+        """Topics of accounts that don't exist or are someone else's, and of other users."""
         assert self.principal is not None
         accounts = {
             name: topic.account_id
@@ -144,7 +151,13 @@ class ClientConnection:
             if isinstance(topic, AccountTopic)
         }
         visible = await self._authority.visible_accounts(self.principal, set(accounts.values()))
-        return [name for name, account_id in accounts.items() if account_id not in visible]
+        hidden = [name for name, account_id in accounts.items() if account_id not in visible]
+        hidden += [
+            name
+            for name, topic in topics.items()
+            if isinstance(topic, NotificationsTopic) and topic.user_id != self.principal.user_id
+        ]
+        return hidden
 
     async def _join(self, name: str, topic: Topic, resume: int | None) -> None:
         self._state.topics.add(name)

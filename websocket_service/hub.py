@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from shared.models.base import NOT_DECODABLE
 from shared.models.frames import FrameHead
-from shared.models.topics import AccountTopic, Topic
+from shared.models.topics import AccountTopic, NotificationsTopic, Topic
 from shared.redis.keys import topic_channel
 from shared.redis.topics import frames_after, last_seq
 from websocket_service import metrics
@@ -102,8 +102,10 @@ class Hub:
     def _follow(self, name: str, topic: Topic) -> _Followed:
         followed = self._followed.get(name)
         if followed is None:
-            droppable = not isinstance(topic, AccountTopic) or topic.kind == "equity"
-            followed = _Followed(topic, TopicStream(name, partial(deliver, name, droppable)))
+            kept = isinstance(topic, NotificationsTopic) or (
+                isinstance(topic, AccountTopic) and topic.kind != "equity"
+            )
+            followed = _Followed(topic, TopicStream(name, partial(deliver, name, not kept)))
             self._followed[name] = followed
             channel = topic_channel(name)
             self._names[channel.encode()] = name

@@ -10,7 +10,13 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from shared.models.topics import AccountTopic, CandlesTopic, TimeTopic, Topic
+from shared.models.topics import (
+    AccountTopic,
+    CandlesTopic,
+    NotificationsTopic,
+    TimeTopic,
+    Topic,
+)
 from shared.redis.topics import frames_after, last_seq
 from websocket_service.errors import SubscriptionRefusedError, unavailable
 from websocket_service.protocol import snapshot_message
@@ -79,6 +85,10 @@ class Snapshots:
                 return candles.seq, data
             case AccountTopic(account_id, mode, kind):
                 path = f"/internal/snapshots/{account_id}/{mode}/{kind}"
+                answer = _account_decoder.decode(await _get(self._orders, path, {}))
+                return answer.seq, bytes(answer.data)
+            case NotificationsTopic(user_id):
+                path = f"/internal/notifications/{user_id}/snapshot"
                 answer = _account_decoder.decode(await _get(self._orders, path, {}))
                 return answer.seq, bytes(answer.data)
             case TimeTopic():

@@ -27,6 +27,7 @@ from api_gateway.risk.schemas import (
     RiskView,
     StrategiesUse,
 )
+from api_gateway.risk.trail import note
 from api_gateway.values import plain, view
 from shared.database.tables import RiskLimitsRow, RiskPlatformRow
 from shared.models.identifiers import Mode
@@ -38,7 +39,6 @@ from shared.models.risk import (
     RiskReply,
     SeeRisk,
 )
-from shared.service.request_context import current_request_id
 from shared.trading.risk import Level
 
 
@@ -151,7 +151,7 @@ class Risk:
                 by = f"user:{user_id}"
                 version = repository.set_limits(db, level, _text(subject), mode, values, by)
                 detail = {"level": level, "subject": _text(subject), "limits": values}
-                _note(db, user_id, "set_limits", account_id=account_id, mode=mode, detail=detail)
+                note(db, user_id, "set_limits", account_id=account_id, mode=mode, detail=detail)
                 row = repository.limits(db, level, _text(subject), mode)
                 limited = None if account_id is None else [account_id]
                 if level == "user" and subject is not None:
@@ -182,7 +182,7 @@ class Risk:
         def store() -> tuple[PlatformSwitchView, int]:
             with self._sessions.begin() as db:
                 repository.engage(db, switch.reason, by, flatten=switch.flatten)
-                _note(db, user_id, "engage_platform_kill_switch", detail=switch.model_dump())
+                note(db, user_id, "engage_platform_kill_switch", detail=switch.model_dump())
                 row = repository.platform(db)
                 assert row is not None, "it was just stored"
                 return _switch_view(row), row.version
@@ -197,7 +197,7 @@ class Risk:
                 raise Refused(
                     "kill_switch_not_engaged", "The platform's kill switch is not engaged."
                 )
-            _note(db, user_id, "release_platform_kill_switch")
+            note(db, user_id, "release_platform_kill_switch")
             return _switch_view(repository.platform(db))
 
     # --- the audit trail ---------------------------------------------------------------------
@@ -265,29 +265,4 @@ def _switch_view(row: RiskPlatformRow | None) -> PlatformSwitchView:
         flatten=row.flatten,
         changed_by=row.changed_by,
         changed_at=row.changed_at,
-    )
-
-
-def _note(
-    db: Session,
-    user_id: UUID,
-    command: str,
-    *,
-    account_id: UUID | None = None,
-    mode: Mode | None = None,
-    detail: dict[str, Any] | None = None,
-) -> None:
-    """In the transaction of what was done."""
-    origin = current_origin()
-    repository.add_audit(
-        db,
-        account_id=account_id,
-        mode=mode,
-        actor=f"user:{user_id}",
-        ip=origin.ip if origin else None,
-        user_agent=origin.user_agent if origin else None,
-        request_id=current_request_id() or "gateway",
-        command=command,
-        detail=detail,
-        outcome="accepted",
     )

@@ -73,7 +73,7 @@ _COMMANDS: tuple[type[Message], ...] = (SubmitOrder, *_DETAILS)
 _TAGS = {kind: str(kind.__struct_config__.tag) for kind in _COMMANDS}
 
 
-class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):
+class AuditRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     account_id: UUID
     mode: Mode
     actor: str

@@ -48,7 +48,9 @@ from shared.trading.positions import Holding
 from shared.trading.strategy_positions import Owner
 
 
-class OrderRecord(Order, frozen=True, kw_only=True):
+class OrderRecord(Order, frozen=True, kw_only=True, omit_defaults=True):
+    """What an order has in common with most others isn't said: reading it takes Postgres longer."""
+
     reserved: Decimal
     tape_id: str
     #: As JSON.
@@ -123,12 +125,16 @@ class EffectRecord(msgspec.Struct, frozen=True):
 
 
 class EventRecord(msgspec.Struct, frozen=True):
+    """Frames travel as one text (`Batch.frames`): within JSON each would be quoted here and parsed
+    there."""
+
     seq: int
     account_id: UUID
     topic: str
     topic_seq: int
-    #: Text of the frame; the column holds its UTF-8 bytes.
-    frame: str
+    #: In bytes of UTF-8, as the column holds it; the first one of the text is 1.
+    frame_from: int
+    frame_length: int
 
 
 class MarkRecord(msgspec.Struct, frozen=True):
@@ -199,7 +205,9 @@ class Batch:
         #: By account, mode and currency.
         self.foreign_cash: dict[tuple[UUID, Mode, str], ForeignCashRecord] = {}
         self.events: list[EventRecord] = []
+        #: Of each event, in the same order.
         self.frames: list[Frame] = []
+        self._frames_length = 0
         self.answers: list[Answer] = []
         self.risk = RiskBatch()
         self.broker_orders: dict[OrderId, BrokerOrderRecord] = {}
@@ -389,7 +397,9 @@ class Batch:
         self.event_seq += 1
         body = encode_frame(topic, topic_seq, event)
         self.frames.append(Frame(topic, topic_seq, body))
-        self.events.append(EventRecord(self.event_seq, account, topic, topic_seq, body.decode()))
+        starts, length = self._frames_length + 1, len(body)
+        self._frames_length += length
+        self.events.append(EventRecord(self.event_seq, account, topic, topic_seq, starts, length))
 
 
 class Sealed(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from order_processor.position_conversions import desk as conversions
 from order_processor.risk.audit import record_of
 from order_processor.risk.loss_limits import SessionDays
 from order_processor.risk.officer import RiskOfficer
+from order_processor.risk.rules import Rules
 from order_processor.shards.acknowledgements import MarkDone
 from order_processor.shards.batch import Answer, Batch, Sealed
 from order_processor.shards.clock import WallClock, nanoseconds
@@ -94,6 +95,7 @@ class Desk:
         self._topic_seqs: dict[str, int] = {}
         self._holders: dict[Symbol, set[BooksKey]] = {}
         self._market = Market(wall, sessions, stored.last_seen, cursors.market_time_ns)
+        self._rules_version = 0
         self._rates = rates
         self._rates_seen = rates.seen
         self._rate_of = rates_of(self._market.last_seen.prices, self._market.now, rates)
@@ -251,6 +253,13 @@ class Desk:
         self.corporate.come_to(nanoseconds(self._market.now()))
         for key, books, change in self._market.expire(nanoseconds(self._market.now())):
             self._record(key, books, change)
+
+    def take_rules(self, rules: Rules) -> None:
+        """New limits, or instruments that were changed with them."""
+        if rules.version != self._rules_version:
+            self._rules_version = rules.version
+            self._memory.doubt_instruments()
+        self.risk.take_rules(rules)
 
     def follow_rates(self) -> None:
         """Rates that were set since the last time have moved equity, as prices do."""

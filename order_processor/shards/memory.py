@@ -180,6 +180,10 @@ class Memory:
             self.instruments[instrument.symbol] = (instrument, now)
             self._market.list_symbol(instrument.symbol, instrument.exchange)
 
+    def doubt_instruments(self) -> None:
+        """Their terms may have changed: they are looked up before they are needed again."""
+        self.instruments.clear()
+
     def unprepared_exchanges(self, entries: list[CommandEntry]) -> set[str]:
         """Exchanges whose hours these commands need, and that must be prepared first."""
         exchanges: set[str] = set()

@@ -358,7 +358,7 @@ class ShardOwner:
     async def _follow_rules(self) -> None:
         """Take in new limits, and make sure that positions could be closed without waiting."""
         risk = self._desk.risk
-        risk.take_rules(self._rules.current)
+        self._desk.take_rules(self._rules.current)
         self._desk.follow_rates()
         with exact():
             self._desk.corporate.take(self._rules.current.actions)

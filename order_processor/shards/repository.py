@@ -19,9 +19,14 @@ from order_processor.shards.state import Cursors
 from shared.models.base import encode
 
 
-def _insert(table: str, columns: str, more: str = "") -> str:
+def _insert(table: str, columns: str, more: str = "", **unsaid: str) -> str:
+    """`unsaid`: what a column holds where a row doesn't have it; else NULL."""
+    given = ", ".join(
+        f"coalesce({column}, {unsaid[column]})" if column in unsaid else column
+        for column in columns.split(", ")
+    )
     return (
-        f"INSERT INTO {table} ({columns}) SELECT {columns}"  # noqa: S608 - constants of this file
+        f"INSERT INTO {table} ({columns}) SELECT {given}"  # noqa: S608 - constants of this file
         f" FROM json_populate_recordset(NULL::{table}, :{table}) {more}"
     )
 
@@ -34,6 +39,11 @@ _OPENED = _insert(
     " hwm, triggered_at, expires_at, replaces, replaced_by, closes_position, order_class,"
     " group_id, group_role, protects_position, notional, extended_hours, paper_terms, commission,"
     " queue_ahead, due_at",
+    closes_position="false",
+    order_class="'simple'",
+    protects_position="false",
+    extended_hours="true",
+    commission="0",
 )
 _CHANGED = """
     UPDATE orders AS o
@@ -94,10 +104,13 @@ _FOREIGN_CASH = _insert(
     " rate = excluded.rate",
 )
 _EVENTS = """
+    WITH told AS MATERIALIZED (SELECT convert_to(:frames, 'UTF8') AS frames)
     INSERT INTO account_events (shard, seq, account_id, topic, topic_seq, frame)
-    SELECT :shard, r.seq, r.account_id, r.topic, r.topic_seq, convert_to(r.frame, 'UTF8')
-      FROM json_to_recordset(:events)
-           AS r (seq bigint, account_id uuid, topic text, topic_seq bigint, frame text)
+    SELECT :shard, r.seq, r.account_id, r.topic, r.topic_seq,
+           substring(told.frames FROM r.frame_from FOR r.frame_length)
+      FROM told, json_to_recordset(:events)
+           AS r (seq bigint, account_id uuid, topic text, topic_seq bigint,
+                 frame_from int, frame_length int)
 """
 _AUDIT = _insert(
     "order_audit",
@@ -198,6 +211,7 @@ def message_of(
         "before_tape": before.tape,
         "before_event_seq": before.event_seq,
         **{name: encode(rows).decode() for name, (_, rows) in parts.items() if rows},
+        "frames": b"".join([frame.body for frame in batch.frames]).decode(),
         **msgspec.structs.asdict(after),
     }
     return ";\n".join((*statements, _CURSORS)), values

@@ -2,9 +2,11 @@
 
 import subprocess
 from time import monotonic
+from typing import NamedTuple
 
 import structlog
 
+from order_processor.shards.clock import nanoseconds
 from shared.calendars import Calendars, UnknownExchangeError
 from shared.candles.calendar import NEVER_NS, HoursSpan, Session, SessionCalendar
 from shared.candles.errors import OutsideCalendarError
@@ -19,6 +21,17 @@ _AGE_S = 86_400.0
 _PAUSE_AFTER_FAULT_S = 60.0
 
 
+class _KnownHours(NamedTuple):
+    calendar: SessionCalendar
+    since_ns: int
+    #: Exclusive.
+    until_ns: int
+    hours: Hours
+
+    def holds(self, calendar: SessionCalendar, at_ns: int) -> bool:
+        return self.calendar is calendar and self.since_ns <= at_ns < self.until_ns
+
+
 class Sessions:
     """Of all exchanges, for all shards of the process.
 
@@ -31,6 +44,8 @@ class Sessions:
         self._thread = DatabaseThread("calendars")
         #: Exchange → its calendar, None without one, and when to ask again.
         self._known: dict[str, tuple[SessionCalendar | None, float]] = {}
+        #: By exchange: commands of one moment ask for the same.
+        self._hours: dict[str, _KnownHours] = {}
 
     def close(self) -> None:
         self._thread.close()
@@ -59,7 +74,17 @@ class Sessions:
     def hours(self, exchange: str, at_ns: int) -> Hours | None:
         """None when they aren't known: without a calendar, or outside of it."""
         calendar = self._calendar(exchange)
-        return None if calendar is None else hours_from(calendar, at_ns)
+        if calendar is None:
+            return None
+        known = self._hours.get(exchange)
+        if known is not None and known.holds(calendar, at_ns):
+            return known.hours
+        hours = hours_from(calendar, at_ns)
+        if hours is not None:
+            # They are the same until the first of what they name.
+            until_ns = min(nanoseconds(each) for each in hours if each is not None)
+            self._hours[exchange] = _KnownHours(calendar, at_ns, until_ns, hours)
+        return hours
 
     def session(self, exchange: str, at_ns: int) -> Session | None:
         """The last one that opened at or before `at_ns`; None when it isn't known."""

@@ -28,6 +28,10 @@ def account_topic(account_id: UUID, mode: Mode, kind: AccountTopicKind) -> str:
     return f"accounts.{account_id}.{mode}.{kind}"
 
 
+def notifications_topic(user_id: UUID) -> str:
+    return f"users.{user_id}.notifications"
+
+
 @dataclass(frozen=True)
 class CandlesTopic:
     symbol: str
@@ -42,20 +46,28 @@ class AccountTopic:
 
 
 @dataclass(frozen=True)
+class NotificationsTopic:
+    user_id: UUID
+
+
+@dataclass(frozen=True)
 class TimeTopic:
     """There is one."""
 
 
-Topic = CandlesTopic | AccountTopic | TimeTopic
+Topic = CandlesTopic | AccountTopic | NotificationsTopic | TimeTopic
 
 _CANDLES = re.compile(
     r"candles\.(?P<symbol>[A-Za-z0-9][A-Za-z0-9._/:-]{0,31})"
     rf"\.(?P<timeframe>{'|'.join(TIMEFRAMES)})"
 )
+_ID = r"(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 _ACCOUNT = re.compile(
-    r"accounts\.(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+    rf"accounts\.{_ID}"
     rf"\.(?P<mode>paper|live)\.(?P<kind>{'|'.join(ACCOUNT_TOPIC_KINDS)})"
 )
+
+_NOTIFICATIONS = re.compile(rf"users\.{_ID}\.notifications")
 
 
 def parse_topic(name: str) -> Topic | None:
@@ -70,4 +82,6 @@ def parse_topic(name: str) -> Topic | None:
             cast("Mode", match["mode"]),
             cast("AccountTopicKind", match["kind"]),
         )
+    if match := _NOTIFICATIONS.fullmatch(name):
+        return NotificationsTopic(UUID(match["id"]))
     return None

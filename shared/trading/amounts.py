@@ -71,10 +71,14 @@ def rounded(amount: Decimal) -> Decimal:
 
 def _at_scale(amount: Decimal, rounding: str) -> Decimal:
     """At most 12 decimals; an amount that has no more stays as short as it is."""
-    text = str(amount)  # a third of the time that `as_tuple` takes
-    point = text.find(".")
-    if 0 < point >= len(text) - 1 - _DECIMALS and "E" not in text:
-        return amount
+    text = str(amount)  # a third of the time that `as_tuple` takes, or less
+    if "E" not in text:
+        point = text.find(".")
+        if point > 0:
+            few = point >= len(text) - 1 - _DECIMALS
+            return amount if few else amount.quantize(_SCALE, rounding)
+        if text.isdigit():
+            return amount
     exponent = amount.as_tuple().exponent
     assert isinstance(exponent, int), "an amount is finite"
     return amount if exponent >= -_DECIMALS else amount.quantize(_SCALE, rounding)

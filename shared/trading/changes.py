@@ -21,16 +21,20 @@ from shared.trading.positions import Holding
 _ORDERS = UUID("6f1c2c5e-3a0b-4f57-9d1e-0b8f6f0c9a11")
 
 
-# An order on its way is asked for several times.
-@lru_cache(maxsize=4096)
 def order_id_of(account_id: UUID, mode: Mode, client_order_id: str) -> OrderId:
     """The same for the same command, so that one applied again after a crash is recognised."""
-    return OrderId(named_id(_ORDERS, _books_name(account_id, mode) + client_order_id))
+    return _order_id_of(account_id.int, mode, client_order_id)  # a number is quick to look up
+
+
+# An order on its way is asked for several times.
+@lru_cache(maxsize=4096)
+def _order_id_of(account: int, mode: Mode, client_order_id: str) -> OrderId:
+    return OrderId(named_id(_begin_of_names(account, mode) + client_order_id.encode()))
 
 
 @lru_cache(maxsize=4096)
-def _books_name(account_id: UUID, mode: Mode) -> str:
-    return f"{account_id}/{mode}/"
+def _begin_of_names(account: int, mode: Mode) -> bytes:
+    return _ORDERS.bytes + f"{UUID(int=account)}/{mode}/".encode()
 
 
 def execution_id_of(order_id: OrderId, number: int) -> UUID:

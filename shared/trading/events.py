@@ -25,12 +25,12 @@ def executed(change: OrderFilled, tape_id: str) -> OrderExecuted:
 def position_of(account: AccountId, mode: Mode, holding: Holding) -> Position:
     assert holding.updated_at is not None, "a position begins with a fill"
     return Position(
-        account_id=account,
-        mode=mode,
-        symbol=holding.symbol,
-        qty=holding.qty,
-        avg_price=holding.avg_price,
-        realized_pnl=holding.realized_pnl,
-        fees=holding.fees,
-        updated_at=holding.updated_at,
+        account,
+        mode,
+        holding.symbol,
+        holding.qty,
+        holding.avg_price,
+        holding.realized_pnl,
+        holding.fees,
+        holding.updated_at,
     )

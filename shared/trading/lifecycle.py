@@ -38,12 +38,12 @@ class Lifecycle:
         """Accepted and working, or held, or rejected because of `obstacle`. A live one is new
         until its broker has accepted it."""
         working = WorkingOrder(
-            order=new,
-            tick=instrument.tick_size,
-            lot=instrument.lot_size,
-            terms=terms,
-            reserved=ZERO if obstacle else reserve,
-            tape_id=tape_id,
+            new,
+            instrument.tick_size,
+            instrument.lot_size,
+            terms,
+            ZERO if obstacle else reserve,
+            tape_id,
             steps=1,
             shortable=instrument.shortable,
             withheld=withheld,

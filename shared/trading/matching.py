@@ -155,6 +155,8 @@ class Reach(NamedTuple):
 
 
 NOTHING_WORKS = Reach()
+#: An order waits for its first print: bounds say nothing more.
+ANYTHING = Reach(fresh=True)
 
 
 class OrderQueue:
@@ -204,11 +206,13 @@ class OrderQueue:
     def reach(self) -> Reach:
         while self._fresh and not self._rests(self._fresh[0][1].order.id):
             self._fresh.popleft()
+        if self._fresh:
+            return ANYTHING
         for heap in (self._falling, self._rising):
             while heap and not self._rests(heap[0][2]):
                 heapq.heappop(heap)
         reach = Reach(
-            bool(self._fresh),
+            False,
             -self._falling[0][0] if self._falling else -math.inf,
             self._rising[0][0] if self._rising else math.inf,
         )
@@ -232,8 +236,9 @@ class OrderQueue:
         begin to rest; those that are on their way stay fresh.
         """
         falling_to, rising_to = _bounds(price, touch)
-        takes_at = touch if touch is not None else (rising_to, falling_to)
-        met = self._fresh_met_by(takes_at, at)
+        met: list[tuple[int, OrderId, bool]] = []
+        if self._fresh:
+            met = self._fresh_met_by(touch or (rising_to, falling_to), at)
         for heap, bound in ((self._falling, -falling_to), (self._rising, rising_to)):
             while heap and heap[0][0] <= bound:
                 _, seq, order_id = heapq.heappop(heap)
@@ -303,7 +308,7 @@ def _bounds(price: float | None, touch: tuple[float, float] | None) -> tuple[flo
 def _trailing_reach(order: Order) -> Reach:
     """Its stop on one side; on the other every price better than its mark."""
     if order.hwm is None or order.stop_price is None:
-        return Reach(fresh=True)
+        return ANYTHING
     mark, stop = float(order.hwm), float(order.stop_price)
     if order.side == "buy":
         return Reach(falling_to=math.nextafter(mark, -math.inf), rising_to=stop)

@@ -50,11 +50,11 @@ def after_fill(
         flow_of_closing = cost_removed = ZERO
     realized = flow_of_closing - cost_removed
     after = Holding(
-        symbol=holding.symbol,
-        qty=holding.qty + traded,
-        cost=holding.cost - cost_removed - (cash_flow - flow_of_closing),
-        realized_pnl=holding.realized_pnl + realized,
-        fees=holding.fees + fee,
-        updated_at=at,
+        holding.symbol,
+        holding.qty + traded,
+        holding.cost - cost_removed - (cash_flow - flow_of_closing),
+        holding.realized_pnl + realized,
+        holding.fees + fee,
+        at,
     )
     return after, realized

@@ -176,21 +176,21 @@ class Settlement:
         currency = self.exchange.foreign.get(order.symbol) if self.exchange.foreign else None
         rate = None if currency is None else self.exchange.rate(currency)
         execution = Execution(
-            id=execution_id_of(order.id, working.executions),
-            order_id=order.id,
-            account_id=order.account_id,
-            mode=order.mode,
-            deployment_id=order.deployment_id,
-            symbol=order.symbol,
-            side=order.side,
-            qty=qty,
-            price=price,
-            fee=fee,
-            realized_pnl=realized,
-            seq=self._execution_seq,
-            at=at,
-            fx_rate=rate,
-            realized_pnl_base=None if rate is None else rounded(realized * rate),
+            execution_id_of(order.id, working.executions),
+            order.id,
+            order.account_id,
+            order.mode,
+            order.deployment_id,
+            order.symbol,
+            order.side,
+            qty,
+            price,
+            fee,
+            realized,
+            self._execution_seq,
+            at,
+            rate,
+            None if rate is None else rounded(realized * rate),
         )
         entries = self._enter(execution, flow, currency)
         own = self.strategies.fill(order.deployment_id, after, traded, flow, fee, at)

@@ -164,15 +164,21 @@ class WorkingOrders:
     # --- prices ------------------------------------------------------------------------------
 
     def reach(self, symbol: Symbol, *, regular: bool) -> Reach:
+        queues = self._queues_in(symbol, regular=regular)
+        if len(queues) == 1:
+            return queues[0].reach()
         reach = NOTHING_WORKS
-        for queue in self._queues_in(symbol, regular=regular):
+        for queue in queues:
             reach = reach.combined(queue.reach())
         return reach
 
     def _queues_in(self, symbol: Symbol, *, regular: bool) -> list[OrderQueue]:
         """Of the orders that can fill in regular hours, or outside of them."""
-        kinds = (True, False) if regular else (True,)
-        return [queue for kind in kinds if (queue := self._queues.get((kind, symbol))) is not None]
+        every_hour = self._queues.get((True, symbol))
+        queues = [] if every_hour is None else [every_hour]
+        if regular and (in_regular := self._queues.get((False, symbol))) is not None:
+            queues.append(in_regular)
+        return queues
 
     def met_by(
         self,
@@ -187,9 +193,10 @@ class WorkingOrders:
         those that the quote may fill. They no longer wait for prices: `rest` those that go on
         working."""
         queues = self._queues_in(symbol, regular=regular)
-        met = [each for queue in queues for each in queue.met_by(price, touch, at)]
-        if len(queues) > 1:
-            met.sort()
+        if len(queues) == 1:
+            met = queues[0].met_by(price, touch, at)
+        else:
+            met = sorted(each for queue in queues for each in queue.met_by(price, touch, at))
         return [(self.by_id[order_id], first_print) for _, order_id, first_print in met]
 
     def rest(self, working: WorkingOrder) -> None:

@@ -303,7 +303,7 @@ class Account:
         self._note_expiry(change)
 
     def _note_expiry(self, change: OrderChanged | OrderFilled) -> None:
-        if change.order.id not in self._books.working:
+        if self._closing.noting and change.order.id not in self._books.working:
             self._closing.forget(change.order.id)
         if change.order.expires_at is not None or change.order.due_at is not None:
             end = self._books.next_expiry()

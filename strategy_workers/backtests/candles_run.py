@@ -48,6 +48,7 @@ class CandlesRun:
         #: The next moment, and the next bar, that orders can meet.
         self._moment = 0
         self._bar = 0
+        self._bars = len(market.bars)
         self._now_ns = market.bars.start_ns[0]
         self._number = 0
 
@@ -98,24 +99,23 @@ class CandlesRun:
 
     def _quiet_moments(self) -> int:
         """How many moments, from the next one on, are sure to bring nothing but candles."""
-        if self._stage.paused:
-            return 0
-        left = len(self._market.moment_ends) - self._moment
-        if self._idle:
-            return min(left, _QUIET_MOMENTS)
-        account = self._stage.account
-        if account.has_news or self._stage.deployment.has_news or account.at_risk:
+        stage, account = self._stage, self._stage.account
+        if stage.paused or account.has_news or stage.deployment.has_news:
             return 0
         bars, ends = self._market.bars, self._market.moment_ends
+        if not account.works:
+            return min(len(ends) - self._moment, _QUIET_MOMENTS)
+        if account.at_risk:
+            return 0
         touched = self._first_touched()
-        until_ns = bars.end_ns[touched] if touched < len(bars) else bars.end_ns[-1] + 1
+        until_ns = bars.end_ns[touched] if touched < self._bars else bars.end_ns[-1] + 1
         return bisect_left(ends, min(until_ns, account.next_expiry_ns), self._moment) - self._moment
 
     def _first_touched(self) -> int:
         """The next bar that may touch a working order, or one before it."""
         bars = self._market.bars
         reach = [self._stage.account.reach(symbol) for symbol in self._market.symbols]
-        last = min(self._bar + _LOOK_AHEAD_BARS, len(bars))
+        last = min(self._bar + _LOOK_AHEAD_BARS, self._bars)
         symbol, low, high = bars.symbol, bars.low, bars.high
         for place in range(self._bar, last):
             fresh, falling_to, rising_to = reach[symbol[place]]
@@ -138,7 +138,7 @@ class CandlesRun:
         bars, ends, account = self._market.bars, self._market.moment_ends, self._stage.account
         account.begin_moment()
         next_moment_ns = ends[self._moment] if self._moment < len(ends) else None
-        if self._bar < len(bars) and (
+        if self._bar < self._bars and (
             next_moment_ns is None or bars.end_ns[self._bar] <= next_moment_ns
         ):
             at_ns = bars.end_ns[self._bar]
@@ -156,15 +156,18 @@ class CandlesRun:
 
     def _meet_bars(self) -> None:
         """All bars of the next start."""
-        bars = self._market.bars
-        first, start_ns = self._bar, bars.start_ns[self._bar]
-        while self._bar < len(bars) and bars.start_ns[self._bar] == start_ns:
-            self._bar += 1
-        hours = self._hours(start_ns, max(bars.end_ns[first : self._bar]))
-        if self._bar - first == 1:
+        starts_ns, ends_ns = self._market.bars.start_ns, self._market.bars.end_ns
+        first, start_ns = self._bar, starts_ns[self._bar]
+        after = first + 1
+        while after < self._bars and starts_ns[after] == start_ns:
+            after += 1
+        self._bar = after
+        if after == first + 1:
+            hours = self._hours(start_ns, ends_ns[first])
             self._stage.account.meet(self._prints(first), hours)
         else:
-            prints = chain.from_iterable(map(self._prints, range(first, self._bar)))
+            hours = self._hours(start_ns, max(ends_ns[first:after]))
+            prints = chain.from_iterable(map(self._prints, range(first, after)))
             self._stage.account.meet(sorted(prints, key=itemgetter(0)), hours)
 
     def _hours(self, start_ns: int, end_ns: int) -> HoursSpan:

@@ -142,7 +142,7 @@ def _working(connection: Connection, deployment_id: UUID) -> dict[str, WorkingOr
             open_qty=row[3],
             limit_price=row.limit_price,
             stop_price=row.stop_price,
-            order_id=str(row.id),
+            order_id=row.id,
             filled_qty=row.filled_qty,
             group=None if row.group_id is None else str(row.group_id),
             role=row.group_role,
@@ -158,6 +158,7 @@ def working_orders(
     working = _working(connection, deployment_id)
     own = _own(connection, account_id, mode, deployment_id) if working else {}
     return [
-        Working(UUID(order.order_id), name, order.adds_to(own.get(order.symbol, NOTHING).qty))
+        Working(order.order_id, name, order.adds_to(own.get(order.symbol, NOTHING).qty))
         for name, order in working.items()
+        if order.order_id is not None
     ]

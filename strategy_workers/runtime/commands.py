@@ -69,7 +69,7 @@ def replace_command(deployment: Deployment, order: OutgoingReplace, reply_to: st
         reply_to=reply_to,
         account_id=AccountId(deployment.account_id),
         mode=deployment.mode,
-        order_id=OrderId(UUID(order.order_id)),
+        order_id=OrderId(order.order_id),
         client_order_id=order.client_order_id,
         submitted_by=deployment.participant,
         qty=order.qty,
@@ -91,7 +91,7 @@ def cancel_outgoing(
         deployment.account_id,
         deployment.mode,
         deployment.participant,
-        UUID(order.order_id),
+        order.order_id,
         cancel.client_order_id,
         reply_to,
     )

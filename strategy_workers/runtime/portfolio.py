@@ -1,6 +1,7 @@
 """What a deployment knows of its account, exactly as of the frames that it has taken in. Pure."""
 
 from decimal import Decimal
+from uuid import UUID
 
 import msgspec
 
@@ -69,7 +70,7 @@ class Portfolio(msgspec.Struct):
         """The answer to a command names the order, so that it can be cancelled."""
         mine = self.working.get(order.client_order_id)
         if mine is not None:
-            mine.order_id = str(order.id)
+            mine.order_id = order.id
 
     def _follow(self, order: Order) -> None:
         mine = self.working.get(order.client_order_id)
@@ -78,17 +79,17 @@ class Portfolio(msgspec.Struct):
         if order.status in ENDED:
             del self.working[order.client_order_id]
             if order.status == "rejected" and order.replaces is not None:
-                self.works_on(str(order.replaces))
+                self.works_on(order.replaces)
             return
         if mine.order_id is None:
-            mine.order_id = str(order.id)
+            mine.order_id = order.id
         # Frames of two topics may cross: what has filled only ever grows, and an order's open
         # quantity shrinks, unless it follows an entry's.
         mine.filled_qty = max(mine.filled_qty, order.filled_qty)
         left = order.qty - mine.filled_qty
         mine.open_qty = left if mine.is_exit else min(mine.open_qty, left)
 
-    def works_on(self, order_id: str) -> None:
+    def works_on(self, order_id: UUID) -> None:
         """Its end, or another order in its place, was refused."""
         for order in self.working.values():
             if order.order_id == order_id:

@@ -4,6 +4,7 @@ import math
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -46,7 +47,7 @@ class OutgoingReplace(msgspec.Struct, frozen=True, tag="replace"):
     side: Side
     #: The order that it replaces: its client order id, and its id.
     replaces: str
-    order_id: str
+    order_id: UUID
     qty: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None

@@ -1,4 +1,5 @@
 from decimal import Decimal
+from uuid import UUID
 
 import msgspec
 
@@ -15,7 +16,7 @@ class WorkingOrder(msgspec.Struct):
     #: Where a stop is, or a trailing one begins.
     stop_price: Decimal | None = None
     #: None until the order processor's answer.
-    order_id: str | None = None
+    order_id: UUID | None = None
     #: Its end is asked for, or another order in its place.
     cancelling: bool = False
     filled_qty: Decimal = Decimal(0)

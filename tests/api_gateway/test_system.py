@@ -87,6 +87,7 @@ PROMISED = {
     "POST /admin/books-checks",
     "GET /admin/books-checks/last",
     "GET /admin/books-checks/{check_id}",
+    "PATCH /admin/lending/{symbol}",
     "POST /admin/corporate-actions",
     "GET /admin/corporate-actions",
     "GET /admin/corporate-actions/{action_id}",

@@ -16,7 +16,14 @@ from order_processor.wiring import Wiring
 from shared.config import Settings
 from shared.models.margin import MarginFigures, MarginTerms
 from shared.models.orders import OrderReply, Refusal
-from shared.models.risk import ChangeMargin, RiskChanged, RiskReply, SeeRisk
+from shared.models.risk import (
+    ChangeMargin,
+    FollowLimits,
+    LimitsFollowed,
+    RiskChanged,
+    RiskReply,
+    SeeRisk,
+)
 from shared.models.topics import account_topic
 from shared.redis.topics import frames_after
 from tests.order_processor.support import (
@@ -250,3 +257,29 @@ async def _awake(desk: Desk) -> bool:
 
 async def _met(redis: Redis, desk: Desk) -> bool:
     return (await told(redis, desk))[-1].event == "margin_call_met"
+
+
+async def test_what_admins_say_of_lending_holds_for_the_next_order(
+    processor: Processor, desk: Desk, feed: Feed
+) -> None:
+    async with processor():
+        await change(desk, MarginTerms())
+        await feed.print(100.0)
+        assert (await desk.submit("sell", "1", limit="110")).status == "accepted"
+        with desk.engine.begin() as connection:
+            connection.execute(text("UPDATE instruments SET shortable = false"))
+            connection.execute(
+                text(
+                    "INSERT INTO risk_platform (id, version, halts, halted, flatten, reason,"
+                    " changed_by, changed_at) VALUES (1, 1, 0, false, false, '', '', now())"
+                )
+            )
+        follow = FollowLimits(
+            request_id=uuid4().hex,
+            reply_to=desk.requests.reply_to,
+            account_id=desk.account,
+            mode="paper",
+            version=1,
+        )
+        assert isinstance(await desk.ask(follow), LimitsFollowed)
+        assert (await desk.submit("sell", "1", limit="110")).reason_code == "not_shortable"

@@ -176,3 +176,30 @@ async def test_a_snapshot_is_what_the_frames_up_to_its_number_tell_and_for_servi
 
 def test_the_app_can_be_made_without_connecting(processor_settings: OrderProcessorSettings) -> None:
     assert create_app(processor_settings).title == "Order processor"
+
+
+async def test_frames_of_one_commit_are_stored_byte_by_byte_as_they_were_published(
+    processor: Processor, desk: Desk, feed: Feed, redis: Redis
+) -> None:
+    async with processor():
+        await feed.print(100.0)
+        names = ["user:zürich-'1'", "user:東京\\2", "user:plain"]
+        ticket = desk.command("buy", "1", limit="90")
+        sent = [
+            msgspec.structs.replace(
+                ticket, submitted_by=name, request_id=uuid4().hex, client_order_id=uuid4().hex
+            )
+            for name in names
+        ]
+        replies = await desk.requests.ask_all(sent, 30.0)
+        assert len(replies) == len(names)
+        await desk.submit("buy", "1", limit="90")
+    topic = account_topic(desk.account, "paper", "orders")
+    published = await frames_after(redis, topic, 0)
+    stored = desk.rows(
+        "SELECT topic_seq, frame FROM account_events WHERE topic = :topic ORDER BY seq", topic=topic
+    )
+    assert published == [(row.topic_seq, bytes(row.frame)) for row in stored]
+    told = [msgspec.json.decode(row.frame)["data"]["order"]["submitted_by"] for row in stored]
+    assert len(told) == 4
+    assert told[:3] == names

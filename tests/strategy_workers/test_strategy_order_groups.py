@@ -156,7 +156,7 @@ def test_the_answer_names_all_orders_of_the_group_so_that_each_can_be_cancelled(
     Trading(deployment, fills=False).feed([100.0])
     answered(deployment, ".take_profit", ".stop_loss")
     found = [order.order_id for order in deployment.portfolio.working.values()]
-    assert found == [str(UUID(int=place)) for place in (1, 2, 3)]
+    assert found == [UUID(int=place) for place in (1, 2, 3)]
     # And whoever takes over knows them.
     deployment.saved()
     successor = acting(bracket)
@@ -184,7 +184,7 @@ def test_exits_whose_cancel_is_refused_keep_the_position_on() -> None:
     deployment = acting(act, held=2)
     for name, role in (("b", "take_profit"), ("b.stop_loss", "stop_loss")):
         deployment.portfolio.working[name] = WorkingOrder(
-            "SPY", "sell", D(2), None, None, str(UUID(int=9)), group="b", role=role  # type: ignore[arg-type]
+            "SPY", "sell", D(2), None, None, UUID(int=9), group="b", role=role  # type: ignore[arg-type]
         )  # fmt: skip
     Trading(deployment, fills=False).feed([100.0])
     assert deployment.desk.closing("SPY", "sell") == 0

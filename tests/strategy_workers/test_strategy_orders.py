@@ -143,7 +143,7 @@ def resting(act: Act, held: int = 10) -> Trading:
     """A deployment with a stop to sell 4 that works at 95, and half filled; it acts now."""
     deployment = acting(act, held)
     deployment.portfolio.working["old"] = WorkingOrder(
-        "SPY", "sell", D(3), None, D(95), str(UUID(int=7)), filled_qty=D(1)
+        "SPY", "sell", D(3), None, D(95), UUID(int=7), filled_qty=D(1)
     )
     trading = Trading(deployment, fills=False)
     trading.feed([100.0])

@@ -133,6 +133,32 @@ async def test_account_topics_are_for_the_owner_and_for_admins(
     assert len(sources.asked) == asked
 
 
+async def test_notifications_are_for_their_user_alone_and_go_on_where_he_left(
+    stream: Stream, sources: Sources, person: NewPerson, redis: Redis
+) -> None:
+    owner, admin = person(), person("admin")
+    topic = f"users.{owner.user_id}.notifications"
+    sources.answers[f"/internal/notifications/{owner.user_id}/snapshot"] = {
+        "seq": 1,
+        "data": {"notifications": [], "unread": 0},
+    }
+    await publish(redis, topic, 1)
+    async with stream.client(owner.token()) as client:
+        [snapshot] = await client.subscribe(topic)
+        assert (snapshot["op"], snapshot["seq"]) == ("snapshot", 1)
+        await publish(redis, topic, 2)
+        assert (await client.hear())["seq"] == 2
+    await publish(redis, topic, 3)
+    async with stream.client(owner.token()) as client:
+        [resumed] = await client.subscribe(topic, resume={topic: 2})
+        assert resumed["op"] == "resumed"
+        assert (await client.hear())["seq"] == 3
+    async with stream.client(admin.token()) as client:
+        for resume in ({}, {topic: 1}):
+            [refused] = await client.subscribe(topic, resume=resume)
+            assert (refused["code"], refused["topic"]) == ("not_found", topic)
+
+
 async def test_unknown_topics_are_refused_one_by_one(
     stream: Stream, sources: Sources, person: NewPerson
 ) -> None:

@@ -1,21 +1,24 @@
 import asyncio
+import contextlib
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from uuid import uuid4
 
+import msgspec
 import uvloop
 from redis.asyncio import Redis
 from sqlalchemy import text
 
+from bench.entries.intake.sender import Line, Waiting, prepared
 from bench.machine import processor_s
 from bench.measuring import report
-from bench.servers import market, percentile_ms
-from shared.config import Settings
+from bench.servers import Servers, market, percentile_ms
 from shared.models.identifiers import AccountId, Symbol
 from shared.models.orders import OpenBooks, OrderReply, Reply, SubmitOrder
 from shared.redis import make_redis
+from shared.redis.keys import replies
 from shared.redis.requests import OrderRequests
 
 _TASKS = 16
@@ -23,11 +26,15 @@ _PIPELINE = 32
 _PACED_ORDERS = 2_500
 _PACE_S = 1 / 500
 _TIMEOUT_S = 60.0
+_REPLY_TO = replies("bench")
 
 
 class Client:
-    def __init__(self, redis: Redis, settings: Settings, accounts: Sequence[AccountId]) -> None:
-        self._requests = OrderRequests(redis, settings.order_shards)
+    def __init__(self, running: Servers, redis: Redis, accounts: Sequence[AccountId]) -> None:
+        self._running = running
+        self._redis = redis
+        self._shards = running.settings().order_shards
+        self._requests = OrderRequests(redis, self._shards)
         self._accounts = accounts
 
     async def open_books(self) -> None:
@@ -44,26 +51,39 @@ class Client:
 
     async def run(self, orders: int, processor: int) -> tuple[float, float, list[float]]:
         """Wall clock and processor time of `orders`, then latencies at an even rate."""
-        async with self._requests.listening():
+        async with self._requests.listening(), contextlib.AsyncExitStack() as stack:
             await self.open_books()
+            pipelines = iter(self._pipelines(orders))
+            lines = [await Line.to(self._running) for _ in range(_TASKS)]
+            for line in lines:
+                stack.callback(line.close)
+            pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
+            stack.push_async_callback(pubsub.aclose)
+            await pubsub.subscribe(_REPLY_TO)
+            waiting = Waiting()
             cpu_s, began = processor_s(processor), time.perf_counter()
-            numbers = iter(range(0, orders, _PIPELINE))
             async with asyncio.TaskGroup() as group:
-                for _ in range(_TASKS):
-                    group.create_task(self._send(numbers, orders))
-            wall_s = time.perf_counter() - began
+                listening = group.create_task(waiting.listen(pubsub))
+                sending = [group.create_task(_send(line, waiting, pipelines)) for line in lines]
+                await asyncio.wait(sending)
+                wall_s = time.perf_counter() - began
+                listening.cancel()
             cpu_s = processor_s(processor) - cpu_s
             return wall_s, cpu_s, await self._paced()
 
-    async def _send(self, numbers: Iterator[int], orders: int) -> None:
-        for first in numbers:
+    def _pipelines(self, orders: int) -> list[tuple[str, bytes, int]]:
+        """Their numbers, commands, and how many: encoded before the clock runs."""
+        pipelines = []
+        for first in range(0, orders, _PIPELINE):
             last = min(first + _PIPELINE, orders)
-            commands = [self._order(number) for number in range(first, last)]
-            replies = await self._requests.ask_all(commands, _TIMEOUT_S)
-            if len(replies) < len(commands):
-                raise RuntimeError("not all orders were answered")
-            for reply in replies.values():
-                _check(reply)
+            commands = [
+                msgspec.structs.replace(
+                    self._order(number), request_id=f"{first} {number}", reply_to=_REPLY_TO
+                )
+                for number in range(first, last)
+            ]
+            pipelines.append((str(first), prepared(commands, self._shards), len(commands)))
+        return pipelines
 
     async def _paced(self) -> list[float]:
         async def timed(number: int, due: float) -> float:
@@ -101,12 +121,20 @@ def _check(reply: Reply) -> None:
         raise TypeError(f"not accepted: {reply}")
 
 
+async def _send(line: Line, waiting: Waiting, pipelines: Iterator[tuple[str, bytes, int]]) -> None:
+    for number, commands, count in pipelines:
+        answered = asyncio.create_task(waiting.all_of(number, count, _TIMEOUT_S))
+        await asyncio.sleep(0)  # it waits from now on
+        await line.send(commands, count)
+        await answered
+
+
 async def _run(
-    settings: Settings, accounts: Sequence[AccountId], orders: int, processor: int
+    running: Servers, accounts: Sequence[AccountId], orders: int, processor: int
 ) -> tuple[float, float, list[float]]:
-    redis = make_redis(settings)
+    redis = make_redis(running.settings())
     try:
-        return await Client(redis, settings, accounts).run(orders, processor)
+        return await Client(running, redis, accounts).run(orders, processor)
     finally:
         await redis.aclose()
 
@@ -116,7 +144,7 @@ def main(orders: int, accounts: int) -> None:
         market(accounts) as (running, engine, opened),
         running.service("order_processor", "ORDER_PROCESSOR_PORT") as (pid, _),
     ):
-        wall_s, cpu_s, latencies = uvloop.run(_run(running.settings(), opened, orders, pid))
+        wall_s, cpu_s, latencies = uvloop.run(_run(running, opened, orders, pid))
         with engine.connect() as connection:
             stored = connection.execute(text("SELECT count(*) FROM orders")).scalar_one()
     figures = {"p50_ms": percentile_ms(latencies, 0.5), "p99_ms": percentile_ms(latencies, 0.99)}

@@ -26,7 +26,7 @@ from shared.database.tables.market_data import (
     ReplayRow,
     SilentSymbolRow,
 )
-from shared.database.tables.notifications import NotificationRow
+from shared.database.tables.notifications import NotificationRow, NotificationTopicRow
 from shared.database.tables.orders import (
     AccountEventRow,
     BooksCheckRow,
@@ -94,6 +94,7 @@ __all__ = [
     "MarketDataConfigurationRow",
     "MarketFileRow",
     "NotificationRow",
+    "NotificationTopicRow",
     "OrderRow",
     "OrderTransitionRow",
     "PositionConversionRow",

@@ -168,9 +168,12 @@ class OrderRow(Base):
 
 
 class OrderTransitionRow(Base):
+    """Added to in the transaction that writes the order's own row, by the same writer; a reference
+    to that would be checked row by row on the way of every order."""
+
     __tablename__ = "order_transitions"
 
-    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), primary_key=True)
+    order_id: Mapped[UUID] = mapped_column(primary_key=True)
     #: 1 for the first transition of the order.
     seq: Mapped[int] = mapped_column(primary_key=True)
     from_status: Mapped[str | None]
@@ -409,13 +412,14 @@ class AccountEventRow(Base):
 
     Written with the change that it tells of, published after the commit. `seq` orders a
     shard's events for publishing; `topic_seq` numbers the frames of one topic without gaps.
+    The account's row is referred to by what the event tells of.
     """
 
     __tablename__ = "account_events"
 
     shard: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
+    account_id: Mapped[UUID]
     topic: Mapped[str]
     topic_seq: Mapped[int] = mapped_column(BigInteger)
     #: The very bytes of the frame that clients receive.

@@ -7,9 +7,11 @@ from shared.models.topics import (
     ACCOUNT_TOPIC_KINDS,
     AccountTopic,
     CandlesTopic,
+    NotificationsTopic,
     TimeTopic,
     account_topic,
     candles_topic,
+    notifications_topic,
     parse_topic,
 )
 
@@ -29,6 +31,10 @@ def test_an_account_topic_names_its_account_mode_and_kind(kind: str) -> None:
     assert parse_topic(name) == AccountTopic(ACCOUNT, "paper", kind)  # type: ignore[arg-type]
 
 
+def test_the_topic_of_notifications_names_its_user() -> None:
+    assert parse_topic(notifications_topic(ACCOUNT)) == NotificationsTopic(ACCOUNT)
+
+
 def test_market_time_has_one_topic() -> None:
     assert parse_topic("time") == TimeTopic()
 
@@ -38,6 +44,10 @@ def test_market_time_has_one_topic() -> None:
     [
         "",
         "times",
+        "notifications",
+        "users.6F1C2A34-0000-4000-8000-00000000beef.notifications",
+        "users..notifications",
+        "users.6f1c2a34-0000-4000-8000-00000000beef.notifications.x",
         "candles",
         "candles.SPY",
         "candles.SPY.2m",

@@ -947,6 +947,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/lending/{symbol}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Say whether an instrument can be sold short, and what borrowing it costs (admin)
+         * @description Holds for the next order and the next day's fees when it is answered; orders that work stay as they were accepted. 503 `limits_not_confirmed`: it is stored; send it again.
+         */
+        patch: operations["setLending"];
+        trace?: never;
+    };
     "/api/v1/admin/market-data/configuration": {
         parameters: {
             query?: never;
@@ -3830,6 +3850,29 @@ export interface components {
             submitted_by: string | null;
             /** Transfer Id */
             transfer_id: string | null;
+        };
+        /** LendingChange */
+        LendingChange: {
+            /**
+             * Borrow Fee Bps
+             * @description A year on the value of what is borrowed, in 1/10,000.
+             * @example 35
+             */
+            borrow_fee_bps?: string | number | null;
+            /**
+             * Shortable
+             * @description It is easy to borrow, and so can be sold short.
+             */
+            shortable?: boolean | null;
+        };
+        /** LendingView */
+        LendingView: {
+            /** Borrow Fee Bps */
+            borrow_fee_bps: string;
+            /** Shortable */
+            shortable: boolean;
+            /** Symbol */
+            symbol: string;
         };
         /** LimitUseView */
         LimitUseView: {
@@ -12049,6 +12092,95 @@ export interface operations {
             };
             /** @description Bad Gateway */
             502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setLending: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                symbol: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LendingChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LendingView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
