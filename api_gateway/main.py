@@ -19,6 +19,7 @@ from api_gateway.lending.routes import router as lending
 from api_gateway.margin.routes import router as margin
 from api_gateway.market_data.candle_file_routes import router as candle_files
 from api_gateway.market_data.job_routes import router as data_jobs
+from api_gateway.market_data.mapping_routes import router as mappings
 from api_gateway.market_data.provider_routes import router as providers
 from api_gateway.market_data.quality_routes import router as quality
 from api_gateway.market_data.replay_routes import router as replays
@@ -31,6 +32,7 @@ from api_gateway.performance.routes import router as performance
 from api_gateway.position_conversions.routes import router as position_conversions
 from api_gateway.risk.routes import router as risk
 from api_gateway.settings import GatewaySettings
+from api_gateway.strategies.parity_routes import router as parity_reports
 from api_gateway.strategies.routes import router as strategies
 from api_gateway.strategies.upload_routes import router as uploads
 from api_gateway.system.routes import router as system
@@ -72,9 +74,11 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         providers,
         data_jobs,
         universe,
+        mappings,
         quality,
         strategies,
         uploads,
+        parity_reports,
         backtests,
         performance,
         books_checks,

@@ -34,6 +34,8 @@ class GatewaySettings(Settings):
     upstream_timeout_s: float = Field(default=15.0, gt=0, le=120)
     #: From the last byte of an uploaded file to the verdict on its contents.
     upload_timeout_s: float = Field(default=300.0, gt=0, le=3600)
+    #: Strategies that a user may upload in a minute: each is tried for some seconds.
+    strategy_uploads_per_minute: int = Field(default=6, ge=1, le=1000)
 
     @field_validator("cors_allowed_origins", mode="before")
     @classmethod

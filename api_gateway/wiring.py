@@ -27,6 +27,7 @@ from api_gateway.upstream import Upstream
 from shared.auth import Tokens
 from shared.database import make_engine
 from shared.redis import make_redis
+from shared.redis.rate import RateLimit
 from shared.redis.requests import OrderRequests
 from shared.service.health import Check, postgres_check, redis_check
 from shared.service.internal import internal_client
@@ -53,6 +54,7 @@ class Gateway:
     analytics: Upstream
     #: The order processor, where it answers over HTTP.
     books: Upstream
+    strategy_uploads: RateLimit
     readiness: Mapping[str, Check]
 
 
@@ -106,6 +108,9 @@ async def wired(settings: GatewaySettings) -> AsyncIterator[Gateway]:
             strategies=await upstream("strategy service", settings.strategy_workers_url),
             analytics=await upstream("analytics service", settings.analytics_url),
             books=await upstream("order processor", settings.order_processor_url),
+            strategy_uploads=RateLimit(
+                redis, "strategy-uploads", settings.strategy_uploads_per_minute, 60
+            ),
             readiness={"postgres": postgres_check(engine), "redis": redis_check(redis)},
         )
         if settings.admin_email is not None and settings.admin_password is not None:

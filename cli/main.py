@@ -21,6 +21,7 @@ from cli.commands import (
     logs,
     lookahead_analysis,
     new_strategy,
+    parity,
     replay,
     status,
     up,
@@ -51,6 +52,7 @@ app.command()(hyperopt.hyperopt)
 app.command("hyperopt-list")(hyperopt_list.hyperopt_list)
 app.command("walk-forward")(walk_forward.walk_forward)
 app.command("lookahead-analysis")(lookahead_analysis.lookahead_analysis)
+app.command()(parity.parity)
 app.command("list-strategies")(list_strategies.list_strategies)
 app.command("new-strategy")(new_strategy.new_strategy)
 app.command("validate-strategy")(validate_strategy.validate_strategy)

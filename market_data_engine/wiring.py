@@ -25,9 +25,12 @@ from market_data_engine.instruments.actions import DEFAULT_EXCHANGE, Instruments
 from market_data_engine.instruments.routes import instrument_routes
 from market_data_engine.leadership.leadership import Leadership
 from market_data_engine.live.board import FeedBoard
+from market_data_engine.live.resumption import Resumption
 from market_data_engine.live.routes import feed_routes
 from market_data_engine.live.sources import Sources, live_sources
 from market_data_engine.live.watch import SilenceWatch
+from market_data_engine.mappings.actions import Mappings
+from market_data_engine.mappings.routes import mapping_routes
 from market_data_engine.market_files.actions import MarketFiles
 from market_data_engine.market_files.routes import market_file_routes
 from market_data_engine.providers.actions import ProviderDesk
@@ -50,11 +53,15 @@ from market_data_engine.universe.routes import universe_routes
 from shared.calendars import Calendars
 from shared.candles.calendar import SessionCalendar
 from shared.database import DatabaseThread, make_engine
+from shared.mappings import name_at
 from shared.models.identifiers import Symbol
 from shared.redis import make_redis
 from shared.service.health import Check, postgres_check, redis_check
 
 log = structlog.get_logger()
+
+#: Brokers and providers that symbols can be mapped for. Live feeds take our names.
+PARTIES = frozenset({"alpaca", *KNOWN})
 
 
 @dataclass(frozen=True)
@@ -109,6 +116,7 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
                 writer,
                 board,
                 SilenceWatch(engine, rows, settings.feed_stale_s),
+                Resumption(redis, store, writer, memory),
                 corrections.take,
                 settings,
             ),
@@ -143,6 +151,7 @@ async def wire(settings: MarketDataSettings) -> AsyncIterator[MarketData]:
         yield MarketData(
             routers=[
                 instrument_routes(instruments),
+                mapping_routes(Mappings(engine, PARTIES)),
                 market_file_routes(files),
                 candle_file_routes(
                     CandleFiles(
@@ -205,7 +214,7 @@ def _providers(
     leadership: Leadership,
     stack: contextlib.AsyncExitStack,
 ) -> tuple[Providers, ProviderDesk]:
-    providers = Providers(Configuration(), RateLimits(redis))
+    providers = Providers(Configuration(), RateLimits(redis), name_of=partial(name_at, engine))
     stack.push_async_callback(providers.close)
     unavailable = add_providers(settings, providers)
     desk = ProviderDesk(

@@ -81,7 +81,7 @@ async def wire(
         connections = Connections(
             engine,
             vault,
-            broker_maker(settings),
+            broker_maker(settings, engine),
             settings.broker_verify_timeout_s,
         )
         await asyncio.to_thread(connections.seal_anew)
@@ -191,7 +191,7 @@ def _floor(
         ask_s=settings.broker_ask_s,
         send_within_s=settings.broker_send_within_s,
     )
-    make = broker_maker(settings)
+    make = broker_maker(settings, engine)
     return Floor(shard, settings.order_shards, engine, redis, vault, make, terms)
 
 

@@ -1,4 +1,7 @@
-from pydantic import Field
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
 
 from shared.config import Settings
 
@@ -28,3 +31,32 @@ class StrategyWorkersSettings(Settings):
     #: A user may have so many waiting and running, and so many altogether.
     backtests_unfinished_per_user: int = Field(default=10, ge=1)
     backtests_kept_per_user: int = Field(default=200, ge=1)
+
+
+class LauncherSettings(Settings):
+    """Of `python -m strategy_workers.launchers`."""
+
+    worker_launcher: Literal["processes", "docker"] = "processes"
+    #: Told apart by this from workers of other launchers on the same engine.
+    worker_owner: str = Field(default="trading", pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")
+    workers_least: int = Field(default=1, ge=0, le=1000)
+    workers_most: int = Field(default=4, ge=1, le=1000)
+    #: Deployments that one worker is meant for.
+    worker_deployments: int = Field(default=500, ge=1)
+    #: How long fewer must do until one is ended.
+    worker_calm_s: float = Field(default=60.0, ge=0, le=86_400)
+    worker_look_s: float = Field(default=5.0, gt=0, le=600)
+
+    #: Of containers.
+    worker_image: str = "trading-strategy-workers"
+    worker_network: str | None = None
+    worker_memory_mib: int = Field(default=2048, ge=64)
+    worker_cpus: float = Field(default=1.0, gt=0, le=1024)
+    #: On the engine's machine: a `.env` for the workers, secrets among it.
+    worker_settings_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _bounds(self) -> Self:
+        if self.workers_least > self.workers_most:
+            raise ValueError("WORKERS_LEAST is more than WORKERS_MOST")
+        return self

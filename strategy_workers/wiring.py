@@ -26,6 +26,8 @@ from strategy_workers.jobs.actions import Backtests, JobLimits
 from strategy_workers.jobs.runner import JobRunner
 from strategy_workers.jobs.store import JobStore
 from strategy_workers.library import LIBRARY, Catalogue
+from strategy_workers.library.installed import with_installed
+from strategy_workers.parity.actions import ParityReports
 from strategy_workers.runtime.account_events import AccountEvents
 from strategy_workers.runtime.dispatch import Dispatch
 from strategy_workers.runtime.history import History
@@ -152,11 +154,14 @@ async def wire(app: FastAPI, settings: StrategyWorkersSettings) -> AsyncIterator
         redis = make_redis(settings)
         stack.push_async_callback(redis.aclose)
         limits = Limits(settings.strategy_hook_timeout_s, settings.strategy_memory_mib)
-        strategies = AllStrategies(engine, LIBRARY, limits)
+        library = with_installed(LIBRARY)
+        for broken in library.broken:
+            log.error("strategy_broken", **vars(broken))
+        strategies = AllStrategies(engine, library, limits)
         worker = await stack.enter_async_context(running_worker(settings, strategies))
         loop = asyncio.get_running_loop()
         app.state.catalogue = strategies
-        app.state.uploads = Uploads(engine, LIBRARY, replace(limits, total_s=_TRIAL_S))
+        app.state.uploads = Uploads(engine, library, replace(limits, total_s=_TRIAL_S))
         tell_worker = partial(loop.call_soon_threadsafe, worker.look_round)
         deployments = Deployments(engine, strategies, worker.watchdog, tell_worker)
         jobs = await stack.enter_async_context(running_jobs(settings, engine))
@@ -164,9 +169,9 @@ async def wire(app: FastAPI, settings: StrategyWorkersSettings) -> AsyncIterator
             internal_client(settings, settings.market_data_url)
         )
         app.state.deployments = deployments
-        app.state.backtests = Backtests(
+        backtests = app.state.backtests = Backtests(
             engine,
-            LIBRARY,
+            strategies,
             market_data,
             deployments,
             JobLimits(
@@ -175,6 +180,9 @@ async def wire(app: FastAPI, settings: StrategyWorkersSettings) -> AsyncIterator
                 settings.backtest_max_rows,
             ),
             lambda: loop.call_soon_threadsafe(jobs.look_round),
+        )
+        app.state.parity_reports = ParityReports(
+            engine, strategies, backtests, settings.backtest_max_rows
         )
         app.state.readiness = {"postgres": postgres_check(engine), "redis": redis_check(redis)}
         yield

@@ -53,7 +53,10 @@ def _visible_to(caller: Principal) -> str | None:
     summary="Run a strategy over past data",
     description="What can't be run is refused, and nothing is stored. It goes on by itself: ask "
     "for it again until its `status` is `done`, `failed` or `cancelled`.",
-    responses=_SUBMIT,
+    responses={
+        200: {"model": BacktestView, "description": "Asked for before, by its client_backtest_id"},
+        **_SUBMIT,
+    },
 )
 async def submit_backtest(caller: Trader, body: BacktestRequest, gateway: GatewayState) -> Response:
     asked = body.model_dump(mode="json", exclude={"paper_terms"})

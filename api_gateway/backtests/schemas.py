@@ -37,6 +37,14 @@ class BacktestRequest(Input):
     parameters: Annotated[ParameterValues, Field(examples=[{"fast": 10, "slow": 30}])] = Field(
         default_factory=dict
     )
+    strategy_version: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=2**31 - 1,
+            description="Of an uploaded strategy; the newest approved one when left out.",
+        ),
+    ] = None
     symbols: Annotated[
         list[Symbol],
         Field(
@@ -60,6 +68,16 @@ class BacktestRequest(Input):
     paper_terms: Annotated[
         PaperTermsChange | None,
         Field(description="Fee, slippage and fill model, as of an account's paper market."),
+    ] = None
+    client_backtest_id: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=128,
+            pattern=r"^[\x21-\x7e]+$",
+            description="A name of yours: asked again by it, the first one is answered.",
+            examples=["spy-2026-03"],
+        ),
     ] = None
 
 
@@ -92,6 +110,8 @@ class BacktestSettings(View):
     currency: str
     tick_size: Exact
     lot_size: Exact
+    #: Of an uploaded strategy.
+    strategy_version: int | None = None
 
 
 class RepetitionView(View):
@@ -150,6 +170,7 @@ class SummaryView(View):
 class BacktestView(View):
     id: UUID
     owner_id: UUID
+    client_backtest_id: str | None
     status: Status
     request: BacktestSettings
     #: The backtest that this one repeats, and what came out the same once both are done.

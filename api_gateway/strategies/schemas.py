@@ -12,18 +12,33 @@ from shared.models.orders import Side
 StrategyVersion = Annotated[int, Field(ge=1, le=2**31 - 1, examples=[2])]
 
 
+class InstalledPackage(View):
+    name: str
+    version: str
+
+
+class BrokenStrategy(View):
+    entry_point: str
+    package: InstalledPackage | None
+    reason: str
+
+
 class StrategyView(View):
     name: str
     title: str
     description: str
     #: The newest approved one of an uploaded strategy; null for the library's.
     version: int | None
+    #: That it was installed with; null for the library's and for uploaded ones.
+    package: InstalledPackage | None
     #: JSON schema, in the order that a form should show them.
     parameters: dict[str, JsonValue]
 
 
 class StrategyList(View):
     items: list[StrategyView]
+    #: What installed packages offer, and can't be used.
+    broken: list[BrokenStrategy] = Field(default_factory=list)
     next_cursor: None = None
 
 

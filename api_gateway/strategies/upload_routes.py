@@ -15,6 +15,7 @@ from api_gateway.strategies.upload_schemas import (
 )
 from api_gateway.values import Name
 from shared.auth import Principal
+from shared.service.problems import Problem
 
 router = APIRouter(tags=["strategies"])
 
@@ -45,10 +46,19 @@ def _author(caller: Principal) -> str | None:
     "deployed. The same code again answers 200 and changes nothing.",
     responses={
         200: {"model": StrategyVersionView, "description": "This code was uploaded before"},
-        **problems(400, 401, 403, 409, 413, 422, 502, 503),
+        **problems(400, 401, 403, 409, 413, 422, 429, 502, 503),
     },
 )
 async def upload_strategy(caller: Trader, body: StrategyUpload, gateway: GatewayState) -> Response:
+    wait_s = await gateway.strategy_uploads.wait_s(str(caller.user_id))
+    if wait_s is not None:
+        raise Problem(
+            429,
+            "too_many_uploads",
+            "Too many strategies were uploaded in the last minute: wait a little.",
+            headers={"Retry-After": str(wait_s)},
+            members={"limit": str(gateway.settings.strategy_uploads_per_minute)},
+        )
     return await gateway.strategies.post(
         "/internal/strategies",
         {"author_id": str(caller.user_id), **body.model_dump(mode="json")},

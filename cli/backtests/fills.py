@@ -30,6 +30,14 @@ def paper_terms(given: Fills) -> "PaperTerms":
     """A document of terms, of which the other options replace parts. Raises BadInputError."""
     from shared.trading.paper_terms import BadPaperTermsError, parse_paper_terms
 
+    try:
+        return parse_paper_terms(terms_document(given))
+    except BadPaperTermsError as error:
+        raise BadInputError(f"the fill model can't be used: {error}") from error
+
+
+def terms_document(given: Fills) -> dict[str, Any]:
+    """Only what was given. Raises BadInputError."""
     if given.fee is not None and given.fee_bps is not None:
         raise BadInputError("give either --fee or --fee-bps")
     if given.slippage is not None and given.slippage_bps is not None:
@@ -43,10 +51,7 @@ def paper_terms(given: Fills) -> "PaperTerms":
         document["slippage"] = _json("--slippage", given.slippage)
     elif given.slippage_bps is not None:
         document["slippage"] = {"model": "bps", "bps": _bps("--slippage-bps", given.slippage_bps)}
-    try:
-        return parse_paper_terms(document)
-    except BadPaperTermsError as error:
-        raise BadInputError(f"the fill model can't be used: {error}") from error
+    return document
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -166,10 +166,12 @@ def given_parameters(texts: Sequence[str] | None) -> dict[str, Any]:
 
 def find_strategy(name: str) -> "type[Strategy]":
     from strategy_workers.library import LIBRARY
+    from strategy_workers.library.installed import with_installed
 
-    found = LIBRARY.find(name)
+    known = with_installed(LIBRARY)
+    found = known.find(name)
     if found is None:
-        names = ", ".join(one.name for one in LIBRARY.all())
+        names = ", ".join(one.name for one in known.all())
         raise BadInputError(f"there is no strategy {name}; there are {names}")
     return found
 

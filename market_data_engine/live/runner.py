@@ -40,10 +40,12 @@ class LiveRunner:
         late_grace_ns: int = 0,
         amend: Callable[[RecentPrints, Sequence[Minute]], list[Candle]] | None = None,
         watch: Callable[[Sequence[FeedStatus]], Coroutine[None, None, None]] | None = None,
+        completed: Sequence[Candle] = (),
         wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         """`amend` makes the completed candles of these minutes again, for prints up to
-        `late_grace_ns` late; `watch` looks after the feeds' silence while they are followed."""
+        `late_grace_ns` late; `watch` looks after the feeds' silence while they are followed;
+        `completed` belongs to the first mark."""
         self.marks = marks
         self._candles = candles
         self._grace_ns = grace_ns
@@ -58,7 +60,7 @@ class LiveRunner:
         ]
         self.feeds = [follower.status for follower in self._followers]
         #: Candles that prints have completed since the last mark.
-        self._completed: list[Candle] = []
+        self._completed: list[Candle] = list(completed)
         self._feed_of = {symbol: status for status in self.feeds for symbol in status.symbols}
         marks.quality_of = self._quality_of
 

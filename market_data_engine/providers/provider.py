@@ -61,6 +61,10 @@ class HistoryProvider(Protocol):
     @property
     def capabilities(self) -> frozenset[Capability]: ...
 
+    def usual_name(self, symbol: str) -> str:
+        """What an unmapped symbol is called there. All else is asked for by their names."""
+        ...
+
     async def bars(self, symbol: str, length: BarLength, start_ns: int, end_ns: int) -> list[Bar]:
         """Oldest first, each start once."""
         ...

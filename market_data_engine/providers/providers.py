@@ -1,9 +1,11 @@
 """Asking the providers: in the order of the policy, the healthy ones first, until one answers."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Generic, TypeVar
 
 import structlog
@@ -30,6 +32,7 @@ from market_data_engine.providers.provider import (
     Permit,
     ProviderDeclinedError,
 )
+from shared.mappings import NoNameError
 
 log = structlog.get_logger()
 
@@ -84,7 +87,11 @@ class Providers:
         limits: RateLimits | None = None,
         *,
         clock_s: Callable[[], float] = time.monotonic,
+        name_of: Callable[[str, str], str | None] = lambda _provider, _symbol: None,
     ) -> None:
+        """`name_of` gives what a symbol was mapped to at a provider, None for its usual name, or
+        raises NoNameError; it blocks."""
+        self._name_of = name_of
         self.configuration = configuration
         self._limits = limits
         self._clock_s = clock_s
@@ -132,14 +139,19 @@ class Providers:
         """`expected`: bars that there are when every interval has one. Raises NoProviderError."""
         return await self._ask(
             "bars_1m" if length == "1m" else "bars_1d",
-            lambda provider: provider.bars(symbol, length, start_ns, end_ns),
+            symbol,
+            lambda provider, name: provider.bars(name, length, start_ns, end_ns),
             expected,
         )
 
     async def trades(self, symbol: str, start_ns: int, end_ns: int) -> Told[Print]:
-        return await self._ask(
-            "trades", lambda provider: provider.trades(symbol, start_ns, end_ns), None
+        told = await self._ask(
+            "trades",
+            symbol,
+            lambda provider, name: provider.trades(name, start_ns, end_ns),
+            None,
         )
+        return Told(told.provider, [replace(row, symbol=symbol) for row in told.rows])
 
     def order(self, capability: Capability) -> list[Watched]:
         """Those that may be asked now, the first one first: the policy's order, but a demoted one
@@ -151,15 +163,19 @@ class Providers:
     async def _ask(
         self,
         capability: Capability,
-        question: Callable[[HistoryProvider], Awaitable[list[T]]],
+        symbol: str,
+        question: Callable[[HistoryProvider, str], Awaitable[list[T]]],
         expected: int | None,
     ) -> Told[T]:
         problems: list[str] = []
         declined = 0
         for one in (order := self.order(capability)):
             try:
-                rows = await self._attempt(one, capability, question, expected)
-            except ProviderDeclinedError as error:
+                name = await asyncio.to_thread(self._name_of, one.provider.name, symbol)
+                name = one.provider.usual_name(symbol) if name is None else name
+                asked = partial(question, one.provider, name)
+                rows = await self._attempt(one, capability, asked, expected)
+            except (ProviderDeclinedError, NoNameError) as error:
                 declined += 1
                 problems.append(str(error))
             except FeedError as error:
@@ -180,7 +196,7 @@ class Providers:
         self,
         one: Watched,
         capability: Capability,
-        question: Callable[[HistoryProvider], Awaitable[list[T]]],
+        question: Callable[[], Awaitable[list[T]]],
         expected: int | None,
     ) -> list[T]:
         name = one.provider.name
@@ -189,7 +205,7 @@ class Providers:
         token = _waited_s.set(waited := [0.0])
         outcome, sound, share = "failed", False, None
         try:
-            rows = await question(one.provider)
+            rows = await question()
             outcome, sound = "answered", True
             share = None if not expected else min(1.0, len(rows) / expected)
             one.breaker.succeeded()

@@ -11,6 +11,7 @@ from market_data_engine.history.memory import CandleMemory
 from market_data_engine.leadership.leadership import Leadership
 from market_data_engine.live.amender import Amender
 from market_data_engine.live.board import FeedBoard
+from market_data_engine.live.resumption import Resumption
 from market_data_engine.live.runner import LiveRunner
 from market_data_engine.live.silence import Silence
 from market_data_engine.live.watch import SilenceWatch
@@ -37,6 +38,7 @@ class Assembly:
         writer: CandleWriter,
         board: FeedBoard,
         silence: SilenceWatch,
+        resumption: Resumption,
         healed: Callable[[], Sequence[Candle]],
         settings: MarketDataSettings,
     ) -> None:
@@ -47,6 +49,7 @@ class Assembly:
         self._writer = writer
         self._board = board
         self._silence = silence
+        self._resumption = resumption
         self._healed = healed
         self._settings = settings
 
@@ -83,6 +86,7 @@ class Assembly:
         if isinstance(prepared, PreparedLive):
             grace_ns = settings.live_grace_ms * 1_000_000
             watch = partial(self._watch, prepared.calendars)
+            completed = await self._resumption.resume(candles, prepared.calendars, time.time_ns())
             amender = Amender(candles, self._memory, prepared.calendars)
             live = LiveRunner(
                 prepared.followed,
@@ -92,6 +96,7 @@ class Assembly:
                 late_grace_ns=int(settings.late_grace_s * 1e9),
                 amend=amender.amend,
                 watch=watch,
+                completed=completed,
             )
             self._board.show(live.feeds)
             return live, candles

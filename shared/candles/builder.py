@@ -187,7 +187,8 @@ class CandleBuilder:
         forming.notional = candle.vwap * candle.volume
         self._forming[level] = forming
         self._next_end_ns = min(self._next_end_ns, candle.end_ns)
-        if level == _BASE:
+        # A week's candle begins in another session than the one that it has come to.
+        if candle.timeframe != "1w":
             self._session = self._calendar.session_at(candle.start_ns)
         return False
 

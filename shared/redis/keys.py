@@ -35,6 +35,11 @@ def replies(requester: str) -> str:
     return f"replies:{requester}"
 
 
+def rate(what: str, who: str) -> str:
+    """How often somebody did something in this window; gone with it."""
+    return f"rate:{what}:{who}"
+
+
 #: Stream of market data and time. The engine appends, and trims what all participants committed.
 TAPE = "tape:{0}"
 #: Stream of acknowledgements of time marks, read and trimmed by the engine.

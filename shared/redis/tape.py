@@ -9,7 +9,7 @@ it. Participants are logical (an order shard, a deployment, a client), not proce
 one dies, the run waits for its successor.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Literal, cast
 
 import msgspec
@@ -107,16 +107,22 @@ async def read(
     ]
 
 
-async def newest_mark(redis: Redis, phase: Phase) -> tuple[str, TimeMark] | None:
-    """The last mark of `phase` with its entry id; None when the tape holds none."""
+async def backwards(redis: Redis) -> AsyncIterator[RawEntry]:
+    """All that is on the tape, the newest entry first."""
     last = "+"
     while page := stream_entries(await redis.xrevrange(TAPE, max=last, min="-", count=64)):
         for entry_id, fields in page:
-            if fields[b"k"] == b"mark":
-                mark = RawEntry(entry_id, "mark", fields[b"b"]).decode()
-                if isinstance(mark, TimeMark) and mark.phase == phase:
-                    return entry_id, mark
+            yield RawEntry(entry_id, cast("Kind", fields[b"k"].decode()), fields[b"b"])
         last = f"({page[-1].id}"
+
+
+async def newest_mark(redis: Redis, phase: Phase) -> tuple[str, TimeMark] | None:
+    """The last mark of `phase` with its entry id; None when the tape holds none."""
+    async for raw in backwards(redis):
+        if raw.kind == "mark":
+            mark = raw.decode()
+            if isinstance(mark, TimeMark) and mark.phase == phase:
+                return raw.id, mark
     return None
 
 

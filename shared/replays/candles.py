@@ -1,6 +1,6 @@
 """The candles of one run: a builder for each symbol."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 
 from shared.candles.builder import CandleBuilder
@@ -10,6 +10,9 @@ from shared.models.market import Candle
 from shared.replays.slices import Slice
 
 _LEVEL = {timeframe: level for level, timeframe in enumerate(TIMEFRAMES)}
+
+#: Symbol, times, prices and sizes.
+_Columns = tuple[Symbol, list[int], list[float], list[float]]
 
 
 class RunCandles:
@@ -38,14 +41,30 @@ class RunCandles:
 
     def take(self, piece: Slice) -> list[Candle]:
         """Take in the prints and quotes of a slice alone, whose mark is still to come."""
-        completed = []
+        return self._take(self._columns(piece))
+
+    def _columns(self, piece: Slice) -> Iterator[_Columns]:
         middles = list(piece.middles_of(self.quoted))
         self._with_quotes.update(each[0] for each in middles)
         prints = (each for each in piece.by_symbol() if each[0] not in self._with_quotes)
-        for symbol, at_ns, price, size in chain(prints, middles):
+        yield from chain(prints, middles)
+
+    def _take(self, columns: Iterable[_Columns]) -> list[Candle]:
+        completed = []
+        for symbol, at_ns, price, size in columns:
             completed += self._builders[symbol].add_trades(at_ns, price, size)
             self.last_prices[symbol] = price[-1]
         return _in_order(completed)
+
+    def resume(self, forming: Iterable[Candle], pieces: Iterable[Slice]) -> list[Candle]:
+        """Go on with what an earlier run has left forming of what was complete below, largest first
+        for each symbol, and with the prints that came after; what these complete."""
+        for candle in forming:
+            if not self._builders[candle.symbol].put(candle):
+                self.last_prices[candle.symbol] = candle.close
+        columns = (each for piece in pieces for each in self._columns(piece))
+        # The earlier run may have had other symbols.
+        return self._take(each for each in columns if each[0] in self._builders)
 
     def changed_by(self, piece: Slice) -> list[Symbol]:
         """Symbols whose forming candles may be others with the slice, which was taken in."""

@@ -10,6 +10,7 @@ from shared.candles.calendar import SessionCalendar
 from shared.models.identifiers import Timeframe
 from shared.models.margin import MarginTerms
 from shared.trading.paper_terms import DEFAULT, PaperTerms
+from strategy_workers.backtests.attendance import Attendance
 from strategy_workers.backtests.errors import BadBacktestError
 from strategy_workers.sdk import Strategy
 
@@ -36,6 +37,23 @@ class TimeRange:
     def __str__(self) -> str:
         first, last = (day.strftime("%Y%m%d") if day else "" for day in (self.first, self.last))
         return f"{first}-{last}"
+
+
+@dataclass(frozen=True)
+class TimeSpan(TimeRange):
+    """To the nanosecond."""
+
+    from_ns: int = 0
+    #: Exclusive.
+    until_ns: int = _NEVER_NS
+
+    @property
+    def start_ns(self) -> int:
+        return self.from_ns
+
+    @property
+    def end_ns(self) -> int:
+        return self.until_ns
 
 
 def parse_timerange(text: str) -> TimeRange:
@@ -97,6 +115,10 @@ class Plan:
     #: Candles from before `timerange` that the strategy has heard when it begins, as a live run
     #: loads them: right before it, as many as the strategy keeps. For candles only.
     history: TimeRange | None = None
+    #: That the strategy hears; None: all of the files.
+    symbols: tuple[str, ...] | None = None
+    #: Of a run that is made again.
+    attendance: Attendance | None = None
 
     @property
     def timeframes(self) -> tuple[Timeframe, ...]:

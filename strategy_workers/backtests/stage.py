@@ -34,7 +34,7 @@ class Stage:
             mode="paper",
             strategy=plan.strategy.name,
             parameters=plan.strategy.encode_parameters(plan.parameters),
-            symbols=self.symbols,
+            symbols=plan.symbols or self.symbols,
             timeframe=plan.timeframe,
             wanted="running",
             status="running",
@@ -48,22 +48,27 @@ class Stage:
         self.deployment.market.begin_run()
         self.plots = self.deployment.desk.plots = ThinnedPlots(_PLOTTED_POINTS)
         self.candles = 0
+        self._ended = False
 
     @property
     def paused(self) -> bool:
-        """A margin call was not met: the strategy decides no more."""
-        return self.account.margin is not None and self.account.margin.liquidations > 0
+        """It was stopped, or a margin call was not met: the strategy decides no more."""
+        margin = self.account.margin
+        return self._ended or (margin is not None and margin.liquidations > 0)
 
     def send(self, at_ns: int, price_of: PriceOf) -> None:
         if self.deployment.has_decided:
             self.account.send(self.deployment, at_ns, price_of)
 
     def end(self, at_ns: int, price_of: PriceOf) -> None:
-        """Let the strategy say its last words; what works still is cancelled, as in a stop."""
+        """Once: the strategy says its last words, what works still is cancelled, as in a stop."""
+        if self._ended:
+            return
         if not self.paused:
             raising(self.deployment.stop)
             self.send(at_ns, price_of)
         self.account.cancel_working(at_ns, self.deployment.record.is_last_word)
+        self._ended = True
 
     def outcome(
         self,

@@ -18,6 +18,7 @@ from shared.models.identifiers import Symbol
 from shared.models.market import Candle, Halts, Quotes, TimeMark, Trades
 from shared.replays.candles import RunCandles
 from shared.replays.slices import Slice, Slicer
+from strategy_workers.backtests.attendance import Presence
 from strategy_workers.backtests.errors import BadBacktestError
 from strategy_workers.backtests.outcome import Closes, Gap, Outcome, Progress
 from strategy_workers.backtests.plan import Plan, TimeRange
@@ -83,6 +84,8 @@ class _TradesRun:
     def __init__(self, plan: Plan, stage: Stage) -> None:
         self._plan = plan
         self._stage = stage
+        attendance = plan.attendance
+        self._presence = None if attendance is None else Presence(stage, attendance)
         self._candles = RunCandles(dict.fromkeys(stage.symbols, plan.calendar))
         self._slicer = Slicer(_SLICE_TRADES)
         self._number = 0
@@ -150,10 +153,12 @@ class _TradesRun:
             self._decide(at_ns, self._candles.advance(at_ns))
 
     def _decide(self, at_ns: int, completed: Sequence[Candle]) -> None:
-        account, deployment = self._stage.account, self._stage.deployment
+        account = self._stage.account
         self._now_ns = at_ns
         self._number += 1
         account.expire(at_ns)
+        is_there = self._presence is None or raising(self._presence.decides, at_ns)
+        deployment = self._stage.deployment
         tape_slice = TapeSlice()
         tape_slice.add(completed)
         candles = tape_slice.candles(deployment.market.sources)
@@ -162,12 +167,21 @@ class _TradesRun:
         entry_id = f"{self._number}-2"
         if not events and not candles and not deployment.has_news:
             deployment.pass_mark(entry_id, mark)
+            self._leave(at_ns)
             return
         self._note(candles)
         if self._stage.paused:
             return
+        if not is_there:
+            deployment.pass_mark(entry_id, mark)
+            return
         raising(deployment.decide, entry_id, mark, events, candles)
         self._stage.send(at_ns, self._price_of)
+        self._leave(at_ns)
+
+    def _leave(self, at_ns: int) -> None:
+        if self._presence is not None and self._presence.stops(at_ns):
+            self._stage.end(at_ns, self._price_of)
 
     def _note(self, candles: Sequence[Candle]) -> None:
         for candle in candles:

@@ -5,11 +5,14 @@ import inspect
 from functools import cache
 from pathlib import Path
 
+from strategy_workers.sandbox.strategy import SandboxedStrategy
 from strategy_workers.sdk import Strategy
 
 
 def strategy_version(strategy: type[Strategy]) -> str:
-    """SHA-256 of the file that the class is written in."""
+    """SHA-256 of the file that the class is written in, or of all files that were uploaded."""
+    if issubclass(strategy, SandboxedStrategy):
+        return strategy.source_digest()
     source = inspect.getsourcefile(strategy)
     assert source is not None, "a strategy is written in a file"
     return fingerprint(Path(source))

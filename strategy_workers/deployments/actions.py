@@ -147,7 +147,7 @@ class Deployments:
                     "parameters_changed",
                     f"The parameters have version {row.parameters_version}, not {version}.",
                 )
-            known, wanted = self._code_for(row, strategy_version)
+            known, wanted, _ = self._code_for(row, strategy_version)
             complete = complete_parameters(known, {**_still_known(known, row.parameters), **given})
             self._change(session, row, known, complete, wanted)
         self._tell_workers()
@@ -160,7 +160,7 @@ class Deployments:
             before = session.get(DeploymentParametersRow, (row.id, row.parameters_version - 1))
             if before is None:
                 raise Problem(409, "nothing_to_roll_back", "Nothing was changed so far.")
-            known, wanted = self._code_for(row, before.strategy_version)
+            known, wanted, _ = self._code_for(row, before.strategy_version)
             self._change(session, row, known, complete_parameters(known, before.parameters), wanted)
         self._tell_workers()
         return row

@@ -37,6 +37,8 @@ class Backtest:
     row: BacktestRow
     #: The one that it repeats, if that is still there.
     original: BacktestRow | None
+    #: False: it had been asked for before, by the user's own name for it.
+    is_new: bool = True
 
 
 class Backtests:
@@ -60,6 +62,9 @@ class Backtests:
 
     async def submit(self, asked: BacktestRequest) -> Backtest:
         """All that can be known now is checked before anything is stored."""
+        before = await run_in_threadpool(self._asked_before, asked)
+        if before is not None:
+            return before
         request = await run_in_threadpool(self._checked, asked)
         timeframe = request.data_timeframe
         if timeframe is not None:
@@ -72,7 +77,15 @@ class Backtests:
                         "no_data",
                         f"There are no {timeframe} candles of {symbol} in the range.",
                     )
-        return await run_in_threadpool(self._add, asked.owner_id, request.document(), None)
+        return await run_in_threadpool(self._add, asked.owner_id, request.document(), asked=asked)
+
+    def _asked_before(self, asked: BacktestRequest) -> Backtest | None:
+        """By the user's own name for it."""
+        if asked.client_backtest_id is None:
+            return None
+        with Session(self._engine) as session:
+            row = repository.named(session, asked.owner_id, asked.client_backtest_id)
+            return None if row is None else Backtest(_same(row, asked), None, is_new=False)
 
     def _checked(self, asked: BacktestRequest) -> JobRequest:
         with Session(self._engine) as session:
@@ -84,15 +97,41 @@ class Backtests:
             request = row.request
         return self._add(owner_id, request, backtest_id)
 
-    def _add(self, owner_id: UUID, request: dict[str, Any], repeat_of: UUID | None) -> Backtest:
+    def add_parity(
+        self, owner_id: UUID, deployment_id: UUID, request: dict[str, Any]
+    ) -> BacktestRow:
+        """A job among the user's backtests, which makes a deployment's run again."""
+        return self._add(owner_id, request, None, deployment_id).row
+
+    def _add(
+        self,
+        owner_id: UUID,
+        request: dict[str, Any],
+        repeat_of: UUID | None = None,
+        deployment_id: UUID | None = None,
+        asked: BacktestRequest | None = None,
+    ) -> Backtest:
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
             if not repository.lock_user(session, owner_id):
                 raise not_found("user")
+            name = None if asked is None else asked.client_backtest_id
+            if asked is not None and name is not None:
+                # Two at once: the second one waited for the first one's commit.
+                found = repository.named(session, owner_id, name)
+                if found is not None:
+                    return Backtest(_same(found, asked), None, is_new=False)
             original = None
             if repeat_of is not None:
                 original = _found(repository.find(session, repeat_of, owner_id))
             self._check_counts(session, owner_id)
-            row = BacktestRow(owner_id=owner_id, request=request, repeat_of=repeat_of)
+            row = BacktestRow(
+                deployment_id=deployment_id,
+                owner_id=owner_id,
+                request=request,
+                repeat_of=repeat_of,
+                client_backtest_id=name,
+                asked_digest=None if asked is None or name is None else asked.digest,
+            )
             session.add(row)
         self._tell_runner()
         return Backtest(row, original)
@@ -115,19 +154,25 @@ class Backtests:
                 members={"limit": str(limits.kept_per_user), "observed": str(kept + 1)},
             )
 
-    def cancel(self, owner_id: UUID, backtest_id: UUID) -> Backtest:
+    def cancel(
+        self, owner_id: UUID, backtest_id: UUID, deployment_id: UUID | None = None
+    ) -> Backtest:
         """One that has ended stays as it is."""
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
-            row = _found(repository.find(session, backtest_id, owner_id, for_update=True))
+            row = _found(
+                repository.find(session, backtest_id, owner_id, deployment_id, for_update=True)
+            )
             if row.status == "waiting":
                 row.status, row.finished_at = "cancelled", utc_now()
             elif row.status == "running":
                 row.cancel_wanted = True
             return _with_original(session, row)
 
-    def delete(self, owner_id: UUID, backtest_id: UUID) -> None:
+    def delete(self, owner_id: UUID, backtest_id: UUID, deployment_id: UUID | None = None) -> None:
         with Session(self._engine) as session, session.begin():
-            row = _found(repository.find(session, backtest_id, owner_id, for_update=True))
+            row = _found(
+                repository.find(session, backtest_id, owner_id, deployment_id, for_update=True)
+            )
             if row.status in repository.UNFINISHED:
                 raise Problem(409, "backtest_unfinished", "The backtest is not over: cancel it.")
             session.delete(row)
@@ -188,12 +233,23 @@ class Backtests:
             request.parameters,
             request.symbols,
             request.timeframe,
+            request.strategy_version,
         )
 
 
 def _found(row: BacktestRow | None) -> BacktestRow:
     if row is None:
         raise not_found("backtest")
+    return row
+
+
+def _same(row: BacktestRow, asked: BacktestRequest) -> BacktestRow:
+    if row.asked_digest != asked.digest:
+        raise Problem(
+            409,
+            "client_backtest_id_conflict",
+            f"Another backtest was asked for as {asked.client_backtest_id}.",
+        )
     return row
 
 
@@ -206,7 +262,8 @@ def _done(row: BacktestRow | None) -> BacktestRow:
 
 def _with_original(session: Session, row: BacktestRow) -> Backtest:
     return Backtest(
-        row, repository.find(session, row.repeat_of, row.owner_id) if row.repeat_of else None
+        row,
+        repository.find(session, row.repeat_of, row.owner_id) if row.repeat_of else None,
     )
 
 

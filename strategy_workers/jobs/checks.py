@@ -1,6 +1,7 @@
 """What can be said against a backtest before it runs. Reads, and writes nothing."""
 
 from datetime import UTC
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -15,7 +16,8 @@ from shared.trading.paper_terms import (
 )
 from strategy_workers.deployments.actions import complete_parameters
 from strategy_workers.jobs import repository
-from strategy_workers.jobs.request import JobFile, JobRequest
+from strategy_workers.jobs.files import JobFile
+from strategy_workers.jobs.request import JobRequest
 from strategy_workers.jobs.schemas import BacktestRequest, StoredCandles
 from strategy_workers.library import Catalogue
 from strategy_workers.library.routes import unknown_strategy
@@ -26,9 +28,10 @@ def checked_request(
     session: Session, catalogue: Catalogue, asked: BacktestRequest, max_rows: int
 ) -> JobRequest:
     """Raises Problem."""
-    strategy = catalogue.find(asked.strategy)
-    if strategy is None:
+    chosen = catalogue.choose(asked.strategy, asked.strategy_version)
+    if chosen is None:
         raise unknown_strategy(asked.strategy)
+    strategy = chosen.strategy
     parameters = complete_parameters(strategy, asked.parameters)
     if asked.start and asked.end and asked.start > asked.end:
         raise Problem(422, "invalid_range", "The range ends before it begins.")
@@ -44,9 +47,9 @@ def checked_request(
         _check_timeframe(strategy, parameters, asked.timeframe, data_timeframe)
     else:
         found = _files(session, asked, max_rows)
-        files = [JobFile(row.id, row.name, row.sha256) for row in found]
+        files = [_known(row) for row in found]
         symbols = _symbols_of(found, symbols)
-    traded = _instruments(session, symbols)
+    traded = instruments_alike(session, symbols)
     return JobRequest(
         strategy=asked.strategy,
         parameters=parameters,
@@ -63,6 +66,7 @@ def checked_request(
         currency=traded.currency,
         tick_size=traded.tick_size,
         lot_size=traded.lot_size,
+        strategy_version=chosen.version,
     )
 
 
@@ -91,9 +95,16 @@ def _check_timeframe(
             )
 
 
-def _files(session: Session, asked: BacktestRequest, max_rows: int) -> list[MarketFileRow]:
-    assert not isinstance(asked.data, StoredCandles), "the caller has looked"
-    ids = asked.data.file_ids
+def _known(row: MarketFileRow) -> JobFile:
+    return JobFile(row.id, row.name, row.sha256)
+
+
+def job_files(session: Session, ids: list[UUID], max_rows: int | None) -> list[JobFile]:
+    """With trades among them. Raises Problem."""
+    return [_known(row) for row in _market_files(session, ids, max_rows)]
+
+
+def _market_files(session: Session, ids: list[UUID], max_rows: int | None) -> list[MarketFileRow]:
     if len(set(ids)) < len(ids):
         raise Problem(422, "repeated_file", "Each file may be named once.")
     known = repository.market_files(session, ids)
@@ -101,17 +112,23 @@ def _files(session: Session, asked: BacktestRequest, max_rows: int) -> list[Mark
         if one not in known:
             raise Problem(422, "unknown_file", f"There is no market file {one}.")
     files = [known[one] for one in ids]
-    trades = [row for row in files if row.kind == "trades"]
-    if not trades:
+    if not any(row.kind == "trades" for row in files):
         raise Problem(422, "no_trades", "Quotes make no candles: name a file of trades too.")
     rows = sum(row.rows for row in files)
-    if rows > max_rows:
+    if max_rows is not None and rows > max_rows:
         raise Problem(
             422,
             "too_much_data",
             f"The files have {rows} rows; a backtest may read {max_rows}.",
             members={"limit": str(max_rows), "observed": str(rows)},
         )
+    return files
+
+
+def _files(session: Session, asked: BacktestRequest, max_rows: int) -> list[MarketFileRow]:
+    assert not isinstance(asked.data, StoredCandles), "the caller has looked"
+    files = _market_files(session, asked.data.file_ids, max_rows)
+    trades = [row for row in files if row.kind == "trades"]
     starts = min(row.first_at for row in trades).date()
     ends = max(row.last_at for row in trades).astimezone(UTC).date()
     if (asked.start and asked.start > ends) or (asked.end and asked.end < starts):
@@ -134,7 +151,7 @@ def _symbols_of(files: list[MarketFileRow], named: list[str]) -> list[str]:
     return named or held
 
 
-def _instruments(session: Session, symbols: list[str]) -> InstrumentRow:
+def instruments_alike(session: Session, symbols: list[str]) -> InstrumentRow:
     """One that stands for all. A backtest knows one exchange, tick and lot size."""
     if len(set(symbols)) < len(symbols):
         raise Problem(422, "repeated_symbol", "Each symbol may be named once.")

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -10,12 +11,15 @@ from uuid import UUID
 import httpx
 import msgspec
 
+from shared.candles.timeframes import LENGTH_NS
 from shared.models.identifiers import Timeframe
 from shared.service.problems import Problem
 from strategy_workers.backtests.errors import BadBacktestError
-from strategy_workers.jobs.request import JobFile
+from strategy_workers.jobs.files import JobFile
 
 _PAGE = 10_000
+#: A live candle that comes later after its end was not heard when it was due.
+_LATE = timedelta(minutes=5)
 _EPOCH = date(1970, 1, 1)
 _COLUMNS = ("open", "high", "low", "close", "volume", "vwap", "trades")
 
@@ -40,6 +44,8 @@ class _Item(msgspec.Struct):
     vwap: float
     trades: int
     complete: bool
+    #: When the store came to know it; it isn't told of a forming one.
+    as_of: datetime | None = None
 
 
 class _Page(msgspec.Struct):
@@ -112,24 +118,51 @@ class DataSource:
             writer.writerow(("symbol", "timestamp", *_COLUMNS))
             for symbol in symbols:
                 before = rows
-                cursor: str | None = None
-                while True:
-                    page = self._page(symbol, timeframe, start, end, cursor)
-                    for item in page.items:
-                        if item.complete:
-                            rows += 1
-                            values = (repr(getattr(item, name)) for name in _COLUMNS)
-                            writer.writerow((symbol, item.start, *values))
+                for item in self._items(symbol, timeframe, start, end):
+                    rows += 1
                     if rows > max_rows:
                         raise TooMuchDataError(max_rows)
-                    cursor = page.next_cursor
-                    if cursor is None:
-                        break
+                    values = (repr(getattr(item, name)) for name in _COLUMNS)
+                    writer.writerow((symbol, item.start, *values))
                 if rows == before:
                     raise BadBacktestError(
                         f"there are no {timeframe} candles of {symbol} in the range"
                     )
         return path
+
+    def corrected_from(
+        self,
+        symbols: list[str],
+        timeframe: Timeframe,
+        start: date | None,
+        end: date | None,
+        began_at: datetime,
+        ended_at: datetime | None,
+    ) -> dict[str, datetime]:
+        """Start of each symbol's first candle that a run, which began and ended then, did not hear
+        as it is now; one of live data hasn't ended."""
+        found = {}
+        length = timedelta(microseconds=LENGTH_NS[timeframe] // 1000)
+        for symbol in symbols:
+            for item in self._items(symbol, timeframe, start, end):
+                begin = datetime.fromisoformat(item.start)
+                known_by = ended_at or max(began_at, begin + length + _LATE)
+                if item.as_of is not None and item.as_of > known_by:
+                    found[symbol] = begin
+                    break
+        return found
+
+    def _items(
+        self, symbol: str, timeframe: Timeframe, start: date | None, end: date | None
+    ) -> Iterator[_Item]:
+        """The complete ones."""
+        cursor: str | None = None
+        while True:
+            page = self._page(symbol, timeframe, start, end, cursor)
+            yield from (item for item in page.items if item.complete)
+            cursor = page.next_cursor
+            if cursor is None:
+                return
 
     def _page(
         self,

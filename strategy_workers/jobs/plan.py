@@ -9,14 +9,16 @@ from strategy_workers.backtests.plan import Plan, Terms, TimeRange
 from strategy_workers.jobs.data import DataSource
 from strategy_workers.jobs.request import JobOrder
 from strategy_workers.library import LIBRARY
+from strategy_workers.library.installed import with_installed
+from strategy_workers.sandbox.process import Limits
+from strategy_workers.sandbox.strategy import sandboxed
+from strategy_workers.sdk import Strategy
 
 
 def plan_of(order: JobOrder, data: DataSource) -> Plan:
     """Fetches the data. Raises BadBacktestError, TooMuchDataError, DataAwayError."""
     asked = order.request
-    strategy = LIBRARY.find(asked.strategy)
-    if strategy is None:
-        raise BadBacktestError(f"there is no strategy {asked.strategy} any more")
+    strategy = strategy_of(order, asked.strategy_version)
     folder = None if order.calendar_folder is None else Path(order.calendar_folder)
     try:
         calendar = Calendars(folder).of(asked.exchange)
@@ -47,3 +49,17 @@ def plan_of(order: JobOrder, data: DataSource) -> Plan:
             lot_size=asked.lot_size,
         ),
     )
+
+
+def strategy_of(order: JobOrder, version: int | None) -> type[Strategy]:
+    """Of the library, or uploaded; that one runs in a confined process. Raises BadBacktestError."""
+    name = order.request.strategy
+    if version is None:
+        known = with_installed(LIBRARY).find(name)
+        if known is not None:
+            return known
+    for one in order.uploaded:
+        if one.version == version:
+            limits = Limits(order.hook_timeout_s, order.memory_mib)
+            return sandboxed(one.manifest, one.files, limits)
+    raise BadBacktestError(f"there is no strategy {name} any more")

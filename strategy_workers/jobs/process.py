@@ -5,9 +5,6 @@ ends. It writes lines of progress. Its outcome is files in the order's folder; t
 written last, so that one that is there is whole. It knows no database: whoever started it stores.
 """
 
-import gzip
-import hashlib
-import json
 import logging
 import os
 import shutil
@@ -25,9 +22,9 @@ from shared.service.internal_client import INTERNAL_TOKEN_HEADER
 from shared.utils.tls import trusted_authorities
 from strategy_workers.backtests.errors import BadBacktestError, StrategyRaisedError
 from strategy_workers.jobs.data import DataAwayError, DataSource, TooMuchDataError
+from strategy_workers.jobs.outcome import digest, write_result
 from strategy_workers.jobs.request import (
     OUTCOME_FILE,
-    RESULT_FILE,
     JobDone,
     JobFailure,
     JobOrder,
@@ -95,6 +92,7 @@ def _carry_out(order: JobOrder, tell: _Teller) -> JobDone | JobFailure:
 def _run(order: JobOrder, tell: _Teller) -> JobDone | JobFailure:
     from strategy_workers.backtests.result import whole_result
     from strategy_workers.backtests.run import run_backtest
+    from strategy_workers.jobs.parity import run_parity
     from strategy_workers.jobs.plan import plan_of
 
     folder = Path(order.folder)
@@ -105,7 +103,10 @@ def _run(order: JobOrder, tell: _Teller) -> JobDone | JobFailure:
         verify=trusted_authorities(),
         trust_env=False,
     ) as client:
-        plan = plan_of(order, DataSource(client, folder))
+        data = DataSource(client, folder)
+        plan = plan_of(order, data)
+        if order.request.run is not None:
+            return run_parity(order, order.request.run, plan, data, tell)
     found = run_backtest(plan, tell)
     if len(found.outcome.executions) > _MOST_EXECUTIONS:
         return JobFailure(
@@ -113,7 +114,7 @@ def _run(order: JobOrder, tell: _Teller) -> JobDone | JobFailure:
             f"It makes {len(found.outcome.executions)} executions; {_MOST_EXECUTIONS} are kept.",
         )
     result = whole_result(found)
-    (folder / RESULT_FILE).write_bytes(gzip.compress(json.dumps(result).encode(), mtime=0))
+    write_result(folder, result)
     settings = result.pop("settings")
     details = ("trades", "executions", "equity_curve")
     return JobDone(
@@ -121,15 +122,10 @@ def _run(order: JobOrder, tell: _Teller) -> JobDone | JobFailure:
             "settings": settings,
             **{name: value for name, value in result.items() if name not in details},
         },
-        result_digest=_digest(result),
-        data_digest=_digest([one["sha256"] for one in settings["files"]]),
+        result_digest=digest(result),
+        data_digest=digest([one["sha256"] for one in settings["files"]]),
         code_version=settings["code_version"],
     )
-
-
-def _digest(body: object) -> str:
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _sentence(error: Exception) -> str:

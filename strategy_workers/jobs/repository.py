@@ -53,15 +53,31 @@ def find(
     session: Session,
     backtest_id: UUID,
     owner_id: UUID | None,
+    deployment_id: UUID | None = None,
     *,
     for_update: bool = False,
     with_result: bool = False,
 ) -> BacktestRow | None:
-    """`owner_id` None: whoever's."""
-    wanted = _rows(with_result=with_result).where(BacktestRow.id == backtest_id)
+    """`owner_id` None: whoever's. With a deployment, a report on its runs."""
+    wanted = _rows(with_result=with_result).where(
+        BacktestRow.id == backtest_id, BacktestRow.deployment_id.is_not_distinct_from(deployment_id)
+    )
     if owner_id is not None:
         wanted = wanted.where(BacktestRow.owner_id == owner_id)
     return session.execute(wanted.with_for_update() if for_update else wanted).scalar_one_or_none()
+
+
+def named(session: Session, owner_id: UUID, client_backtest_id: str) -> BacktestRow | None:
+    wanted = _rows().where(
+        BacktestRow.owner_id == owner_id, BacktestRow.client_backtest_id == client_backtest_id
+    )
+    return session.execute(wanted).scalar_one_or_none()
+
+
+def lock(session: Session, backtest_id: UUID) -> BacktestRow | None:
+    """Of whichever kind."""
+    wanted = _rows().where(BacktestRow.id == backtest_id).with_for_update()
+    return session.execute(wanted).scalar_one_or_none()
 
 
 def originals(session: Session, rows: list[BacktestRow]) -> dict[UUID, BacktestRow]:
@@ -79,14 +95,27 @@ def page(
     limit: int,
 ) -> list[BacktestRow]:
     """Newest first."""
-    wanted = _rows().order_by(BacktestRow.created_at.desc(), BacktestRow.id.desc()).limit(limit)
+    wanted = _newest(before, limit).where(BacktestRow.deployment_id.is_(None))
     if owner_id is not None:
         wanted = wanted.where(BacktestRow.owner_id == owner_id)
     if status is not None:
         wanted = wanted.where(BacktestRow.status == status)
+    return list(session.execute(wanted).scalars())
+
+
+def parity_page(
+    session: Session, deployment_id: UUID, before: tuple[datetime, UUID] | None, limit: int
+) -> list[BacktestRow]:
+    """Newest first."""
+    wanted = _newest(before, limit).where(BacktestRow.deployment_id == deployment_id)
+    return list(session.execute(wanted).scalars())
+
+
+def _newest(before: tuple[datetime, UUID] | None, limit: int) -> Select[BacktestRow]:
+    wanted = _rows().order_by(BacktestRow.created_at.desc(), BacktestRow.id.desc()).limit(limit)
     if before is not None:
         wanted = wanted.where(tuple_(BacktestRow.created_at, BacktestRow.id) < before)
-    return list(session.execute(wanted).scalars())
+    return wanted
 
 
 def instruments(session: Session, symbols: list[str]) -> dict[str, InstrumentRow]:
@@ -102,4 +131,4 @@ def market_files(session: Session, ids: list[UUID]) -> dict[UUID, MarketFileRow]
 def free_one(session: Session) -> BacktestRow | None:
     """Locked, when there is one."""
     found = session.execute(_FREE, {"kind": LEASE_KIND}).scalar_one_or_none()
-    return None if found is None else find(session, found, None)
+    return None if found is None else lock(session, found)

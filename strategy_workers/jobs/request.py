@@ -3,19 +3,13 @@
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal, Self
-from uuid import UUID
 
 import msgspec
 
 from shared.models.identifiers import Timeframe
-
-
-class JobFile(msgspec.Struct, frozen=True):
-    """A market file that the engine keeps."""
-
-    id: UUID
-    name: str
-    sha256: str
+from strategy_workers.jobs.files import JobFile
+from strategy_workers.parity.run import RecordedRun
+from strategy_workers.sandbox.frames import Manifest
 
 
 class JobRequest(msgspec.Struct, frozen=True):
@@ -38,14 +32,36 @@ class JobRequest(msgspec.Struct, frozen=True):
     currency: str
     tick_size: Decimal
     lot_size: Decimal
+    #: Of an uploaded strategy.
+    strategy_version: int | None = None
+    #: The run that is made again, with all else as it is asked to be now.
+    run: RecordedRun | None = None
 
     def document(self) -> dict[str, Any]:
         document: dict[str, Any] = msgspec.to_builtins(self)
+        if self.run is None:
+            del document["run"]
         return document
+
+    @property
+    def uploaded_versions(self) -> set[int]:
+        """Whose code it needs."""
+        versions = {self.strategy_version}
+        if self.run is not None:
+            versions |= {one.strategy_version for one in self.run.versions}
+        return {one for one in versions if one is not None}
 
     @classmethod
     def of(cls, document: object) -> Self:
         return msgspec.convert(document, cls)
+
+
+class UploadedCode(msgspec.Struct, frozen=True):
+    """A version of the job's strategy that a user uploaded: it runs confined."""
+
+    version: int
+    manifest: Manifest
+    files: dict[str, bytes]
 
 
 class JobOrder(msgspec.Struct, frozen=True):
@@ -57,6 +73,10 @@ class JobOrder(msgspec.Struct, frozen=True):
     internal_token: str
     calendar_folder: str | None
     max_rows: int
+    uploaded: list[UploadedCode] = []
+    #: Of the process of an uploaded strategy.
+    hook_timeout_s: float = 2.0
+    memory_mib: int = 512
 
 
 class JobProgress(msgspec.Struct, frozen=True):

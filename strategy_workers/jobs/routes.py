@@ -38,8 +38,11 @@ def _view(found: Backtest) -> BacktestView:
 
 
 @router.post("", status_code=201)
-async def submit(body: BacktestRequest, backtests: Actions) -> BacktestView:
-    return _view(await backtests.submit(body))
+async def submit(body: BacktestRequest, backtests: Actions, response: Response) -> BacktestView:
+    found = await backtests.submit(body)
+    if not found.is_new:
+        response.status_code = 200
+    return _view(found)
 
 
 @router.get("")

@@ -172,6 +172,9 @@ class JobRunner:
             internal_token=settings.internal_token.get_secret_value(),
             calendar_folder=None if calendars is None else str(calendars.resolve()),
             max_rows=settings.backtest_max_rows,
+            uploaded=claim.uploaded,
+            hook_timeout_s=settings.strategy_hook_timeout_s,
+            memory_mib=settings.strategy_memory_mib,
         )
         return msgspec.json.encode(order) + b"\n"
 

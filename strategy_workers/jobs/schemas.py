@@ -1,5 +1,6 @@
 """HTTP shapes of backtests."""
 
+import hashlib
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
@@ -31,6 +32,8 @@ class MarketFiles(_Input):
 class BacktestRequest(_Input):
     owner_id: UUID
     strategy: Annotated[str, Field(min_length=1, max_length=100)]
+    #: Of an uploaded strategy; the newest approved one when left out.
+    strategy_version: Annotated[int | None, Field(ge=1, le=2**31 - 1)] = None
     parameters: Annotated[dict[str, Any], Field(max_length=100)] = Field(default_factory=dict)
     symbols: Annotated[list[Symbol], Field(max_length=50)] = Field(default_factory=list)
     timeframe: Timeframe = "1m"
@@ -40,6 +43,12 @@ class BacktestRequest(_Input):
     end: date | None = None
     capital: Annotated[Decimal, Field(gt=0, le=10**12)] = Decimal(100_000)
     paper_terms: dict[str, Any] = Field(default_factory=dict)
+    client_backtest_id: Annotated[str | None, Field(min_length=1, max_length=128)] = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that was asked."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
 class DeployRequest(_Input):
@@ -58,6 +67,7 @@ class Repetition(BaseModel):
 class BacktestView(BaseModel):
     id: UUID
     owner_id: UUID
+    client_backtest_id: str | None
     status: str
     #: As it is run: with defaults, and the terms of the instruments.
     request: dict[str, Any]

@@ -3,7 +3,7 @@
 Blocking: called from threads.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy import Engine
@@ -12,7 +12,15 @@ from sqlalchemy.orm import Session
 from shared.database.leases import Lease, LeaseLostError, acquire, hold, release, renew
 from shared.database.tables import BacktestRow, utc_now
 from strategy_workers.jobs import repository
-from strategy_workers.jobs.request import JobDone, JobFailure, JobProgress, JobRequest
+from strategy_workers.jobs.request import (
+    JobDone,
+    JobFailure,
+    JobProgress,
+    JobRequest,
+    UploadedCode,
+)
+from strategy_workers.uploads.catalogue import code_of
+from strategy_workers.uploads.repository import find as find_version
 
 #: Workers that die of a job must not do so for ever.
 _MOST_ATTEMPTS = 3
@@ -23,6 +31,7 @@ class Claim:
     backtest_id: UUID
     lease: Lease
     request: JobRequest
+    uploaded: list[UploadedCode] = field(default_factory=list)
 
 
 class JobStore:
@@ -57,7 +66,8 @@ class JobStore:
                     row.attempts += 1
                     row.started_at = utc_now()
                     row.rows_done, row.rows_total = 0, None
-                    return Claim(row.id, lease, JobRequest.of(row.request))
+                    request = JobRequest.of(row.request)
+                    return Claim(row.id, lease, request, _code(session, request))
                 release(session.connection(), lease)
 
     def beat(self, claim: Claim, progress: JobProgress) -> bool:
@@ -105,8 +115,18 @@ class JobStore:
             release(session.connection(), claim.lease)
 
 
+def _code(session: Session, request: JobRequest) -> list[UploadedCode]:
+    """Also of versions that were taken back: what has been run can be run again."""
+    found = []
+    for version in sorted(request.uploaded_versions):
+        row = find_version(session, request.strategy, version)
+        if row is not None:
+            found.append(UploadedCode(version, *code_of(row)))
+    return found
+
+
 def _row(session: Session, claim: Claim) -> BacktestRow:
-    row = repository.find(session, claim.backtest_id, None, for_update=True)
+    row = repository.lock(session, claim.backtest_id)
     if row is None or row.status != "running":
         # Our own commit came through though its answer didn't.
         raise LeaseLostError(f"backtest/{claim.backtest_id} has ended")

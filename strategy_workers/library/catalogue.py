@@ -1,7 +1,7 @@
 """The strategies that can be deployed, by name."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from strategy_workers.library.bollinger_breakout import BollingerBreakout
 from strategy_workers.library.buy_and_hold import BuyAndHold
@@ -17,16 +17,37 @@ from strategy_workers.library.turtle import Turtle
 from strategy_workers.library.vwap_reversion import VwapReversion
 from strategy_workers.sdk import Strategy
 
+if TYPE_CHECKING:
+    from strategy_workers.library.installed import Broken
+
 
 class Chosen(NamedTuple):
     strategy: type[Strategy]
-    #: None for one of the library.
+    #: Of an uploaded one; None for one of the library, or of a package.
     version: int | None
+    package: "Package | None" = None
+
+
+class Package(NamedTuple):
+    """The distribution that a strategy was installed with."""
+
+    name: str
+    version: str
 
 
 class Catalogue:
-    def __init__(self, strategies: Iterable[type[Strategy]]) -> None:
-        """Raises ValueError for a strategy without a name, or a second one of the same name."""
+    def __init__(
+        self,
+        strategies: Iterable[type[Strategy]],
+        packages: Mapping[str, Package] | None = None,
+        broken: Sequence["Broken"] = (),
+    ) -> None:
+        """Raises ValueError for a strategy without a name, or a second one of the same name.
+
+        `packages` by the names of installed strategies; `broken` ones are those that can't be used.
+        """
+        self.packages = dict(packages or {})
+        self.broken = list(broken)
         self._by_name: dict[str, type[Strategy]] = {}
         for strategy in strategies:
             if not strategy.name or strategy.name in self._by_name:
@@ -38,12 +59,12 @@ class Catalogue:
 
     def offered(self) -> list[Chosen]:
         """What can be deployed, by name."""
-        return [Chosen(one, None) for one in self.all()]
+        return [Chosen(one, None, self.packages.get(one.name)) for one in self.all()]
 
     def choose(self, name: str, version: int | None = None) -> Chosen | None:
         """For a deployment that begins: without a version, the newest there is."""
         known = self.find(name, version)
-        return None if known is None else Chosen(known, None)
+        return None if known is None else Chosen(known, None, self.packages.get(name))
 
     def find(self, name: str, version: int | None = None) -> type[Strategy] | None:
         """For one that runs. What is here has no versions: it is the platform's own code."""

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Depends, Request
 
 from shared.service.problems import Problem
 from strategy_workers.library.catalogue import Catalogue
-from strategy_workers.library.schemas import StrategyList, StrategyView
+from strategy_workers.library.schemas import BrokenStrategy, StrategyList, StrategyView
 
 router = APIRouter(prefix="/internal/strategies")
 
@@ -19,7 +19,10 @@ WithCatalogue = Annotated[Catalogue, Depends(catalogue_of)]
 
 @router.get("")
 def list_strategies(catalogue: WithCatalogue) -> StrategyList:
-    return StrategyList(items=[StrategyView.of(chosen) for chosen in catalogue.offered()])
+    return StrategyList(
+        items=[StrategyView.of(chosen) for chosen in catalogue.offered()],
+        broken=[BrokenStrategy.of(one) for one in catalogue.broken],
+    )
 
 
 @router.get("/{name}")

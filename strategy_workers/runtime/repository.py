@@ -200,12 +200,14 @@ def store_snapshots(connection: Connection, rows: Sequence[Mapping[str, Any]]) -
 
 
 def store_first_marks(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Rows of id, version, cursor and market time, of versions that decide from there on."""
+    """Rows of id, version, cursor, market time and platform's code, of versions that decide from
+    there on."""
     if rows:
         connection.execute(
             text(
                 """
-                UPDATE deployment_parameters SET tape_id = :cursor, applied_at = :applied_at
+                UPDATE deployment_parameters SET tape_id = :cursor, applied_at = :applied_at,
+                       code_version = :code_version
                  WHERE deployment_id = :id AND version = :version AND tape_id IS NULL
                 """
             ),

@@ -18,6 +18,7 @@ from shared.database.leases import (
     renew_all,
 )
 from shared.models.identifiers import Mode
+from strategy_workers.backtests.versions import code_version
 from strategy_workers.runtime import account_books, repository
 from strategy_workers.runtime.account_books import Working
 from strategy_workers.runtime.deployment import DeploymentRecord
@@ -148,7 +149,11 @@ class Store:
                     repository.store_first_marks(
                         connection,
                         [
-                            {**_row(save), "applied_at": save.applied_at}
+                            {
+                                **_row(save),
+                                "applied_at": save.applied_at,
+                                "code_version": code_version(),
+                            }
                             for save in mine
                             if save.is_first
                         ],

@@ -1,10 +1,14 @@
 """The files of a strategy, out of what somebody sends: a Python file or a zip of some. Pure."""
 
+import hashlib
 import io
 import lzma
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import PurePosixPath
+
+import msgspec
 
 from strategy_workers.sandbox.source import BadSourceError
 
@@ -72,3 +76,12 @@ def _checked_path(name: str) -> str:
             "strategy.py or tools/lines.py."
         )
     return "/".join(parts)
+
+
+def encoded_files(files: Mapping[str, bytes]) -> bytes:
+    """As they are stored: equal files, equal bytes."""
+    return msgspec.msgpack.encode(dict(sorted(files.items())))
+
+
+def digest_of(files: Mapping[str, bytes]) -> str:
+    return hashlib.sha256(encoded_files(files)).hexdigest()

@@ -13,6 +13,7 @@ from shared.models.market import Candle
 from strategy_workers.runtime.desk import Desk
 from strategy_workers.runtime.lines import fitting
 from strategy_workers.sandbox import frames
+from strategy_workers.sandbox.archive import digest_of
 from strategy_workers.sandbox.manifest import parameter_of
 from strategy_workers.sandbox.process import Limits, ReportedError, StrategyProcess
 from strategy_workers.sdk import FormingCandles, IndicatorSet, OrderEvent, Strategy
@@ -97,6 +98,11 @@ class SandboxedStrategy(Strategy):
         self._indicator_states: list[dict[str, Any]] = []
         self._forming: list[FormingCandles] = []
         self._forming_told: dict[tuple[int, str], Candle | None] = {}
+
+    @classmethod
+    def source_digest(cls) -> str:
+        """SHA-256 of its files."""
+        return digest_of(cls.files)
 
     def attach(self, desk: AnyDesk) -> None:
         super().attach(desk)

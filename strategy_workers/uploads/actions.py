@@ -1,6 +1,5 @@
 """What can be asked of uploaded strategies."""
 
-import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -13,7 +12,7 @@ from sqlalchemy.orm import Session
 from shared.database.tables import StrategyVersionRow, utc_now
 from shared.service.problems import Problem
 from strategy_workers.library import Catalogue
-from strategy_workers.sandbox.archive import files_of
+from strategy_workers.sandbox.archive import digest_of, encoded_files, files_of
 from strategy_workers.sandbox.process import Limits
 from strategy_workers.sandbox.report import CANDLES, Report
 from strategy_workers.sandbox.source import BadSourceError
@@ -62,8 +61,7 @@ class Uploads:
         name = report.manifest.name
         if self._library.find(name) is not None:
             raise _taken(name)
-        encoded = msgspec.msgpack.encode(dict(sorted(files.items())))
-        digest = hashlib.sha256(encoded).hexdigest()
+        encoded, digest = encoded_files(files), digest_of(files)
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
             repository.lock_name(session, name)
             last = repository.newest(session, name)

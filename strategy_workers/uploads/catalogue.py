@@ -23,7 +23,7 @@ _files = msgspec.msgpack.Decoder(dict[str, bytes])
 
 class AllStrategies(Catalogue):
     def __init__(self, engine: Engine, library: Catalogue, limits: Limits) -> None:
-        super().__init__(library.all())
+        super().__init__(library.all(), library.packages, library.broken)
         self._engine = engine
         self._limits = limits
         self._uploaded = lru_cache(_KEPT)(self._load)
@@ -59,5 +59,8 @@ class AllStrategies(Catalogue):
 
 
 def class_of(row: StrategyVersionRow, limits: Limits) -> type[Strategy]:
-    manifest = msgspec.convert(row.manifest, Manifest)
-    return sandboxed(manifest, _files.decode(row.files), limits)
+    return sandboxed(*code_of(row), limits)
+
+
+def code_of(row: StrategyVersionRow) -> tuple[Manifest, dict[str, bytes]]:
+    return msgspec.convert(row.manifest, Manifest), _files.decode(row.files)

@@ -105,6 +105,11 @@ PROMISED = {
     "GET /admin/market-data/jobs",
     "GET /admin/market-data/jobs/statistics",
     "GET /admin/market-data/jobs/undeliverable",
+    "GET /admin/market-data/mappings",
+    "PUT /admin/market-data/mappings",
+    "GET /admin/market-data/mappings/missing",
+    "POST /admin/market-data/mappings/sets/{name}",
+    "DELETE /admin/market-data/mappings/{party}/{symbol}",
     "GET /admin/market-data/universe",
     "PUT /admin/market-data/universe",
     "POST /admin/market-data/jobs/requeue",
@@ -154,6 +159,11 @@ PROMISED = {
     "GET /accounts/{account_id}/deployments/{deployment_id}/plots",
     "GET /accounts/{account_id}/deployments/{deployment_id}/variables",
     "GET /accounts/{account_id}/deployments/{deployment_id}/signals",
+    "POST /accounts/{account_id}/deployments/{deployment_id}/parity-reports",
+    "GET /accounts/{account_id}/deployments/{deployment_id}/parity-reports",
+    "GET /accounts/{account_id}/deployments/{deployment_id}/parity-reports/{report_id}",
+    "DELETE /accounts/{account_id}/deployments/{deployment_id}/parity-reports/{report_id}",
+    "POST /accounts/{account_id}/deployments/{deployment_id}/parity-reports/{report_id}/cancel",
     "GET /config",
 }
 

@@ -26,6 +26,19 @@ async def test_a_trader_uploads_and_sees_what_is_theirs(trader: Person, behind: 
     assert behind.seen[-1].query == {"by": str(trader.id), "author_id": str(trader.id)}
 
 
+async def test_uploads_in_a_row_have_to_wait_each_user_for_themselves(
+    api: Api, trader: Person, behind: HttpDouble
+) -> None:
+    behind.answer("POST", "/internal/strategies", {"strategy": "mine", "version": 1}, 201)
+    answers = [await trader.http.post("/strategies", json=_UPLOAD) for _ in range(7)]
+    assert [one.status_code for one in answers] == [*[201] * 6, 429]
+    assert (answers[-1].json()["code"], answers[-1].json()["limit"]) == ("too_many_uploads", "6")
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
+    assert len(behind.seen) == 6
+    other = await api.person("grace")
+    assert (await other.http.post("/strategies", json=_UPLOAD)).status_code == 201
+
+
 async def test_only_admins_decide_and_they_see_everybodys(
     api: Api, trader: Person, behind: HttpDouble
 ) -> None:

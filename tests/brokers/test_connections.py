@@ -53,7 +53,7 @@ def settings_for(settings: Settings, url: str, keys: str = KEY) -> OrderProcesso
 def connections_of(engine: Engine, settings: Settings, url: str, keys: str = KEY) -> Connections:
     own = settings_for(settings, url, keys)
     return Connections(
-        engine, Vault(parse_keys(keys)), broker_maker(own), own.broker_verify_timeout_s
+        engine, Vault(parse_keys(keys)), broker_maker(own, engine), own.broker_verify_timeout_s
     )
 
 

@@ -95,7 +95,24 @@ def _compare(platform: Platform, path: Path, timeframe: str, folder: Path) -> in
     assert Decimal(offline["equity"]) == Decimal(live["equity"])
     assert offline["orders"] == live["orders"]
     assert offline["signals"] == live["signals"]
+    _made_again(platform, account)
     return len(executions)
+
+
+def _made_again(platform: Platform, account: str) -> None:
+    """As the parity report says it, of the run as it is stored; and with a dearer fee."""
+    with _signed_in(platform) as client:
+        listed = client.get(f"/accounts/{account}/deployments").raise_for_status().json()
+    (deployment,) = (one["id"] for one in listed["items"])
+    which = ("--account", account, "--deployment", deployment, "--data-dir", str(platform.folder))
+    equal = run("parity", *which, "--json")
+    assert equal.returncode == 0, equal.stdout + equal.stderr
+    report = json.loads(equal.stdout)["report"]
+    assert (report["verdict"], report["notes"], report["data"]) == ("equal", [], "files")
+    dearer = run("parity", *which, "--fee-bps", "9")
+    assert dearer.returncode == 1, dearer.stderr
+    assert f"explained: 0 of {report['run_executions']} executions are equal" in dearer.stdout
+    assert f"  fee: {report['run_executions']}\n" in dearer.stdout
 
 
 def test_executions_offline_are_those_of_the_replay_one_by_one(

@@ -80,6 +80,9 @@ class AlpacaHistory:
     async def close(self) -> None:
         await self._rest.close()
 
+    def usual_name(self, symbol: str) -> str:
+        return symbol
+
     async def bars(self, symbol: str, length: BarLength, start_ns: int, end_ns: int) -> list[Bar]:
         found: dict[int, Bar] = {}
         query = {"timeframe": _NAMES[length], "adjustment": "raw"}

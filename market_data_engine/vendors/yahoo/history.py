@@ -70,6 +70,10 @@ class YahooHistory:
     async def close(self) -> None:
         await self._rest.close()
 
+    def usual_name(self, symbol: str) -> str:
+        """Class shares are written with a dash there."""
+        return symbol.replace(".", "-")
+
     async def bars(self, symbol: str, length: BarLength, start_ns: int, end_ns: int) -> list[Bar]:
         found: dict[int, Bar] = {}
         from_ns = start_ns
@@ -95,8 +99,7 @@ class YahooHistory:
             "includePrePost": "true",
             "events": "",
         }
-        # Class shares are written with a dash there.
-        name = quote(symbol.replace(".", "-"), safe="")
+        name = quote(symbol, safe="")
         chart = (await self._rest.get(f"/v8/finance/chart/{name}", query, _Answer)).chart
         if chart.error is not None or not chart.result:
             code = chart.error.code if chart.error is not None else "nothing"

@@ -23,8 +23,10 @@ from shared.database.tables.market_data import (
     InstrumentRow,
     MarketDataConfigurationRow,
     MarketFileRow,
+    MissingSymbolMappingRow,
     ReplayRow,
     SilentSymbolRow,
+    SymbolMappingRow,
 )
 from shared.database.tables.notifications import NotificationRow, NotificationTopicRow
 from shared.database.tables.orders import (
@@ -93,6 +95,7 @@ __all__ = [
     "MarkRow",
     "MarketDataConfigurationRow",
     "MarketFileRow",
+    "MissingSymbolMappingRow",
     "NotificationRow",
     "NotificationTopicRow",
     "OrderRow",
@@ -111,6 +114,7 @@ __all__ = [
     "StrategyVersionRow",
     "StudyRow",
     "StudyTrialRow",
+    "SymbolMappingRow",
     "UserRow",
     "utc_now",
 ]

@@ -5,7 +5,15 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import BigInteger, CheckConstraint, Double, Index, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.database.tables.base import Base, utc_now
@@ -57,6 +65,42 @@ class CandleRow(Base):
     quality: Mapped[str]
     #: When it was known here, by the wall clock.
     as_of: Mapped[datetime]
+
+
+class SymbolMappingRow(Base):
+    """What a symbol is called at a broker or a provider."""
+
+    __tablename__ = "symbol_mappings"
+
+    party: Mapped[str] = mapped_column(primary_key=True)
+    symbol: Mapped[str] = mapped_column(ForeignKey("instruments.symbol"), primary_key=True)
+    token: Mapped[str]
+    #: As they call it.
+    exchange: Mapped[str | None]
+    kind: Mapped[str | None]
+    lot_size: Mapped[Decimal | None]
+    tick_size: Mapped[Decimal | None]
+    updated_by: Mapped[str]
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    __table_args__ = (
+        # A name that meant two symbols would send orders for the wrong one.
+        UniqueConstraint("party", "token"),
+        CheckConstraint("lot_size > 0", name="lot_size"),
+        CheckConstraint("tick_size > 0", name="tick_size"),
+        Index("ix_symbol_mappings_symbol", "symbol", "party"),
+    )
+
+
+class MissingSymbolMappingRow(Base):
+    """A symbol that somebody needed a name of, where none is known. Written by whoever did."""
+
+    __tablename__ = "missing_symbol_mappings"
+
+    party: Mapped[str] = mapped_column(primary_key=True)
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    exchange: Mapped[str]
+    first_at: Mapped[datetime]
 
 
 class MarketDataConfigurationRow(Base):

@@ -73,6 +73,8 @@ class DeploymentParametersRow(Base):
     #: The tape entry after which it decided, and the market time there; None while it hasn't.
     tape_id: Mapped[str | None]
     applied_at: Mapped[datetime | None]
+    #: SHA-256 of the platform's code that decided there.
+    code_version: Mapped[str | None]
 
 
 class StrategyVersionRow(Base):
@@ -159,6 +161,12 @@ class BacktestRow(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    #: Whose run it makes again; None of an ordinary one.
+    deployment_id: Mapped[UUID | None] = mapped_column(ForeignKey("deployments.id"), index=True)
+    #: The user's own name for it: asked again by it, this one is answered.
+    client_backtest_id: Mapped[str | None]
+    #: SHA-256 of what was asked under that name.
+    asked_digest: Mapped[str | None]
     status: Mapped[str] = mapped_column(default="waiting")
     #: All that its run depends on.
     request: Mapped[dict[str, Any]]
@@ -192,6 +200,13 @@ class BacktestRow(Base):
         ),
         CheckConstraint("(status = 'done') = (result IS NOT NULL)", name="result"),
         CheckConstraint("(status = 'failed') = (error_code IS NOT NULL)", name="error"),
+        Index(
+            "uq_backtests_client_backtest_id",
+            "owner_id",
+            "client_backtest_id",
+            unique=True,
+            postgresql_where=text("client_backtest_id IS NOT NULL"),
+        ),
         Index(
             "ix_backtests_unfinished",
             "created_at",

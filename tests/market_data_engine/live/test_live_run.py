@@ -129,6 +129,30 @@ async def test_a_live_market_is_on_the_tape_at_once_and_marked_by_the_wall_clock
         assert [feed["state"] for feed in await feeds(engine)] == ["idle"]
 
 
+async def test_an_engine_that_is_started_again_goes_on_with_the_candles_of_the_one_before(
+    engine_settings: MarketDataSettings, alpaca: AlpacaServer, redis: Redis, engine: Database
+) -> None:
+    with engine.begin() as connection:
+        add_symbols(connection, ["AAPL", "MSFT"], "24/7")
+    settings = live(engine_settings, alpaca)
+    prices = (187.25, 190.5)
+    for number, price in enumerate(prices, 1):
+        async with running_engine(settings, redis) as running:
+            await asyncio.wait_for(alpaca.subscribed.wait(), 30)
+            await alpaca.tell(trade("AAPL", price, now_text(), number))
+
+            async def decided(seen: int = number) -> bool:
+                kinds = [type(entry) for entry in await on_the_tape(redis, object)]
+                last = [place for place, kind in enumerate(kinds) if kind is Trades]
+                return len(last) == seen and kinds[last[-1] :].count(TimeMark) >= 4
+
+            await until(decided, 30)
+            answer = await running.http.get("/internal/candles/AAPL?timeframe=1w")
+            alpaca.subscribed.clear()
+    (week,) = answer.json()["items"]
+    assert (week["open"], week["close"], week["trades"]) == (*prices, 2)
+
+
 async def test_without_credentials_a_feed_is_unavailable_and_says_what_is_missing(
     engine_settings: MarketDataSettings, alpaca: AlpacaServer, redis: Redis
 ) -> None:

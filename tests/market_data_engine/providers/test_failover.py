@@ -16,6 +16,7 @@ from market_data_engine.providers.providers import NoProviderError, Providers
 from market_data_engine.vendors.alpaca.history import AlpacaHistory
 from market_data_engine.vendors.yahoo.history import YahooHistory
 from shared.candles.timeframes import MINUTE_NS
+from shared.mappings import NoNameError
 from tests.market_data_engine.vendors.history import KEY, SECRET, HistoryServer, history_server
 from tests.market_data_engine.vendors.test_history import START_NS, bars
 
@@ -184,3 +185,23 @@ async def test_waiting_for_the_rate_limit_is_not_the_providers_slowness(
     await found.close()
     latencies = [call.latency_s for call in found.watched["alpaca"].record._calls]
     assert sum(latencies) < 0.3  # at least that was waited
+
+
+async def test_a_provider_is_asked_by_its_own_name_and_not_at_all_without_one(
+    providers: Providers, alpaca: HistoryServer, yahoo: HistoryServer
+) -> None:
+    def name_of(provider: str, symbol: str) -> str | None:
+        if provider == "alpaca" and symbol == "A.NSE":
+            raise NoNameError("alpaca has no name for A.NSE: it has to be mapped.")
+        return {"A.NSE": "A.NS"}.get(symbol)
+
+    providers._name_of = name_of
+    yahoo.bars["A.NS"] = yahoo.bars["BRK-B"] = bars(5)
+    alpaca.status = 404
+    told = await providers.bars("A.NSE", "1m", START_NS, START_NS + 5 * MINUTE_NS)
+    assert (told.provider, len(told.rows)) == ("yahoo", 5)
+    assert alpaca.asked == []
+    await providers.bars("BRK.B", "1m", START_NS, START_NS + 5 * MINUTE_NS)
+    assert [path for path, _ in yahoo.asked] == [
+        "/v8/finance/chart/A.NS", "/v8/finance/chart/BRK-B",
+    ]  # fmt: skip

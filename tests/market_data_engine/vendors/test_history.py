@@ -140,7 +140,8 @@ async def test_yahoo_is_asked_for_a_week_at_a_time_and_with_its_own_spelling(
     vendor: HistoryServer,
 ) -> None:
     provider = yahoo(vendor)
-    await provider.bars("BRK.B", "1m", START_NS, START_NS + 8 * DAY_NS)
+    name = provider.usual_name("BRK.B")
+    await provider.bars(name, "1m", START_NS, START_NS + 8 * DAY_NS)
     await provider.close()
     assert [path for path, _ in vendor.asked] == ["/v8/finance/chart/BRK-B"] * 2
     assert vendor.asked[0][1]["period2"] == vendor.asked[1][1]["period1"]

@@ -265,6 +265,62 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/accounts/{account_id}/deployments/{deployment_id}/parity-reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Parity reports of the deployment, the newest first */
+        get: operations["listParityReports"];
+        put?: never;
+        /**
+         * Make a run of the deployment again as a backtest, and compare
+         * @description It goes on by itself, as a backtest does: ask for it again until its `status` is `done`, `failed` or `cancelled`.
+         */
+        post: operations["askForParityReport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/deployments/{deployment_id}/parity-reports/{report_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One parity report: each difference with what explains it */
+        get: operations["getParityReport"];
+        put?: never;
+        post?: never;
+        /** Delete one of one's own that is over */
+        delete: operations["deleteParityReport"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account_id}/deployments/{deployment_id}/parity-reports/{report_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End one of one's own; one that is over stays as it is */
+        post: operations["cancelParityReport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/accounts/{account_id}/deployments/{deployment_id}/pause": {
         parameters: {
             query?: never;
@@ -1089,6 +1145,84 @@ export interface paths {
         /** Put a dead job on the queue again (admin) */
         post: operations["requeueDataJob"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/market-data/mappings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What symbols are called at brokers and providers (admin)
+         * @description By symbol; `query` is the beginning of a symbol or of a name there. With `format=csv` all that match, in the layout that can be uploaded.
+         */
+        get: operations["listSymbolMappings"];
+        /**
+         * Add or change mappings by a table (admin)
+         * @description CSV with the columns party, symbol and token, and if it has them exchange, kind, lot_size and tick_size. It is checked row by row; when anything is wrong nothing is stored, and `errors` tells the first 50 rows. Mappings that it doesn't name stay.
+         */
+        put: operations["uploadSymbolMappings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/market-data/mappings/missing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Names that were needed and aren't known (admin) */
+        get: operations["listMissingSymbolMappings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/market-data/mappings/sets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Load a set of instruments and their mappings (admin)
+         * @description What is described or mapped already stays as it is, so again it changes nothing.
+         */
+        post: operations["loadSymbolSet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/market-data/mappings/{party}/{symbol}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove one mapping (admin) */
+        delete: operations["removeSymbolMapping"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2381,6 +2515,12 @@ export interface components {
              */
             capital?: string | number;
             /**
+             * Client Backtest Id
+             * @description A name of yours: asked again by it, the first one is answered.
+             * @example spy-2026-03
+             */
+            client_backtest_id?: string | null;
+            /**
              * Data
              * @example {
              *       "source": "candles"
@@ -2417,6 +2557,11 @@ export interface components {
              * @example sma_crossover
              */
             strategy: string;
+            /**
+             * Strategy Version
+             * @description Of an uploaded strategy; the newest approved one when left out.
+             */
+            strategy_version?: number | null;
             /**
              * Symbols
              * @description Needed for candles. Files are read whole: their symbols, or none.
@@ -2542,6 +2687,8 @@ export interface components {
             start: string | null;
             /** Strategy */
             strategy: string;
+            /** Strategy Version */
+            strategy_version?: number | null;
             /** Symbols */
             symbols: string[];
             /**
@@ -2559,6 +2706,8 @@ export interface components {
         BacktestView: {
             /** Attempts */
             attempts: number;
+            /** Client Backtest Id */
+            client_backtest_id: string | null;
             /** Code Version */
             code_version: string | null;
             /**
@@ -2690,6 +2839,14 @@ export interface components {
              * @enum {string}
              */
             model: "bps";
+        };
+        /** BrokenStrategy */
+        BrokenStrategy: {
+            /** Entry Point */
+            entry_point: string;
+            package: components["schemas"]["InstalledPackage"] | null;
+            /** Reason */
+            reason: string;
         };
         /** BrokerConnectionView */
         BrokerConnectionView: {
@@ -3743,6 +3900,13 @@ export interface components {
             /** Warm Up */
             warm_up: number;
         };
+        /** InstalledPackage */
+        InstalledPackage: {
+            /** Name */
+            name: string;
+            /** Version */
+            version: string;
+        };
         /** InstrumentView */
         InstrumentView: {
             /**
@@ -4061,6 +4225,59 @@ export interface components {
              */
             taker_bps: string;
         };
+        /** MappingSetLoaded */
+        MappingSetLoaded: {
+            /** Added */
+            added: number;
+            /** Changed */
+            changed: number;
+            /** Instruments */
+            instruments: number;
+            /** Unchanged */
+            unchanged: number;
+        };
+        /** MappingView */
+        MappingView: {
+            /** Exchange */
+            exchange: string | null;
+            /** Kind */
+            kind: ("equity" | "etf" | "index" | "future" | "option" | "currency" | "crypto" | "bond" | "fund") | null;
+            /** Lot Size */
+            lot_size: string | null;
+            /**
+             * Party
+             * @example yahoo
+             */
+            party: string;
+            /**
+             * Symbol
+             * @example RELIANCE.NSE
+             */
+            symbol: string;
+            /** Tick Size */
+            tick_size: string | null;
+            /**
+             * Token
+             * @example RELIANCE.NS
+             */
+            token: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Updated By */
+            updated_by: string;
+        };
+        /** MappingsUploaded */
+        MappingsUploaded: {
+            /** Added */
+            added: number;
+            /** Changed */
+            changed: number;
+            /** Unchanged */
+            unchanged: number;
+        };
         /** MarginCallView */
         MarginCallView: {
             /**
@@ -4359,6 +4576,23 @@ export interface components {
             trades: number;
             /** Win Rate */
             win_rate: number | null;
+        };
+        /** MissingMappingView */
+        MissingMappingView: {
+            /**
+             * Exchange
+             * @example XNSE
+             */
+            exchange: string;
+            /**
+             * First At
+             * Format: date-time
+             */
+            first_at: string;
+            /** Party */
+            party: string;
+            /** Symbol */
+            symbol: string;
         };
         /** NoCommission */
         NoCommission: {
@@ -4855,10 +5089,24 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[MappingView] */
+        Page_MappingView_: {
+            /** Items */
+            items: components["schemas"]["MappingView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[MarketFileView] */
         Page_MarketFileView_: {
             /** Items */
             items: components["schemas"]["MarketFileView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[MissingMappingView] */
+        Page_MissingMappingView_: {
+            /** Items */
+            items: components["schemas"]["MissingMappingView"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -4880,6 +5128,13 @@ export interface components {
         Page_ParametersView_: {
             /** Items */
             items: components["schemas"]["ParametersView"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[ParityReportView] */
+        Page_ParityReportView_: {
+            /** Items */
+            items: components["schemas"]["ParityReportView"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -5038,6 +5293,227 @@ export interface components {
             tape_id: string | null;
             /** Version */
             version: number;
+        };
+        /** ParityCause */
+        ParityCause: {
+            /**
+             * Cause
+             * @enum {string}
+             */
+            cause: "data" | "code_version" | "latency" | "fill_model" | "fee" | "unexplained";
+            /** Field */
+            field: ("at" | "qty" | "price" | "fee") | null;
+        };
+        /** ParityDetails */
+        ParityDetails: {
+            /** By Cause */
+            by_cause: {
+                [key: string]: number;
+            };
+            /** Code Version */
+            code_version: {
+                [key: string]: string | null;
+            };
+            /**
+             * Data
+             * @enum {string}
+             */
+            data: "files" | "candles";
+            /** Differences */
+            differences: components["schemas"]["ParityDifference"][];
+            /** Different */
+            different: number;
+            /** Equal */
+            equal: number;
+            /** Notes */
+            notes: string[];
+            /** Rerun Executions */
+            rerun_executions: number;
+            /** Run Executions */
+            run_executions: number;
+            /** Steps */
+            steps: components["schemas"]["ParityStep"][];
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "equal" | "explained" | "unexplained";
+        };
+        /** ParityDifference */
+        ParityDifference: {
+            /** Causes */
+            causes: components["schemas"]["ParityCause"][];
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "differs" | "only_in_run" | "only_in_rerun";
+            rerun: components["schemas"]["ParityFill"] | null;
+            run: components["schemas"]["ParityFill"] | null;
+        };
+        /** ParityFill */
+        ParityFill: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Fee
+             * @example 101.25
+             */
+            fee: string;
+            /**
+             * Price
+             * @example 101.25
+             */
+            price: string;
+            /**
+             * Qty
+             * @example 101.25
+             */
+            qty: string;
+            /**
+             * Side
+             * @enum {string}
+             */
+            side: "buy" | "sell";
+            /** Symbol */
+            symbol: string;
+        };
+        /** ParityReportDetails */
+        ParityReportDetails: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Deployment Id
+             * Format: uuid
+             */
+            deployment_id: string;
+            /** Error */
+            error: string | null;
+            /** Error Code */
+            error_code: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Replay Id */
+            replay_id: string | null;
+            report: components["schemas"]["ParityDetails"] | null;
+            /** Rows Done */
+            rows_done: number;
+            /** Rows Total */
+            rows_total: number | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "waiting" | "running" | "done" | "failed" | "cancelled";
+            summary: components["schemas"]["ParitySummary"] | null;
+        };
+        /** ParityReportView */
+        ParityReportView: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Deployment Id
+             * Format: uuid
+             */
+            deployment_id: string;
+            /** Error */
+            error: string | null;
+            /** Error Code */
+            error_code: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Replay Id */
+            replay_id: string | null;
+            /** Rows Done */
+            rows_done: number;
+            /** Rows Total */
+            rows_total: number | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "waiting" | "running" | "done" | "failed" | "cancelled";
+            summary: components["schemas"]["ParitySummary"] | null;
+        };
+        /**
+         * ParityRequest
+         * @description What is to be otherwise than it is now; what isn't named is as it is now.
+         */
+        ParityRequest: {
+            /**
+             * File Ids
+             * @description Market files in place of those of the replay: corrected ones, say.
+             */
+            file_ids?: string[] | null;
+            /** @description What is left out is as the account has it now. */
+            paper_terms?: components["schemas"]["PaperTermsChange"] | null;
+            /**
+             * Replay Id
+             * @description The newest that it was there for when left out.
+             */
+            replay_id?: string | null;
+            /**
+             * Strategy Version
+             * @description Of an uploaded strategy; those of the run when left out.
+             */
+            strategy_version?: number | null;
+        };
+        /** ParityStep */
+        ParityStep: {
+            /** Different */
+            different: number;
+            /** Executions */
+            executions: number;
+            /** Put Back */
+            put_back: ("data" | "code_version" | "latency" | "fill_model" | "fee" | "unexplained") | null;
+        };
+        /** ParitySummary */
+        ParitySummary: {
+            /** By Cause */
+            by_cause: {
+                [key: string]: number;
+            };
+            /** Code Version */
+            code_version: {
+                [key: string]: string | null;
+            };
+            /**
+             * Data
+             * @enum {string}
+             */
+            data: "files" | "candles";
+            /** Different */
+            different: number;
+            /** Equal */
+            equal: number;
+            /** Rerun Executions */
+            rerun_executions: number;
+            /** Run Executions */
+            run_executions: number;
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "equal" | "explained" | "unexplained";
         };
         /** PauseRequest */
         PauseRequest: {
@@ -5968,6 +6444,8 @@ export interface components {
         };
         /** StrategyList */
         StrategyList: {
+            /** Broken */
+            broken?: components["schemas"]["BrokenStrategy"][];
             /** Items */
             items: components["schemas"]["StrategyView"][];
             /** Next Cursor */
@@ -6073,6 +6551,7 @@ export interface components {
             description: string;
             /** Name */
             name: string;
+            package: components["schemas"]["InstalledPackage"] | null;
             /** Parameters */
             parameters: {
                 [key: string]: components["schemas"]["JsonValue"];
@@ -8061,6 +8540,426 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listParityReports: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                deployment_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ParityReportView_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    askForParityReport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ParityRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParityReportView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getParityReport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment_id: string;
+                report_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParityReportDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteParityReport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment_id: string;
+                report_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancelParityReport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment_id: string;
+                report_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParityReportView"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12905,6 +13804,388 @@ export interface operations {
             };
         };
     };
+    listSymbolMappings: {
+        parameters: {
+            query?: {
+                party?: string | null;
+                query?: string;
+                cursor?: string | null;
+                limit?: number;
+                format?: "json" | "csv";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MappingView_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    uploadSymbolMappings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example party,symbol,token,exchange,kind,lot_size,tick_size
+                 *     yahoo,RELIANCE.NSE,RELIANCE.NS,NSI,equity,1,0.05
+                 */
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappingsUploaded"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listMissingSymbolMappings: {
+        parameters: {
+            query?: {
+                party?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MissingMappingView_"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    loadSymbolSet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: "us-equities" | "nse";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappingSetLoaded"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    removeSymbolMapping: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                party: string;
+                symbol: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listMarketDataProviders: {
         parameters: {
             query?: never;
@@ -13486,6 +14767,15 @@ export interface operations {
             };
         };
         responses: {
+            /** @description Asked for before, by its client_backtest_id */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BacktestView"];
+                };
+            };
             /** @description Successful Response */
             201: {
                 headers: {
@@ -16855,6 +18145,15 @@ export interface operations {
             };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

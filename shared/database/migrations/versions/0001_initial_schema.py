@@ -64,6 +64,36 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("symbol", name=op.f("pk_instruments")),
     )
     op.create_table(
+        "symbol_mappings",
+        sa.Column("party", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("token", sa.Text(), nullable=False),
+        sa.Column("exchange", sa.Text(), nullable=True),
+        sa.Column("kind", sa.Text(), nullable=True),
+        sa.Column("lot_size", sa.Numeric(precision=38, scale=12), nullable=True),
+        sa.Column("tick_size", sa.Numeric(precision=38, scale=12), nullable=True),
+        sa.Column("updated_by", sa.Text(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("lot_size > 0", name=op.f("ck_symbol_mappings_lot_size")),
+        sa.CheckConstraint("tick_size > 0", name=op.f("ck_symbol_mappings_tick_size")),
+        sa.ForeignKeyConstraint(
+            ["symbol"], ["instruments.symbol"], name=op.f("fk_symbol_mappings_symbol")
+        ),
+        sa.PrimaryKeyConstraint("party", "symbol", name=op.f("pk_symbol_mappings")),
+        sa.UniqueConstraint("party", "token", name=op.f("uq_symbol_mappings_party_token")),
+    )
+    op.create_index(
+        "ix_symbol_mappings_symbol", "symbol_mappings", ["symbol", "party"], unique=False
+    )
+    op.create_table(
+        "missing_symbol_mappings",
+        sa.Column("party", sa.Text(), nullable=False),
+        sa.Column("symbol", sa.Text(), nullable=False),
+        sa.Column("exchange", sa.Text(), nullable=False),
+        sa.Column("first_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("party", "symbol", name=op.f("pk_missing_symbol_mappings")),
+    )
+    op.create_table(
         "leases",
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -311,55 +341,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("study", "number", name=op.f("pk_study_trials")),
     )
     op.create_table(
-        "backtests",
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("owner_id", sa.Uuid(), nullable=False),
-        sa.Column("status", sa.Text(), nullable=False),
-        sa.Column("request", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("repeat_of", sa.Uuid(), nullable=True),
-        sa.Column("cancel_wanted", sa.Boolean(), nullable=False),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("rows_done", sa.BigInteger(), nullable=False),
-        sa.Column("rows_total", sa.BigInteger(), nullable=True),
-        sa.Column("error_code", sa.Text(), nullable=True),
-        sa.Column("error", sa.Text(), nullable=True),
-        sa.Column("summary", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
-        sa.Column("result", sa.LargeBinary(), nullable=True),
-        sa.Column("result_digest", sa.Text(), nullable=True),
-        sa.Column("data_digest", sa.Text(), nullable=True),
-        sa.Column("code_version", sa.Text(), nullable=True),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint(
-            "status IN ('waiting', 'running', 'done', 'failed', 'cancelled')",
-            name=op.f("ck_backtests_status"),
-        ),
-        sa.CheckConstraint(
-            "(status = 'done') = (result IS NOT NULL)", name=op.f("ck_backtests_result")
-        ),
-        sa.CheckConstraint(
-            "(status = 'failed') = (error_code IS NOT NULL)", name=op.f("ck_backtests_error")
-        ),
-        sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_backtests_owner_id")),
-        sa.ForeignKeyConstraint(
-            ["repeat_of"],
-            ["backtests.id"],
-            name=op.f("fk_backtests_repeat_of"),
-            ondelete="SET NULL",
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_backtests")),
-    )
-    op.create_index(op.f("ix_backtests_owner_id"), "backtests", ["owner_id"], unique=False)
-    op.create_index(op.f("ix_backtests_repeat_of"), "backtests", ["repeat_of"], unique=False)
-    op.create_index(
-        "ix_backtests_unfinished",
-        "backtests",
-        ["created_at"],
-        unique=False,
-        postgresql_where=sa.text("status IN ('waiting', 'running')"),
-    )
-    op.create_table(
         "deployments",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("account_id", sa.Uuid(), nullable=False),
@@ -419,6 +400,71 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("deployment_id", "seq", name=op.f("pk_deployment_logs")),
     )
     op.create_table(
+        "backtests",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("owner_id", sa.Uuid(), nullable=False),
+        sa.Column("deployment_id", sa.Uuid(), nullable=True),
+        sa.Column("client_backtest_id", sa.Text(), nullable=True),
+        sa.Column("asked_digest", sa.Text(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("request", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("repeat_of", sa.Uuid(), nullable=True),
+        sa.Column("cancel_wanted", sa.Boolean(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("rows_done", sa.BigInteger(), nullable=False),
+        sa.Column("rows_total", sa.BigInteger(), nullable=True),
+        sa.Column("error_code", sa.Text(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("summary", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("result", sa.LargeBinary(), nullable=True),
+        sa.Column("result_digest", sa.Text(), nullable=True),
+        sa.Column("data_digest", sa.Text(), nullable=True),
+        sa.Column("code_version", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "status IN ('waiting', 'running', 'done', 'failed', 'cancelled')",
+            name=op.f("ck_backtests_status"),
+        ),
+        sa.CheckConstraint(
+            "(status = 'done') = (result IS NOT NULL)", name=op.f("ck_backtests_result")
+        ),
+        sa.CheckConstraint(
+            "(status = 'failed') = (error_code IS NOT NULL)", name=op.f("ck_backtests_error")
+        ),
+        sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_backtests_owner_id")),
+        sa.ForeignKeyConstraint(
+            ["deployment_id"], ["deployments.id"], name=op.f("fk_backtests_deployment_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["repeat_of"],
+            ["backtests.id"],
+            name=op.f("fk_backtests_repeat_of"),
+            ondelete="SET NULL",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_backtests")),
+    )
+    op.create_index(
+        op.f("ix_backtests_deployment_id"), "backtests", ["deployment_id"], unique=False
+    )
+    op.create_index(op.f("ix_backtests_owner_id"), "backtests", ["owner_id"], unique=False)
+    op.create_index(op.f("ix_backtests_repeat_of"), "backtests", ["repeat_of"], unique=False)
+    op.create_index(
+        "uq_backtests_client_backtest_id",
+        "backtests",
+        ["owner_id", "client_backtest_id"],
+        unique=True,
+        postgresql_where=sa.text("client_backtest_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_backtests_unfinished",
+        "backtests",
+        ["created_at"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('waiting', 'running')"),
+    )
+    op.create_table(
         "deployment_parameters",
         sa.Column("deployment_id", sa.Uuid(), nullable=False),
         sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
@@ -427,6 +473,7 @@ def upgrade() -> None:
         sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("tape_id", sa.Text(), nullable=True),
         sa.Column("applied_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("code_version", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["deployment_id"],
             ["deployments.id"],
@@ -1232,12 +1279,14 @@ def downgrade() -> None:
     op.drop_table("deployment_plots")
     op.drop_table("deployment_parameters")
     op.drop_table("deployment_logs")
-    op.drop_index(op.f("ix_deployments_account_id"), table_name="deployments")
-    op.drop_table("deployments")
+    op.drop_index(op.f("ix_backtests_deployment_id"), table_name="backtests")
+    op.drop_index("uq_backtests_client_backtest_id", table_name="backtests")
     op.drop_index("ix_backtests_unfinished", table_name="backtests")
     op.drop_index(op.f("ix_backtests_repeat_of"), table_name="backtests")
     op.drop_index(op.f("ix_backtests_owner_id"), table_name="backtests")
     op.drop_table("backtests")
+    op.drop_index(op.f("ix_deployments_account_id"), table_name="deployments")
+    op.drop_table("deployments")
     op.drop_table("study_trials")
     op.drop_table("studies")
     op.drop_table("account_events")
@@ -1267,6 +1316,9 @@ def downgrade() -> None:
     op.drop_index("ix_data_cursors_until", table_name="data_cursors")
     op.drop_table("data_cursors")
     op.drop_table("leases")
+    op.drop_table("missing_symbol_mappings")
+    op.drop_index("ix_symbol_mappings_symbol", table_name="symbol_mappings")
+    op.drop_table("symbol_mappings")
     op.drop_table("instruments")
     op.drop_table("candles")
     # ### end Alembic commands ###

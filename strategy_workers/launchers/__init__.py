@@ -1,0 +1,1 @@
+"""Keep as many strategy workers running as deployments and backtests need: `docs/workers.md`."""

@@ -1,0 +1,1 @@
+"""Runs that are made again as backtests, and what explains the differences: `docs/parity.md`."""
