@@ -21,6 +21,7 @@ _STRATEGY: dict[str, Any] = {
     "title": "S",
     "description": "",
     "version": None,
+    "package": None,
     "parameters": _SCHEMA,
 }
 _STRATEGY_VERSION: dict[str, Any] = {
@@ -105,6 +106,7 @@ _DEPLOYMENT: dict[str, Any] = {
 }
 _BACKTEST: dict[str, Any] = {
     "id": _ONE,
+    "client_backtest_id": None,
     "owner_id": _ONE,
     "status": "waiting",
     "request": {
@@ -218,6 +220,24 @@ _UNDELIVERABLE: dict[str, Any] = {
     "reason": "It is no job.",
     "body": "{}",
 }
+_MAPPING: dict[str, Any] = {
+    "party": "yahoo",
+    "symbol": "RELIANCE.NSE",
+    "token": "RELIANCE.NS",
+    "exchange": None,
+    "kind": "equity",
+    "lot_size": "1",
+    "tick_size": "0.05",
+    "updated_by": "user:1",
+    "updated_at": _AT,
+}
+_MAPPINGS_TAKEN = {"added": 1, "changed": 0, "unchanged": 0}
+_MISSING_MAPPING: dict[str, Any] = {
+    "party": "yahoo",
+    "symbol": "TCS.NSE",
+    "exchange": "XNSE",
+    "first_at": _AT,
+}
 _TIER: dict[str, Any] = {
     "tier": "T0",
     "queued": 0,
@@ -236,6 +256,7 @@ def _page(*items: dict[str, Any]) -> dict[str, Any]:
 def answer_as_documented(behind: HttpDouble) -> None:
     behind.answer("PUT", "/internal/market-data/configuration", _CONFIGURATION)
     behind.answer("PUT", "/internal/market-data/universe", _UNIVERSE)
+    behind.answer("PUT", "/internal/market-data/mappings", _MAPPINGS_TAKEN)
     behind.answer("POST", "/internal/market-data/jobs", {"added": 1}, 202)
     behind.answer("POST", "/internal/market-data/jobs/requeue", {"requeued": 1})
     for path, body in (
@@ -243,6 +264,8 @@ def answer_as_documented(behind: HttpDouble) -> None:
         ("market-data/providers", {**_page(_PROVIDER), "at": _AT}),
         ("market-data/configuration", _CONFIGURATION),
         ("market-data/universe", _UNIVERSE),
+        ("market-data/mappings", _page(_MAPPING)),
+        ("market-data/mappings/missing", _page(_MISSING_MAPPING)),
         ("market-data/jobs/undeliverable", _page(_UNDELIVERABLE)),
         ("market-data/quality", _page(_QUALITY)),
         ("market-data/jobs", _page(_JOB)),
