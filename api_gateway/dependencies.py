@@ -1,6 +1,7 @@
 """Who may call a route is a type in its signature.
 
-All of these are `async`: FastAPI would run plain ones in a thread each, on every request.
+All of these are `async`: FastAPI would run plain ones in a thread each, on every request. They take
+the gateway from the request: FastAPI works out each dependency of each of them on every request.
 """
 
 from dataclasses import dataclass
@@ -31,21 +32,25 @@ class AccountScope:
     access: AccountAccess
 
 
-async def _gateway(request: Request) -> Gateway:
+def gateway_of(request: Request) -> Gateway:
     gateway: Gateway = request.app.state.gateway
     return gateway
+
+
+async def _gateway(request: Request) -> Gateway:
+    return gateway_of(request)
 
 
 GatewayState = Annotated[Gateway, Depends(_gateway)]
 
 
 async def _caller(
-    gateway: GatewayState,
+    request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Principal:
     if credentials is None:
         raise Refused("unauthenticated", "Sign in first: this needs an access token.")
-    return await gateway.callers.identify(credentials.credentials)
+    return await gateway_of(request).callers.identify(credentials.credentials)
 
 
 Caller = Annotated[Principal, Depends(_caller)]
@@ -75,14 +80,15 @@ async def _trader(caller: Caller) -> Principal:
 Trader = Annotated[Principal, Depends(_trader)]
 
 
-async def _readable(account_id: UUID, caller: Caller, gateway: GatewayState) -> AccountScope:
-    return AccountScope(account_id, caller, await gateway.callers.access(caller, account_id))
+async def _readable(request: Request, account_id: UUID, caller: Caller) -> AccountScope:
+    access = await gateway_of(request).callers.access(caller, account_id)
+    return AccountScope(account_id, caller, access)
 
 
 ReadableAccount = Annotated[AccountScope, Depends(_readable)]
 
 
-async def tradable_account(account_id: UUID, caller: Caller, gateway: GatewayState) -> AccountScope:
+async def tradable_account(account_id: UUID, caller: Principal, gateway: Gateway) -> AccountScope:
     """Raises Refused."""
     _refuse_admins(caller)
     access = await gateway.callers.access(caller, account_id)
@@ -91,4 +97,8 @@ async def tradable_account(account_id: UUID, caller: Caller, gateway: GatewaySta
     return AccountScope(account_id, caller, access)
 
 
-TradableAccount = Annotated[AccountScope, Depends(tradable_account)]
+async def _tradable(request: Request, account_id: UUID, caller: Caller) -> AccountScope:
+    return await tradable_account(account_id, caller, gateway_of(request))
+
+
+TradableAccount = Annotated[AccountScope, Depends(_tradable)]

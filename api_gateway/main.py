@@ -56,12 +56,13 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app = service_app("API gateway", lifespan, unbounded_paths=_UPLOADS)
     install_refusal_handler(app)
     install_openapi(app)
+    # A request is compared with one route after another: orders are most of them.
     for router in (
+        orders,
         identity,
         accounts,
         brokers,
         cash,
-        orders,
         position_conversions,
         risk,
         margin,

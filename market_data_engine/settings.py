@@ -97,6 +97,8 @@ class MarketDataSettings(Settings):
     observer_lag_marks: int = Field(default=16, ge=0, le=10_000)
     #: Forming candles of one symbol go out at most this often, in wall time.
     forming_frames_per_s: float = Field(default=4.0, gt=0, le=100)
+    #: Frames of forming candles of all symbols and timeframes: beyond, symbols take turns.
+    forming_frames_most_per_s: int = Field(default=20_000, ge=9)
     #: Where completed candles are kept for good.
     candle_store: Literal["postgres", "influxdb"] = "postgres"
     influxdb_url: str = "http://127.0.0.1:8086"

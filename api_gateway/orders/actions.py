@@ -224,4 +224,6 @@ def protection_view(symbol: str, orders: Iterable[OrderRow | Order]) -> Protecti
 
 def with_legs(order: OrderRow | Order, legs: Sequence[OrderRow | Order]) -> OrderView:
     told = view(OrderView, order)
+    if not legs:
+        return told
     return told.model_copy(update={"legs": tuple(view(OrderView, each) for each in legs)})

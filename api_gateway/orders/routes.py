@@ -1,10 +1,10 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Request, Response
 
 from api_gateway.cash.schemas import LedgerEntryView
-from api_gateway.dependencies import GatewayState, ReadableAccount, TradableAccount
+from api_gateway.dependencies import GatewayState, ReadableAccount, TradableAccount, gateway_of
 from api_gateway.documentation import problems
 from api_gateway.orders.actions import protection_view, with_legs
 from api_gateway.orders.examples import CLOSINGS, PARTS, PROTECTIONS, REPLACEMENTS, TICKETS
@@ -39,6 +39,7 @@ _LIST = problems(401, 404, 422, 503)
 @router.post(
     "/orders",
     status_code=201,
+    response_model=OrderView,
     operation_id="submitOrder",
     summary="Submit an order",
     description="Answers after the order and its legs are stored for good. A repeated "
@@ -53,15 +54,17 @@ _LIST = problems(401, 404, 422, 503)
 async def submit_order(
     scope: TradableAccount,
     ticket: Annotated[OrderTicket, Body(openapi_examples=TICKETS)],
-    response: Response,
-    gateway: GatewayState,
-) -> OrderView:
-    reply = await gateway.orders.submit(scope.account_id, scope.caller.user_id, ticket)
-    return _told(reply, response)
+    request: Request,
+) -> Response:
+    orders = gateway_of(request).orders
+    return _told(await orders.submit(scope.account_id, scope.caller.user_id, ticket))
 
 
-def _told(reply: OrderReply, response: Response) -> OrderView:
-    """The order, with 200 when it was there before; a rejected one is a problem."""
+def _told(reply: OrderReply) -> Response:
+    """The order, with 200 when it was there before; a rejected one is a problem.
+
+    Written here: FastAPI would check the view once more, and write it as objects first.
+    """
     order = with_legs(reply.order, reply.legs)
     if order.status == "rejected":
         raise Problem(
@@ -70,9 +73,11 @@ def _told(reply: OrderReply, response: Response) -> OrderView:
             order.reason or "The order was rejected.",
             members={"order": order.model_dump(mode="json")},
         )
-    if reply.repeated:
-        response.status_code = 200
-    return order
+    return Response(
+        order.model_dump_json(),
+        status_code=200 if reply.repeated else 201,
+        media_type="application/json",
+    )
 
 
 @router.get("/orders", operation_id="listOrders", summary="Orders of the account", responses=_LIST)
@@ -106,6 +111,7 @@ async def cancel_order(scope: TradableAccount, order_id: UUID, gateway: GatewayS
 @router.patch(
     "/orders/{order_id}",
     status_code=201,
+    response_model=OrderView,
     operation_id="replaceOrder",
     summary="Replace a working order",
     description="A new order takes its place in one step, with `replaces`; the old one becomes "
@@ -121,13 +127,11 @@ async def replace_order(
     scope: TradableAccount,
     order_id: UUID,
     replacement: Annotated[OrderReplacement, Body(openapi_examples=REPLACEMENTS)],
-    response: Response,
     gateway: GatewayState,
-) -> OrderView:
-    reply = await gateway.orders.replace(
-        scope.account_id, scope.caller.user_id, order_id, replacement
+) -> Response:
+    return _told(
+        await gateway.orders.replace(scope.account_id, scope.caller.user_id, order_id, replacement)
     )
-    return _told(reply, response)
 
 
 @router.delete(
@@ -163,6 +167,7 @@ async def close_positions(
 @router.post(
     "/positions/{symbol:path}/close",
     status_code=201,
+    response_model=OrderView,
     operation_id="closePosition",
     summary="Close the position in a symbol",
     description="By a market order over the whole quantity, or the part that `qty` or `percent` "
@@ -177,11 +182,11 @@ async def close_position(
     scope: TradableAccount,
     symbol: Symbol,
     closing: Annotated[PositionClosing, Body(openapi_examples=CLOSINGS | PARTS)],
-    response: Response,
     gateway: GatewayState,
-) -> OrderView:
-    reply = await gateway.orders.close(scope.account_id, scope.caller.user_id, symbol, closing)
-    return _told(reply, response)
+) -> Response:
+    return _told(
+        await gateway.orders.close(scope.account_id, scope.caller.user_id, symbol, closing)
+    )
 
 
 @router.put(

@@ -1,7 +1,7 @@
 """Scores of stored candles, as the platform works them out."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from cli.client.gateway import Gateway
 
@@ -9,7 +9,18 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _PAGE = 500
-_NUMBERS = ("score", "expected", "present", "quiet", "partial", "healed", "corrected")
+#: Widths at which a line of 80 characters shows all of it.
+_COLUMNS = {
+    "symbol": 9,
+    "day": 10,
+    "score": 5,
+    "expected": 8,
+    "missing": 7,
+    "partial": 7,
+    "healed": 6,
+    "corrected": 9,
+    "sources": 6,
+}
 
 
 @dataclass(frozen=True)
@@ -40,11 +51,13 @@ async def quality_of(gateway: Gateway, asked: Asked) -> list[dict[str, Any]]:
 def shown(items: list[dict[str, Any]]) -> "Table":
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False)
-    for title in ("symbol", "day", *_NUMBERS, "gap", "sources"):
-        right = title in (*_NUMBERS, "gap")
-        table.add_column(title, justify="right" if right else "left", no_wrap=True)
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    for title, width in _COLUMNS.items():
+        left = title in ("symbol", "day", "sources")
+        justify: Literal["left", "right"] = "left" if left else "right"
+        table.add_column(title, justify=justify, min_width=width, no_wrap=True)
     for one in items:
-        numbers = [str(one[name]) for name in (*_NUMBERS, "longest_gap")]
-        table.add_row(one["symbol"], one["day"], *numbers, ", ".join(one["sources"]))
+        missing = one["expected"] - one["present"] - one["quiet"]
+        told = {**one, "missing": missing, "sources": ", ".join(one["sources"])}
+        table.add_row(*(str(told[title]) for title in _COLUMNS))
     return table

@@ -33,7 +33,7 @@ class HealedCandles:
                 del of[start_ns]
 
     def forget(self, symbol: str) -> None:
-        """A run begins: it makes nothing of what was before."""
+        """A run on virtual time begins: its candles take the place of all that are stored."""
         for key in [key for key in self._by_key if key[0] == symbol]:
             del self._by_key[key]
 

@@ -37,7 +37,6 @@ class CandleMemory:
     def begin(self, symbol: str, run: RunCandles) -> None:
         """From now on `symbol` is the run's; what was known of it is forgotten."""
         self._runs[symbol] = run
-        self.healed.forget(symbol)
         for known in (self._completed, self._before):
             for key in [key for key in known if key[0] == symbol]:
                 del known[key]

@@ -10,7 +10,8 @@ from pydantic import AwareDatetime
 from redis.asyncio import Redis
 
 from market_data_engine.history.actions import History, Page, StoreBehindError
-from market_data_engine.history.schemas import CandlePage, item
+from market_data_engine.history.schemas import CandleItem, CandlePage, item
+from market_data_engine.history.written import WrittenCandles
 from market_data_engine.store.store import StoreAwayError
 from shared.candles.timeframes import parse_timeframe
 from shared.models.identifiers import Symbol, Timeframe
@@ -33,6 +34,7 @@ def json_response(body: object) -> Response:
 
 def history_routes(history: History, redis: Redis) -> APIRouter:
     router = APIRouter(prefix="/internal")
+    written = WrittenCandles()
 
     @router.get("/candles/{symbol:path}/snapshot")
     async def snapshot(symbol: str, timeframe: TimeframeText = "1m") -> Response:
@@ -52,7 +54,7 @@ def history_routes(history: History, redis: Redis) -> APIRouter:
         known = await known_symbol(history, symbol)
         parsed = parsed_timeframe(timeframe)
         page = await wanted_page(history, known, parsed, start, end, limit, cursor)
-        items = [item(one.candle, one) for one in page.candles]
+        items: list[CandleItem | msgspec.Raw] = [*written.of(known, parsed, page.candles)]
         if page.forming is not None:
             items.append(item(page.forming, None))
         return json_response(CandlePage(known, parsed, items, page.next_cursor))

@@ -32,7 +32,8 @@ class CandleItem(msgspec.Struct, frozen=True):
 class CandlePage(msgspec.Struct, frozen=True):
     symbol: str
     timeframe: Timeframe
-    items: list[CandleItem]
+    #: Written already, where the same ones were asked for before.
+    items: list[CandleItem | msgspec.Raw]
     next_cursor: str | None
 
 

@@ -61,6 +61,8 @@ class Assembly:
         candles = RunCandles(prepared.calendars, prepared.quoted)
         for symbol in prepared.symbols:
             self._memory.begin(symbol, candles)
+            if prepared.paced:
+                self._memory.healed.forget(symbol)
         # A run can't slip past an order shard that is just being taken over.
         always: dict[str, Phase] = {
             f"orders:{shard}": "market" for shard in range(settings.order_shards)
@@ -69,7 +71,12 @@ class Assembly:
             redis=self._redis,
             tape=TapeWriter(self._redis, None if prepared.paced else settings.live_tape_entries),
             pacer=Pacer(self._redis, always),
-            frames=RunFrames(self._numbers, candles, settings.forming_frames_per_s),
+            frames=RunFrames(
+                self._numbers,
+                candles,
+                settings.forming_frames_per_s,
+                settings.forming_frames_most_per_s,
+            ),
             memory=self._memory,
             writer=self._writer,
             require_leadership=self._leadership.require,

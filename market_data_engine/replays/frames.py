@@ -1,6 +1,7 @@
 """Candle and time frames: numbered here, published by the run."""
 
 from collections.abc import Iterable, Sequence
+from math import inf
 
 from redis.asyncio import Redis
 
@@ -52,15 +53,28 @@ def candle_frame(
 
 
 class RunFrames:
-    """Frames of one run. Forming candles go out at a bounded rate for each symbol."""
+    """Frames of one run. Forming candles go out at a bounded rate for each symbol and for all: of
+    what changes in between, only the last state does."""
 
-    def __init__(self, numbers: FrameNumbers, candles: RunCandles, forming_per_s: float) -> None:
+    def __init__(
+        self,
+        numbers: FrameNumbers,
+        candles: RunCandles,
+        forming_per_s: float,
+        forming_most_per_s: float = 1e9,
+    ) -> None:
+        """`forming_per_s` is of each symbol, `forming_most_per_s` counts all frames of forming
+        candles."""
         self._numbers = numbers
         self._candles = candles
         self._pause_s = 1.0 / forming_per_s
+        self._most_per_s = forming_most_per_s
+        #: Frames that may go out now, and since when that is so.
+        self._room = 0.0
+        self._room_at_s = -inf
         #: Symbol → wall time from which its forming candles may go out again.
         self._due_s: dict[str, float] = {}
-        #: Symbols with prints that no frame has shown yet.
+        #: Symbols with prints that no frame has shown yet, those that wait longest first.
         self._changed: dict[str, None] = {}
 
     def completed(self, candles: Iterable[Candle], *, corrected: bool = False) -> list[Frame]:
@@ -74,18 +88,38 @@ class RunFrames:
 
     def forming(self, now_s: float | None) -> list[Frame]:
         """Of the symbols that are due at the wall time `now_s`; None: of all with news."""
-        frames: list[Frame] = []
+        if now_s is None:
+            frames = [frame for symbol in self._changed for frame in self._forming_of(symbol)]
+            self._changed.clear()
+            return frames
+        if not self._has_room(now_s):
+            return []
+        frames = []
         for symbol in list(self._changed):
-            if now_s is not None and now_s < self._due_s.get(symbol, 0.0):
+            if now_s < self._due_s.get(symbol, 0.0):
                 continue
             del self._changed[symbol]
-            if now_s is not None:
-                self._due_s[symbol] = now_s + self._pause_s
-            for timeframe in TIMEFRAMES:
-                candle = self._candles.forming(symbol, timeframe)
-                if candle is not None:
-                    frames.append(candle_frame(self._numbers, candle, complete=False))
+            self._due_s[symbol] = now_s + self._pause_s
+            frames += self._forming_of(symbol)
+            if len(frames) >= self._room:
+                break
+        self._room -= len(frames)
         return frames
+
+    def _has_room(self, now_s: float) -> bool:
+        """What isn't used within one pause of a symbol is forfeited."""
+        gained = (now_s - self._room_at_s) * self._most_per_s
+        self._room = min(self._most_per_s * self._pause_s, self._room + gained)
+        self._room_at_s = now_s
+        return self._room >= 1.0
+
+    def _forming_of(self, symbol: str) -> list[Frame]:
+        forming = (self._candles.forming(symbol, timeframe) for timeframe in TIMEFRAMES)
+        return [
+            candle_frame(self._numbers, candle, complete=False)
+            for candle in forming
+            if candle is not None
+        ]
 
     def time(self, mark: TimeMark) -> Frame:
         seq = self._numbers.next(TIME_TOPIC)

@@ -70,6 +70,7 @@ _DETAILS: dict[type[Message], tuple[str, ...]] = {
     ChangeMargin: ("terms",),
 }
 _COMMANDS: tuple[type[Message], ...] = (SubmitOrder, *_DETAILS)
+_NOBODYS_ACT = (OpenBooks, SeeRisk, FollowLimits, HearBroker, CompareBroker)
 _TAGS = {kind: str(kind.__struct_config__.tag) for kind in _COMMANDS}
 
 
@@ -95,7 +96,7 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 def record_of(command: Command, reply: Reply) -> AuditRecord | None:
     """None for commands that are no one's act: opening the books, looking at them, following what
     was set elsewhere, and a broker's words."""
-    if isinstance(command, OpenBooks | SeeRisk | FollowLimits | HearBroker | CompareBroker):
+    if isinstance(command, _NOBODYS_ACT):
         return None
     origin = getattr(command, "origin", None)
     return AuditRecord(

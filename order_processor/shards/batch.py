@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import astuple
 
 from order_processor.corporate_actions.faults import Attempt
 from order_processor.corporate_actions.records import ActionBatch
@@ -278,14 +279,14 @@ class Batch:
         commission = self._commissions.get(order.id)
         if opened is not None:
             self.opened[order.id] = OrderRecord(
-                **_fields(order),
+                *astuple(order),
                 reserved=opened.reserved,
                 tape_id=opened.tape_id,
                 paper_terms=encoded(opened.terms),
             )
         elif known is not None:
             self.opened[order.id] = OrderRecord(
-                **_fields(order),
+                *astuple(order),
                 reserved=known.reserved,
                 tape_id=known.tape_id,
                 paper_terms=known.paper_terms,
@@ -293,7 +294,7 @@ class Batch:
             )
         else:
             if commission is not None:
-                order = PartRecord(**_fields(order), commission=commission)
+                order = PartRecord(*astuple(order), commission=commission)
             self.changed[order.id] = order
             self.moved.pop(order.id, None)
 

@@ -4,7 +4,8 @@ No I/O: what commands name that is not here is looked up by the shard's owner fi
 `learn`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from time import monotonic
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from order_processor.shards.sessions import Sessions
 from order_processor.shards.state import BooksKey, Lookup, Unknowns
 from shared.models.cash import ConvertCash, LedgerEntry, MoveCash, entry_names
 from shared.models.conversions import ConvertPosition, PositionConversion
-from shared.models.identifiers import OrderId, Symbol
+from shared.models.identifiers import Mode, OrderId, Symbol
 from shared.models.orders import (
     CancelOrder,
     ClosePositions,
@@ -41,6 +42,8 @@ from shared.trading.terms import Instrument, Refused
 
 #: An account's terms and an instrument are read again when they are older than this.
 _TERMS_AGE_S = 1.0
+_TERMS_AT_ONCE = 256
+_MODES: tuple[Mode, ...] = ("paper", "live")
 _INSTRUMENT_AGE_S = 5.0
 #: Orders that have ended and are kept for commands that come again, and named entries of cash.
 _ENDED_KEPT = 20_000
@@ -48,13 +51,23 @@ _ENTRIES_KEPT = 1_000
 
 
 class Memory:
-    def __init__(self, shard: int, shards: int, market: Market, sessions: Sessions) -> None:
+    def __init__(
+        self,
+        shard: int,
+        shards: int,
+        market: Market,
+        sessions: Sessions,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._shard = shard
         self._shards = shards
         self._market = market
         self._sessions = sessions
+        self._clock = clock
         self.books: dict[BooksKey, Books] = {}
         self._terms_read: dict[UUID, float] = {}
+        #: Accounts with commands since their terms were read.
+        self._asked: set[UUID] = set()
         #: Each with when it was read.
         self.instruments: dict[Symbol, tuple[Instrument, float]] = {}
         self.ended: Past[OrderId, Order] = Past(_ENDED_KEPT)
@@ -66,7 +79,7 @@ class Memory:
 
     def take_up(self, key: BooksKey, books: Books) -> None:
         self.books[key] = books
-        self._terms_read[books.account.id] = monotonic()
+        self._terms_read[books.account.id] = self._clock()
 
     def seal(self) -> None:
         self.ended.seal()
@@ -81,7 +94,7 @@ class Memory:
 
     def unknown_to(self, entries: list[CommandEntry]) -> Unknowns:
         """What must be looked up before these commands can be applied."""
-        now = monotonic()
+        now = self._clock()
         unknown = Unknowns()
         for entry in entries:
             command = entry.command
@@ -90,8 +103,10 @@ class Memory:
             account_id = command.account_id
             if (account_id, command.mode) not in self.books:
                 unknown.books.add((account_id, command.mode))
-            elif now - self._terms_read[account_id] > _TERMS_AGE_S:
-                unknown.accounts.add(account_id)
+            else:
+                self._asked.add(account_id)
+                if now - self._terms_read[account_id] > _TERMS_AGE_S:
+                    unknown.accounts.add(account_id)
             if isinstance(command, MoveCash | ConvertCash):
                 for entry_name in entry_names(command):
                     name = ((account_id, command.mode), entry_name)
@@ -108,6 +123,12 @@ class Memory:
                 _, read_at = self.instruments.get(symbol, (None, -_INSTRUMENT_AGE_S))
                 if now - read_at >= _INSTRUMENT_AGE_S and "\x00" not in symbol:
                     unknown.symbols.add(symbol)
+        if unknown.accounts:
+            # Those that will be asked for soon come along: each by itself would be a round trip
+            # that the shard waits for.
+            soon = now - _TERMS_AGE_S / 2
+            due = (each for each in self._asked if self._terms_read[each] < soon)
+            unknown.accounts.update(islice(due, _TERMS_AT_ONCE))
         return unknown
 
     def _name_conversion(self, command: ConvertPosition, unknown: Unknowns) -> None:
@@ -158,13 +179,15 @@ class Memory:
                 return [], []
 
     def learn(self, asked: Unknowns, found: Lookup) -> None:
-        now = monotonic()
         """But for the books, which come by `take_up`."""
+        now = self._clock()
         for account in found.accounts:
             self._terms_read[account.id] = now
+            self._asked.discard(account.id)
             self.currencies[account.id] = account.base_currency
-            for key, opened in self.books.items():
-                if key[0] == account.id:
+            for mode in _MODES:
+                opened = self.books.get((account.id, mode))
+                if opened is not None:
                     # Its kind is changed by commands alone, and what the table has may be older.
                     opened.account = msgspec.structs.replace(account, margin=opened.margin.terms)
         for order in found.orders:

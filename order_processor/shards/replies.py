@@ -1,11 +1,13 @@
 """Answers to commands that need no books."""
 
+import logging
 from collections.abc import Sequence
 from functools import lru_cache
 
 import msgspec
 import structlog
 from prometheus_client import Counter
+from structlog.typing import FilteringBoundLogger
 
 from order_processor.metrics import COMMANDS
 from shared.models.cash import CashReply, ConversionReply, ConvertCash, LedgerEntry, MoveCash
@@ -22,8 +24,6 @@ from shared.models.orders import (
 from shared.trading.amounts import ZERO
 from shared.trading.classes import class_fault, parts_of
 from shared.trading.terms import Refused
-
-log = structlog.get_logger()
 
 CONFLICT = Refused(
     "client_order_id_conflict", "Another order of the account has this client order id."
@@ -166,6 +166,13 @@ def _same_stop(order: Order, command: SubmitOrder) -> bool:
     return order.stop_price == command.stop_price
 
 
+@lru_cache(maxsize=1)
+def _log() -> FilteringBoundLogger:
+    """Bound once: else finding out that nothing is to be logged takes longer than all of `note`."""
+    bound: FilteringBoundLogger = structlog.get_logger().bind()
+    return bound
+
+
 @lru_cache(maxsize=256)
 def _counted(kind: str, outcome: str) -> Counter:
     return COMMANDS.labels(kind, outcome)
@@ -185,10 +192,12 @@ def note(command: Command, reply: Reply) -> None:
         outcome = "ok"
     kind = type(command).__struct_config__.tag
     _counted(kind, outcome).inc()
-    log.debug(
-        "command_applied",
-        request_id=command.request_id,
-        account_id=str(command.account_id),
-        command=kind,
-        outcome=outcome,
-    )
+    log = _log()
+    if log.is_enabled_for(logging.DEBUG):
+        log.debug(
+            "command_applied",
+            request_id=command.request_id,
+            account_id=str(command.account_id),
+            command=kind,
+            outcome=outcome,
+        )

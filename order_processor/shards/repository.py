@@ -1,4 +1,5 @@
-"""Writing a batch, and the shard's own row. Rows travel as one JSON document per table.
+"""Writing a batch, and the shard's own row. Rows travel as one JSON document per table, frames as
+one text.
 
 PostgreSQL unpacks them (`json_populate_recordset`), which costs this process a fraction of
 what a parameter per value would. All statements of a batch go in one round trip.

@@ -19,6 +19,7 @@ from shared.database.tables import (
 from shared.models.identifiers import Mode, Timeframe
 from shared.service.problems import Problem, not_found
 from strategy_workers.deployments import repository
+from strategy_workers.deployments.live import check_live
 from strategy_workers.deployments.risk import check_risk
 from strategy_workers.deployments.variables import Variables, variables_of
 from strategy_workers.library import Catalogue
@@ -63,8 +64,6 @@ class Deployments:
         """Of an uploaded strategy the newest version that is approved, or the one asked for."""
         chosen = self._choose(strategy, strategy_version)
         known = chosen.strategy
-        if mode == "live":
-            raise Problem(422, "mode_not_available", "No broker is connected: use the mode paper.")
         row = DeploymentRow(
             account_id=account_id,
             mode=mode,
@@ -77,6 +76,7 @@ class Deployments:
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
             _check_account(session, account_id)
             _check_symbols(session, account_id, symbols)
+            check_live(session, account_id, mode)
             check_risk(session, account_id, mode)
             session.add(row)
             session.flush()
@@ -109,6 +109,7 @@ class Deployments:
             row = repository.find(session, deployment_id, account_id)
             # The user's row before the deployment's, in the order that a start locks them.
             if row is not None:
+                check_live(session, account_id, _mode(row))
                 check_risk(session, account_id, _mode(row), resumed=deployment_id)
             row = _to_change(session, account_id, deployment_id)
             if row.outdated_by is not None:

@@ -144,7 +144,9 @@ def _dimension(name: str, parameter: Parameter[Any], text: str | None) -> Dimens
 
 def _all_values(name: str, parameter: Parameter[Any]) -> list[Any]:
     if isinstance(parameter, IntParameter):
-        return list(range(parameter.low, parameter.high + 1))
+        return list(range(parameter.low, parameter.high + 1, parameter.step))
+    if isinstance(parameter, DecimalParameter) and parameter.step is not None:
+        return _steps(name, f"{parameter.low}:{parameter.high}:{parameter.step}", whole=False)
     if isinstance(parameter, CategoricalParameter):
         return list(parameter.choices)
     if isinstance(parameter, BooleanParameter):

@@ -235,16 +235,25 @@ def _ends_at(
             replay.finished_at is not None and deployment.updated_at >= replay.finished_at
         )
         if stayed:
-            return None if replay.status == "finished" else replay.market_time
+            return _end_of(replay)
     body = snapshot(session.connection(), deployment.id)
     mark = None if body is None else decode_snapshot(body).mark
     return None if mark is None else market_time(mark.at_ns)
 
 
+def _end_of(replay: ReplayRow) -> datetime | None:
+    """None when it is that of its files. Of what is in the store, other runs may be later."""
+    if replay.status != "finished":
+        return replay.market_time
+    return None if replay.request.get("files") else replay.ends_at
+
+
 def _data_from(replay: ReplayRow | None) -> datetime | None:
-    if replay is None or replay.request.get("start_at") is None:
+    if replay is None:
         return None
-    return datetime.fromisoformat(replay.request["start_at"])
+    if replay.request.get("start_at") is not None:
+        return datetime.fromisoformat(replay.request["start_at"])
+    return None if replay.request.get("files") else replay.starts_at
 
 
 def _days(run: RecordedRun, deployment: DeploymentRow) -> tuple[Any, Any]:

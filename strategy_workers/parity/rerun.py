@@ -126,6 +126,7 @@ def _put_back(cause: Cause, now: Settings, was: Settings) -> Settings:
 
 def _plan(base: Plan, run: RecordedRun, settings: Settings, code_of: CodeOf) -> Plan:
     begin_ns = nanoseconds(run.begins_at) if run.begins_at else 0
+    data_ns = nanoseconds(run.data_from) if run.data_from else 0
     end_ns = nanoseconds(run.ends_at) if run.ends_at else None
     first, *later = settings.versions
     strategy = code_of(first.strategy_version)
@@ -144,13 +145,13 @@ def _plan(base: Plan, run: RecordedRun, settings: Settings, code_of: CodeOf) -> 
         ),
     )
     if base.source == "candles":
-        span = TimeSpan(from_ns=begin_ns)
+        span = TimeSpan(from_ns=max(begin_ns, data_ns))
         if end_ns is not None:
             span = replace(span, until_ns=end_ns)
         return replace(plan, timerange=span, history=TimeRange() if run.began_warm else None)
     return replace(
         plan,
-        timerange=TimeSpan(from_ns=nanoseconds(run.data_from) if run.data_from else 0),
+        timerange=TimeSpan(from_ns=data_ns),
         attendance=Attendance(
             begin_ns,
             end_ns,

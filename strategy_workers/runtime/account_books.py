@@ -1,20 +1,15 @@
 """SQL of an account and a deployment's orders as the books have them. Nothing here commits."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, select, text
 
-from shared.database.tables import (
-    AccountEventRow,
-    AccountRow,
-    InstrumentRow,
-    LedgerEntryRow,
-    OrderRow,
-    PositionRow,
-)
+from shared.database.tables import OrderRow
 from shared.models.identifiers import Mode
 from shared.models.topics import account_topic
+from shared.trading.amounts import ZERO
 from strategy_workers.runtime.holdings import NOTHING, Holding, after_own, left_of
 from strategy_workers.runtime.portfolio import Portfolio
 from strategy_workers.runtime.working_order import WorkingOrder
@@ -29,52 +24,70 @@ class Working(NamedTuple):
     adds: bool
 
 
-def read_books(
-    connection: Connection, account_id: UUID, mode: Mode, deployment_id: UUID | None
-) -> Portfolio:
-    """Needs a transaction that sees one moment (repeatable read).
-
-    Without a deployment: as of one that has never sent an order.
+_CASH = text(
     """
-    cash = connection.execute(
-        select(LedgerEntryRow.balance)
-        .join(AccountRow, AccountRow.id == LedgerEntryRow.account_id)
-        .where(
-            LedgerEntryRow.account_id == account_id,
-            LedgerEntryRow.mode == mode,
-            LedgerEntryRow.currency == AccountRow.base_currency,
-        )
-        .order_by(LedgerEntryRow.seq.desc())
-        .limit(1)
-    ).scalar()
-    positions = connection.execute(
-        select(PositionRow.symbol, PositionRow.qty, PositionRow.avg_price)
-        .join(AccountRow, AccountRow.id == PositionRow.account_id)
-        .outerjoin(InstrumentRow, InstrumentRow.symbol == PositionRow.symbol)
-        .where(
-            PositionRow.account_id == account_id,
-            PositionRow.mode == mode,
-            PositionRow.qty != 0,
-            # What is held in other currencies is not a strategy's: its amounts would not add up.
-            func.coalesce(InstrumentRow.currency, AccountRow.base_currency)
-            == AccountRow.base_currency,
-        )
-    )
-    portfolio = Portfolio(
-        holdings={symbol: Holding(qty, price) for symbol, qty, price in positions},
-        own=_own(connection, account_id, mode, deployment_id) if deployment_id else {},
-        working=_working(connection, deployment_id) if deployment_id else {},
-        orders_seq=_newest(connection, account_topic(account_id, mode, "orders")),
-        executions_seq=_newest(connection, account_topic(account_id, mode, "executions")),
-    )
-    if cash is not None:
-        portfolio.cash = cash
+    SELECT k.place,
+           (SELECT l.balance FROM ledger_entries l
+             WHERE l.account_id = k.account_id AND l.mode = k.mode AND l.currency = a.base_currency
+             ORDER BY l.seq DESC LIMIT 1) AS cash,
+           (SELECT max(e.topic_seq) FROM account_events e WHERE e.topic = k.orders) AS orders_seq,
+           (SELECT max(e.topic_seq) FROM account_events e WHERE e.topic = k.executions)
+               AS executions_seq
+      FROM unnest(CAST(:accounts AS uuid[]), CAST(:modes AS text[]), CAST(:orders AS text[]),
+                  CAST(:executions AS text[])) WITH ORDINALITY
+               AS k (account_id, mode, orders, executions, place)
+      JOIN accounts a ON a.id = k.account_id
+     ORDER BY k.place
+    """
+)
+#: What is held in other currencies is not a strategy's: its amounts would not add up.
+_HOLDINGS = text(
+    """
+    SELECT k.place, p.symbol, p.qty, p.avg_price
+      FROM unnest(CAST(:accounts AS uuid[]), CAST(:modes AS text[])) WITH ORDINALITY
+               AS k (account_id, mode, place)
+      JOIN accounts a ON a.id = k.account_id
+      JOIN positions p ON p.account_id = k.account_id AND p.mode = k.mode AND p.qty <> 0
+      LEFT JOIN instruments i ON i.symbol = p.symbol
+     WHERE coalesce(i.currency, a.base_currency) = a.base_currency
+     ORDER BY k.place, p.symbol
+    """
+)
+
+
+def read_books(
+    connection: Connection, account_id: UUID, mode: Mode, deployment_id: UUID
+) -> Portfolio:
+    """Needs a transaction that sees one moment (repeatable read)."""
+    [portfolio] = read_all_books(connection, [(account_id, mode)])
+    portfolio.own = _own(connection, account_id, mode, deployment_id)
+    portfolio.working = _working(connection, deployment_id)
     return portfolio
 
 
-def _newest(connection: Connection, topic: str) -> int:
-    newest = select(func.max(AccountEventRow.topic_seq)).where(AccountEventRow.topic == topic)
-    return connection.execute(newest).scalar() or 0
+def read_all_books(
+    connection: Connection, accounts: Sequence[tuple[UUID, Mode]]
+) -> list[Portfolio]:
+    """In their order, as of deployments that have never sent an order. Likewise."""
+    keys = {
+        "accounts": [account_id for account_id, _ in accounts],
+        "modes": [mode for _, mode in accounts],
+    }
+    topics = {
+        "orders": [account_topic(*one, "orders") for one in accounts],
+        "executions": [account_topic(*one, "executions") for one in accounts],
+    }
+    found = [
+        Portfolio(
+            cash=ZERO if row.cash is None else row.cash,
+            orders_seq=row.orders_seq or 0,
+            executions_seq=row.executions_seq or 0,
+        )
+        for row in connection.execute(_CASH, {**keys, **topics})
+    ]
+    for place, symbol, qty, price in connection.execute(_HOLDINGS, keys):
+        found[place - 1].holdings[symbol] = Holding(qty, price)
+    return found
 
 
 def _own(

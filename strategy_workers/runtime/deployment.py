@@ -70,6 +70,10 @@ class DeploymentRecord:
     def participant(self) -> str:
         return f"deployment:{self.id}"
 
+    @property
+    def has_ended(self) -> bool:
+        return self.status == "stopped" or (self.status == "paused" and self.wanted != "stopped")
+
     def is_last_word(self, client_order_id: str) -> bool:
         """Was the order sent by `on_stop`? Those outlive the deployment."""
         return client_order_id.startswith(f"{self.id.hex}-{_LAST_WORDS}-")
@@ -392,8 +396,8 @@ class Deployment:
         else:
             self.portfolio.updated(seq, event)
             kind, execution = event.event, None
-            if kind in FILLS:
-                return  # told with its execution
+            if kind in FILLS or kind == "new":
+                return  # told with its execution; or stored, and not yet taken by the broker
         if order.deployment_id != self.id or not self.listens:
             return
         self._strategy.on_order(

@@ -63,15 +63,22 @@ class Dispatch:
             ]
         )
 
-    async def open_books(self, account_id: UUID, mode: Mode, deployment_id: UUID) -> Reply:
-        request_id = f"{deployment_id.hex}-books"
-        command = OpenBooks(
-            request_id=request_id,
-            reply_to=self._requests.reply_to,
-            account_id=AccountId(account_id),
-            mode=mode,
+    async def open_books(
+        self, accounts: Iterable[tuple[UUID, Mode]]
+    ) -> dict[tuple[UUID, Mode], Reply]:
+        asked = {f"{account[0].hex}-{account[1]}-books": account for account in accounts}
+        replies = await self.ask_all(
+            [
+                OpenBooks(
+                    request_id=request_id,
+                    reply_to=self._requests.reply_to,
+                    account_id=AccountId(account_id),
+                    mode=mode,
+                )
+                for request_id, (account_id, mode) in asked.items()
+            ]
         )
-        return (await self.ask_all([command]))[request_id]
+        return {asked[request_id]: reply for request_id, reply in replies.items()}
 
     async def ask_all(self, commands: Sequence[Command]) -> dict[str, Reply]:
         """Send commands in order, those without an answer again and again; all answers."""

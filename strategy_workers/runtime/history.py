@@ -49,6 +49,8 @@ class History:
 
         What can't be had is left out and logged: the strategy's indicators then take longer.
         """
+        for indicator in market.indicators:
+            indicator.share_no_more()
         before = dict.fromkeys(market.series, until_ns)
         for candle in reversed(news):
             before[candle.symbol, candle.timeframe] = candle.start_ns

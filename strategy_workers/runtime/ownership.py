@@ -1,7 +1,7 @@
 """Which deployments are ours, and until when that is certain."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from shared.database.leases import Lease
@@ -18,16 +18,15 @@ class Ownership:
         #: `time.monotonic` until which nobody else can have taken one of the leases.
         self._certain_until = 0.0
 
-    async def take(self, deployment_id: UUID) -> DeploymentRecord | None:
+    async def take_all(self, ids: Sequence[UUID]) -> list[DeploymentRecord]:
+        """Of those that nobody else has."""
         began = time.monotonic()
-        taken = await self._store.take(deployment_id)
-        if taken is None:
-            return None
-        if not self._leases:
+        taken = await self._store.take_all(ids)
+        if taken and not self._leases:
             self._certain_until = began + self._duration_s
-        lease, record = taken
-        self._leases[deployment_id] = lease
-        return record
+        for lease, record in taken:
+            self._leases[record.id] = lease
+        return [record for _, record in taken]
 
     def lease(self, deployment_id: UUID) -> Lease | None:
         return self._leases.get(deployment_id)

@@ -28,6 +28,12 @@ class Portfolio(msgspec.Struct):
     orders_seq: int = 0
     executions_seq: int = 0
 
+    def copy(self) -> "Portfolio":
+        """Of one that has no orders."""
+        return msgspec.structs.replace(
+            self, holdings=dict(self.holdings), own=dict(self.own), working={}
+        )
+
     def pending(self, symbol: str, side: Side) -> Decimal:
         """Without the exits of groups."""
         return sum(

@@ -1,7 +1,7 @@
 """SQL of the runtime. Nothing here commits."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -17,7 +17,7 @@ from shared.database.tables import (
     SignalRow,
     utc_now,
 )
-from shared.models.margin import MarginTerms, parse_margin_terms
+from shared.models.margin import parse_margin_terms
 from strategy_workers.runtime.deployment import DeploymentRecord
 from strategy_workers.runtime.desk import Lots, Signal
 from strategy_workers.runtime.lines import Line
@@ -48,24 +48,35 @@ POINTS_KEPT = 10_000
 #: Of an error, in the sentence that tells of it.
 _LAST_LINE_CHARS = 300
 
+#: Why a deployment can't go on by itself: its market is silent, or its broker isn't there. The
+#: latter also until the books have been compared with the broker's for the first time.
+_WAITS_FOR = """
+    coalesce(
+        (SELECT min(s.reason) FROM silent_symbols s WHERE d.symbols ? s.symbol),
+        CASE WHEN d.mode = 'live' AND NOT (
+            EXISTS (SELECT 1 FROM broker_connections b
+                     WHERE b.account_id = d.account_id AND b.state = 'ready'
+                       AND b.credentials IS NOT NULL)
+            AND EXISTS (SELECT 1 FROM ledger_entries e
+                         WHERE e.account_id = d.account_id AND e.mode = 'live'))
+        THEN 'broker_not_ready' END)
+"""
 _UNWANTED = text(
-    """
-    SELECT d.id, d.wanted, d.pause_orders,
-           (SELECT min(s.reason) FROM silent_symbols s WHERE d.symbols ? s.symbol) AS hold
-      FROM deployments d
-     WHERE d.id = ANY(:ids)
-       AND (d.wanted <> 'running'
-            OR EXISTS (SELECT 1 FROM silent_symbols s WHERE d.symbols ? s.symbol))
-    """
+    f"""
+    SELECT id, wanted, pause_orders, hold
+      FROM (SELECT d.id, d.wanted, d.pause_orders, {_WAITS_FOR} AS hold
+              FROM deployments d WHERE d.id = ANY(:ids)) AS found
+     WHERE wanted <> 'running' OR hold IS NOT NULL
+    """  # noqa: S608 - ours
 )
 _RELEASE = text(
-    """
+    f"""
     UPDATE deployments SET status = 'starting', hold = NULL, updated_at = now()
      WHERE id IN (SELECT id FROM deployments d
                    WHERE hold IS NOT NULL AND status = 'paused' AND wanted = 'running'
-                     AND NOT EXISTS (SELECT 1 FROM silent_symbols s WHERE d.symbols ? s.symbol)
+                     AND {_WAITS_FOR} IS NULL
                    ORDER BY id FOR UPDATE)
-    """
+    """  # noqa: S608 - ours
 )
 
 
@@ -90,7 +101,8 @@ def unowned(connection: Connection, limit: int) -> list[UUID]:
 
 
 def unwanted(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Wish]:
-    """Those that should not run: `stopped`, `paused`, or without the market that they depend on."""
+    """Those that should not run: `stopped`, `paused`, or without the market or the broker that
+    they depend on."""
     rows = connection.execute(_UNWANTED, {"ids": list(ids)})
     return {
         row.id: Wish(row.wanted, "cancel_entries", row.hold)
@@ -101,7 +113,8 @@ def unwanted(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Wish]:
 
 
 def release_held(connection: Connection) -> None:
-    """What waited for market data that comes again begins again. Not what somebody has paused."""
+    """What waited for its market or its broker begins again when that is there. Not what somebody
+    has paused."""
     connection.execute(_RELEASE)
 
 
@@ -128,39 +141,54 @@ def snapshot(connection: Connection, deployment_id: UUID) -> bytes | None:
 
 
 def load(connection: Connection, deployment_id: UUID) -> DeploymentRecord:
+    [record] = load_all(connection, [deployment_id])
+    return record
+
+
+def load_all(connection: Connection, ids: Sequence[UUID]) -> list[DeploymentRecord]:
+    """Oldest first."""
     table = DeploymentRow.__table__.c
-    row = (
-        connection.execute(select(DeploymentRow.__table__).where(table.id == deployment_id))
+    rows = (
+        connection.execute(
+            select(DeploymentRow.__table__)
+            .where(table.id.in_(ids))
+            .order_by(table.created_at, table.id)
+        )
         .mappings()
-        .one()
+        .all()
     )
     known = connection.execute(
         select(InstrumentRow.symbol, InstrumentRow.lot_size, InstrumentRow.tick_size).where(
-            InstrumentRow.symbol.in_(row["symbols"])
+            InstrumentRow.symbol.in_({symbol for row in rows for symbol in row["symbols"]})
         )
     )
-    return DeploymentRecord(
-        id=row["id"],
-        account_id=row["account_id"],
-        mode=row["mode"],
-        strategy=row["strategy"],
-        parameters=row["parameters"],
-        symbols=tuple(row["symbols"]),
-        timeframe=row["timeframe"],
-        wanted=row["wanted"],
-        status=row["status"],
-        snapshot=row["snapshot"],
-        lots={symbol: Lots(lot, tick) for symbol, lot, tick in known},
-        margin=_margin_of(connection, row["account_id"]) if row["mode"] == "paper" else None,
-        version=row["parameters_version"],
-        strategy_version=row["strategy_version"],
-        pause_orders=row["pause_orders"],
+    lots = {symbol: Lots(lot, tick) for symbol, lot, tick in known}
+    stored = connection.execute(
+        select(AccountRow.id, AccountRow.margin_terms).where(
+            AccountRow.id.in_({row["account_id"] for row in rows})
+        )
     )
-
-
-def _margin_of(connection: Connection, account_id: UUID) -> MarginTerms | None:
-    stored = select(AccountRow.margin_terms).where(AccountRow.id == account_id)
-    return parse_margin_terms(connection.execute(stored).scalar_one())
+    margins = {account_id: parse_margin_terms(terms) for account_id, terms in stored}
+    return [
+        DeploymentRecord(
+            id=row["id"],
+            account_id=row["account_id"],
+            mode=row["mode"],
+            strategy=row["strategy"],
+            parameters=row["parameters"],
+            symbols=tuple(row["symbols"]),
+            timeframe=row["timeframe"],
+            wanted=row["wanted"],
+            status=row["status"],
+            snapshot=row["snapshot"],
+            lots={symbol: lots[symbol] for symbol in row["symbols"] if symbol in lots},
+            margin=margins[row["account_id"]] if row["mode"] == "paper" else None,
+            version=row["parameters_version"],
+            strategy_version=row["strategy_version"],
+            pause_orders=row["pause_orders"],
+        )
+        for row in rows
+    ]
 
 
 def account_frames(
@@ -189,13 +217,16 @@ def store_snapshots(connection: Connection, rows: Sequence[Mapping[str, Any]]) -
     connection.execute(
         text(
             """
-            UPDATE deployments SET snapshot = :snapshot, tape_cursor = :cursor,
-                   signals = :signals, applied_version = :version, status = 'running',
+            UPDATE deployments AS d SET snapshot = s.snapshot, tape_cursor = s.cursor,
+                   signals = s.signals, applied_version = s.version, status = 'running',
                    updated_at = now()
-             WHERE id = :id
+              FROM unnest(CAST(:id AS uuid[]), CAST(:snapshot AS bytea[]), CAST(:cursor AS text[]),
+                          CAST(:signals AS bigint[]), CAST(:version AS integer[]))
+                       AS s (id, snapshot, cursor, signals, version)
+             WHERE d.id = s.id
             """
         ),
-        list(rows),
+        _columns(rows, "id", "snapshot", "cursor", "signals", "version"),
     )
 
 
@@ -206,13 +237,21 @@ def store_first_marks(connection: Connection, rows: Sequence[Mapping[str, Any]])
         connection.execute(
             text(
                 """
-                UPDATE deployment_parameters SET tape_id = :cursor, applied_at = :applied_at,
-                       code_version = :code_version
-                 WHERE deployment_id = :id AND version = :version AND tape_id IS NULL
+                UPDATE deployment_parameters AS p SET tape_id = s.cursor,
+                       applied_at = s.applied_at, code_version = s.code_version
+                  FROM unnest(CAST(:id AS uuid[]), CAST(:version AS integer[]),
+                              CAST(:cursor AS text[]), CAST(:applied_at AS timestamptz[]),
+                              CAST(:code_version AS text[]))
+                           AS s (id, version, cursor, applied_at, code_version)
+                 WHERE p.deployment_id = s.id AND p.version = s.version AND p.tape_id IS NULL
                 """
             ),
-            list(rows),
+            _columns(rows, "id", "version", "cursor", "applied_at", "code_version"),
         )
+
+
+def _columns(rows: Sequence[Mapping[str, Any]], *names: str) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in names}
 
 
 def store_signals(connection: Connection, signals: Sequence[tuple[UUID, int, Signal]]) -> None:
@@ -253,10 +292,7 @@ def store_lines(connection: Connection, lines: Mapping[UUID, Sequence[tuple[int,
     if not rows:
         return
     connection.execute(insert_or_skip(DeploymentLogRow).on_conflict_do_nothing(), rows)
-    connection.execute(
-        text("DELETE FROM deployment_logs WHERE deployment_id = :id AND seq <= :last"),
-        _outdated(lines, LINES_KEPT),
-    )
+    _delete_outdated(connection, "deployment_logs", lines, LINES_KEPT)
 
 
 def store_points(
@@ -271,20 +307,25 @@ def store_points(
     if not rows:
         return
     connection.execute(insert_or_skip(DeploymentPlotRow).on_conflict_do_nothing(), rows)
-    connection.execute(
-        text("DELETE FROM deployment_plots WHERE deployment_id = :id AND seq <= :last"),
-        _outdated(points, POINTS_KEPT),
-    )
+    _delete_outdated(connection, "deployment_plots", points, POINTS_KEPT)
 
 
-def _outdated(
-    stored: Mapping[UUID, Sequence[tuple[int, object]]], kept: int
-) -> list[dict[str, object]]:
-    return [
+def _delete_outdated(
+    connection: Connection,
+    table: Literal["deployment_logs", "deployment_plots"],
+    stored: Mapping[UUID, Sequence[tuple[int, object]]],
+    kept: int,
+) -> None:
+    outdated = [
         {"id": deployment_id, "last": its[-1][0] - kept}
         for deployment_id, its in stored.items()
-        if its
+        if its and its[-1][0] > kept
     ]
+    if outdated:
+        connection.execute(
+            text(f"DELETE FROM {table} WHERE deployment_id = :id AND seq <= :last"),  # noqa: S608
+            outdated,
+        )
 
 
 def give_up(connection: Connection, deployment_id: UUID, why: str) -> None:

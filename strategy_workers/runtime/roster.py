@@ -1,7 +1,7 @@
 """How deployments come into this worker's hands, and how they leave them."""
 
 import asyncio
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import cast
@@ -81,7 +81,40 @@ class Roster:
             return None
         if was_paused:
             return await self._resume(record, deployment)
-        return deployment if deployment.started else await self._start(record, deployment)
+        if deployment.started:
+            return deployment
+        started = await self._start([deployment])
+        return started[0] if started else None
+
+    def starts_at_once(self, record: DeploymentRecord) -> bool:
+        """Nothing of it is stored, and no process is to be started for it."""
+        known = self._catalogue.find(record.strategy, record.strategy_version)
+        return (
+            record.wanted == "running"
+            and record.snapshot is None
+            and known is not None
+            and not known.has_own_process
+        )
+
+    async def start_all(self, records: Sequence[DeploymentRecord]) -> list[Deployment]:
+        """`bring_up` for many that start at once; each statement and command for all of them."""
+        made = await asyncio.to_thread(self._make_each, records)
+        good = []
+        for record, deployment in zip(records, made, strict=True):
+            if isinstance(deployment, HookError):
+                await self.pause(record, str(deployment))
+            else:
+                good.append(deployment)
+        return await self._start(good)
+
+    def _make_each(self, records: Sequence[DeploymentRecord]) -> list[Deployment | HookError]:
+        made: list[Deployment | HookError] = []
+        for record in records:
+            try:
+                made.append(self._make(record))
+            except HookError as error:
+                made.append(error)
+        return made
 
     def _make(self, record: DeploymentRecord) -> Deployment:
         """As it was when it was stored, with the parameters and the code of then."""
@@ -140,28 +173,40 @@ class Roster:
         changed.desk.note("info", "parameters_changed", {"version": str(change.version)})
         return changed
 
-    async def _start(self, record: DeploymentRecord, deployment: Deployment) -> Deployment | None:
-        reply = await self._dispatch.open_books(record.account_id, record.mode, record.id)
-        if isinstance(reply, Refusal):
-            await self.pause(record, f"The account has no books: {reply.message}")
-            return None
-        deployment.portfolio = await until_done(
-            "books", lambda: self._store.read_books(record.account_id, record.mode, None)
-        )
+    async def _start(self, deployments: Sequence[Deployment]) -> list[Deployment]:
+        accounts = list(dict.fromkeys((one.account_id, one.mode) for one in deployments))
+        # Live books are opened by the first comparison with the broker, which is behind us.
+        on_paper = [(account_id, mode) for account_id, mode in accounts if mode == "paper"]
+        replies = await self._dispatch.open_books(on_paper)
+        opened = []
+        for one in deployments:
+            reply = replies.get((one.account_id, one.mode))
+            if isinstance(reply, Refusal):
+                await self.pause(one.record, f"The account has no books: {reply.message}")
+            else:
+                opened.append(one)
+        if not opened:
+            return []
+        books = await until_done("books", lambda: self._store.read_all_books(accounts))
+        for one in opened:
+            one.portfolio = books[one.account_id, one.mode].copy()
+        names = [one.participant for one in opened]
 
         async def join() -> None:
             # In this order: a run waits for us at marks after the join, and at the last before it.
-            await tape.join(self._redis, record.participant, "strategy")
+            await tape.join_all(self._redis, names, "strategy")
             last = await tape.newest_mark(self._redis, "strategy")
-            deployment.cursor, deployment.mark = last or (BEGINNING, None)
+            for one in opened:
+                one.cursor, one.mark = last or (BEGINNING, None)
 
         await until_done("join", join)
-        deployment.desk.note("info", "started", {})
-        if not await self.save([deployment]):
-            return None
-        await self._acknowledge_past(deployment)
-        log.info("deployment_started", deployment=str(record.id), tape=deployment.cursor)
-        return deployment
+        for one in opened:
+            one.desk.note("info", "started", {})
+        saved = await self.save(opened)
+        await self._acknowledge_past(saved)
+        for one in saved:
+            log.info("deployment_started", deployment=str(one.id), tape=one.cursor)
+        return saved
 
     async def _resume(self, record: DeploymentRecord, deployment: Deployment) -> Deployment | None:
         """After a pause: from the next mark on, with what the books say now. All that it had
@@ -186,7 +231,7 @@ class Roster:
             deployment = changed
         elif not await self.save([deployment]):
             return None
-        await self._acknowledge_past(deployment)
+        await self._acknowledge_past([deployment])
         log.info("deployment_resumed", deployment=str(record.id), tape=deployment.cursor)
         return deployment
 
@@ -195,7 +240,7 @@ class Roster:
         # The predecessor may have died before it sent them, or before it acknowledged.
         await self._dispatch.send([deployment])
         await until_done("gap", lambda: self._notice_gap(deployment))
-        await self._acknowledge_past(deployment)
+        await self._acknowledge_past([deployment])
         log.info("deployment_taken_over", deployment=str(deployment.id), tape=deployment.cursor)
 
     async def _notice_gap(self, deployment: Deployment) -> None:
@@ -211,21 +256,17 @@ class Roster:
             log.warning("tape_gap", deployment=str(deployment.id), oldest=oldest[0].id)
             deployment.market.reset()
 
-    async def _acknowledge_past(self, deployment: Deployment) -> None:
-        mark = deployment.mark
-        if mark is None:
+    async def _acknowledge_past(self, deployments: Sequence[Deployment]) -> None:
+        """All of them have the same mark and the same snapshot's place behind them."""
+        if not deployments or (mark := deployments[0].mark) is None:
             return
         await self._ownership.make_certain()
-        if self._ownership.owns(deployment.id):
+        names = [one.participant for one in deployments if self._ownership.owns(one.id)]
+        if names:
+            cursor = deployments[0].durable_cursor
             await until_done(
                 "acknowledgement",
-                lambda: tape.acknowledge(
-                    self._redis,
-                    [deployment.participant],
-                    mark,
-                    "strategy",
-                    deployment.durable_cursor,
-                ),
+                lambda: tape.acknowledge(self._redis, names, mark, "strategy", cursor),
             )
 
     async def save(self, deployments: list[Deployment]) -> list[Deployment]:
@@ -304,6 +345,12 @@ class Roster:
             await self.stop(deployment.record, deployment)
         else:
             await self._suspend(deployment.record, deployment, wish)
+
+    async def let_wait(self, record: DeploymentRecord, wish: Wish) -> None:
+        """As it was stored, or as it was asked for: nothing of it runs."""
+        log.warning("deployment_waits", deployment=str(record.id), hold=wish.hold)
+        await self._end_orders(record, _ENTRIES)
+        await self._end(record, "paused", None, wish.hold)
 
     async def _suspend(self, record: DeploymentRecord, deployment: Deployment, wish: Wish) -> None:
         """It is wanted paused, or has to wait: its state is kept. Why it is wanted paused is in

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from shared.database import DatabaseThread
 from shared.database.leases import (
     Lease,
-    acquire,
+    acquire_all,
     hold,
     hold_all,
     release,
@@ -92,32 +92,40 @@ class Store:
 
         return await self._thread.run(work)
 
-    async def take(self, deployment_id: UUID) -> tuple[Lease, DeploymentRecord] | None:
-        """None when another worker was faster."""
+    async def take_all(self, ids: Sequence[UUID]) -> list[tuple[Lease, DeploymentRecord]]:
+        """Those that no other worker has."""
 
-        def work() -> tuple[Lease, DeploymentRecord] | None:
+        def work() -> list[tuple[Lease, DeploymentRecord]]:
             with self._engine.begin() as connection:
-                lease = acquire(
-                    connection, LEASE_KIND, str(deployment_id), self._owner, self._duration_s
-                )
-                if lease is None:
-                    return None
-                return lease, repository.load(connection, deployment_id)
+                keys = [str(one) for one in ids]
+                leases = acquire_all(connection, LEASE_KIND, keys, self._owner, self._duration_s)
+                taken = {UUID(lease.key): lease for lease in leases}
+                records = repository.load_all(connection, list(taken))
+                return [(taken[record.id], record) for record in records]
 
         return await self._thread.run(work)
 
-    async def read_books(
-        self, account_id: UUID, mode: Mode, deployment_id: UUID | None
-    ) -> Portfolio:
-        """Without a deployment: as of one that has never sent an order."""
-
+    async def read_books(self, account_id: UUID, mode: Mode, deployment_id: UUID) -> Portfolio:
         def work() -> Portfolio:
-            with self._engine.connect().execution_options(
-                isolation_level="REPEATABLE READ"
-            ) as connection:
+            with self._at_one_moment() as connection:
                 return account_books.read_books(connection, account_id, mode, deployment_id)
 
         return await self._thread.run(work)
+
+    async def read_all_books(
+        self, accounts: Sequence[tuple[UUID, Mode]]
+    ) -> dict[tuple[UUID, Mode], Portfolio]:
+        """As of deployments that have never sent an order."""
+
+        def work() -> dict[tuple[UUID, Mode], Portfolio]:
+            with self._at_one_moment() as connection:
+                found = account_books.read_all_books(connection, accounts)
+                return dict(zip(accounts, found, strict=True))
+
+        return await self._thread.run(work)
+
+    def _at_one_moment(self) -> Connection:
+        return self._engine.connect().execution_options(isolation_level="REPEATABLE READ")
 
     async def account_frames(self, after: Mapping[str, int]) -> dict[str, list[tuple[int, bytes]]]:
         def work() -> dict[str, list[tuple[int, bytes]]]:
@@ -130,9 +138,7 @@ class Store:
         self, account_id: UUID, mode: Mode, deployment_id: UUID
     ) -> list[Working]:
         def work() -> list[Working]:
-            with self._engine.connect().execution_options(
-                isolation_level="REPEATABLE READ"
-            ) as connection:
+            with self._at_one_moment() as connection:
                 return account_books.working_orders(connection, account_id, mode, deployment_id)
 
         return await self._thread.run(work)

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
 from functools import partial
 from uuid import UUID
 
@@ -19,12 +18,14 @@ from shared.utils.tasks import end_tasks
 from strategy_workers.errors import until_done
 from strategy_workers.metrics import CANDLES, DECISION, RUNNING
 from strategy_workers.runtime.account_events import AccountEvents, AccountKey, feed_of
-from strategy_workers.runtime.deployment import Deployment, HookError
+from strategy_workers.runtime.deployment import Deployment, DeploymentRecord, HookError
 from strategy_workers.runtime.dispatch import Dispatch
+from strategy_workers.runtime.errands import Errands
 from strategy_workers.runtime.feed import Feed
 from strategy_workers.runtime.history import History
 from strategy_workers.runtime.ownership import Ownership
 from strategy_workers.runtime.roster import Roster
+from strategy_workers.runtime.shared_indicators import SharedIndicators
 from strategy_workers.runtime.slices import Slice
 from strategy_workers.runtime.store import Store
 from strategy_workers.runtime.watchdog import Watchdog
@@ -35,8 +36,8 @@ _ENTRIES_AT_ONCE = 32
 _BLOCK_MS = 1000
 #: Snapshots of a quiet second.
 _SAVES_AT_ONCE = 200
-#: Each may hold a Redis connection.
-_ERRANDS_AT_ONCE = 16
+#: Deployments whose leases are taken by one statement.
+_TAKEN_AT_ONCE = 250
 
 
 class Worker:
@@ -80,11 +81,10 @@ class Worker:
         #: Last tape entry worked through by all; entries up to it are passed over.
         self._cursor = BEGINNING
         self._slice = Slice()
+        self._indicators = SharedIndicators()
         self._look_round = asyncio.Event()
         self._has_deployments = asyncio.Event()
-        #: Deployments on their way in or out.
-        self._errands: dict[UUID, asyncio.Task[None]] = {}
-        self._errands_at_once = asyncio.Semaphore(_ERRANDS_AT_ONCE)
+        self._errands = Errands(self._look_round.set)
         self._draining = False
         self._drained = False
 
@@ -114,8 +114,8 @@ class Worker:
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             finally:
-                await end_tasks([*tasks, *self._errands.values()])
-                self._errands.clear()
+                await end_tasks(tasks)
+                await self._errands.end()
             for task in done:
                 if error := task.exception():
                     log.error("worker_fault", loop=task.get_name(), exc_info=error)
@@ -128,7 +128,7 @@ class Worker:
     async def drain(self) -> None:
         """Finish the slice, store all state, let others have the deployments."""
         self._draining = True
-        await end_tasks(self._errands.values())
+        await self._errands.end()
         async with self._lock:
             await self._save_unsaved()
             self._deployments.clear()
@@ -161,10 +161,7 @@ class Worker:
     async def _keep_looking(self) -> None:
         while not self._draining:
             self._look_round.clear()
-            for deployment_id, errand in list(self._errands.items()):
-                if errand.done():
-                    del self._errands[deployment_id]
-                    errand.result()  # a fault of ours is one of the whole worker
+            self._errands.look()
             await self._end_unwanted()
             await self._change_parameters()
             await until_done("look", self._store.release_held)
@@ -181,7 +178,7 @@ class Worker:
                 deployment = self._deployments.pop(deployment_id, None)
             if deployment is not None and self._ownership.owns(deployment_id):
                 end = partial(self._roster.end_as_wanted, deployment, wish)
-                self._run_errand(deployment_id, end)
+                self._errands.run([deployment_id], end)
 
     async def _change_parameters(self) -> None:
         """Between two slices: the next mark is the first of the new ones."""
@@ -198,56 +195,80 @@ class Worker:
                     del self._deployments[deployment_id]
                 else:
                     self._deployments[deployment_id] = changed
+                    self._share(changed)
 
     async def _take_unowned(self) -> None:
         room = self._max_deployments - len(self._deployments) - len(self._errands)
         if room <= 0:
             return
-        for deployment_id in await until_done("look", lambda: self._store.unowned(room)):
-            if deployment_id not in self._errands:
-                self._run_errand(deployment_id, partial(self._take, deployment_id))
+        found = await until_done("look", lambda: self._store.unowned(room))
+        ids = [one for one in found if one not in self._errands]
+        for first in range(0, len(ids), _TAKEN_AT_ONCE):
+            group = ids[first : first + _TAKEN_AT_ONCE]
+            self._errands.run(group, partial(self._take, group))
 
-    def _run_errand(self, deployment_id: UUID, errand: Callable[[], Awaitable[None]]) -> None:
-        """Beside the tape: it may wait for an order processor that is away."""
+    async def _take(self, ids: list[UUID]) -> None:
+        """Those that only have to be started together, then the others beside each other."""
+        records = await until_done("take", lambda: self._ownership.take_all(ids))
+        # They may have ended between our look and our take.
+        gone = [record.id for record in records if record.has_ended]
+        if gone:
+            await until_done("release", lambda: self._ownership.release(gone))
+        left = [record for record in records if not record.has_ended]
+        left = await self._let_wait(left)
+        fresh = [one for one in left if one.status != "paused" and self._roster.starts_at_once(one)]
+        if fresh:
+            started = await self._roster.start_all(fresh)
+            async with self._lock:
+                await self._admit(started)
+        at_once = {record.id for record in fresh}
+        for record in left:
+            if record.id not in at_once:
+                self._errands.run([record.id], partial(self._bring_in, record))
 
-        async def in_turn() -> None:
-            async with self._errands_at_once:
-                await errand()
+    async def _let_wait(self, records: list[DeploymentRecord]) -> list[DeploymentRecord]:
+        """Those that can go on; the others wait for their market or broker before they begin."""
+        ids = [record.id for record in records if record.wanted == "running"]
+        unwanted = await until_done("look", lambda: self._store.unwanted(ids))
+        holds = {one: wish for one, wish in unwanted.items() if wish.hold is not None}
+        for record in records:
+            if record.id in holds:
+                await self._roster.let_wait(record, holds[record.id])
+        return [record for record in records if record.id not in holds]
 
-        task = asyncio.create_task(in_turn(), name=f"errand:{deployment_id}")
-        task.add_done_callback(lambda _: self._look_round.set())
-        self._errands[deployment_id] = task
-
-    async def _take(self, deployment_id: UUID) -> None:
-        record = await until_done("take", lambda: self._ownership.take(deployment_id))
-        if record is None:
-            return
-        if record.status == "stopped" or (record.status == "paused" and record.wanted != "stopped"):
-            # It ended between our look and our take.
-            await until_done("release", lambda: self._ownership.release([deployment_id]))
-            return
+    async def _bring_in(self, record: DeploymentRecord) -> None:
         if record.status == "paused":
             await self._roster.stop(record, None)
             return
         deployment = await self._roster.bring_up(record)
         if deployment is not None:
             async with self._lock:
-                await self._admit(deployment)
+                await self._admit([deployment])
 
-    async def _admit(self, deployment: Deployment) -> None:
-        """From now on it is read for; what it has missed is read at once."""
-        behind = not self._deployments or position(deployment.cursor) < position(self._cursor)
-        self._deployments[deployment.id] = deployment
+    async def _admit(self, deployments: list[Deployment]) -> None:
+        """From now on they are read for; what they have missed is read at once."""
+        if not deployments:
+            return
+        first = min(deployments, key=lambda one: position(one.cursor))
+        behind = not self._deployments or position(first.cursor) < position(self._cursor)
+        self._deployments.update({one.id: one for one in deployments})
+        for one in deployments:
+            self._share(one)
         self._in_order = False
         self._has_deployments.set()
         if not behind:
             return
         # A snapshot stands between two slices, so the slice can be put together anew from here.
         # The others pass over what they have worked through already.
-        self._cursor = deployment.cursor
+        self._cursor = first.cursor
         self._slice.clear()
         while entries := await until_done("tape", lambda: self._read(block_ms=None)):
             await self._work_through(entries)
+
+    def _share(self, deployment: Deployment) -> None:
+        """Not those that trade live: they pass over what others hear."""
+        if deployment.mode == "paper":
+            self._indicators.join(deployment.market)
 
     def _drop_lost(self) -> None:
         for deployment_id in [one for one in self._deployments if not self._ownership.owns(one)]:
@@ -299,6 +320,7 @@ class Worker:
                         news = partial(Deployment.run_started, entry_id=entry.id)
                         news(deployment)
                         deployment.hear(news)
+                        self._share(deployment)
             case RunEnded():
                 await self._save_unsaved()
 
@@ -309,9 +331,13 @@ class Worker:
             self._deployments = dict(sorted(self._deployments.items()))
             self._in_order = True
         due = [one for one in self._deployments.values() if one.is_behind(entry_id)]
+        if mark.paced:
+            await self._pass_over(entry_id, mark, [one for one in due if one.mode == "live"])
+            due = [one for one in due if one.mode != "live"]
         feeds = await until_done("events", lambda: self._events.collect(due))
         market_mark = self._slice.market_mark or entry_id
         await self._prepare(mark, due, feeds)
+        self._indicators.take(self._slice)
         failed = self._decide(entry_id, mark, due, feeds, market_mark)
         for deployment, error in failed:
             self._deployments.pop(deployment.id, None)
@@ -319,6 +345,12 @@ class Worker:
         due = [one for one in due if one.id in self._deployments]
         await self._store_and_send(due, mark)
         await self._acknowledge([one for one in due if one.id in self._deployments], mark)
+
+    async def _pass_over(self, entry_id: str, mark: TimeMark, live: list[Deployment]) -> None:
+        """Prices of a replay are nothing to those that trade with real money."""
+        for deployment in live:
+            deployment.pass_mark(entry_id, mark)
+        await self._acknowledge(live, mark)
 
     def _decide(
         self,
@@ -378,6 +410,8 @@ class Worker:
                 for one in cold
             )
         )
+        for one in cold:
+            self._share(one)
 
     async def _store_and_send(self, due: list[Deployment], mark: TimeMark) -> None:
         """State goes to the database with decisions that have effects, else every few marks; in a

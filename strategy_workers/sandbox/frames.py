@@ -47,6 +47,7 @@ class ParameterShape(msgspec.Struct, frozen=True):
     description: str
     low: str | None = None
     high: str | None = None
+    step: str | None = None
     choices: list[str] = []
 
 

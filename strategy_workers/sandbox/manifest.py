@@ -57,10 +57,11 @@ def _shape(parameter: Parameter[Any]) -> ParameterShape:
         description=parameter.description,
     )
     match parameter:
-        case IntParameter(low=least, high=most):
-            return replace(shape, kind="int", low=str(least), high=str(most))
-        case DecimalParameter(low=lowest, high=highest):
-            return replace(shape, kind="decimal", low=str(lowest), high=str(highest))
+        case IntParameter(low=least, high=most, step=each):
+            return replace(shape, kind="int", low=str(least), high=str(most), step=str(each))
+        case DecimalParameter(low=lowest, high=highest, step=step):
+            bounded = replace(shape, kind="decimal", low=str(lowest), high=str(highest))
+            return bounded if step is None else replace(bounded, step=str(step))
         case CategoricalParameter(choices=choices):
             return replace(shape, kind="category", choices=list(choices))
         case TimeframeParameter():
@@ -75,10 +76,11 @@ def parameter_of(shape: ParameterShape) -> Parameter[Any]:
     low, high, text = shape.low or "0", shape.high or "0", shape.description
     match shape.kind:
         case "int":
-            return IntParameter(shape.default, low=int(low), high=int(high), help=text)
+            each = int(shape.step or "1")
+            return IntParameter(shape.default, low=int(low), high=int(high), step=each, help=text)
         case "decimal":
             default = Decimal(str(shape.default))
-            return DecimalParameter(default, low=Decimal(low), high=Decimal(high), help=text)
+            return DecimalParameter(default, low=low, high=high, step=shape.step, help=text)
         case "category":
             return CategoricalParameter(shape.default, choices=shape.choices, help=text)
         case "timeframe":

@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, pairwise
 from typing import Any, Generic, Protocol, TypeVar
 
+import msgspec
+
+from shared.models.base import encode
 from shared.models.identifiers import Timeframe
 from shared.models.market import Candle
 
@@ -17,6 +20,16 @@ class Indicator(Protocol[Output_co]):
     def update(self, given: Any, /) -> Output_co | None: ...
     def state(self) -> Any: ...
     def restore(self, state: Any, /) -> None: ...
+
+
+class Shared(Protocol):
+    """An indicator that others feed."""
+
+    @property
+    def indicator(self) -> Indicator[Any]: ...
+    def after(self, candle: Candle) -> Any:
+        """Its value after a candle of the slice that is decided on."""
+        ...
 
 
 #: Of an indicator before and after the last candle.
@@ -53,9 +66,12 @@ class IndicatorSet(Generic[Output]):
         self.key = key
         self._make = make
         self._symbols = tuple(symbols)
-        self._of = of
+        self.of = of
         #: Symbol → values before and after each candle to come; where there are such.
         self._ahead: dict[str, Iterator[Values[Output]]] = {}
+        #: Symbols whose values come from elsewhere.
+        self._shared: dict[str, Shared] = {}
+        self._indicators: dict[str, Indicator[Output]] = {}
         self.reset()
 
     def __getitem__(self, symbol: str) -> Output | None:
@@ -65,8 +81,29 @@ class IndicatorSet(Generic[Output]):
         return self._values[symbol][0]
 
     def update(self, candle: Candle) -> None:
-        value = self._indicators[candle.symbol].update(self._of(candle))
-        self._values[candle.symbol] = (self._values[candle.symbol][1], value)
+        symbol = candle.symbol
+        shared = self._shared.get(symbol)
+        if shared is None:
+            value = self._indicators[symbol].update(self.of(candle))
+        else:
+            value = shared.after(candle)
+        self._values[symbol] = (self._values[symbol][1], value)
+
+    def indicator(self, symbol: str) -> Indicator[Output]:
+        shared = self._shared.get(symbol)
+        return self._indicators[symbol] if shared is None else shared.indicator
+
+    def share(self, symbol: str, shared: Shared) -> None:
+        """From now on its value comes from there; it is in the same state."""
+        self._shared[symbol] = shared
+
+    def share_no_more(self) -> None:
+        """Go on alone, from the same state."""
+        for symbol, shared in self._shared.items():
+            alone = self._make()
+            alone.restore(msgspec.json.decode(encode(shared.indicator.state())))
+            self._indicators[symbol] = alone
+        self._shared = {}
 
     @property
     def is_ahead(self) -> bool:
@@ -78,7 +115,7 @@ class IndicatorSet(Generic[Output]):
 
     @property
     def reads_closes(self) -> bool:
-        return self._of is close_of
+        return self.of is close_of
 
     def read_ahead(self, closes: dict[str, Iterable[float]]) -> None:
         """For a backtest, right after `reset`: `closes` are those of all candles to come.
@@ -93,17 +130,19 @@ class IndicatorSet(Generic[Output]):
     def reset(self) -> None:
         """Forget everything seen, as at the start of a run."""
         self._ahead = {}
+        self._shared = {}
         self._indicators = {symbol: self._make() for symbol in self._symbols}
         self._values: dict[str, Values[Output]] = dict.fromkeys(self._symbols, (None, None))
 
     def state(self) -> dict[str, Any]:
         assert not self._ahead, "indicators that read ahead are not at the present candle"
         return {
-            symbol: {"values": self._values[symbol], "inner": indicator.state()}
-            for symbol, indicator in self._indicators.items()
+            symbol: {"values": self._values[symbol], "inner": self.indicator(symbol).state()}
+            for symbol in self._symbols
         }
 
     def restore(self, state: dict[str, Any]) -> None:
+        self.share_no_more()
         for symbol, indicator in self._indicators.items():
             before, now = state[symbol]["values"]
             self._values[symbol] = (_as_given(before), _as_given(now))

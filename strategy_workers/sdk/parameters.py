@@ -84,12 +84,22 @@ class Parameter(ABC, Generic[T]):
 
 
 class IntParameter(Parameter[int]):
-    """A whole number from `low` to `high`, both included."""
+    """A whole number from `low` to `high`, both included; with a step, one of its multiples."""
 
-    def __init__(self, default: int, *, low: int, high: int, help: str = "") -> None:  # noqa: A002
+    def __init__(
+        self,
+        default: int,
+        *,
+        low: int,
+        high: int,
+        step: int = 1,
+        help: str = "",  # noqa: A002
+    ) -> None:
         super().__init__(default, help)
         self.low = low
         self.high = high
+        self.step = step
+        _check_step(step, low, high)
         self.parse(default)
 
     def parse(self, value: object) -> int:
@@ -97,14 +107,22 @@ class IntParameter(Parameter[int]):
             raise ValueError("must be a whole number")
         if not self.low <= value <= self.high:
             raise ValueError(f"must be from {self.low} to {self.high}")
+        if value % self.step:
+            raise ValueError(f"must be a multiple of {self.step}")
         return value
 
     def _constraints(self) -> dict[str, object]:
-        return {"type": "integer", "minimum": self.low, "maximum": self.high}
+        bounds: dict[str, object] = {
+            "type": "integer",
+            "minimum": self.low,
+            "maximum": self.high,
+        }
+        return bounds if self.step == 1 else {**bounds, "multipleOf": self.step}
 
 
 class DecimalParameter(Parameter[Decimal]):
-    """An exact number from `low` to `high`, both included; JSON numbers and strings are taken."""
+    """An exact number from `low` to `high`, both included; with a step, one of its multiples. JSON
+    numbers and strings are taken."""
 
     def __init__(
         self,
@@ -112,11 +130,15 @@ class DecimalParameter(Parameter[Decimal]):
         *,
         low: Decimal | int | str,
         high: Decimal | int | str,
+        step: Decimal | int | str | None = None,
         help: str = "",  # noqa: A002
     ) -> None:
         super().__init__(Decimal(default), help)
         self.low = Decimal(low)
         self.high = Decimal(high)
+        self.step = None if step is None else Decimal(step)
+        if self.step is not None:
+            _check_step(self.step, self.low, self.high)
         self.parse(self.default)
 
     def parse(self, value: object) -> Decimal:
@@ -130,13 +152,20 @@ class DecimalParameter(Parameter[Decimal]):
             raise ValueError("must be a finite number")
         if not self.low <= number <= self.high:
             raise ValueError(f"must be from {self.low} to {self.high}")
+        if self.step is not None and number % self.step:
+            raise ValueError(f"must be a multiple of {self.step}")
         return number
 
     def encode(self, value: Decimal) -> str:
         return str(value)
 
     def _constraints(self) -> dict[str, object]:
-        return {"type": "number", "minimum": _plain(self.low), "maximum": _plain(self.high)}
+        bounds: dict[str, object] = {
+            "type": "number",
+            "minimum": _plain(self.low),
+            "maximum": _plain(self.high),
+        }
+        return bounds if self.step is None else {**bounds, "multipleOf": _plain(self.step)}
 
 
 class CategoricalParameter(Parameter[str]):
@@ -185,6 +214,12 @@ class BooleanParameter(Parameter[bool]):
 
     def _constraints(self) -> dict[str, object]:
         return {"type": "boolean"}
+
+
+def _check_step(step: Decimal | int, low: Decimal | int, high: Decimal | int) -> None:
+    """Raises ValueError."""
+    if not step > 0 or low % step or high % step:
+        raise ValueError(f"{low} and {high} must be multiples of the step {step}, above zero")
 
 
 def _plain(value: object) -> object:

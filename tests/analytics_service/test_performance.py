@@ -293,6 +293,7 @@ async def test_an_account_that_has_traded(
         "equity": "10002",
         "realized_pnl": "30",
         "unrealized_pnl": "-25",
+        "currency_pnl": "0",
         "fees": "3",
         "total_return_fraction": 0.0002,
         # 10,028 after the second minute, then 10 bought at 104, less a fee of 1: 10,027 at 104,

@@ -257,6 +257,9 @@ def answer_as_documented(behind: HttpDouble) -> None:
     behind.answer("PUT", "/internal/market-data/configuration", _CONFIGURATION)
     behind.answer("PUT", "/internal/market-data/universe", _UNIVERSE)
     behind.answer("PUT", "/internal/market-data/mappings", _MAPPINGS_TAKEN)
+    for name in ("us-equities", "nse"):
+        loaded = {**_MAPPINGS_TAKEN, "instruments": 1}
+        behind.answer("POST", f"/internal/market-data/mappings/sets/{name}", loaded)
     behind.answer("POST", "/internal/market-data/jobs", {"added": 1}, 202)
     behind.answer("POST", "/internal/market-data/jobs/requeue", {"requeued": 1})
     for path, body in (

@@ -155,10 +155,12 @@ def environment(settings: MarketDataSettings) -> dict[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def process(settings: MarketDataSettings) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The engine as operators start it, ready."""
+async def process(
+    settings: MarketDataSettings, **more: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The engine as operators start it, ready. `more` settings by their names."""
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "market_data_engine", env=environment(settings)
+        sys.executable, "-m", "market_data_engine", env={**environment(settings), **more}
     )
     try:
         async with client(settings) as http:

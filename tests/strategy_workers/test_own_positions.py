@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from shared.database.tables import ExecutionRow, OrderRow
 from shared.models.orders import Side
 from shared.trading.paper_terms import FREE, paper_terms_document
-from strategy_workers.runtime.account_books import read_books
+from strategy_workers.runtime.account_books import read_all_books, read_books
 from strategy_workers.runtime.holdings import NOTHING, Holding, after_own, left_of
 
 D = Decimal
@@ -111,10 +111,11 @@ def test_from_the_books_it_is_what_the_executions_one_by_one_would_have_made(
         books.execute("buy", 10, 100, None)
         books.execute("buy", 4, 120, OURS)
 
-        def own(deployment: UUID | None) -> dict[str, Holding]:
+        def own(deployment: UUID) -> dict[str, Holding]:
             return read_books(session.connection(), account, "paper", deployment).own
 
         assert own(OURS) == {"SPY": Holding(D(8), D(110)), "QQQ": Holding(D(3), D(50))}
         assert own(THEIRS)["SPY"] == Holding(D(4), D(100))
-        assert own(None) == {}
+        [nobodys] = read_all_books(session.connection(), [(account, "paper")])
+        assert nobodys.own == {}
         assert own(UUID(int=3)) == {}

@@ -339,3 +339,23 @@ async def test_the_same_tape_gives_the_same_commands(
             await platform.reaches(deployment, "stopped")
     assert outcomes[0] == outcomes[1]
     assert len(outcomes[0]) > 10
+
+
+async def test_those_that_can_not_start_hold_up_none_of_the_others(
+    platform: Platform,
+    worker_settings: StrategyWorkersSettings,
+    desk: OrderDesk,
+    market: TapeEngine,
+) -> None:
+    other = open_account(platform.engine, "other")
+    good = [platform.deploy("scripted", at=1, account=one) for one in (platform.account, other)]
+    bad = platform.deploy("tunable", period=13)
+    good += [platform.deploy("scripted", at=1, account=other) for _ in range(3)]
+    async with running_worker(worker_settings, SAMPLES):
+        for one in good:
+            await platform.reaches(one, "running")
+        row = await platform.reaches(bad, "paused")
+        await market.play("SPY", [100.0, 101.0])
+    assert "not with 13" in (row.last_error or "")
+    assert len(desk.commands) == len(good)
+    assert {command.account_id for command in desk.commands} == {platform.account, other}

@@ -3,6 +3,8 @@ from decimal import Decimal
 import pytest
 
 from strategy_workers.library import LIBRARY, Catalogue
+from strategy_workers.optimisation.space import parse_space
+from strategy_workers.sandbox.manifest import manifest_of, parameter_of
 from strategy_workers.sdk import (
     BooleanParameter,
     CategoricalParameter,
@@ -21,6 +23,8 @@ class Sample(Strategy):
     share = DecimalParameter(default="0.5", low=0, high=1)
     side = CategoricalParameter(default="both", choices=["long", "both"])
     eager = BooleanParameter(default=False)
+    size = IntParameter(default=100, low=50, high=500, step=50)
+    edge = DecimalParameter(default="0.2", low=0, high=1, step="0.1")
 
     def check_parameters(self) -> None:
         if self.eager and self.count < 3:
@@ -57,6 +61,8 @@ def test_parameters_read_as_plain_values() -> None:
         ({"share": []}, "share", "must be a number"),
         ({"side": "short"}, "side", "must be one of long, both"),
         ({"side": 1}, "side", "must be one of long, both"),
+        ({"size": 120}, "size", "must be a multiple of 50"),
+        ({"edge": 0.25}, "edge", "must be a multiple of 0.1"),
         ({"eager": 1}, "eager", "must be true or false"),
         ({"eager": True, "count": 2}, "count", "must be 3 or more when eager"),
     ],
@@ -78,7 +84,10 @@ def test_all_faults_are_told_at_once() -> None:
 def test_encoded_parameters_come_back_equal() -> None:
     values = Sample.parse_parameters({"share": "0.123456789012"})
     encoded = Sample.encode_parameters(values)
-    assert encoded == {"count": 5, "share": "0.123456789012", "side": "both", "eager": False}
+    assert encoded == {
+        "count": 5, "share": "0.123456789012", "side": "both", "eager": False,
+        "size": 100, "edge": "0.2",
+    }  # fmt: skip
     assert Sample.parse_parameters(encoded) == values
 
 
@@ -96,6 +105,20 @@ def test_the_schema_says_what_is_allowed() -> None:
             "share": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.5},
             "side": {"type": "string", "enum": ["long", "both"], "default": "both"},
             "eager": {"type": "boolean", "default": False},
+            "size": {
+                "type": "integer",
+                "minimum": 50,
+                "maximum": 500,
+                "multipleOf": 50,
+                "default": 100,
+            },
+            "edge": {
+                "type": "number",
+                "minimum": 0,
+                "maximum": 1,
+                "multipleOf": 0.1,
+                "default": 0.2,
+            },
         },
         "additionalProperties": False,
     }
@@ -123,3 +146,22 @@ def test_every_strategy_of_the_library_has_a_name_a_title_and_working_defaults()
 def test_two_strategies_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="a name of its own"):
         Catalogue([Sample, Sample])
+
+
+@pytest.mark.parametrize(("low", "high", "step"), [(1, 10, 2), (2, 11, 2), (0, 10, 0), (0, 10, -1)])
+def test_bounds_are_multiples_of_the_step(low: int, high: int, step: int) -> None:
+    with pytest.raises(ValueError, match="must be multiples of the step"):
+        IntParameter(low, low=low, high=high, step=step)
+    with pytest.raises((ValueError, ArithmeticError)):
+        DecimalParameter(low, low=low, high=high, step=step)
+
+
+def test_steps_are_in_the_schema_and_survive_a_process_of_its_own() -> None:
+    schema = Sample.parameters_schema()["properties"]
+    assert isinstance(schema, dict)
+    assert "multipleOf" not in schema["count"] | schema["share"]
+    declared = Sample.declared_parameters()
+    for shape in manifest_of(type("Acting", (Sample,), {"on_candle": lambda *_: None})).parameters:
+        assert parameter_of(shape).schema() == declared[shape.name].schema()
+    space = parse_space(Sample, ["size", "edge"], {})
+    assert [len(one.values) for one in space.dimensions] == [10, 11]

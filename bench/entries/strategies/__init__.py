@@ -16,7 +16,8 @@ ENTRY = Entry(
         " Postgres (all commits synchronous) and Valkey on the same machine. The measured minute is"
         " one in which the averages of one symbol in ten cross, so a tenth of the strategies order."
         " Timed from the writing of its candles and marks until the last order is on its shard's"
-        " stream; `all_ms` until every strategy has acknowledged the mark, its orders answered."
+        " stream; `all_ms` until every strategy has acknowledged the mark, its orders answered;"
+        " `started_ms` from the worker being ready until all strategies run."
         " Processor time is the worker's."
     ),
     repeats=3,

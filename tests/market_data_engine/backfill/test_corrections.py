@@ -94,6 +94,7 @@ async def test_a_run_shows_what_was_healed_with_its_next_mark_and_nothing_of_its
     # What a provider has told of while the run was held up is completed as it was told.
     better = healed(msgspec.structs.replace(candle(5), volume=7e6))
     memory.healed.note([better])
+    memory.begin(SYMBOL, candles)  # also where it goes on after a restart
     await marks.mark(BEGIN_NS + 6 * MINUTE_NS, [candle(5)])
     assert (await shown(redis))[-1].data.candle.volume == 7e6
     assert kept.candles[-1] == better

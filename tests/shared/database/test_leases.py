@@ -8,6 +8,7 @@ from shared.database.leases import (
     IDLE_TRANSACTION_S,
     LeaseLostError,
     acquire,
+    acquire_all,
     hold,
     hold_all,
     release,
@@ -138,3 +139,16 @@ def test_many_leases_are_renewed_held_and_released_but_never_a_lost_one(engine: 
         release_all(connection, leases)
         assert acquire(connection, "k", "1", "b", 60) is not None
         assert acquire(connection, "k", "2", "c", 60) is None
+
+
+def test_many_leases_are_acquired_at_once_but_for_those_of_others(engine: Engine) -> None:
+    with engine.begin() as connection:
+        assert acquire(connection, "k", "1", "a", 60) is not None
+        own = acquire(connection, "k", "2", "b", 60)
+        assert acquire(connection, "k", "3", "c", 0) is not None
+        assert own is not None
+    with engine.begin() as connection:
+        taken = acquire_all(connection, "k", ["1", "2", "3", "4"], "b", 60)
+        assert sorted((lease.key, lease.epoch) for lease in taken) == [("2", 2), ("3", 2), ("4", 1)]
+        assert hold_all(connection, [own]) == []
+        assert acquire_all(connection, "k", [], "b", 60) == []

@@ -1,7 +1,7 @@
 """Backtests of uploaded strategies, and runs made again, by a real worker and a real engine."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from shared.database.tables import DeploymentParametersRow, DeploymentRow
+from shared.database.tables import DeploymentParametersRow, DeploymentRow, ReplayRow, utc_now
 from strategy_workers.library import LIBRARY
 from strategy_workers.sandbox.process import Limits
 from strategy_workers.uploads.actions import Uploads
@@ -66,6 +66,43 @@ def deployment(engine: Engine, account: UUID) -> UUID:
         return row.id
 
 
+SYNTHETIC = (FIRST + timedelta(minutes=100), FIRST + timedelta(minutes=200))
+
+
+def store_synthetic(engine: Engine) -> UUID:
+    with Session(engine) as session, session.begin():
+        row = ReplayRow(
+            status="finished",
+            speed="max",
+            request={"synthetic": {"symbols": ["SPY"]}},
+            symbols=["SPY"],
+            starts_at=SYNTHETIC[0],
+            ends_at=SYNTHETIC[1],
+            candles={},
+            finished_at=utc_now(),
+        )
+        session.add(row)
+        session.flush()
+        return row.id
+
+
+async def reported(
+    desk: Desk, path: str, params: dict[str, str], body: dict[str, str]
+) -> dict[str, Any]:
+    asked = await desk.http.post(path, params=params, json=body)
+    assert asked.status_code == 201, asked.text
+    found: dict[str, Any] = {}
+
+    async def over() -> bool:
+        answer = await desk.http.get(f"{path}/{asked.json()['id']}", params=params)
+        found.update(answer.json())
+        return found["status"] not in ("waiting", "running")
+
+    await eventually(over, "the end of the report", timeout_s=60)
+    assert (found["status"], found["error"]) == ("done", None)
+    return found
+
+
 async def test_a_run_of_live_data_is_made_again_from_the_stores_candles(
     desk: Desk, engine: Engine, account: UUID, deployment: UUID, stranger: UUID
 ) -> None:
@@ -85,17 +122,7 @@ async def test_a_run_of_live_data_is_made_again_from_the_stores_candles(
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM backtests")).scalar() == 0
 
-    asked = await desk.http.post(path, params=mine, json=body)
-    assert asked.status_code == 201, asked.text
-    found: dict[str, Any] = {}
-
-    async def over() -> bool:
-        answer = await desk.http.get(f"{path}/{asked.json()['id']}", params=mine)
-        found.update(answer.json())
-        return found["status"] not in ("waiting", "running")
-
-    await eventually(over, "the end of the report", timeout_s=60)
-    assert (found["status"], found["error"]) == ("done", None)
+    found = await reported(desk, path, mine, body)
     report = found["report"]
     # It would have traded; why it didn't, nothing says.
     assert (report["verdict"], report["run_executions"]) == ("unexplained", 0)
@@ -105,8 +132,16 @@ async def test_a_run_of_live_data_is_made_again_from_the_stores_candles(
     assert min(one["rerun"]["at"] for one in report["differences"]) > begin
     assert (report["data"], len(report["notes"])) == ("candles", 1)
 
+    # Of a market that was made up, what the store has of its span.
+    replay = store_synthetic(engine)
+    again = await reported(desk, path, mine, {**body, "replay_id": str(replay)})
+    assert (again["replay_id"], again["report"]["data"]) == (str(replay), "candles")
+    times = [datetime.fromisoformat(one["rerun"]["at"]) for one in again["report"]["differences"]]
+    assert times
+    assert SYNTHETIC[0] < min(times) <= max(times) <= SYNTHETIC[1]
+
     listed = (await desk.http.get(path, params=mine)).json()["items"]
-    assert [one["id"] for one in listed] == [found["id"]]
+    assert [one["id"] for one in listed] == [again["id"], found["id"]]
     assert (await desk.ask("GET", "")).json()["items"] == []  # it is no backtest of theirs
     assert (await desk.ask("GET", f"/{found['id']}")).status_code == 404
     one = f"{path}/{found['id']}"
