@@ -16,6 +16,7 @@ from shared.models.conversions import ConvertPosition, PositionConversionReply
 from shared.models.identifiers import Symbol
 from shared.models.orders import Refusal
 from strategy_workers.runtime.account_books import read_books
+from tests.order_processor.risk_support import deploy
 from tests.order_processor.support import (
     SECOND_NS,
     Desk,
@@ -25,7 +26,6 @@ from tests.order_processor.support import (
     frames_are_gap_free,
     until,
 )
-from tests.order_processor.test_risk import deploy
 
 D = Decimal
 Processor = Callable[[], AbstractAsyncContextManager[Wiring]]
