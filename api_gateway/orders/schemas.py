@@ -287,7 +287,7 @@ class OrderView(View):
     limit_price: Exact | None
     status: OrderStatus
     filled_qty: Exact
-    avg_fill_price: Exact | None
+    filled_avg_price: Exact | None
     #: Why it was rejected or cancelled.
     reason_code: str | None
     reason: str | None

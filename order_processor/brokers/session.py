@@ -251,7 +251,7 @@ class BrokerSession:
                 qty=order.qty,
                 status=status,
                 filled_qty=ZERO,
-                avg_fill_price=None,
+                filled_avg_price=None,
                 at=datetime.now(UTC),
                 reason=reason,
             )

@@ -35,7 +35,7 @@ def _insert(table: str, columns: str, more: str = "", **unsaid: str) -> str:
 _OPENED = _insert(
     "orders",
     "id, account_id, mode, client_order_id, submitted_by, deployment_id, symbol, side, type,"
-    " time_in_force, qty, limit_price, status, filled_qty, avg_fill_price, reason_code, reason,"
+    " time_in_force, qty, limit_price, status, filled_qty, filled_avg_price, reason_code, reason,"
     " seq, submitted_at, updated_at, reserved, tape_id, stop_price, trail_price, trail_percent,"
     " hwm, triggered_at, expires_at, replaces, replaced_by, closes_position, order_class,"
     " group_id, group_role, protects_position, notional, extended_hours, paper_terms, commission,"
@@ -49,7 +49,7 @@ _OPENED = _insert(
 _CHANGED = """
     UPDATE orders AS o
        SET status = r.status, qty = r.qty, filled_qty = r.filled_qty,
-           avg_fill_price = r.avg_fill_price, reason_code = r.reason_code,
+           filled_avg_price = r.filled_avg_price, reason_code = r.reason_code,
            reason = r.reason, updated_at = r.updated_at,
            limit_price = r.limit_price, trail_price = r.trail_price,
            stop_price = r.stop_price, hwm = r.hwm, triggered_at = r.triggered_at,

@@ -33,7 +33,7 @@ def order_of(row: Row[Any]) -> Order:
         limit_price=plain_or_none(row.limit_price),
         status=row.status,
         filled_qty=plain(row.filled_qty),
-        avg_fill_price=plain_or_none(row.avg_fill_price),
+        filled_avg_price=plain_or_none(row.filled_avg_price),
         reason_code=row.reason_code,
         reason=row.reason,
         seq=row.seq,

@@ -59,13 +59,13 @@ WITH filled AS (
 )
 SELECT o.id::text, concat_ws(' at ', trim_scale(coalesce(f.qty, 0)),
                              round(f.notional / f.qty, 12)),
-       concat_ws(' at ', trim_scale(o.filled_qty), o.avg_fill_price) || ', ' || o.status
+       concat_ws(' at ', trim_scale(o.filled_qty), o.filled_avg_price) || ', ' || o.status
   FROM orders o LEFT JOIN filled f ON f.order_id = o.id
  WHERE o.account_id = :account_id AND o.mode = :mode
    AND (o.filled_qty <> coalesce(f.qty, 0)
         OR (o.status = 'filled') <> (o.qty = coalesce(f.qty, 0))
-        OR (o.avg_fill_price IS NULL) <> (f.qty IS NULL)
-        OR abs(o.avg_fill_price * f.qty - f.notional) > 0.000000000001 * f.qty)
+        OR (o.filled_avg_price IS NULL) <> (f.qty IS NULL)
+        OR abs(o.filled_avg_price * f.qty - f.notional) > 0.000000000001 * f.qty)
 """
 
 ORDER_OF_EXECUTION = """

@@ -41,7 +41,7 @@ class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
     status: BrokerStatus
     filled_qty: Decimal
     #: None before the first fill.
-    avg_fill_price: Decimal | None
+    filled_avg_price: Decimal | None
     at: datetime
     #: Why it was rejected, where the broker says.
     reason: str | None = None

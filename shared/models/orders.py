@@ -268,7 +268,7 @@ class Order(msgspec.Struct, frozen=True):
     limit_price: Decimal | None
     status: OrderStatus
     filled_qty: Decimal
-    avg_fill_price: Decimal | None
+    filled_avg_price: Decimal | None
     reason_code: str | None
     reason: str | None
     seq: int

@@ -68,8 +68,8 @@ class Lifecycle:
         average = rounded(working.value / filled_qty) if order.filled_qty else price
         if filled_qty == order.qty:
             self._orders.stop(working)
-            return step(working, "fill", at, filled_qty=filled_qty, avg_fill_price=average)
-        after = msgspec.structs.replace(order, filled_qty=filled_qty, avg_fill_price=average)
+            return step(working, "fill", at, filled_qty=filled_qty, filled_avg_price=average)
+        after = msgspec.structs.replace(order, filled_qty=filled_qty, filled_avg_price=average)
         self._orders.refit(working, after, working.withheld)
         return step(working, "fill_part", at)
 

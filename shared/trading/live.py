@@ -120,7 +120,7 @@ def _price_of(working: WorkingOrder, update: BrokerUpdate, more: Decimal) -> Dec
     """Of what is new: the fill's own, or what the average price leaves for it."""
     if update.qty == more and update.price is not None:
         return update.price
-    average = update.order.avg_fill_price
+    average = update.order.filled_avg_price
     if average is None:
         return ZERO
     return rounded((average * update.order.filled_qty - working.value) / more)

@@ -203,7 +203,7 @@ async def test_updates_tell_what_filled_as_a_whole_and_in_part(
         told = [await anext(updates) for _ in range(3)]
     assert [update.order.status for update in told] == ["working", "partially_filled", "filled"]
     assert [update.order.filled_qty for update in told] == [0, 4, 10]
-    assert told[2].order.avg_fill_price == Decimal("100.6")
+    assert told[2].order.filled_avg_price == Decimal("100.6")
     assert (told[2].qty, told[2].price) == (6, 101)
     assert told[1].execution_id != told[2].execution_id
 

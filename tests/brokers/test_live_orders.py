@@ -155,7 +155,7 @@ async def test_an_order_is_stored_sent_filled_and_settled(
         await live.status("one", "partially_filled")
         await live.broker.fill("one", "6", "100")
         row = await live.status("one", "filled")
-        assert (row.filled_qty, row.avg_fill_price) == (10, Decimal("99.8"))
+        assert (row.filled_qty, row.filled_avg_price) == (10, Decimal("99.8"))
         assert (await live.buy("one")).status == "filled"
         assert len(live.broker.placed) == 1
         # Prints of the tape are nothing to it.
@@ -182,7 +182,7 @@ async def test_updates_twice_reordered_and_lost_count_once(live: Live, running: 
         await live.broker.fill("mixed", "7", "90")
         await live.broker.release()
         row = await live.status("mixed", "filled")
-        assert (row.filled_qty, row.avg_fill_price) == (10, 87)
+        assert (row.filled_qty, row.filled_avg_price) == (10, 87)
 
         await live.buy("missed")
         await live.status("missed", "accepted")

@@ -38,7 +38,7 @@ async def test_a_trailing_stop_goes_on_after_a_restart_exactly_where_it_was(
         await feed.print(102.26)
         await until(lambda: desk.status(order.id) == "filled")
         row = desk.rows("SELECT * FROM orders WHERE id = :id", id=order.id)[0]
-        assert (row.avg_fill_price, row.stop_price) == (D("102.26"), D("102.26"))
+        assert (row.filled_avg_price, row.stop_price) == (D("102.26"), D("102.26"))
         assert [each.to_status for each in _steps(desk, order.id)] == [
             "new",
             "accepted",

@@ -157,7 +157,7 @@ class OrderDesk:
             limit_price=command.limit_price,
             status="accepted",
             filled_qty=Decimal(0),
-            avg_fill_price=None,
+            filled_avg_price=None,
             reason_code=None,
             reason=None,
             seq=len(self.orders) + 1,
@@ -230,7 +230,7 @@ class OrderDesk:
         position = msgspec.structs.replace(position, qty=position.qty + sign * order.qty)
         self._positions[order.account_id, order.symbol] = position
         order = msgspec.structs.replace(
-            order, status="filled", filled_qty=order.qty, avg_fill_price=price
+            order, status="filled", filled_qty=order.qty, filled_avg_price=price
         )
         execution = Execution(
             id=uuid5(order.id, "1"),

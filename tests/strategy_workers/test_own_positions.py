@@ -67,7 +67,7 @@ class Books:
                 qty=D(qty),
                 status="filled",
                 filled_qty=D(qty),
-                avg_fill_price=D(price),
+                filled_avg_price=D(price),
                 reserved=D(0),
                 tape_id="",
                 paper_terms=paper_terms_document(FREE),

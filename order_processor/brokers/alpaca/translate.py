@@ -82,7 +82,7 @@ def order_of(said: messages.Order) -> BrokerOrder:
         qty=None if said.qty is None else _amount("qty", said.qty),
         status=status,
         filled_qty=filled,
-        avg_fill_price=plain(average) if filled and average is not None else None,
+        filled_avg_price=plain(average) if filled and average is not None else None,
         at=_aware(said.updated_at),
     )
 

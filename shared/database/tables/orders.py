@@ -108,7 +108,7 @@ class OrderRow(Base):
     status: Mapped[str]
     filled_qty: Mapped[Decimal]
     #: Volume-weighted price of the executions; None before the first.
-    avg_fill_price: Mapped[Decimal | None]
+    filled_avg_price: Mapped[Decimal | None]
     reason_code: Mapped[str | None]
     reason: Mapped[str | None]
     #: Order of submission within the account and mode, from 1.

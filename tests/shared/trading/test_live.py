@@ -75,7 +75,7 @@ def said(status: str, filled: int = 0, average: str | None = None, **more: Any) 
         "qty": Decimal(10),
         "status": status,
         "filled_qty": Decimal(filled),
-        "avg_fill_price": None if average is None else Decimal(average),
+        "filled_avg_price": None if average is None else Decimal(average),
         "at": AT,
     }
     return BrokerUpdate(order=BrokerOrder(**(order | more)))
@@ -110,8 +110,8 @@ def test_in_whatever_order_and_however_often_updates_come_the_books_are_the_same
     assert books.free_cash == books.cash
     assert last is not None
     assert (last.status, last.filled_qty) == ("filled", 10)
-    assert last.avg_fill_price is not None
-    assert abs(last.avg_fill_price - 96) < Decimal("1e-9")
+    assert last.filled_avg_price is not None
+    assert abs(last.filled_avg_price - 96) < Decimal("1e-9")
 
 
 def test_a_fill_has_its_own_price_where_it_is_the_only_new_one() -> None:

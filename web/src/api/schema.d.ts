@@ -4878,8 +4878,6 @@ export interface components {
              * Format: uuid
              */
             account_id: string;
-            /** Avg Fill Price */
-            avg_fill_price: string | null;
             /** Client Order Id */
             client_order_id: string;
             /** Closes Position */
@@ -4892,6 +4890,8 @@ export interface components {
             expires_at: string | null;
             /** Extended Hours */
             extended_hours: boolean;
+            /** Filled Avg Price */
+            filled_avg_price: string | null;
             /**
              * Filled Qty
              * @example 101.25

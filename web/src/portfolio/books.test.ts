@@ -26,7 +26,7 @@ const order = (seq: number, status: Order["status"], id = "o1"): Order => ({
   limit_price: "100.00",
   status,
   filled_qty: "0",
-  avg_fill_price: null,
+  filled_avg_price: null,
   reason_code: null,
   reason: null,
   deployment_id: null,

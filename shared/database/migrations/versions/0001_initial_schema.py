@@ -539,7 +539,7 @@ def upgrade() -> None:
         sa.Column("limit_price", sa.Numeric(precision=38, scale=12), nullable=True),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("filled_qty", sa.Numeric(precision=38, scale=12), nullable=False),
-        sa.Column("avg_fill_price", sa.Numeric(precision=38, scale=12), nullable=True),
+        sa.Column("filled_avg_price", sa.Numeric(precision=38, scale=12), nullable=True),
         sa.Column("reason_code", sa.Text(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("seq", sa.BigInteger(), nullable=False),
