@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Proof that the compose stack works: engine, images, all healthy, the demo through the gateway
-# twice with the same executions, then everything is taken down again, its volumes included.
+# twice with the same executions, the launcher's containers, then everything is taken down again,
+# its volumes included.
 # Needs the built web terminal and the Python environment (`make compose-test` makes both).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -64,5 +65,7 @@ check "the demo runs through the gateway" demo "$work/first.json"
 check "it traded" traded "$work/first.json"
 check "the demo runs again" demo "$work/second.json"
 check "the same input gave the same executions" same_digest "$work/first.json" "$work/second.json"
+check "strategy workers are launched as containers, replaced and drained" quietly \
+  .venv/bin/python -m pytest -q -k "containers or image" tests/strategy_workers/launchers
 check "the stack stops" quietly deploy/docker/compose.sh down --volumes
 rm -rf "$work"
