@@ -22,11 +22,11 @@ demo: setup ## replay a synthetic market to a strategy, end to end
 
 test: setup ## run all tests on servers of their own
 	@tests/influxdb.sh
-	@$(BIN)/python -m pytest -n 2 -m "not web and not chaos"
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not web and not chaos"
 
-chaos: setup ## kill servers and processes under load (CHAOS_SEED=, CHAOS_ROUNDS=)
+chaos: setup ## kill servers and processes under load, fuzz the API for longer (CHAOS_SEED=, CHAOS_ROUNDS=)
 	@tests/chaos/faketime.sh
-	@$(BIN)/python -m pytest tests/chaos
+	@FUZZ_EXAMPLES=25 $(BIN)/python -m pytest tests/chaos tests/api_gateway/test_fuzz.py
 
 lint: setup ## style, types, boundaries between packages
 	@$(BIN)/ruff check .

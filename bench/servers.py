@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from uuid import uuid4
@@ -39,6 +39,8 @@ class Servers:
     folder: Path
     postgres: Postgres
     valkey: Valkey
+    #: For services that are started from now on.
+    more_environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -50,6 +52,8 @@ class Servers:
             "REDIS_PORT": str(self.valkey.port),
             "REDIS_PASSWORD": _PASSWORD,
             "CALENDAR_FOLDER": str(self.folder / "calendars"),
+            "MARKET_DATA_FOLDER": str(self.folder / "market"),
+            **self.more_environment,
         }
 
     def settings(self) -> Settings:

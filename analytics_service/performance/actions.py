@@ -4,6 +4,7 @@ from uuid import UUID
 from analytics_service.performance.closes import MarketHistory
 from analytics_service.performance.report import Performance, end_us, performance
 from analytics_service.performance.repository import Books
+from shared.metrics.equity_curve import Closes
 from shared.models.identifiers import Mode, Timeframe
 
 
@@ -19,10 +20,14 @@ class Analysis:
         records = await asyncio.to_thread(self._books.read, account_id, mode)
         if records is None:
             return None
-        closes = {}
+        closes: dict[str, Closes] = {}
         if records.fills:
             start_us = min(fill.at_us for fill in records.fills)
             symbols = {fill.symbol for fill in records.fills}
             last_us = max(end_us(records), max(fill.at_us for fill in records.fills))
-            closes = await self._history.closes(symbols, timeframe, start_us, last_us)
+            pairs = set() if records.abroad is None else records.abroad.pairs
+            closes = await self._history.closes(symbols | pairs, timeframe, start_us, last_us)
+        if records.abroad is not None:
+            traded = {fill.symbol for fill in records.fills}
+            closes = records.abroad.in_base(closes, traded)
         return await asyncio.to_thread(performance, records, closes, max_points)

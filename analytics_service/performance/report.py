@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from analytics_service.performance.repository import Holding, Records
+from analytics_service.performance.records import Holding, Records
 from shared.metrics.downsample import downsampled
 from shared.metrics.drawdown import Drawdown, max_drawdown
 from shared.metrics.equity_curve import Closes, Worth, worth
@@ -30,6 +30,8 @@ class Performance:
     realized_pnl: Decimal
     unrealized_pnl: Decimal
     fees: Decimal
+    #: What rates of exchange, and their spread, have made of cash and positions.
+    currency_pnl: Decimal
     total_return_fraction: float | None
     drawdown: Drawdown | None
     sharpe: float | None
@@ -55,7 +57,16 @@ def performance(records: Records, closes: Mapping[str, Closes], max_points: int)
     equity = records.cash + sum(values.values(), ZERO)
     curve = _curve_to(equity, records, closes)
     units = unit_curve(curve)
-    trades = round_trips([each for each in records.movements if not isinstance(each, CashMove)])
+    cash = set() if records.abroad is None else records.abroad.cash_names
+    trades = round_trips(
+        [
+            each
+            for each in records.movements
+            if not isinstance(each, CashMove) and each.symbol not in cash
+        ]
+    )
+    unrealized = sum((values[one.symbol] - one.cost for one in records.holdings), ZERO)
+    made = records.income + records.realized_pnl + unrealized - records.fees
     return Performance(
         capital=records.capital,
         net_flows=records.net_flows,
@@ -63,8 +74,11 @@ def performance(records: Records, closes: Mapping[str, Closes], max_points: int)
         cash=records.cash,
         equity=equity,
         realized_pnl=records.realized_pnl,
-        unrealized_pnl=sum((values[one.symbol] - one.cost for one in records.holdings), ZERO),
+        unrealized_pnl=unrealized,
         fees=records.fees,
+        currency_pnl=ZERO
+        if records.abroad is None
+        else equity - records.capital - records.net_flows - made,
         total_return_fraction=total_return_fraction(
             records.capital, units[-1].equity if units else equity
         ),

@@ -1,52 +1,19 @@
 """What the database knows of one account's books in one mode."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
+from analytics_service.performance.currencies import read_abroad
+from analytics_service.performance.records import Holding, Records
 from shared.metrics.equity_curve import Movement
 from shared.metrics.executions import CashMove, Fill, SplitMove
 from shared.models.cash import FLOW_KINDS
 from shared.models.identifiers import Mode
 from shared.redis.keys import shard_of
-from shared.service.problems import Problem
 from shared.trading.amounts import ZERO
-
-
-@dataclass(frozen=True)
-class Holding:
-    symbol: str
-    qty: Decimal
-    #: What the open quantity cost.
-    cost: Decimal
-    #: Last price that the account's order processor saw; None when it saw none.
-    last_price: Decimal | None
-    #: When that price was, microseconds of market time; None without one.
-    priced_at_us: int | None
-
-
-@dataclass(frozen=True)
-class Records:
-    #: What was paid in, less what was taken out, before the first execution or income; what books
-    #: that aren't open yet will begin with.
-    capital: Decimal
-    #: The same since then.
-    net_flows: Decimal
-    #: Interest, dividends and adjustments.
-    income: Decimal
-    cash: Decimal
-    realized_pnl: Decimal
-    fees: Decimal
-    #: Open positions.
-    holdings: list[Holding]
-    #: In the order in which they happened.
-    fills: list[Fill]
-    #: The fills, and the cash moves from the first fill or income on, in their order.
-    movements: list[Movement]
-
 
 _ACCOUNT = text("SELECT paper_capital FROM accounts WHERE id = :account_id")
 _CASH = text(
@@ -115,7 +82,7 @@ class Books:
         self._order_shards = order_shards
 
     def read(self, account_id: UUID, mode: Mode) -> Records | None:
-        """None when there is no such account. Raises Problem where several currencies are held."""
+        """None when there is no such account."""
         shard = shard_of(account_id, self._order_shards)
         keys: dict[str, object] = {"account_id": account_id, "mode": mode, "shard": shard}
         with self._engine.connect() as connection:
@@ -123,11 +90,7 @@ class Books:
             if paper_capital is None:
                 return None
             if connection.execute(_SEVERAL_CURRENCIES, keys).scalar():
-                raise Problem(
-                    409,
-                    "several_currencies",
-                    "There are no statistics of accounts that have held several currencies.",
-                )
+                return read_abroad(connection, keys)
             unopened = paper_capital if mode == "paper" else ZERO
             return _read(connection, keys, unopened)
 

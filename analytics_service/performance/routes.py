@@ -53,6 +53,7 @@ def _answer(
         realized_pnl=plain(found.realized_pnl),
         unrealized_pnl=plain(found.unrealized_pnl),
         fees=plain(found.fees),
+        currency_pnl=plain(found.currency_pnl),
         total_return_fraction=found.total_return_fraction,
         max_drawdown_fraction=None if drawdown is None else drawdown.fraction,
         max_drawdown=None if drawdown is None else _money(drawdown.amount),

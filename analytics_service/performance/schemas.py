@@ -31,6 +31,8 @@ class PerformanceAnswer(msgspec.Struct, frozen=True):
     realized_pnl: Decimal
     unrealized_pnl: Decimal
     fees: Decimal
+    #: What rates of exchange have made of cash and positions in other currencies.
+    currency_pnl: Decimal
     total_return_fraction: float | None
     max_drawdown_fraction: float | None
     max_drawdown: Decimal | None

@@ -59,14 +59,15 @@ def _visible_to(caller: Principal) -> str | None:
     },
 )
 async def submit_backtest(caller: Trader, body: BacktestRequest, gateway: GatewayState) -> Response:
-    asked = body.model_dump(mode="json", exclude={"paper_terms"})
-    terms = body.paper_terms
+    asked = body.model_dump(mode="json", exclude={"paper_terms", "margin_terms"})
+    terms, margin = body.paper_terms, body.margin_terms
     return await gateway.strategies.post(
         "/internal/backtests",
         {
             **asked,
             "owner_id": str(caller.user_id),
             "paper_terms": terms.model_dump(mode="json", exclude_none=True) if terms else {},
+            "margin_terms": margin.model_dump(mode="json", exclude_none=True) if margin else None,
         },
     )
 

@@ -7,8 +7,19 @@ from uuid import UUID
 from pydantic import Field, JsonValue
 
 from api_gateway.accounts.paper_terms import PaperTermsChange, PaperTermsView
+from api_gateway.margin.schemas import MarginTermsChange, MarginTermsView
 from api_gateway.strategies.schemas import ParameterValues
-from api_gateway.values import Capital, Exact, Input, MarketDay, Name, Symbol, UtcTime, View
+from api_gateway.values import (
+    Capital,
+    Exact,
+    Input,
+    MarketDay,
+    Name,
+    Rate,
+    Symbol,
+    UtcTime,
+    View,
+)
 from shared.models.identifiers import Mode, Timeframe
 from shared.models.orders import Side
 
@@ -69,6 +80,18 @@ class BacktestRequest(Input):
         PaperTermsChange | None,
         Field(description="Fee, slippage and fill model, as of an account's paper market."),
     ] = None
+    margin_terms: Annotated[
+        MarginTermsChange | None,
+        Field(
+            description="Makes it a margin account, which borrows and sells short; what is left "
+            "out is as of a new one.",
+            examples=[{"initial_percent": "50", "interest_bps": "600"}],
+        ),
+    ] = None
+    borrow_fee_bps: Annotated[
+        Rate | None,
+        Field(description="A year on what is sold short; the instruments' own when left out."),
+    ] = None
     client_backtest_id: Annotated[
         str | None,
         Field(
@@ -110,6 +133,10 @@ class BacktestSettings(View):
     currency: str
     tick_size: Exact
     lot_size: Exact
+    #: None of a cash account.
+    margin_terms: MarginTermsView | None = None
+    borrow_fee_bps: Exact = Decimal(0)
+    shortable: bool = True
     #: Of an uploaded strategy.
     strategy_version: int | None = None
 

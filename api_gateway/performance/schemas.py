@@ -20,13 +20,15 @@ class PerformanceView(View):
     #: Paid in less taken out since: no profit, no loss.
     net_flows: Exact
     #: Interest, dividends and adjustments. `equity` is capital, flows, income, realised and
-    #: unrealised profit, less fees.
+    #: unrealised profit, less fees, and `currency_pnl`. All is in the account's currency.
     income: Exact
     cash: Exact
     equity: Exact
     realized_pnl: Exact
     unrealized_pnl: Exact
     fees: Exact
+    #: What rates of exchange, and their spread, have made of cash and positions in others.
+    currency_pnl: Exact
     #: Fractions are of 1; None where there is nothing to measure yet.
     total_return_fraction: float | None
     max_drawdown_fraction: float | None

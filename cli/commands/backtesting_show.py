@@ -172,6 +172,7 @@ def _plan_again(record: "Record", data: Path | None) -> "Plan":
         exchange=settings["exchange"],
         paper=parse_paper_terms(settings["paper_terms"]),
         margin=parse_margin_terms(settings.get("margin")),
+        shortable=settings.get("shortable", True),
         **amounts,
     )
     return plans.plan_of(

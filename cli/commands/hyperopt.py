@@ -6,6 +6,7 @@ import typer
 
 from cli.backtests import plans, studies
 from cli.backtests.fills import Fills
+from cli.backtests.lending import Lending
 from cli.backtests.records import Folder, Html, write_file
 from cli.backtests.tables import print_table
 from cli.commands.options import Json
@@ -46,7 +47,10 @@ def hyperopt(
     param: plans.Parameters = None,
     html: Html = None,
     folder: Folder = None,
+    margin_terms: plans.MarginTerms = None,
+    borrow_fee_bps: plans.BorrowFeeBps = "0",
     *,
+    margin: plans.Margin = False,
     shared: studies.InPostgres = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the study.")] = False,
     as_json: Json = False,
@@ -62,6 +66,7 @@ def hyperopt(
     wanted = plans.Wanted(
         strategy, trades or [], candles or [], timeframe, timerange, capital,
         exchange, tick_size, lot_size, Fills(fill_model, fee, slippage, fee_bps, slippage_bps),
+        Lending(margin, margin_terms, borrow_fee_bps),
     )  # fmt: skip
     plans.log_to_stderr()
     from strategy_workers.optimisation.run import Optimisation, run_optimisation

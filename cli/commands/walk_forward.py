@@ -6,6 +6,7 @@ import typer
 
 from cli.backtests import plans, studies
 from cli.backtests.fills import Fills
+from cli.backtests.lending import Lending
 from cli.backtests.records import Folder, Html, write_file, writing
 from cli.backtests.tables import print_table
 from cli.commands.options import Json
@@ -46,7 +47,10 @@ def walk_forward(
     param: plans.Parameters = None,
     html: Html = None,
     folder: Folder = None,
+    margin_terms: plans.MarginTerms = None,
+    borrow_fee_bps: plans.BorrowFeeBps = "0",
     *,
+    margin: plans.Margin = False,
     anchored: Annotated[
         bool, typer.Option("--anchored", help="All windows begin with the first day.")
     ] = False,
@@ -64,6 +68,7 @@ def walk_forward(
     wanted = plans.Wanted(
         strategy, [], candles, timeframe, timerange, capital, exchange,
         tick_size, lot_size, Fills(fill_model, fee, slippage, fee_bps, slippage_bps),
+        Lending(margin, margin_terms, borrow_fee_bps),
     )  # fmt: skip
     path = None if study is None else studies.studies_folder(folder)
     plans.log_to_stderr()

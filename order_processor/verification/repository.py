@@ -1,10 +1,9 @@
 """Reading the books for a check, and storing what it found."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import chain, islice
-from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -47,7 +46,7 @@ _LOTS = text("SELECT seq, symbol, qty FROM lots WHERE account_id = :account_id A
 _HAPPENED = text(
     """
     SELECT a.id, a.symbol, e.execution_seq, a.ratio_new, a.ratio_old, a.amount, e.unit, e.price,
-           a.effective_at
+           a.effective_at AS at, e.recorded_at
       FROM corporate_action_effects e JOIN corporate_actions a ON a.id = e.action_id
      WHERE e.account_id = :account_id AND e.mode = :mode
      ORDER BY e.execution_seq, a.effective_at, a.kind, a.number
@@ -56,7 +55,7 @@ _HAPPENED = text(
 _CONVERTED = text(
     """
     SELECT symbol, execution_seq, coalesce(from_deployment_id::text, 'manual') AS giver,
-           coalesce(to_deployment_id::text, 'manual') AS taker, qty, at
+           coalesce(to_deployment_id::text, 'manual') AS taker, qty, at, recorded_at
       FROM position_conversions WHERE account_id = :account_id AND mode = :mode ORDER BY number
     """
 )
@@ -123,16 +122,27 @@ def _executed(row: Row[Any]) -> Executed:
 
 
 def _between(connection: Connection, books: dict[str, Any]) -> list[Happened | Converted]:
-    """What happened between executions. What a split does comes before all else of its time."""
-    happened: list[tuple[int, datetime, Happened | Converted]] = [
-        (row.execution_seq, row.effective_at, _happened(row))
-        for row in connection.execute(_HAPPENED, books)
-    ]
-    happened += [
-        (row.execution_seq, row.at, _converted(row))
-        for row in connection.execute(_CONVERTED, books)
-    ]
-    return [each for _, _, each in sorted(happened, key=itemgetter(0, 1))]
+    """What happened between executions. A conversion comes before the splits that were stored
+    later: market time may have gone back meanwhile, in another run."""
+    rows = connection.execute(_HAPPENED, books).all()
+    happened: list[tuple[Row[Any], Happened | Converted]] = [(row, _happened(row)) for row in rows]
+    for row in connection.execute(_CONVERTED, books):
+        place = next(
+            (
+                place
+                for place, (other, what) in enumerate(happened)
+                if other.execution_seq > row.execution_seq
+                or (
+                    other.execution_seq == row.execution_seq
+                    and isinstance(what, Happened)
+                    and what.new
+                    and (other.recorded_at, other.at) > (row.recorded_at, row.at)
+                )
+            ),
+            len(happened),
+        )
+        happened.insert(place, (row, _converted(row)))
+    return [what for _, what in happened]
 
 
 def _converted(row: Row[Any]) -> Converted:

@@ -69,6 +69,7 @@ class Account:
                 tick_size=terms.tick_size,
                 lot_size=terms.lot_size,
                 tradable=True,
+                shortable=terms.shortable,
                 borrow_fee_bps=terms.borrow_fee_bps,
             )
             for symbol in symbols

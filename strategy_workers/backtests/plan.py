@@ -99,6 +99,8 @@ class Terms:
     margin: MarginTerms | None = None
     #: A year, on the value of what was borrowed.
     borrow_fee_bps: Decimal = Decimal(0)
+    #: What can be borrowed at all.
+    shortable: bool = True
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,14 @@ from sqlalchemy.orm import Session
 
 from shared.database.tables import InstrumentRow, MarketFileRow
 from shared.models.identifiers import TIMEFRAMES, Timeframe
+from shared.models.margin import (
+    BadMarginTermsError,
+    MarginTerms,
+    margin_terms_document,
+    parse_margin_terms,
+)
 from shared.service.problems import Problem
+from shared.trading.amounts import ZERO
 from shared.trading.paper_terms import (
     BadPaperTermsError,
     PaperTerms,
@@ -23,6 +30,9 @@ from strategy_workers.library import Catalogue
 from strategy_workers.library.routes import unknown_strategy
 from strategy_workers.sdk import Strategy
 
+_ALIKE: tuple[str, ...] = ("exchange", "currency", "tick_size", "lot_size")
+_LENDING = ("shortable", "borrow_fee_bps")
+
 
 def checked_request(
     session: Session, catalogue: Catalogue, asked: BacktestRequest, max_rows: int
@@ -35,7 +45,7 @@ def checked_request(
     parameters = complete_parameters(strategy, asked.parameters)
     if asked.start and asked.end and asked.start > asked.end:
         raise Problem(422, "invalid_range", "The range ends before it begins.")
-    terms = _terms(asked)
+    terms, margin = _terms(asked), _margin(asked)
     data = asked.data
     files: list[JobFile] = []
     symbols = asked.symbols
@@ -49,7 +59,11 @@ def checked_request(
         found = _files(session, asked, max_rows)
         files = [_known(row) for row in found]
         symbols = _symbols_of(found, symbols)
-    traded = instruments_alike(session, symbols)
+    alike = _ALIKE
+    if margin is not None:
+        alike += ("shortable",) if asked.borrow_fee_bps is not None else _LENDING
+    traded = instruments_alike(session, symbols, alike)
+    fee = ZERO if margin is None else traded.borrow_fee_bps
     return JobRequest(
         strategy=asked.strategy,
         parameters=parameters,
@@ -66,6 +80,9 @@ def checked_request(
         currency=traded.currency,
         tick_size=traded.tick_size,
         lot_size=traded.lot_size,
+        margin_terms=margin_terms_document(margin),
+        borrow_fee_bps=fee if asked.borrow_fee_bps is None else asked.borrow_fee_bps,
+        shortable=margin is None or traded.shortable,
         strategy_version=chosen.version,
     )
 
@@ -76,6 +93,17 @@ def _terms(asked: BacktestRequest) -> PaperTerms:
     except BadPaperTermsError as error:
         raise Problem(
             422, "invalid_paper_terms", f"The paper terms can't be used: {error}."
+        ) from error
+
+
+def _margin(asked: BacktestRequest) -> MarginTerms | None:
+    if asked.margin_terms is None and asked.borrow_fee_bps is not None:
+        raise Problem(422, "invalid_margin_terms", "A cash account borrows nothing.")
+    try:
+        return parse_margin_terms(asked.margin_terms)
+    except BadMarginTermsError as error:
+        raise Problem(
+            422, "invalid_margin_terms", f"The margin terms can't be used: {error}."
         ) from error
 
 
@@ -151,8 +179,10 @@ def _symbols_of(files: list[MarketFileRow], named: list[str]) -> list[str]:
     return named or held
 
 
-def instruments_alike(session: Session, symbols: list[str]) -> InstrumentRow:
-    """One that stands for all. A backtest knows one exchange, tick and lot size."""
+def instruments_alike(
+    session: Session, symbols: list[str], alike: tuple[str, ...] = _ALIKE
+) -> InstrumentRow:
+    """One that stands for all: a backtest knows one of each of `alike`."""
     if len(set(symbols)) < len(symbols):
         raise Problem(422, "repeated_symbol", "Each symbol may be named once.")
     known = repository.instruments(session, symbols)
@@ -162,7 +192,7 @@ def instruments_alike(session: Session, symbols: list[str]) -> InstrumentRow:
     first = known[symbols[0]]
     for symbol in symbols[1:]:
         other = known[symbol]
-        for name in ("exchange", "currency", "tick_size", "lot_size"):
+        for name in alike:
             if getattr(other, name) != getattr(first, name):
                 raise Problem(
                     422,

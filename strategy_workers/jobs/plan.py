@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from shared.calendars import Calendars, UnknownExchangeError
+from shared.models.margin import parse_margin_terms
 from shared.trading.paper_terms import parse_paper_terms
 from strategy_workers.backtests.errors import BadBacktestError
 from strategy_workers.backtests.plan import Plan, Terms, TimeRange
@@ -47,6 +48,9 @@ def plan_of(order: JobOrder, data: DataSource) -> Plan:
             exchange=asked.exchange,
             tick_size=asked.tick_size,
             lot_size=asked.lot_size,
+            margin=parse_margin_terms(asked.margin_terms),
+            borrow_fee_bps=asked.borrow_fee_bps,
+            shortable=asked.shortable,
         ),
     )
 

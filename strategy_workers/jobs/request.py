@@ -32,6 +32,10 @@ class JobRequest(msgspec.Struct, frozen=True):
     currency: str
     tick_size: Decimal
     lot_size: Decimal
+    #: Of a margin account; None of a cash account, for which the others say nothing.
+    margin_terms: dict[str, Any] | None = None
+    borrow_fee_bps: Decimal = Decimal(0)
+    shortable: bool = True
     #: Of an uploaded strategy.
     strategy_version: int | None = None
     #: The run that is made again, with all else as it is asked to be now.

@@ -43,6 +43,10 @@ class BacktestRequest(_Input):
     end: date | None = None
     capital: Annotated[Decimal, Field(gt=0, le=10**12)] = Decimal(100_000)
     paper_terms: dict[str, Any] = Field(default_factory=dict)
+    #: Of a margin account; None of a cash account.
+    margin_terms: dict[str, Any] | None = None
+    #: The instruments' own when left out.
+    borrow_fee_bps: Annotated[Decimal, Field(ge=0, le=10_000)] | None = None
     client_backtest_id: Annotated[str | None, Field(min_length=1, max_length=128)] = None
 
     @property

@@ -1,7 +1,7 @@
 """Out-of-sample runs end to end, as one account would have made them.
 
-Each run begins flat with what the one before it left. Its positions are sold at its end, at the
-last close less slippage and fee, so that nothing is carried over a seam for free and no profit
+Each run begins flat with what the one before it left. Its positions are closed at its end, at the
+last close with slippage and fee, so that nothing is carried over a seam for free and no profit
 counts twice.
 """
 
@@ -24,6 +24,7 @@ from shared.metrics.sortino import sortino
 from shared.metrics.total_return import total_return_fraction
 from shared.metrics.trades import Trade, round_trips
 from shared.metrics.win_rate import win_rate
+from shared.models.orders import Side
 from shared.trading.amounts import ZERO, exactly, measured
 from shared.trading.commissions import expected_fee
 from shared.trading.costs import notional_of
@@ -41,7 +42,7 @@ class Stretch:
     equity: Decimal
     begin_us: int
     end_us: int
-    #: The first is the capital; the last the equity after everything is sold.
+    #: The first is the capital; the last the equity after everything is closed.
     telling: list[Point]
     shown: list[Point]
     trades: list[Trade]
@@ -77,12 +78,13 @@ def _closing_fills(terms: Terms, outcome: Outcome, fills: Sequence[Fill], at_us:
     closing = []
     for symbol, (qty, _) in outcome.positions.items():
         close = measured(outcome.closes[symbol].close[-1])
-        price = terms.paper.slipped(close, "sell", terms.tick_size, qty)
+        side: Side = "sell" if qty > 0 else "buy"
+        price = terms.paper.slipped(close, side, terms.tick_size, abs(qty))
         own = [fill for fill in fills if fill.symbol == symbol]
         # All that the symbol brings, less what was realised before.
         brought = sum((-fill.qty * fill.price - fill.realized_pnl for fill in own), ZERO)
-        value = notional_of(qty, price, "sell")
-        fee = expected_fee(terms.paper.commission, qty, value, ZERO)
+        value = notional_of(abs(qty), price, side)
+        fee = expected_fee(terms.paper.commission, abs(qty), value, ZERO)
         closing.append(Fill(symbol, -qty, price, fee, brought + qty * price, at_us))
     return closing
 

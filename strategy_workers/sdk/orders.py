@@ -148,10 +148,11 @@ def ticket(
     what = f"can't {side} {amount} {symbol}"
     if amount <= 0:
         raise StrategyError(f"{what}: the quantity must be above zero")
-    limit, stop, trail, percent, target = (
-        None if price is None else _price(what, price)
-        for price in (limit_price, stop_price, trail_price, trail_percent, take_profit)
-    )
+    limit = None if limit_price is None else _price(what, limit_price)
+    stop = None if stop_price is None else _price(what, stop_price)
+    trail = None if trail_price is None else _price(what, trail_price)
+    percent = None if trail_percent is None else _price(what, trail_percent)
+    target = None if take_profit is None else _price(what, take_profit)
     trailing = _trails(what, trail, percent, (limit, stop))
     if time_in_force not in (None, "gtd") and expires_at is not None:
         raise StrategyError(f"{what}: only a gtd order has an end of its own")

@@ -144,3 +144,9 @@ async def account(trader: Person, processor: ProcessorDouble) -> dict[str, Any]:
     assert answer.status_code == 201, answer.text
     opened: dict[str, Any] = answer.json()
     return opened
+
+
+@pytest.fixture
+def orders(account: dict[str, Any]) -> str:
+    """Path of the account's orders."""
+    return f"/accounts/{account['id']}/orders"

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from shared.database.tables import NotificationRow
 from tests.api_gateway.conftest import Api, Person
-from tests.api_gateway.test_orders import code
+from tests.api_gateway.tickets import code
 
 URL = "/notifications"
 

@@ -282,6 +282,13 @@ async def test_backtests_are_asked_for_as_the_caller_alone(
     body = json.loads(behind.seen[-1].body)
     owner = body["owner_id"]
     assert (body["end"], body["start"], body["paper_terms"]) == ("2026-03-19", None, {})
+    assert (body["margin_terms"], body["borrow_fee_bps"]) == (None, None)
+    margin = {"margin_terms": {"interest_bps": "600.50"}, "borrow_fee_bps": "30"}
+    await trader.http.post("/backtests", json=asked | margin)
+    body = json.loads(behind.seen[-1].body)
+    assert (body["margin_terms"], body["borrow_fee_bps"]) == ({"interest_bps": "600.5"}, "30")
+    bad = await trader.http.post("/backtests", json=asked | {"margin_terms": {"leverage": "4"}})
+    assert code(bad) == (422, "invalid_request")
     one = uuid4()
     for method, path in (
         ("GET", f"/backtests/{one}"),

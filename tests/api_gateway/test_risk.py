@@ -11,7 +11,7 @@ from shared.models.risk import EngageKillSwitch
 from shared.redis.keys import ids_of_shards, shard_of
 from tests.api_gateway.conftest import Api, Person, make_settings, running
 from tests.api_gateway.doubles import HttpDouble, ProcessorDouble
-from tests.api_gateway.test_orders import LIMIT, code
+from tests.api_gateway.tickets import LIMIT, code
 
 LIMITS = {"max_order_value": "2500.50", "max_orders_per_second": 5, "blocked_symbols": ["IBM"]}
 

@@ -25,7 +25,7 @@ from shared.service.internal import INTERNAL_TOKEN_HEADER
 from shared.utils.tls import trusted_authorities
 
 
-async def until(condition: Callable[[], Awaitable[Any]], timeout_s: float = 15.0) -> Any:
+async def until(condition: Callable[[], Awaitable[Any]], timeout_s: float = 60.0) -> Any:
     """The first true answer; fails when none comes in time."""
     deadline = time.monotonic() + timeout_s
     while True:
@@ -54,7 +54,7 @@ class Engine:
         found: dict[str, Any] = answer.json()
         return found
 
-    async def ended(self, replay_id: str, timeout_s: float = 30.0) -> dict[str, Any]:
+    async def ended(self, replay_id: str, timeout_s: float = 60.0) -> dict[str, Any]:
         async def over() -> dict[str, Any] | None:
             replay = await self.replay(replay_id)
             return replay if replay["status"] != "running" else None
@@ -92,7 +92,7 @@ async def running_engine(settings: MarketDataSettings, redis: Redis) -> AsyncIte
         headers={INTERNAL_TOKEN_HEADER: settings.internal_token.get_secret_value()},
         verify=trusted_authorities(),
         trust_env=False,
-        timeout=20,
+        timeout=60,
     )
     try:
         async with client:

@@ -19,9 +19,9 @@ from order_processor.wiring import Wiring
 from shared.config import Settings
 from shared.models.orders import Order, Refusal
 from shared.service.internal import internal_client
+from tests.order_processor.risk_support import deploy
 from tests.order_processor.support import Desk, Feed, ProcessorProcess, frames_are_gap_free, until
 from tests.order_processor.test_replacing_and_closing import replacing
-from tests.order_processor.test_risk import deploy
 
 D = Decimal
 Processor = Callable[[], AbstractAsyncContextManager[Wiring]]

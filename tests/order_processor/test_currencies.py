@@ -9,6 +9,8 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
+from analytics_service.performance.report import performance
+from analytics_service.performance.repository import Books
 from order_processor.shards.clock import wall_clock
 from order_processor.snapshots.repository import Snapshots
 from order_processor.verification.repository import BooksReader
@@ -148,7 +150,26 @@ async def test_rates_that_were_used_are_stored_and_books_opened_again_are_the_sa
     assert (seq, mark.cash) == (0, cash)
     assert mark.equity == cash + (D("249.7") + 15 * 60) * D("1.2")
     assert mark.unrealized_pnl == 15 * 10 * D("1.2")
+    statistics_agree(desk, settings, mark)
     check_finds(desk)
+
+
+def statistics_agree(desk: Desk, settings: Settings, mark: EquityMarked) -> None:
+    """All in dollars, each amount at the rate of its time."""
+    records = Books(desk.engine, settings.order_shards).read(desk.account, "paper")
+    assert records is not None
+    told = performance(records, {}, 1000)
+    assert (told.equity, told.unrealized_pnl) == (mark.equity, mark.unrealized_pnl)
+    assert told.cash == mark.cash + D("249.7") * D("1.2")
+    assert (told.capital, told.net_flows, told.income) == (10_000, 120, 0)
+    # A euro of fees at 1.1, 30 cents at 1.2; 50 euros of profit at 1.2.
+    assert (told.fees, told.realized_pnl) == (D("1.1") + D("0.36"), D(60))
+    # The rate rose by a tenth while 1,000 euros were in the share; two spreads were paid.
+    assert told.currency_pnl == 20 * 50 * D("0.1") - D(1001) * D("0.0011") - 150 * D("0.0012")
+    assert (told.executions, told.trades) == (2, 0)
+    assert abs(told.curve[-1].equity - told.equity) < D("1e-9")
+    # Deposits are no profit.
+    assert abs(min(point.equity for point in told.curve) - 10_000) < 3
 
 
 _BROKEN = [

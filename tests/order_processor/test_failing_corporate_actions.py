@@ -18,9 +18,9 @@ from shared.database.tables import UserRow
 from shared.models.identifiers import AccountId
 from shared.redis.keys import shard_of
 from shared.service.problems import Problem
+from tests.order_processor.risk_support import deploy
 from tests.order_processor.support import Desk, Feed, add_account, until
 from tests.order_processor.test_corporate_actions import DIVIDEND, SESSION_NS, SPLIT, announce, hold
-from tests.order_processor.test_risk import deploy
 
 D = Decimal
 Processor = Callable[[], AbstractAsyncContextManager[Wiring]]

@@ -9,13 +9,16 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import text
 
+from order_processor.shards.clock import moment
 from order_processor.verification.repository import BooksReader
 from order_processor.wiring import Wiring
 from shared.models.conversions import ConvertPosition, PositionConversionReply
 from shared.models.identifiers import Symbol
 from shared.models.orders import Refusal
 from strategy_workers.runtime.account_books import read_books
+from tests.order_processor.risk_support import deploy
 from tests.order_processor.support import (
+    SECOND_NS,
     Desk,
     Feed,
     ProcessorProcess,
@@ -23,7 +26,6 @@ from tests.order_processor.support import (
     frames_are_gap_free,
     until,
 )
-from tests.order_processor.test_risk import deploy
 
 D = Decimal
 Processor = Callable[[], AbstractAsyncContextManager[Wiring]]
@@ -107,6 +109,40 @@ async def test_a_conversion_is_made_once_whatever_dies_and_the_strategy_reads_it
         connection.execute(text("UPDATE position_conversions SET qty = 4 WHERE qty = 5"))
     found = {each.check for each in BooksReader(desk.engine).check(desk.account, "paper")[0]}
     assert found == {"strategy_positions"}
+
+
+async def test_books_add_up_where_market_time_went_back_between_a_split_and_a_conversion(
+    processor: Processor, desk: Desk, feed: Feed
+) -> None:
+    deployment = deploy(desk)
+    pause(desk, deployment)
+    async with processor():
+        await feed.start(paced=True)
+        await feed.print(100.0)
+        await bought(desk, feed)
+        first = feed.at_ns
+        with desk.engine.begin() as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO corporate_actions (id, symbol, kind, ratio_new, ratio_old,"
+                    " ex_date, effective_at, announced_by) VALUES (gen_random_uuid(), 'SPY',"
+                    " 'split', 1, 4, :at, :at, 'user:1')"
+                ),
+                {"at": moment(first + 1800 * SECOND_NS)},
+            )
+        feed.at_ns += 1900 * SECOND_NS
+        await feed.print(400.0)
+        await until(lambda: desk.value("SELECT count(*) FROM corporate_action_effects"))
+        feed.at_ns = first  # another run of the same period
+        await feed.start(paced=True)
+        await feed.print(400.0)
+        moved = converting(desk, "c1", "3", to_deployment_id=deployment)
+        reply = await desk.ask(moved)
+        assert isinstance(reply, PositionConversionReply)
+        assert reply.conversion.at < moment(first + 1800 * SECOND_NS)
+    owners = "SELECT qty FROM strategy_positions ORDER BY qty"
+    assert [row.qty for row in desk.rows(owners)] == [D(3), D(4)]
+    assert BooksReader(desk.engine).check(desk.account, "paper")[0] == []
 
 
 async def test_others_deployments_and_those_that_run_are_refused_and_change_nothing(

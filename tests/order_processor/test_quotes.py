@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from market_data_engine.feeds.synthetic import SyntheticFeed
+from order_processor.corporate_actions.faults import ActionFaults
 from order_processor.shards.clock import moment
 from order_processor.shards.consumer import CommandEntry
 from order_processor.shards.desk import Desk as ShardDesk
@@ -211,6 +212,7 @@ class OnPaper:
             limits=Limits(),
             sessions=self.sessions,
             margin_rules=MarginRules(),
+            action_faults=ActionFaults(0),
             rates=RateHistory(),
         )
 

@@ -59,7 +59,7 @@ _command_decoder = msgspec.json.Decoder(Command)
 
 
 async def eventually(
-    condition: Callable[[], Awaitable[Any]], what: str, timeout_s: float = 15.0
+    condition: Callable[[], Awaitable[Any]], what: str, timeout_s: float = 60.0
 ) -> Any:
     """What `condition` gives when it is true at last."""
     async with asyncio.timeout(timeout_s) as deadline:

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from shared.models.identifiers import Symbol
 from shared.trading.amounts import exactly, rounded_down, rounded_up
 from shared.trading.lots import LotChanges, LotClosing, Lots
+from tests.shared.trading.days import days
+from tests.shared.trading.naive_books import LOT, NaiveTerms
 from tests.shared.trading.support import T0, at
-from tests.shared.trading.test_books_properties import LOT, NaiveTerms, days, play
+from tests.shared.trading.test_books_properties import play
 
 D = Decimal
 A = Symbol("A")

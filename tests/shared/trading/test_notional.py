@@ -10,8 +10,8 @@ from shared.models.orders import SubmitOrder
 from shared.trading.books import Books
 from shared.trading.changes import Change
 from shared.trading.terms import Instrument, Refused
+from tests.shared.trading.groups import replace, told
 from tests.shared.trading.support import SPY, T0, at, command, open_books, submit, terms
-from tests.shared.trading.test_groups import replace, told
 
 D = Decimal
 BTC = msgspec.structs.replace(SPY, lot_size=D("0.001"))

@@ -5,17 +5,12 @@ from typing import Any
 
 import pytest
 
-from shared.models.orders import (
-    ClosePositions,
-    ProtectionStop,
-    ProtectionTarget,
-    ProtectPosition,
-)
+from shared.models.orders import ClosePositions, ProtectionStop, ProtectionTarget, ProtectPosition
 from shared.trading.books import Books
 from shared.trading.changes import OrderChanged
 from shared.trading.terms import Instrument, Refused
+from tests.shared.trading.groups import holding, meet, orders, reopened, replace, told
 from tests.shared.trading.support import ACCOUNT, SPY, at, command, open_books, submit
-from tests.shared.trading.test_groups import holding, meet, orders, reopened, replace, told
 
 D = Decimal
 

@@ -91,16 +91,23 @@ async def desk(
 
 
 async def test_a_backtest_is_run_read_compared_repeated_and_deployed(
-    desk: Desk, account: UUID, stranger: UUID
+    desk: Desk, account: UUID, stranger: UUID, engine: Engine
 ) -> None:
-    submitted = await desk.submit(end="2024-01-09", capital="50000")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE instruments SET borrow_fee_bps = 35, shortable = false"))
+    submitted = await desk.submit(
+        end="2024-01-09", capital="50000", margin_terms={"interest_bps": "600"}
+    )
     body = submitted.json()
     assert body["request"]["parameters"]["allocation"] == "95"  # defaults are part of it
     assert body["summary"] is None
     done = await desk.ended(submitted)
     assert (done["status"], done["error"], done["attempts"]) == ("done", None, 1)
     assert (done["rows_done"], done["rows_total"]) == (MINUTES, MINUTES)
-    assert done["summary"]["settings"]["capital"] == "50000"
+    settings = done["summary"]["settings"]
+    assert (settings["capital"], settings["margin"]["interest_bps"]) == ("50000", "600")
+    # Lending is the instrument's.
+    assert (settings["borrow_fee_bps"], settings["shortable"]) == ("35", False)
     path = f"/{done['id']}"
     result = (await desk.ask("GET", f"{path}/result")).json()
     assert result["execution_count"] == len(result["executions"]) > 4
@@ -205,6 +212,12 @@ REFUSED: list[tuple[dict[str, object], int, str]] = [
     ({"capital": "1e13"}, 422, "invalid_request"),
     ({"paper_terms": {"participation_percent": "101"}}, 422, "invalid_paper_terms"),
     ({"paper_terms": {"slippage": {"model": "luck"}}}, 422, "invalid_paper_terms"),
+    ({"margin_terms": {"initial_percent": "5"}}, 422, "invalid_margin_terms"),
+    ({"margin_terms": {"leverage": "4"}}, 422, "invalid_margin_terms"),
+    ({"margin_terms": []}, 422, "invalid_request"),
+    ({"symbols": ["SPY", "QQQ"], "margin_terms": {}}, 422, "instruments_differ"),
+    ({"borrow_fee_bps": "10"}, 422, "invalid_margin_terms"),
+    ({"margin_terms": {}, "borrow_fee_bps": "-1"}, 422, "invalid_request"),
     ({"data": {"source": "files", "file_ids": [str(uuid4())]}}, 422, "unknown_file"),
     ({"data": {"source": "files", "file_ids": []}}, 422, "invalid_request"),
     ({"data": {"source": "dreams"}}, 422, "invalid_request"),
@@ -224,6 +237,7 @@ async def test_what_can_not_be_run_is_told_in_a_sentence_and_not_stored(
                 " VALUES ('BTC', 'BTC', '24/7', 'USD', 0.1, 1, true, true, 0, now())"
             )
         )
+        connection.execute(text("UPDATE instruments SET borrow_fee_bps = 35 WHERE symbol = 'QQQ'"))
     for changes, status, code in REFUSED:
         answer = await desk.submit(**changes)
         assert (answer.status_code, answer.json()["code"]) == (status, code), (changes, answer.text)

@@ -10,6 +10,7 @@ import pytest
 
 from shared.candles.timeframes import MINUTE_NS
 from shared.metrics.executions import Point
+from shared.models.margin import MarginTerms
 from strategy_workers.backtests.errors import BadBacktestError
 from strategy_workers.backtests.plan import Plan, TimeRange
 from strategy_workers.backtests.run import run_backtest
@@ -78,6 +79,16 @@ class Crosser(Strategy):
             self.close(symbol)
 
 
+class Flipper(Crosser):
+    """Long or short at every seam."""
+
+    name = "flipper"
+
+    def on_candle(self, candle: Candle) -> None:
+        quick, calm = self.quick[candle.symbol] or 0.0, self.calm[candle.symbol] or 0.0
+        self.target_position(candle.symbol, 100 if quick > calm else -100)
+
+
 HEARD: list[tuple[int, float | None, float | None]] = []
 
 
@@ -117,6 +128,15 @@ def test_what_is_earned_over_all_seams_is_the_sum_of_all_trades(plan: Plan) -> N
     assert all(each.executions % 2 == 0 for each in stretches)
     for before, after in pairwise(stretches):
         assert before.equity == after.capital
+
+
+def test_short_positions_are_bought_back_at_the_seams(plan: Plan) -> None:
+    terms = replace(plan.terms, margin=MarginTerms())
+    stretches = _stretches(replace(plan, strategy=Flipper, terms=terms))
+    sides = {trade.profit > 0 for each in stretches for trade in each.trades}
+    assert sides == {True, False}
+    profits = sum((trade.profit for each in stretches for trade in each.trades), Decimal(0))
+    assert stretches[-1].equity == plan.terms.capital + profits
 
 
 @pytest.mark.parametrize("shown", [False, True])

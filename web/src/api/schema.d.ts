@@ -2510,6 +2510,11 @@ export interface components {
         /** BacktestRequest */
         BacktestRequest: {
             /**
+             * Borrow Fee Bps
+             * @description A year on what is sold short; the instruments' own when left out.
+             */
+            borrow_fee_bps?: string | number | null;
+            /**
              * Capital
              * @default 100000
              */
@@ -2533,6 +2538,14 @@ export interface components {
              * @example 2026-03-19
              */
             end?: string | null;
+            /**
+             * @description Makes it a margin account, which borrows and sells short; what is left out is as of a new one.
+             * @example {
+             *       "initial_percent": "50",
+             *       "interest_bps": "600"
+             *     }
+             */
+            margin_terms?: components["schemas"]["MarginTermsChange"] | null;
             /** @description Fee, slippage and fill model, as of an account's paper market. */
             paper_terms?: components["schemas"]["PaperTermsChange"] | null;
             /**
@@ -2654,6 +2667,12 @@ export interface components {
          */
         BacktestSettings: {
             /**
+             * Borrow Fee Bps
+             * @default 0
+             * @example 101.25
+             */
+            borrow_fee_bps?: string;
+            /**
              * Capital
              * @example 101.25
              */
@@ -2673,11 +2692,17 @@ export interface components {
              * @example 101.25
              */
             lot_size: string;
+            margin_terms?: components["schemas"]["MarginTermsView"] | null;
             paper_terms: components["schemas"]["PaperTermsView"];
             /** Parameters */
             parameters: {
                 [key: string]: components["schemas"]["JsonValue"];
             };
+            /**
+             * Shortable
+             * @default true
+             */
+            shortable?: boolean;
             /**
              * Source
              * @enum {string}
@@ -5653,6 +5678,11 @@ export interface components {
              * @example 101.25
              */
             cash: string;
+            /**
+             * Currency Pnl
+             * @example 101.25
+             */
+            currency_pnl: string;
             /**
              * Equity
              * @example 101.25

@@ -1,49 +1,36 @@
-"""The risk ladder in a shard: limits that are stored, latches that last, switches that act."""
+"""The risk ladder in a shard: limits that are stored, latches that last."""
 
 import asyncio
 import time
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
-from typing import Any
-from uuid import UUID, uuid4
 
-import msgspec
 import pytest
 from redis.asyncio import Redis
-from sqlalchemy import Engine, text
-from sqlalchemy.orm import Session
+from sqlalchemy import text
 
 from api_gateway.errors import Refused
-from api_gateway.risk import repository
 from api_gateway.risk.following import Followers
 from order_processor.settings import OrderProcessorSettings
-from order_processor.wiring import Wiring, wire
+from order_processor.wiring import wire
 from shared.config import Settings
-from shared.database.tables import DeploymentRow
-from shared.models.orders import (
-    ClosePositions,
-    Order,
-    OrderReply,
-    OrdersReply,
-    Refusal,
+from shared.models.orders import Refusal
+from shared.models.risk import AcknowledgeLoss, RiskReply
+from tests.order_processor.risk_support import (
+    Processes,
+    Processor,
+    deploy,
+    flat,
+    hold,
+    latched,
+    risk,
+    set_limits,
+    stand,
+    switch_platform,
+    told,
 )
-from shared.models.risk import (
-    AcknowledgeLoss,
-    EngageKillSwitch,
-    Origin,
-    ReleaseKillSwitch,
-    RiskChanged,
-    RiskReply,
-    SeeRisk,
-)
-from shared.models.topics import account_topic
-from shared.redis.topics import frames_after
-from shared.trading.risk import Level
 from tests.order_processor.support import (
     Desk,
     Feed,
-    ProcessorProcess,
     add_account,
     add_instrument,
     frames_are_gap_free,
@@ -51,83 +38,6 @@ from tests.order_processor.support import (
     until,
 )
 from tests.order_processor.test_day_orders import ns
-
-Processor = Callable[[], AbstractAsyncContextManager[Wiring]]
-Processes = Callable[..., ProcessorProcess]
-ADMIN = "user:admin"
-
-
-def set_limits(engine: Engine, level: Level, subject: object = "", **limits: Any) -> int:
-    with Session(engine) as db, db.begin():
-        return repository.set_limits(db, level, str(subject), "paper", limits, ADMIN)
-
-
-def switch_platform(engine: Engine, *, on: bool, flatten: bool = False) -> int:
-    """The version of the rules that have it."""
-    with Session(engine) as db, db.begin():
-        if on:
-            repository.engage(db, "Drill", ADMIN, flatten=flatten)
-        else:
-            repository.release(db, ADMIN)
-        row = repository.platform(db)
-        assert row is not None
-        return row.version
-
-
-def deploy(desk: Desk, wanted: str = "running") -> UUID:
-    with Session(desk.engine) as db, db.begin():
-        row = DeploymentRow(
-            account_id=desk.account,
-            mode="paper",
-            strategy="sma_crossover",
-            parameters={},
-            symbols=["SPY"],
-            timeframe="1m",
-            wanted=wanted,
-            status="running",
-        )
-        db.add(row)
-        db.flush()
-        return row.id
-
-
-async def risk(desk: Desk, kind: Any = SeeRisk, **more: Any) -> Any:
-    if kind is not SeeRisk:
-        more = {"submitted_by": "user:me"} | more
-    return await desk.ask(
-        kind(
-            request_id=uuid4().hex,
-            reply_to=desk.requests.reply_to,
-            account_id=desk.account,
-            mode="paper",
-            **more,
-        )
-    )
-
-
-async def stand(desk: Desk) -> RiskReply:
-    reply = await risk(desk)
-    assert isinstance(reply, RiskReply)
-    return reply
-
-
-async def hold(desk: Desk, feed: Feed, qty: str = "100", price: float = 100.0) -> Order:
-    await feed.print(price)
-    order = await desk.submit("buy", qty)
-    await feed.print(price)
-    await until(lambda: desk.status(order.id) == "filled")
-    return order
-
-
-async def latched(desk: Desk) -> bool:
-    return (await stand(desk)).state.loss is not None
-
-
-async def told(redis: Redis, desk: Desk) -> list[RiskChanged]:
-    topic = account_topic(desk.account, "paper", "risk")
-    frames = await frames_after(redis, topic, 0)
-    return [msgspec.convert(msgspec.json.decode(f)["data"], RiskChanged) for _, f in frames or ()]
-
 
 # --- limits ----------------------------------------------------------------------------------
 
@@ -282,17 +192,13 @@ async def test_at_the_loss_limit_positions_are_closed_when_asked_for(
         await until(lambda: latched(desk))
         await feed.print(89.0)
         await feed.print(49.0, symbol="IBM")
-        await until(lambda: _flat(desk))
+        await until(lambda: flat(desk))
         closing = desk.rows("SELECT * FROM orders WHERE closes_position ORDER BY symbol")
         assert [(row.symbol, row.submitted_by) for row in closing] == [
             ("IBM", "risk"),
             ("SPY", "risk"),
         ]
     ledger_adds_up(desk, [desk.account])
-
-
-def _flat(desk: Desk) -> bool:
-    return desk.value("SELECT count(*) FROM positions WHERE qty <> 0") == 0
 
 
 async def test_a_kill_between_the_trigger_and_the_commit_loses_no_latch_and_doubles_nothing(
@@ -316,7 +222,7 @@ async def test_a_kill_between_the_trigger_and_the_commit_loses_no_latch_and_doub
     rejected = await desk.insist(desk.command("buy", "1"))
     assert rejected.reason_code == "loss_limit_latched"
     await feed.print(89.0)
-    await until(lambda: _flat(desk))
+    await until(lambda: flat(desk))
     assert desk.value("SELECT count(*) FROM orders WHERE closes_position") == 1
     assert desk.value("SELECT count(*) FROM notifications") == 1
     await until(lambda: _published(redis, desk, 1))
@@ -447,158 +353,3 @@ async def test_at_its_own_loss_limit_one_strategy_is_taken_out_and_nobody_else(
 
 
 _OF_STRATEGY = "SELECT qty FROM strategy_positions WHERE owner = :d"
-
-
-# --- kill switches ---------------------------------------------------------------------------
-
-
-async def test_the_accounts_kill_switch_cancels_refuses_and_lasts_until_it_is_released(
-    processor: Processor, desk: Desk, feed: Feed, redis: Redis
-) -> None:
-    deployment = deploy(desk)
-    other = add_account(desk.engine)
-    async with processor() as wiring:
-        await hold(desk, feed)
-        resting = await desk.submit("buy", "1", limit="50")
-        reply = await risk(desk, EngageKillSwitch, reason="Lunch")
-        assert reply.state.kill.by == "user:me"
-        assert desk.status(resting.id) == "cancelled"
-        assert desk.value("SELECT wanted FROM deployments WHERE id = :d", d=deployment) == "paused"
-        again = await risk(desk, EngageKillSwitch, reason="Once more")
-        assert again.state == reply.state
-        assert wiring.snapshots.take(desk.account, "paper", "risk") == (1, reply.state)
-    async with processor():
-        assert (await desk.submit("buy", "1")).reason_code == "kill_switch_account"
-        assert (await desk.submit("buy", "1", limit="9", account=other)).status == "accepted"
-        flat = await desk.ask(_closing(desk))
-        assert isinstance(flat, OrdersReply)
-        assert flat.orders[0].status == "accepted"
-        await risk(desk, ReleaseKillSwitch)
-        assert (await desk.submit("buy", "1", limit="50")).status == "accepted"
-        refused = await risk(desk, ReleaseKillSwitch)
-        assert refused.code == "kill_switch_not_engaged"
-        kinds = [each.event for each in await told(redis, desk)]
-        assert kinds == ["kill_switch_engaged", "kill_switch_released"]
-
-
-def _closing(desk: Desk) -> ClosePositions:
-    return ClosePositions(
-        request_id=uuid4().hex,
-        reply_to=desk.requests.reply_to,
-        account_id=desk.account,
-        mode="paper",
-        client_order_id="flat",
-        submitted_by="user:me",
-    )
-
-
-async def test_a_kill_switch_that_flattens_closes_what_is_held(
-    processor: Processor, desk: Desk, feed: Feed
-) -> None:
-    async with processor():
-        await hold(desk, feed)
-        await risk(desk, EngageKillSwitch, reason="Out", flatten=True)
-        await feed.print(99.0)
-        await until(lambda: _flat(desk))
-        ledger_adds_up(desk, [desk.account])
-
-
-async def test_a_kill_switch_spares_the_orders_that_are_closing_positions(
-    processor: Processor, desk: Desk, feed: Feed
-) -> None:
-    async with processor():
-        await hold(desk, feed)
-        await risk(desk, EngageKillSwitch, reason="Out", flatten=True)
-        resting = await desk.submit("buy", "1", limit="50")
-        assert resting.reason_code == "kill_switch_account"
-        await risk(desk, ReleaseKillSwitch)
-        resting = await desk.submit("buy", "1", limit="50")
-        switch_platform(desk.engine, on=True)
-        await until(lambda: desk.status(resting.id) == "cancelled")
-        await feed.print(99.0)
-        await until(lambda: _flat(desk))
-        ledger_adds_up(desk, [desk.account])
-
-
-async def test_the_platforms_kill_switch_reaches_every_shard_once(
-    processor: Processor, desk: Desk, feed: Feed
-) -> None:
-    accounts = [desk.account, *(add_account(desk.engine) for _ in range(5))]
-    async with processor():
-        await feed.print(100.0)
-        for account in accounts:
-            await desk.submit("buy", "10", account=account)
-        await feed.print(100.0)
-        resting = [await desk.submit("buy", "1", limit="50", account=each) for each in accounts]
-        switch_platform(desk.engine, on=True, flatten=True)
-        await until(lambda: all(desk.status(order.id) == "cancelled" for order in resting))
-    closing = "SELECT count(*) FROM orders WHERE closes_position"
-    assert desk.value(closing) == len(accounts)
-    async with processor():  # it was carried out: a new owner does not do it again
-        for account in accounts:
-            order = await desk.submit("buy", "1", account=account)
-            assert order.reason_code == "kill_switch_platform"
-        assert desk.value(closing) == len(accounts)
-        await feed.print(99.0)
-        await until(lambda: _flat(desk))
-        switch_platform(desk.engine, on=False)
-        await until(lambda: _accepted(desk))
-    ledger_adds_up(desk, accounts)
-
-
-async def _accepted(desk: Desk) -> bool:
-    return (await desk.submit("buy", "1", limit="50")).status == "accepted"
-
-
-# --- the audit trail -------------------------------------------------------------------------
-
-
-async def test_every_command_leaves_a_trail_of_who_where_what_and_with_what_outcome(
-    processor: Processor, desk: Desk, feed: Feed
-) -> None:
-    origin = Origin("192.0.2.7", "tests/1.0")
-    async with processor():
-        await feed.print(100.0)
-        taken = desk.command("buy", "1", limit="90", origin=origin, client_order_id="a")
-        order = await desk.ask(taken)
-        assert isinstance(order, OrderReply)
-        await desk.ask(msgspec.structs.replace(taken, request_id="again"))
-        await desk.submit("buy", "10000", client_order_id="b")
-        await desk.refused("buy", "0.5", client_order_id="c")
-        await desk.refused("buy", "1", symbol="S\0Y", client_order_id="d" * 500)
-        await desk.cancel(order.order.id)
-        await desk.open_books()
-        await stand(desk)
-        await risk(desk, EngageKillSwitch, reason="Drill", origin=origin)
-    rows = desk.rows("SELECT * FROM order_audit ORDER BY id")
-    assert [(row.command, row.outcome, row.code) for row in rows] == [
-        ("submit_order", "accepted", None),
-        ("submit_order", "repeated", None),
-        ("submit_order", "rejected", "insufficient_buying_power"),
-        ("submit_order", "refused", "qty_not_in_lots"),
-        ("submit_order", "refused", "invalid_client_order_id"),
-        ("cancel_order", "accepted", None),
-        ("engage_kill_switch", "accepted", None),
-    ]
-    first, lots = rows[0], rows[3]
-    assert (first.account_id, first.mode, first.actor) == (
-        desk.account,
-        "paper",
-        taken.submitted_by,
-    )
-    assert (first.ip, first.user_agent) == ("192.0.2.7", "tests/1.0")
-    assert (first.order_id, first.client_order_id, first.symbol) == (order.order.id, "a", "SPY")
-    assert first.detail["limit_price"] == "90"
-    assert (lots.limit_value, lots.observed) == ("1", "0.5")
-
-
-async def test_what_the_ladder_does_by_itself_is_on_the_trail_too(
-    processor: Processor, desk: Desk, feed: Feed
-) -> None:
-    set_limits(desk.engine, "account", desk.account, max_loss="500")
-    async with processor():
-        await hold(desk, feed)
-        await feed.print(90.0)
-        await until(lambda: latched(desk))
-    [row] = desk.rows("SELECT * FROM order_audit WHERE actor = 'risk'")
-    assert (row.command, row.limit_value, row.observed) == ("loss_limit_latched", "500", "1000")
