@@ -205,6 +205,9 @@ class KubernetesLauncher:
         except ApiException as error:
             if error.status == 404 and gone_is_fine and _refusal(error).reason == "NotFound":
                 return
+            if not error.status:  # How the client tells that TLS has failed.
+                told = _one_line(str(error.reason))
+                raise LauncherError(f"The cluster can't be trusted: {told}") from error
             if error.status == 429:
                 self._quiet_until = self._clock() + _quiet_s(error)
             raise LauncherError(f"The cluster refuses ({error.status}): {_why(error)}") from error

@@ -167,14 +167,14 @@ def cluster_server() -> Iterator[Cluster]:
         thread.join()
 
 
-def kubeconfig(folder: Path, url: str, token: str = TOKEN) -> Path:
+def kubeconfig(folder: Path, url: str, token: str = TOKEN, **cluster: str) -> Path:
     path = folder / "kubeconfig"
     said = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "here",
         "contexts": [{"name": "here", "context": {"cluster": "one", "user": "launcher"}}],
-        "clusters": [{"name": "one", "cluster": {"server": url}}],
+        "clusters": [{"name": "one", "cluster": {"server": url, **cluster}}],
         "users": [{"name": "launcher", "user": {"token": token}}],
     }
     path.write_text(yaml.safe_dump(said))

@@ -222,6 +222,13 @@ def test_a_token_that_is_not_known_is_told(cluster: Cluster, tmp_path: Path) -> 
         KubernetesLauncher(api, NAMESPACE, "mine", TERMS).workers()
 
 
+def test_a_certificate_that_is_none_is_told(cluster: Cluster, tmp_path: Path) -> None:
+    url = cluster.url.replace("http:", "https:")
+    path = kubeconfig(tmp_path, url, **{"certificate-authority-data": "aGVsbG8="})
+    with pytest.raises(LauncherError, match="can't be trusted"):
+        KubernetesLauncher(connect(path), NAMESPACE, "mine", TERMS).workers()
+
+
 @pytest.mark.parametrize(("asks_for", "waits_s"), [("7", 7), ("99999", 60), ("soon", 1)])
 def test_a_busy_cluster_is_left_alone_for_as_long_as_it_asks_within_a_minute(
     cluster: Cluster, tmp_path: Path, asks_for: str, waits_s: int
