@@ -84,3 +84,4 @@ LOCK := $(BIN)/uv pip compile --quiet pyproject.toml --generate-hashes --python-
 lock: ## resolve the dependencies of pyproject.toml anew into the lock files
 	@$(LOCK) --all-extras --output-file requirements.lock
 	@$(LOCK) --constraint requirements.lock --output-file requirements-runtime.lock
+	@$(LOCK) --extra launchers --constraint requirements.lock --output-file requirements-launchers.lock

@@ -1,7 +1,7 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from shared.config import Settings
 
@@ -36,9 +36,10 @@ class StrategyWorkersSettings(Settings):
 class LauncherSettings(Settings):
     """Of `python -m strategy_workers.launchers`."""
 
-    worker_launcher: Literal["processes", "docker"] = "processes"
-    #: Told apart by this from workers of other launchers on the same engine.
-    worker_owner: str = Field(default="trading", pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")
+    worker_launcher: Literal["processes", "docker", "kubernetes"] = "processes"
+    #: Told apart by this from workers of other launchers on the same engine, in the same
+    #: namespace. A label's value.
+    worker_owner: str = Field(default="trading", pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")
     workers_least: int = Field(default=1, ge=0, le=1000)
     workers_most: int = Field(default=4, ge=1, le=1000)
     #: Deployments that one worker is meant for.
@@ -47,16 +48,42 @@ class LauncherSettings(Settings):
     worker_calm_s: float = Field(default=60.0, ge=0, le=86_400)
     worker_look_s: float = Field(default=5.0, gt=0, le=600)
 
-    #: Of containers.
-    worker_image: str = "trading-strategy-workers"
-    worker_network: str | None = None
+    #: Of containers and pods.
+    worker_image: str = Field(default="trading-strategy-workers", pattern=r"^\S+$")
     worker_memory_mib: int = Field(default=2048, ge=64)
     worker_cpus: float = Field(default=1.0, gt=0, le=1024)
+
+    #: Of containers.
+    worker_network: str | None = None
     #: On the engine's machine: a `.env` for the workers, secrets among it.
     worker_settings_file: Path | None = None
+
+    #: Of pods.
+    worker_namespace: str = Field(
+        default="trading", pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+    )
+    #: Name of the Secret whose key `.env` is the workers' settings file.
+    worker_secret: str | None = Field(
+        default=None, max_length=253, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
+    )
+    #: Without one: the service account of the pod that the launcher runs in.
+    worker_kubeconfig: Path | None = None
+
+    @field_validator(
+        "worker_network",
+        "worker_settings_file",
+        "worker_secret",
+        "worker_kubeconfig",
+        mode="before",
+    )
+    @classmethod
+    def _nothing_is_none(cls, value: object) -> object:
+        return value or None
 
     @model_validator(mode="after")
     def _bounds(self) -> Self:
         if self.workers_least > self.workers_most:
             raise ValueError("WORKERS_LEAST is more than WORKERS_MOST")
+        if self.worker_launcher == "kubernetes" and self.worker_secret is None:
+            raise ValueError("WORKER_SECRET must name the Secret with the workers' settings")
         return self

@@ -3,12 +3,14 @@
 import math
 import signal
 import socket
+import sys
 import threading
 from functools import partial
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from shared.config import InvalidSettingsError
 from shared.database import make_engine
 from shared.service.logs import configure_logs
 from strategy_workers.launchers.launcher import Launcher, LauncherError
@@ -22,13 +24,16 @@ log = structlog.get_logger()
 
 
 def main() -> None:
-    settings = LauncherSettings()
+    try:
+        settings = LauncherSettings()
+        launcher = launcher_of(settings)
+    except (InvalidSettingsError, LauncherError) as error:
+        sys.exit(str(error))
     configure_logs("launcher", settings.log_level)
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
     engine = make_engine(settings)
-    launcher = launcher_of(settings)
     scaling = Scaling(
         launcher,
         partial(load_of, engine),
@@ -49,8 +54,23 @@ def main() -> None:
 
 
 def launcher_of(settings: LauncherSettings) -> Launcher:
-    if settings.worker_launcher == "processes":
-        return ProcessLauncher(environment=_own_port)
+    """Raises LauncherError when what it needs isn't here."""
+    try:
+        match settings.worker_launcher:
+            case "processes":
+                return ProcessLauncher(environment=_own_port)
+            case "docker":
+                return _docker(settings)
+            case "kubernetes":
+                return _kubernetes(settings)
+    except ModuleNotFoundError as error:
+        raise LauncherError(
+            f"WORKER_LAUNCHER={settings.worker_launcher} needs the package {error.name}:"
+            " pip install trading-platform[launchers]"
+        ) from error
+
+
+def _docker(settings: LauncherSettings) -> Launcher:
     import docker
 
     from strategy_workers.launchers.containers import ContainerTerms, DockerLauncher
@@ -64,6 +84,23 @@ def launcher_of(settings: LauncherSettings) -> Launcher:
         environment={"LOG_LEVEL": settings.log_level, "ENVIRONMENT": settings.environment},
     )
     return DockerLauncher(docker.from_env(), settings.worker_owner, terms)
+
+
+def _kubernetes(settings: LauncherSettings) -> Launcher:
+    from strategy_workers.launchers.cluster import KubernetesLauncher, connect
+    from strategy_workers.launchers.pods import PodTerms
+
+    terms = PodTerms(
+        image=settings.worker_image,
+        secret=settings.worker_secret or "",
+        memory_mib=settings.worker_memory_mib,
+        cpus=settings.worker_cpus,
+        drain_timeout_s=settings.drain_timeout_s,
+        log_level=settings.log_level,
+        environment=settings.environment,
+    )
+    api = connect(settings.worker_kubeconfig)
+    return KubernetesLauncher(api, settings.worker_namespace, settings.worker_owner, terms)
 
 
 def _own_port() -> dict[str, str]:

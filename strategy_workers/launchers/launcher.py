@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 
 class Worker(NamedTuple):
-    #: By the launcher's own means: a process id, a container's id.
+    #: By the launcher's own means: a process id, a container's id, a pod's uid.
     id: str
     name: str
     alive: bool
@@ -22,7 +22,7 @@ class Launcher(Protocol):
         """In the order of their start, also those that have ended and were not removed."""
 
     def start(self, name: str) -> None:
-        """Return when it has begun to run."""
+        """Return when it has begun to run, or a cluster has taken on to run it."""
 
     def drain(self, worker: Worker) -> None:
         """Ask it to put back what it does, and to end; removed when it has."""
