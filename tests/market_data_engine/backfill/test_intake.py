@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
+from cli.embedded.servers import free_port
 from market_data_engine.backfill.actions import DataJobs
 from market_data_engine.backfill.intake import GROUP, JobIntake, dead_orders
 from market_data_engine.backfill.queue import JobQueue
@@ -22,7 +23,6 @@ from shared.database import DatabaseThread, make_engine
 from shared.models.base import encode
 from shared.models.data_jobs import FetchCandles
 from shared.redis.keys import DATA_JOBS
-from tests.ports import free_port
 
 NOW = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 WANTED = FetchCandles(
