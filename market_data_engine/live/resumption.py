@@ -23,7 +23,7 @@ from shared.candles.errors import OutsideCalendarError
 from shared.candles.folding import fold
 from shared.candles.timeframes import DAY_NS, MINUTE_NS
 from shared.models.identifiers import TIMEFRAMES, Symbol, Timeframe
-from shared.models.market import Candle, Quotes, TimeMark, Trades
+from shared.models.market import Candle, Quotes, RunStarted, TimeMark, Trades
 from shared.redis import tape
 from shared.replays.candles import RunCandles
 from shared.replays.slices import Slice
@@ -161,25 +161,31 @@ class Resumption:
 
 
 async def live_tail(redis: Redis) -> Tail | None:
-    """None when the tape doesn't end with a run on the wall clock."""
+    """None when the tape doesn't end with a run on the wall clock that came to a mark."""
     mark_ns: int | None = None
     pieces: list[Slice] = []
+    #: Since the last entry that says whose run they are of.
+    nobodys: list[Slice] = []
     async for raw in tape.backwards(redis):
-        if raw.kind not in ("mark", "trades", "quotes"):
+        if raw.kind not in ("mark", "run_started", "trades", "quotes"):
             continue
         entry = raw.decode()
-        if isinstance(entry, TimeMark) and entry.phase == "strategy":
+        if isinstance(entry, TimeMark | RunStarted):
             if entry.paced:
-                return None
-            if mark_ns is None:
+                nobodys.clear()
+                break
+            pieces += nobodys
+            nobodys = []
+            if mark_ns is None and isinstance(entry, TimeMark) and entry.phase == "strategy":
                 mark_ns = entry.at_ns
         elif isinstance(entry, Trades | Quotes):
             # A slice lies within its minute.
             if mark_ns is not None and entry.at_ns[0] < mark_ns - mark_ns % MINUTE_NS:
                 break
-            pieces.append(_piece(entry))
+            nobodys.append(_piece(entry))
     if mark_ns is None:
         return None
+    pieces += nobodys
     minute_ns = mark_ns - mark_ns % MINUTE_NS
     # Those after the last mark were taken in before it was known.
     return Tail(mark_ns, [piece for piece in reversed(pieces) if piece.first_ns >= minute_ns])

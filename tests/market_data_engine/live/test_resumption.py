@@ -21,7 +21,7 @@ from market_data_engine.store.writer import CandleWriter
 from shared.candles.calendar import SessionCalendar
 from shared.database import DatabaseThread
 from shared.models.identifiers import Symbol
-from shared.models.market import Candle, Candles, TimeMark, Trades
+from shared.models.market import Candle, Candles, RunEnded, RunStarted, TimeMark, Trades
 from shared.redis import tape
 from shared.replays.candles import RunCandles
 from shared.replays.slices import Slice
@@ -233,4 +233,37 @@ async def test_a_tape_that_ends_with_a_paced_run_says_nothing_of_a_live_one(redi
     assert (tail.mark_ns, tail.pieces) == (MINUTE_NS, [])
     paced = TimeMark(number=1, at_ns=MINUTE_NS, phase="strategy", paced=True)
     await tape.append(redis, [paced])
+    assert await live_tail(redis) is None
+
+
+def trades(at_ns: int) -> Trades:
+    return Trades(symbols=[XYZ], symbol_index=[0], at_ns=[at_ns], price=[100.0], size=[1.0])
+
+
+async def test_a_live_run_that_a_replay_stands_before_is_gone_on_with(redis: Redis) -> None:
+    """Of the replay, whose times may be any, nothing is taken."""
+    live = RunStarted(run_id="live", source="live", paced=False)
+    replay = RunStarted(run_id="replay", source="replay", paced=True)
+    mark = TimeMark(number=1, at_ns=2 * MINUTE_NS, phase="strategy", paced=False)
+    paced = TimeMark(number=1, at_ns=2 * MINUTE_NS, phase="strategy", paced=True)
+    at_ns = [2 * MINUTE_NS + second for second in range(5)]
+    await tape.append(
+        redis,
+        [
+            replay, trades(at_ns[0]), paced, trades(at_ns[1]), RunEnded(run_id="replay"),
+            live, trades(at_ns[2]), mark,
+            # Stood still and begun again, within the minute.
+            live, trades(at_ns[3]), mark, trades(at_ns[4]),
+        ],
+    )  # fmt: skip
+    tail = await live_tail(redis)
+    assert tail is not None
+    assert tail.mark_ns == mark.at_ns
+    assert [piece.first_ns for piece in tail.pieces] == at_ns[2:]
+
+
+async def test_a_live_run_that_came_to_no_mark_left_nothing_after_a_replay(redis: Redis) -> None:
+    replay = RunStarted(run_id="replay", source="replay", paced=True)
+    live = RunStarted(run_id="live", source="live", paced=False)
+    await tape.append(redis, [replay, trades(1), live, trades(2)])
     assert await live_tail(redis) is None
