@@ -16,7 +16,8 @@ import structlog
 from pydantic import ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from market_data_engine.backfill.actions import DataJobs
 from market_data_engine.backfill.schemas import DeadOrder, DeadOrderList, JobRequest
@@ -26,7 +27,7 @@ from market_data_engine.providers.configuration import Tier
 from shared.models.base import NOT_DECODABLE
 from shared.models.data_jobs import BODY, FetchCandles
 from shared.redis.keys import DATA_JOBS, DATA_JOBS_DEAD
-from shared.redis.streams import StreamEntry, entries, read_entries
+from shared.redis.streams import BEGINNING, StreamEntry, entries, read_entries
 from shared.utils.tasks import end_tasks
 
 log = structlog.get_logger()
@@ -41,6 +42,7 @@ _CLAIM_PAUSE_S = 10.0
 #: Readings without an end, until an entry is taken for poison.
 _MOST_READINGS = 5
 _DEAD_KEPT = 10_000
+_STORE_AWAY = (OperationalError, InterfaceError, PoolTimeoutError, RedisError)
 
 _decoder = msgspec.json.Decoder(FetchCandles)
 
@@ -65,6 +67,8 @@ class JobIntake:
         self._claimed_after_ms = claimed_after_ms
         self._clock_s = clock_s
         self._claim_due_s = 0.0
+        #: Where the next claim begins.
+        self._claimed_to = BEGINNING
         #: When the stream last asked for something of the tier.
         self._fed_s: dict[Tier, float] = {}
 
@@ -102,7 +106,7 @@ class JobIntake:
         answer = await self._redis.xreadgroup(
             GROUP, self._name, {DATA_JOBS: ">"}, count=_AT_ONCE, block=block_ms
         )
-        return await self._finish(read_entries(answer))
+        return await self._finish(_each(read_entries(answer)))
 
     async def _join(self) -> None:
         try:
@@ -113,42 +117,75 @@ class JobIntake:
 
     async def _take_over(self) -> bool:
         """What was read and not finished: by an engine that is gone, or while there was no room."""
-        answer = await self._redis.xautoclaim(
-            DATA_JOBS, GROUP, self._name, self._claimed_after_ms, "0-0", count=_AT_ONCE
-        )
-        claimed = [entry for entry in entries(answer[1]) if entry.fields]
-        for entry in claimed:
-            pending = await self._redis.xpending_range(
-                DATA_JOBS, GROUP, min=entry.id, max=entry.id, count=1
-            )
-            if pending and pending[0]["times_delivered"] > _MOST_READINGS:
-                await self._bury(entry, f"It was read {_MOST_READINGS} times without an end.")
-        return await self._finish(
-            [one for one in claimed if await self._redis.xrange(DATA_JOBS, one.id, one.id)]
-        )
+        # Claimed by id alone, none counts as read: each does so when its turn comes, so that the
+        # one that engines die of takes none of its batch along.
+        claimed: list[bytes] = await self._redis.xautoclaim(
+            DATA_JOBS, GROUP, self._name, self._claimed_after_ms, self._claimed_to,
+            count=_AT_ONCE, justid=True,
+        )  # fmt: skip
+        # All have their turn, however many wait.
+        self._claimed_to = f"({claimed[-1].decode()}" if len(claimed) == _AT_ONCE else BEGINNING
+        return await self._finish(self._read_again(claimed))
 
-    async def _finish(self, read: list[StreamEntry]) -> bool:
-        for entry in read:
+    async def _read_again(self, claimed: list[bytes]) -> AsyncIterator[StreamEntry]:
+        for entry_id in claimed:
+            pending = await self._redis.xpending_range(
+                DATA_JOBS, GROUP, min=entry_id, max=entry_id, count=1
+            )
+            for entry in entries(
+                await self._redis.xclaim(DATA_JOBS, GROUP, self._name, 0, [entry_id])
+            ):
+                if pending and pending[0]["times_delivered"] >= _MOST_READINGS:
+                    await self._bury(entry, f"It was read {_MOST_READINGS} times without an end.")
+                else:
+                    yield entry
+
+    async def _finish(self, read: AsyncIterator[StreamEntry]) -> bool:
+        """Whether there was room for all."""
+        full: set[Tier] = set()
+        async for entry in read:
             wanted = _wanted(entry)
             if isinstance(wanted, str):
                 await self._bury(entry, wanted)
-                continue
+            elif wanted.tier in full:
+                await self._let_wait(entry)
+            elif not await self._add(entry, wanted):
+                full.add(wanted.tier)
+        return not full
+
+    async def _add(self, entry: StreamEntry, wanted: JobRequest) -> bool:
+        """False when the tier is full."""
+        try:
             added = await self._jobs.add(wanted)
-            if isinstance(added, Refused):
-                if added.code == "queue_full":
-                    # Not its fault: it is read again when there may be room.
-                    await self._redis.xclaim(
-                        DATA_JOBS, GROUP, self._name, 0, [entry.id], retrycount=0, justid=True
-                    )
-                    JOB_ORDERS.labels("waiting").inc()
-                    return False
-                await self._bury(entry, added.message)
-                continue
-            self._fed_s[wanted.tier] = self._clock_s()
-            await self._redis.xack(DATA_JOBS, GROUP, entry.id)
-            await self._redis.xdel(DATA_JOBS, entry.id)
-            JOB_ORDERS.labels("taken").inc()
+        except _STORE_AWAY:
+            await self._not_its_fault(entry)
+            raise
+        except Exception as error:
+            # Another reading may end well; after the last one it is poison. Others go on.
+            log.error("job_order_fault", entry=entry.id, exc_info=error)
+            return True
+        if isinstance(added, Refused):
+            if added.code == "queue_full":
+                await self._let_wait(entry)
+                return False
+            await self._bury(entry, added.message)
+            return True
+        self._fed_s[wanted.tier] = self._clock_s()
+        await self._redis.xack(DATA_JOBS, GROUP, entry.id)
+        await self._redis.xdel(DATA_JOBS, entry.id)
+        JOB_ORDERS.labels("taken").inc()
         return True
+
+    async def _let_wait(self, entry: StreamEntry) -> None:
+        """It is read again when there may be room."""
+        await self._not_its_fault(entry)
+        JOB_ORDERS.labels("waiting").inc()
+
+    async def _not_its_fault(self, entry: StreamEntry) -> None:
+        """Its readings don't count."""
+        await self._redis.xclaim(
+            DATA_JOBS, GROUP, self._name, 0, [entry.id], retrycount=0, justid=True
+        )
 
     async def _bury(self, entry: StreamEntry, reason: str) -> None:
         body = entry.fields.get(BODY.encode(), b"")[:10_000]
@@ -176,6 +213,11 @@ async def dead_orders(redis: Redis, before: str | None, limit: int) -> DeadOrder
         for entry in found[:limit]
     ]
     return DeadOrderList(items=items, next_cursor=items[-1].id if len(found) > limit else None)
+
+
+async def _each(read: list[StreamEntry]) -> AsyncIterator[StreamEntry]:
+    for entry in read:
+        yield entry
 
 
 def _wanted(entry: StreamEntry) -> JobRequest | str:

@@ -206,15 +206,12 @@ class Sweeper:
 
     async def fold_again(self) -> None:
         """Healed candles of which a late print has amended a part."""
-        outdated = self._healed.outdated()
-        if outdated:
-            jobs = [
-                NewJob("fold", "T0", symbol, Span(from_ns, until_ns), "late prints")
-                for symbol, from_ns, until_ns in outdated
-            ]
+        for one in self._healed.outdated():
+            symbol, from_ns, until_ns = one
+            job = NewJob("fold", "T0", symbol, Span(from_ns, until_ns), "late prints")
             # Of one that is being folded right now it isn't known what was read of it.
-            if await self._queue.add(jobs) == len(jobs):
-                self._healed.folded(outdated)
+            if await self._queue.add([job]):
+                self._healed.folded([one])
 
     # --- freshness -------------------------------------------------------------------------------
 

@@ -55,11 +55,16 @@ class _OfSymbol:
 
 
 class Arrivals:
-    def __init__(self, symbols: Iterable[str], grace_ns: int = 0) -> None:
-        """`grace_ns`: prints so much older than the last mark still amend their candles."""
+    def __init__(
+        self, symbols: Iterable[str], grace_ns: int = 0, earlier: Iterable[Print] = ()
+    ) -> None:
+        """`grace_ns`: prints so much older than the last mark still amend their candles;
+        `earlier`: of the minute in which the run goes on for another."""
         self._grace_ns = grace_ns
         #: What was on the tape, or would have been, as long as it can be amended.
         self.recent = RecentPrints()
+        if grace_ns:
+            self.recent.add(earlier)
         self._touched: dict[Minute, None] = {}
         #: The first mark: what was before is none of this run's.
         self._began_ns: int | None = None

@@ -6,12 +6,13 @@ stands where the last one stood when it died.
 """
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import structlog
 from redis.asyncio import Redis
 
+from market_data_engine.feeds.events import Print
 from market_data_engine.history.memory import CandleMemory
 from market_data_engine.store.store import CandleStore, StoreAwayError
 from market_data_engine.store.stored import StoredCandle
@@ -22,7 +23,7 @@ from shared.candles.errors import OutsideCalendarError
 from shared.candles.folding import fold
 from shared.candles.timeframes import DAY_NS, MINUTE_NS
 from shared.models.identifiers import TIMEFRAMES, Symbol, Timeframe
-from shared.models.market import Candle, Quotes, TimeMark, Trades
+from shared.models.market import Candle, Quotes, RunStarted, TimeMark, Trades
 from shared.redis import tape
 from shared.replays.candles import RunCandles
 from shared.replays.slices import Slice
@@ -56,6 +57,16 @@ class Tail:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """What an earlier run has left to this one."""
+
+    #: What its prints after its last mark complete.
+    completed: list[Candle] = field(default_factory=list)
+    #: Those that the forming candles of a minute are made of, as they came.
+    prints: list[Print] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class _UnderWay:
     """What the store knows of a symbol's intervals that were under way."""
 
@@ -76,9 +87,9 @@ class Resumption:
 
     async def resume(
         self, candles: RunCandles, calendars: Mapping[str, SessionCalendar], now_ns: int
-    ) -> list[Candle]:
-        """Put the candles of a run that hasn't begun where the last live run's were; what the
-        prints after its last mark complete. Without a store the run begins with nothing."""
+    ) -> Resumed:
+        """Put the candles of a run that hasn't begun where the last live run's were. Without a
+        store the run begins with nothing."""
         tail = await live_tail(self._redis)
         try:
             async with asyncio.timeout(_SETTLE_S):
@@ -86,17 +97,16 @@ class Resumption:
             found = await asyncio.to_thread(self._under_way, calendars, tail, now_ns)
         except (TimeoutError, StoreAwayError) as error:
             log.warning("candles_not_resumed", error=repr(error))
-            return []
+            return Resumed()
         for under_way in found:
             for stored in under_way.parts:
                 self._memory.add(stored)
-        completed = candles.resume(
-            [one for under_way in found for one in under_way.forming],
-            [] if tail is None or now_ns - tail.mark_ns > _OLDEST_NS else tail.pieces,
-        )
+        pieces = [] if tail is None or now_ns - tail.mark_ns > _OLDEST_NS else tail.pieces
+        forming = [one for under_way in found for one in under_way.forming]
+        completed = candles.resume(forming, pieces)
         if found:
             log.info("candles_resumed", symbols=len(found), completed=len(completed))
-        return completed
+        return Resumed(completed, [one for piece in pieces for one in _prints(piece.trades)])
 
     def _under_way(
         self, calendars: Mapping[str, SessionCalendar], tail: Tail | None, now_ns: int
@@ -151,28 +161,40 @@ class Resumption:
 
 
 async def live_tail(redis: Redis) -> Tail | None:
-    """None when the tape doesn't end with a run on the wall clock."""
+    """None when the tape doesn't end with a run on the wall clock that came to a mark."""
     mark_ns: int | None = None
     pieces: list[Slice] = []
+    #: Since the last entry that says whose run they are of.
+    nobodys: list[Slice] = []
     async for raw in tape.backwards(redis):
-        if raw.kind not in ("mark", "trades", "quotes"):
+        if raw.kind not in ("mark", "run_started", "trades", "quotes"):
             continue
         entry = raw.decode()
-        if isinstance(entry, TimeMark) and entry.phase == "strategy":
+        if isinstance(entry, TimeMark | RunStarted):
             if entry.paced:
-                return None
-            if mark_ns is None:
+                nobodys.clear()
+                break
+            pieces += nobodys
+            nobodys = []
+            if mark_ns is None and isinstance(entry, TimeMark) and entry.phase == "strategy":
                 mark_ns = entry.at_ns
         elif isinstance(entry, Trades | Quotes):
             # A slice lies within its minute.
             if mark_ns is not None and entry.at_ns[0] < mark_ns - mark_ns % MINUTE_NS:
                 break
-            pieces.append(_piece(entry))
+            nobodys.append(_piece(entry))
     if mark_ns is None:
         return None
+    pieces += nobodys
     minute_ns = mark_ns - mark_ns % MINUTE_NS
     # Those after the last mark were taken in before it was known.
     return Tail(mark_ns, [piece for piece in reversed(pieces) if piece.first_ns >= minute_ns])
+
+
+def _prints(trades: Trades) -> Iterator[Print]:
+    columns = (trades.symbol_index, trades.at_ns, trades.price, trades.size)
+    for index, at_ns, price, size in zip(*columns, strict=True):
+        yield Print(trades.symbols[index], at_ns, price, size)
 
 
 _NO_TRADES = Trades(symbols=[], symbol_index=[], at_ns=[], price=[], size=[])

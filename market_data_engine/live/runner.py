@@ -10,6 +10,7 @@ from market_data_engine.feeds.following import FeedStatus, Follower
 from market_data_engine.feeds.live import LiveFeed
 from market_data_engine.live.arrivals import Arrivals
 from market_data_engine.live.recent import Minute, RecentPrints
+from market_data_engine.live.resumption import Resumed
 from market_data_engine.metrics import FEED_EVENTS
 from market_data_engine.replays.marks import Marks
 from market_data_engine.store.stored import Quality
@@ -40,12 +41,13 @@ class LiveRunner:
         late_grace_ns: int = 0,
         amend: Callable[[RecentPrints, Sequence[Minute]], list[Candle]] | None = None,
         watch: Callable[[Sequence[FeedStatus]], Coroutine[None, None, None]] | None = None,
-        completed: Sequence[Candle] = (),
+        resumed: Resumed | None = None,
         wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         """`amend` makes the completed candles of these minutes again, for prints up to
         `late_grace_ns` late; `watch` looks after the feeds' silence while they are followed;
-        `completed` belongs to the first mark."""
+        what was `resumed` as completed belongs to the first mark."""
+        resumed = resumed or Resumed()
         self.marks = marks
         self._candles = candles
         self._grace_ns = grace_ns
@@ -53,14 +55,14 @@ class LiveRunner:
         self._wall_ns = wall_ns
         self._told: asyncio.Queue[_Told] = asyncio.Queue(_QUEUE_LISTS)
         symbols = (symbol for _, symbols in followed for symbol in symbols)
-        self._arrivals = Arrivals(symbols, 0 if amend is None else late_grace_ns)
+        self._arrivals = Arrivals(symbols, 0 if amend is None else late_grace_ns, resumed.prints)
         self._amend = amend
         self._followers = [
             Follower(feed, symbols, partial(self._hear, feed.name)) for feed, symbols in followed
         ]
         self.feeds = [follower.status for follower in self._followers]
         #: Candles that prints have completed since the last mark.
-        self._completed: list[Candle] = list(completed)
+        self._completed: list[Candle] = resumed.completed
         self._feed_of = {symbol: status for status in self.feeds for symbol in status.symbols}
         marks.quality_of = self._quality_of
 

@@ -93,7 +93,7 @@ class Assembly:
         if isinstance(prepared, PreparedLive):
             grace_ns = settings.live_grace_ms * 1_000_000
             watch = partial(self._watch, prepared.calendars)
-            completed = await self._resumption.resume(candles, prepared.calendars, time.time_ns())
+            resumed = await self._resumption.resume(candles, prepared.calendars, time.time_ns())
             amender = Amender(candles, self._memory, prepared.calendars)
             live = LiveRunner(
                 prepared.followed,
@@ -103,7 +103,7 @@ class Assembly:
                 late_grace_ns=int(settings.late_grace_s * 1e9),
                 amend=amender.amend,
                 watch=watch,
-                completed=completed,
+                resumed=resumed,
             )
             self._board.show(live.feeds)
             return live, candles

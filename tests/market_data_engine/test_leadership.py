@@ -274,8 +274,13 @@ async def test_the_simulated_market_goes_with_the_wall_clock_and_waits_for_nobod
         assert (first.source, first.paced) == ("live", False)
         answer = await running.http.post("/internal/replays", json={"synthetic": SHORT})
         assert (answer.status_code, answer.json()["code"]) == (409, "run_in_progress")
-        page = (await running.http.get("/internal/candles/SIM-RANGE")).json()
-        assert page["items"][-1]["complete"] is False
+
+        async def forming() -> bool:
+            """Not so before the first print of a minute."""
+            items = (await running.http.get("/internal/candles/SIM-RANGE")).json()["items"]
+            return bool(items) and items[-1]["complete"] is False
+
+        await until(forming)
         (run,) = (await running.http.get("/internal/replays")).json()["items"]
         assert run["status"] == "running"
         assert run["total_ticks"] is None

@@ -304,6 +304,21 @@ async def test_a_healed_candle_that_a_late_print_reached_below_is_folded_again(
     assert world.memory.healed.outdated() == []
 
 
+async def test_a_fold_that_is_under_way_holds_up_no_other(world: World) -> None:
+    first = replace(live(0).candle, timeframe="4h", end_ns=live(239).candle.end_ns)
+    second = replace(first, start_ns=first.end_ns, end_ns=2 * first.end_ns - first.start_ns)
+    world.memory.healed.outdate(first)
+    await world.sweeper.fold_again()
+    with world.engine.begin() as connection:
+        connection.execute(text("UPDATE data_jobs SET status = 'running'"))
+    for candle in (first, second):
+        world.memory.healed.outdate(candle)
+    await world.sweeper.fold_again()
+    assert [one[1] for one in world.memory.healed.outdated()] == [first.start_ns]
+    jobs = (await world.queue.listed(None, None, None, 5)).items
+    assert sorted(job.status for job in jobs) == ["queued", "running"]
+
+
 async def test_data_is_late_when_nobody_tells_of_it(world: World) -> None:
     await world.sweeper.note_live()
     assert await world.sweeper.stale("T0", [SYMBOL]) == 0

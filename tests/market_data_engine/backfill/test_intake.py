@@ -1,19 +1,25 @@
 """Jobs from the stream: taken once, read again after a death, poison put aside."""
 
+import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 from redis.asyncio import Redis
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
+from cli.embedded.servers import free_port
 from market_data_engine.backfill.actions import DataJobs
 from market_data_engine.backfill.intake import GROUP, JobIntake, dead_orders
 from market_data_engine.backfill.queue import JobQueue
 from shared.candles.calendar import SessionCalendar
-from shared.database import DatabaseThread
+from shared.config import Settings
+from shared.database import DatabaseThread, make_engine
 from shared.models.base import encode
 from shared.models.data_jobs import FetchCandles
 from shared.redis.keys import DATA_JOBS
@@ -27,6 +33,7 @@ WANTED = FetchCandles(
     requested_by="scheduler",
     tier="T0",
 )
+CONTINUOUS = SessionCalendar.continuous()
 GOLDEN = (
     b'{"type":"fetch_candles","version":1,"kind":"bars_fetch","symbols":["SPY"],'
     b'"start":"2026-03-19T13:30:00Z","end":"2026-03-19T20:00:00Z","requested_by":"me"}'
@@ -53,14 +60,23 @@ class World:
     async def left(self) -> int:
         return int(await self.redis.xlen(DATA_JOBS))
 
+    async def dead(self) -> list[str]:
+        """Reasons."""
+        return [one.reason for one in (await dead_orders(self.redis, None, 100)).items]
+
 
 @pytest.fixture
 async def world(engine: Engine, redis: Redis) -> AsyncIterator[World]:
     thread = DatabaseThread("tests-jobs")
     queue = JobQueue(engine, thread, {"T0": 1, "T1": 9, "T2": 9})
-    known = {"BTC": SessionCalendar.continuous(), "SPY": SessionCalendar.continuous()}
-    yield World(queue, DataJobs(queue, known.__getitem__, able=True), redis)
+    yield World(queue, DataJobs(queue, calendar_of, able=True), redis)
     thread.close()
+
+
+def calendar_of(symbol: str) -> SessionCalendar:
+    if symbol == "ODD":
+        raise ValueError(symbol)
+    return {"BTC": CONTINUOUS, "SPY": CONTINUOUS}[symbol]
 
 
 async def test_what_is_asked_for_becomes_rows_and_leaves_the_stream(world: World) -> None:
@@ -150,3 +166,82 @@ async def test_when_a_tier_is_full_its_job_waits_and_is_no_poison(world: World) 
         connection.exec_driver_sql("UPDATE data_jobs SET status = 'done'")
     assert await world.intake(claimed_after_ms=0).take()
     assert await world.rows() == [("backfill", "BTC"), ("bars_fetch", "SPY")]
+
+
+async def test_while_a_tier_is_full_all_that_wait_for_it_wait_and_other_tiers_go_on(
+    world: World,
+) -> None:
+    full = structs.replace(WANTED, end=WANTED.end - timedelta(minutes=1))
+    wait = [structs.replace(WANTED, requested_by=f"program {number}") for number in range(20)]
+    await world.put(encode(full), *map(encode, wait))
+    intake = world.intake(claimed_after_ms=0, clock_s=itertools.count(step=60).__next__)
+    for _ in range(20):
+        await intake.take()
+    other = structs.replace(WANTED, symbols=["SPY"], tier="T1")
+    await world.put(encode(other))
+    for _ in range(3):
+        await world.intake().take()
+    assert await world.dead() == []
+    assert await world.rows() == [("backfill", "BTC"), ("backfill", "SPY")]
+    assert await world.left() == len(wait)
+
+
+async def test_an_order_of_a_tier_with_room_passes_one_that_waits(world: World) -> None:
+    full = structs.replace(WANTED, symbols=["BTC", "SPY"])
+    other = structs.replace(WANTED, symbols=["SPY"], tier="T1")
+    await world.put(encode(full), encode(other))
+    assert not await world.intake().take()
+    assert (await world.rows(), await world.left()) == ([("backfill", "SPY")], 1)
+
+
+async def test_while_the_store_is_away_nothing_becomes_poison(
+    world: World, settings: Settings
+) -> None:
+    orders = [structs.replace(WANTED, tier="T1", symbols=[one]) for one in ("BTC", "SPY")]
+    await world.put(*map(encode, orders))
+    nowhere = make_engine(settings.model_copy(update={"db_port": free_port()}))
+    thread = DatabaseThread("tests-away")
+    away = DataJobs(JobQueue(nowhere, thread), calendar_of, able=True)
+    for _ in range(10):
+        intake = JobIntake(world.redis, away, "one", leads=lambda: True, claimed_after_ms=0)
+        with pytest.raises(OperationalError):
+            await intake.take()
+    thread.close()
+    assert await world.intake(claimed_after_ms=0).take()
+    assert await world.dead() == []
+    assert await world.rows() == [("backfill", "BTC"), ("backfill", "SPY")]
+
+
+async def test_an_order_that_always_fails_takes_no_other_along(world: World) -> None:
+    odd = structs.replace(WANTED, symbols=["ODD"], tier="T1")
+    await world.put(encode(odd), encode(structs.replace(WANTED, tier="T1")))
+    await world.intake().take()
+    assert (await world.rows(), await world.left()) == ([("backfill", "BTC")], 1)
+    for _ in range(4):
+        await world.intake(claimed_after_ms=0).take()
+    assert await world.dead() == []
+    await world.intake(claimed_after_ms=0).take()
+    (reason,) = await world.dead()
+    assert "5 times" in reason
+
+
+async def test_an_order_that_kills_its_engine_takes_no_other_along(world: World) -> None:
+    """What was read with it and not begun hasn't been tried."""
+    await world.intake()._join()
+    deadly = structs.replace(WANTED, symbols=["ODD"], tier="T1")
+    await world.put(encode(deadly), encode(structs.replace(WANTED, tier="T1")))
+    await world.redis.xreadgroup(GROUP, "dead", {DATA_JOBS: ">"})
+
+    def dies(_: str) -> SessionCalendar:
+        raise asyncio.CancelledError
+
+    deadly_jobs = DataJobs(world.queue, dies, able=True)
+    for _ in range(4):
+        with pytest.raises(asyncio.CancelledError):
+            await JobIntake(
+                world.redis, deadly_jobs, "one", leads=lambda: True, claimed_after_ms=0
+            ).take()
+    await world.intake(claimed_after_ms=0).take()
+    (reason,) = await world.dead()
+    assert "5 times" in reason
+    assert await world.rows() == [("backfill", "BTC")]

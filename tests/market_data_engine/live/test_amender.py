@@ -1,5 +1,6 @@
 """Candles that are made again are what they would have been, in all timeframes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -15,12 +16,13 @@ from shared.candles.builder import CandleBuilder
 from shared.candles.calendar import SessionCalendar
 from shared.market_files.columns import MarketColumns, TradeColumns
 from shared.models.identifiers import TIMEFRAMES, Symbol
-from shared.models.market import Candle
+from shared.models.market import Candle, Quotes, Trades
 from shared.replays.candles import RunCandles
-from shared.replays.slices import Slicer
+from shared.replays.slices import Slice, Slicer
 from tests.shared.candles.sessions import MINUTE, SECOND, new_york, ns
 
 ABC = Symbol("ABC")
+NO_TRADES = Trades([], [], [], [], [])
 
 
 def _columns(prints: list[Print]) -> MarketColumns:
@@ -34,12 +36,13 @@ class Market:
     """A run whose prints are all recent."""
 
     calendar: SessionCalendar
+    quoted: Sequence[str] = ()
     memory: CandleMemory = field(default_factory=CandleMemory)
     recent: RecentPrints = field(default_factory=RecentPrints)
     corrected: list[Candle] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.candles = RunCandles({ABC: self.calendar})
+        self.candles = RunCandles({ABC: self.calendar}, self.quoted)
         self.memory.begin(ABC, self.candles)
         self.amender = Amender(self.candles, self.memory, {ABC: self.calendar})
 
@@ -187,3 +190,19 @@ def test_late_prints_change_nothing_that_a_provider_has_told() -> None:
     assert [one.timeframe for one in market.corrected] == ["1m", "5m", "15m"]
     assert market.memory.between(ABC, "3m", start_ns, start_ns + 1)[0].volume == 7e6
     assert market.memory.healed.outdated() == [(ABC, three.start_ns, three.end_ns)]
+
+
+def test_a_currency_s_candles_are_of_its_quotes_whatever_prints_come_late() -> None:
+    calendar = new_york("2026-03-01", "2026-03-31")
+    start_ns = ns("2026-03-04 14:30")
+    market = Market(calendar, quoted=[ABC])
+    quotes = Quotes([ABC], [0], [start_ns + SECOND], [9.0], [11.0], [1.0], [1.0])
+    market._keep(market.candles.add(Slice(NO_TRADES, start_ns + MINUTE, quotes)))
+    forming = Quotes([ABC], [0], [start_ns + MINUTE], [19.0], [21.0], [1.0], [1.0])
+    market._keep(market.candles.add(Slice(NO_TRADES, start_ns + MINUTE + 5 * SECOND, forming)))
+    before = market.all()
+    assert {one.close for one in before if one.timeframe == "1m"} == {10.0, 20.0}
+    market.come_late(a_print(start_ns + 20 * SECOND, 999.0))
+    market.come_late(a_print(start_ns + MINUTE + SECOND, 999.0))
+    assert market.corrected == []
+    assert market.all() == before

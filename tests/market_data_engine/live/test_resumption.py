@@ -10,15 +10,18 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import Engine
 
+from market_data_engine.feeds.events import Print
 from market_data_engine.history.memory import CandleMemory
-from market_data_engine.live.resumption import Resumption, live_tail
+from market_data_engine.live.amender import Amender
+from market_data_engine.live.arrivals import Arrivals
+from market_data_engine.live.resumption import Resumed, Resumption, live_tail
 from market_data_engine.store.postgres import PostgresCandleStore
 from market_data_engine.store.stored import StoredCandle
 from market_data_engine.store.writer import CandleWriter
 from shared.candles.calendar import SessionCalendar
 from shared.database import DatabaseThread
 from shared.models.identifiers import Symbol
-from shared.models.market import Candle, Candles, TimeMark, Trades
+from shared.models.market import Candle, Candles, RunEnded, RunStarted, TimeMark, Trades
 from shared.redis import tape
 from shared.replays.candles import RunCandles
 from shared.replays.slices import Slice
@@ -145,9 +148,10 @@ async def test_an_engine_that_takes_over_completes_the_very_candles_that_the_dea
 
     store, memory = PostgresCandleStore(engine), CandleMemory()
     resumed = RunCandles(CALENDARS)
-    completed = await Resumption(redis, store, writer, memory).resume(
+    left = await Resumption(redis, store, writer, memory).resume(
         resumed, CALENDARS, dies_ns + 5_000_000_000
     )
+    completed = left.completed
     assert rounded([one for one in map(whole.forming, [ABC, XYZ], ["1w", "1w"]) if one]) == (
         rounded([one for one in map(resumed.forming, [ABC, XYZ], ["1w", "1w"]) if one])
     )
@@ -161,6 +165,33 @@ async def test_an_engine_that_takes_over_completes_the_very_candles_that_the_dea
     assert not known & {(one.symbol, one.timeframe, one.start_ns) for one in completed}
 
 
+async def test_a_late_print_of_the_minute_of_the_restart_leaves_its_first_half_in(
+    engine: Engine, redis: Redis, writer: CandleWriter
+) -> None:
+    dies_ns = ns("2026-01-09T16:45:40")
+    market = slices(dies_ns - 40_000_000_000, dies_ns, 10_000_000_000, 2)
+    whole, run = RunCandles(CALENDARS), RunCandles(CALENDARS)
+    await carried(redis, writer, whole, market)
+    memory = CandleMemory()
+    resumption = Resumption(redis, PostgresCandleStore(engine), writer, memory)
+    resumed = await resumption.resume(run, CALENDARS, dies_ns + 5_000_000_000)
+
+    arrivals = Arrivals(CALENDARS, MINUTE_NS, resumed.prints)
+    arrivals.take(dies_ns + 5_000_000_000, mark=True)
+    late = Print(XYZ, dies_ns + 6_000_000_000, 200.0, 1.0, "L")
+    arrivals.take(dies_ns + 8_000_000_000, mark=True)
+    run.advance(dies_ns + 8_000_000_000)
+    assert arrivals.add(late, dies_ns + 8_000_000_000) == "amending"
+    Amender(run, memory, CALENDARS).amend(arrivals.recent, arrivals.touched())
+
+    whole.take(Slice(Trades([XYZ], [0], [late.at_ns], [200.0], [1.0]), dies_ns + 8_000_000_000))
+    made, wanted = run.forming(XYZ, "1m"), whole.forming(XYZ, "1m")
+    assert made is not None
+    assert wanted is not None
+    assert rounded([made]) == rounded([wanted])
+    assert made.trades > 1
+
+
 async def test_without_a_tape_a_run_goes_on_from_the_last_minute_in_the_store(
     engine: Engine, redis: Redis, writer: CandleWriter
 ) -> None:
@@ -170,7 +201,7 @@ async def test_without_a_tape_a_run_goes_on_from_the_last_minute_in_the_store(
     await redis.flushall()
     resumed = RunCandles(CALENDARS)
     resumption = Resumption(redis, PostgresCandleStore(engine), writer, CandleMemory())
-    assert await resumption.resume(resumed, CALENDARS, dies_ns + HOUR_NS) == []
+    assert await resumption.resume(resumed, CALENDARS, dies_ns + HOUR_NS) == Resumed()
     for symbol in (ABC, XYZ):
         forming = whole.forming(symbol, "1d")
         again = resumed.forming(symbol, "1d")
@@ -186,10 +217,11 @@ async def test_what_was_left_long_ago_and_a_market_that_is_new_begin_with_nothin
     resumption = Resumption(redis, PostgresCandleStore(engine), writer, CandleMemory())
     resumed = RunCandles(CALENDARS)
     dies_ns = ns("2026-01-09T16:45:00")
-    assert await resumption.resume(resumed, CALENDARS, dies_ns) == []
+    assert await resumption.resume(resumed, CALENDARS, dies_ns) == Resumed()
     run = RunCandles(CALENDARS)
     await carried(redis, writer, run, slices(dies_ns - HOUR_NS, dies_ns, MINUTE_NS, 2))
-    assert await resumption.resume(resumed, CALENDARS, dies_ns + 20 * 24 * HOUR_NS) == []
+    long_after_ns = dies_ns + 20 * 24 * HOUR_NS
+    assert await resumption.resume(resumed, CALENDARS, long_after_ns) == Resumed()
     assert resumed.last_prices == {}
 
 
@@ -201,4 +233,37 @@ async def test_a_tape_that_ends_with_a_paced_run_says_nothing_of_a_live_one(redi
     assert (tail.mark_ns, tail.pieces) == (MINUTE_NS, [])
     paced = TimeMark(number=1, at_ns=MINUTE_NS, phase="strategy", paced=True)
     await tape.append(redis, [paced])
+    assert await live_tail(redis) is None
+
+
+def trades(at_ns: int) -> Trades:
+    return Trades(symbols=[XYZ], symbol_index=[0], at_ns=[at_ns], price=[100.0], size=[1.0])
+
+
+async def test_a_live_run_that_a_replay_stands_before_is_gone_on_with(redis: Redis) -> None:
+    """Of the replay, whose times may be any, nothing is taken."""
+    live = RunStarted(run_id="live", source="live", paced=False)
+    replay = RunStarted(run_id="replay", source="replay", paced=True)
+    mark = TimeMark(number=1, at_ns=2 * MINUTE_NS, phase="strategy", paced=False)
+    paced = TimeMark(number=1, at_ns=2 * MINUTE_NS, phase="strategy", paced=True)
+    at_ns = [2 * MINUTE_NS + second for second in range(5)]
+    await tape.append(
+        redis,
+        [
+            replay, trades(at_ns[0]), paced, trades(at_ns[1]), RunEnded(run_id="replay"),
+            live, trades(at_ns[2]), mark,
+            # Stood still and begun again, within the minute.
+            live, trades(at_ns[3]), mark, trades(at_ns[4]),
+        ],
+    )  # fmt: skip
+    tail = await live_tail(redis)
+    assert tail is not None
+    assert tail.mark_ns == mark.at_ns
+    assert [piece.first_ns for piece in tail.pieces] == at_ns[2:]
+
+
+async def test_a_live_run_that_came_to_no_mark_left_nothing_after_a_replay(redis: Redis) -> None:
+    replay = RunStarted(run_id="replay", source="replay", paced=True)
+    live = RunStarted(run_id="live", source="live", paced=False)
+    await tape.append(redis, [replay, trades(1), live, trades(2)])
     assert await live_tail(redis) is None
