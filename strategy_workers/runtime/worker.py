@@ -313,11 +313,11 @@ class Worker:
             case TimeMark() as mark:
                 await self._take_mark(entry.id, mark)
                 self._slice.clear()
-            case RunStarted():
+            case RunStarted(paced=paced):
                 self._slice.clear()
                 for deployment in self._deployments.values():
                     if deployment.is_behind(entry.id):
-                        news = partial(Deployment.run_started, entry_id=entry.id)
+                        news = partial(Deployment.run_started, entry_id=entry.id, paced=paced)
                         news(deployment)
                         deployment.hear(news)
                         self._share(deployment)
