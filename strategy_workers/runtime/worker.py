@@ -233,7 +233,8 @@ class Worker:
         holds = {one: wish for one, wish in unwanted.items() if wish.hold is not None}
         for record in records:
             if record.id in holds:
-                await self._roster.let_wait(record, holds[record.id])
+                let_wait = partial(self._roster.let_wait, record, holds[record.id])
+                self._errands.run([record.id], let_wait)
         return [record for record in records if record.id not in holds]
 
     async def _bring_in(self, record: DeploymentRecord) -> None:
