@@ -288,7 +288,7 @@ class Strategy(Parametrized):
         """Cancel the working orders that would add to the position in `symbol`, and exits; then
         sell what is held and not for sale already, or buy back what is short."""
         held = self.position(symbol)
-        adds: Side = "sell" if held < 0 else "buy"
+        adds: Side | None = None if held == 0 else "sell" if held < 0 else "buy"
         reduces: Side = "buy" if held < 0 else "sell"
         self._on.cancel(symbol, adds, None)
         self._cancel_exits(symbol)

@@ -303,6 +303,21 @@ def test_a_target_of_nothing_sells_no_more_than_an_entry_has_filled(
     assert not deployment.has_news  # nothing was refused
 
 
+@pytest.mark.parametrize(
+    ("side", "held", "ended"),
+    [("buy", 0, True), ("sell", 0, True), ("buy", 2, True), ("sell", 2, False), ("sell", -2, True)],
+)
+def test_to_close_ends_what_would_open_a_position_on_either_side(
+    side: Any, held: int, ended: bool
+) -> None:
+    deployment = acting(lambda strategy, symbol: strategy.close(symbol), held)
+    deployment.desk.margin = MarginTerms()
+    deployment.portfolio.working["w"] = WorkingOrder("SPY", side, D(2), D(100))
+    trading = Trading(deployment, fills=False)
+    trading.feed([100.0])
+    assert trading.cancelled == (["w"] if ended else [])
+
+
 def test_a_target_of_nothing_ends_a_bracket_that_waits_and_opens_no_short(tmp_path: Path) -> None:
     class Hesitant(Strategy):
         name = "hesitant"
