@@ -264,10 +264,11 @@ class Deployment:
     def is_behind(self, entry_id: str) -> bool:
         return position(self.cursor) < position(entry_id)
 
-    def run_started(self, entry_id: str) -> None:
+    def run_started(self, entry_id: str, *, paced: bool) -> None:
         """The market view and timers begin anew; position view and `state` stay."""
         self.market.reset()
-        self.market.begin_run()
+        if paced:  # a live one begins in the middle of intervals
+            self.market.begin_run()
         self._desk.timers.run_started()
         self.cursor = entry_id
         self.unsaved_marks += 1

@@ -108,7 +108,7 @@ class MarketView:
                     one.take(candle)
 
     def begin_run(self) -> None:
-        """What is printed from here on is seen."""
+        """What is printed from here on is seen, and nothing was before."""
         for one in self._forming:
             one.begin()
 

@@ -58,9 +58,12 @@ class Roster:
         self._catalogue = catalogue
         self._watchdog = watchdog
 
-    async def bring_up(self, record: DeploymentRecord) -> Deployment | None:
+    async def bring_up(
+        self, record: DeploymentRecord, holding: Wish | None = None
+    ) -> Deployment | None:
         """A deployment that has joined the tape, acknowledged what it has behind it, and may
-        be given what comes after its cursor. None when it had to be paused or stopped instead.
+        be given what comes after its cursor. None when it had to be paused or stopped instead,
+        or has to wait: `holding` says why.
         """
         if record.wanted == "paused" and record.snapshot is None:
             await self._end_orders(record, _ENDED_BY_PAUSE[record.pause_orders])
@@ -76,8 +79,9 @@ class Roster:
         if deployment.started and not was_paused:
             TAKE_OVERS.inc()
             await self._take_over(deployment)
-        if record.wanted != "running":
-            await self.end_as_wanted(deployment, Wish(record.wanted, record.pause_orders))
+        if record.wanted != "running" or holding is not None:
+            wish = holding or Wish(record.wanted, record.pause_orders)
+            await self.end_as_wanted(deployment, wish)
             return None
         if was_paused:
             return await self._resume(record, deployment)
@@ -347,7 +351,11 @@ class Roster:
             await self._suspend(deployment.record, deployment, wish)
 
     async def let_wait(self, record: DeploymentRecord, wish: Wish) -> None:
-        """As it was stored, or as it was asked for: nothing of it runs."""
+        """As it was stored, or as it was asked for: nothing of it runs. What another worker had
+        running may have stored orders that it has not sent: they are sent first."""
+        if record.snapshot is not None and record.status == "running":
+            await self.bring_up(record, wish)
+            return
         log.warning("deployment_waits", deployment=str(record.id), hold=wish.hold)
         await self._end_orders(record, _ENTRIES)
         await self._end(record, "paused", None, wish.hold)

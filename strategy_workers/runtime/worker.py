@@ -233,7 +233,8 @@ class Worker:
         holds = {one: wish for one, wish in unwanted.items() if wish.hold is not None}
         for record in records:
             if record.id in holds:
-                await self._roster.let_wait(record, holds[record.id])
+                let_wait = partial(self._roster.let_wait, record, holds[record.id])
+                self._errands.run([record.id], let_wait)
         return [record for record in records if record.id not in holds]
 
     async def _bring_in(self, record: DeploymentRecord) -> None:
@@ -313,11 +314,11 @@ class Worker:
             case TimeMark() as mark:
                 await self._take_mark(entry.id, mark)
                 self._slice.clear()
-            case RunStarted():
+            case RunStarted(paced=paced):
                 self._slice.clear()
                 for deployment in self._deployments.values():
                     if deployment.is_behind(entry.id):
-                        news = partial(Deployment.run_started, entry_id=entry.id)
+                        news = partial(Deployment.run_started, entry_id=entry.id, paced=paced)
                         news(deployment)
                         deployment.hear(news)
                         self._share(deployment)

@@ -275,20 +275,20 @@ class Strategy(Parametrized):
 
     def target_position(self, symbol: str, qty: Quantity, *, reason: str = "") -> str | None:
         """Market order for what is missing, working orders counted; None when nothing is. For a
-        position of nothing, exits are cancelled first."""
+        position of nothing, exits are cancelled first, and with each the rest of its group."""
         wanted = exact(qty)
+        if wanted == 0:
+            self._cancel_exits(symbol)  # an entry that goes along is missing no more
         missing = wanted - self.position(symbol) - self.pending(symbol)
         if missing == 0:
             return None
-        if wanted == 0:
-            self._cancel_exits(symbol)
         return self._order("buy" if missing > 0 else "sell", symbol, abs(missing), reason=reason)
 
     def close(self, symbol: str, *, reason: str = "") -> str | None:
         """Cancel the working orders that would add to the position in `symbol`, and exits; then
         sell what is held and not for sale already, or buy back what is short."""
         held = self.position(symbol)
-        adds: Side = "sell" if held < 0 else "buy"
+        adds: Side | None = None if held == 0 else "sell" if held < 0 else "buy"
         reduces: Side = "buy" if held < 0 else "sell"
         self._on.cancel(symbol, adds, None)
         self._cancel_exits(symbol)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from shared.database.tables import (
 from shared.models.orders import CancelOrder
 from shared.service.problems import Problem
 from strategy_workers.deployments.actions import WorkingOrders
+from strategy_workers.runtime.snapshot import OutgoingOrder, decode_snapshot, encode_snapshot
 from strategy_workers.runtime.worker import Worker
 from strategy_workers.settings import StrategyWorkersSettings
 from strategy_workers.wiring import running_worker
@@ -255,6 +257,39 @@ async def test_a_strategy_without_its_market_data_waits_and_goes_on_by_itself(
     assert platform.row(hand.id).hold is None
     await play(market, 103)
     assert hand.state() is not None
+
+
+async def test_orders_that_a_dead_worker_had_not_sent_are_sent_before_their_deployment_waits(
+    platform: Platform,
+    worker_settings: StrategyWorkersSettings,
+    desk: OrderDesk,
+    market: TapeEngine,
+    engine: Engine,
+) -> None:
+    async with running_worker(worker_settings, SAMPLES) as worker:
+        hand = await started(platform, worker, market, "guarded")
+        await play(market, 100, 101)
+    name = f"{hand.id.hex}-9-1"
+    with Session(engine) as session, session.begin():
+        # As it is stored by one that dies right after its commit.
+        row = session.get_one(DeploymentRow, hand.id)
+        assert row.status == "running"
+        stored = decode_snapshot(row.snapshot or b"")
+        stored.outbox = [OutgoingOrder(name, "SPY", "sell", Decimal(1), "limit", Decimal(900))]
+        row.snapshot = encode_snapshot(stored)
+    fall_silent(engine)
+    async with running_worker(worker_settings, SAMPLES) as worker:
+        hand = Hand(platform, worker, hand.id)
+        await hand.reaches("paused")
+        assert platform.row(hand.id).hold == "Nothing has come."
+        assert desk.orders[name].status == "accepted"
+        assert working(desk) == ["sell", "sell"]  # entries are cancelled as ever
+        await play(market, 102)
+        assert hand.state() == {"candles": 2}
+        be_heard(engine)
+        await hand.reaches("running")
+        await eventually(hand._held, "held")
+    assert [command.request_id for command in desk.commands].count(name) == 1
 
 
 async def test_a_pause_while_it_waits_is_the_users_own_and_stays(

@@ -99,6 +99,25 @@ def test_an_interval_whose_begin_was_missed_is_not_known() -> None:
         forming["QQQ"]
 
 
+@pytest.mark.parametrize("paced", [True, False])
+def test_a_run_that_begins_within_an_interval_knows_it_only_if_nothing_came_before(
+    paced: bool,
+) -> None:
+    deployment = deployed(strategy=Peeking, parameters={})
+    deployment.market.begin_run()
+    [forming] = deployment.market.forming
+    deployment.run_started("1-0", paced=paced)
+    for number in (40, 41):
+        deployment.market.form([minute(number, 10.0)])
+    assert (forming["SPY"] is not None) is paced
+    # From its next interval on it is known either way.
+    deployment.market.form([candle("SPY", 30 * MINUTE_NS, 10.0, "15m")])
+    deployment.market.form([minute(45, 11.0)])
+    found = forming["SPY"]
+    assert found is not None
+    assert (found.start_ns, found.open) == (45 * MINUTE_NS, 11)
+
+
 class Late(Strategy):
     name = "late"
 

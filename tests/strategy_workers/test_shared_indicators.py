@@ -59,7 +59,7 @@ class Worker:
 
     def run_started(self) -> None:
         for one in self.deployments:
-            one.run_started("0-0")
+            one.run_started("0-0", paced=True)
             self.shared.join(one.market)
 
 

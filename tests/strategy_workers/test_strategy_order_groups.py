@@ -273,3 +273,62 @@ def test_a_short_bracket_is_for_margin_accounts() -> None:
     del deployment.portfolio.working[name]
     assert deployment.desk.closing("SPY", "buy") == 2
     assert list(deployment.desk.exits("SPY")) == [f"{name}.take_profit"]
+
+
+@pytest.mark.parametrize(
+    ("side", "margin"), [("buy", MarginTerms()), ("buy", None), ("sell", MarginTerms())]
+)
+@pytest.mark.parametrize("filled", [0, 4])
+@pytest.mark.parametrize("exits", ["oto", "bracket"])
+def test_a_target_of_nothing_sells_no_more_than_an_entry_has_filled(
+    side: Any, exits: str, filled: int, margin: MarginTerms | None
+) -> None:
+    deployment = acting(lambda strategy, symbol: strategy.target_position(symbol, 0))
+    deployment.desk.margin = margin
+    opposite: Any = "sell" if side == "buy" else "buy"
+    working = {"e": WorkingOrder("SPY", side, D(10 - filled), None, group="e", role="entry")}
+    working["e.stop_loss"] = WorkingOrder("SPY", opposite, D(10), None, group="e", role="stop_loss")
+    if exits == "bracket":
+        working["e.take_profit"] = WorkingOrder(
+            "SPY", opposite, D(10), D(110), group="e", role="take_profit"
+        )
+    deployment.portfolio.working.update(working)
+    held = D(filled if side == "buy" else -filled)
+    deployment.portfolio.own["SPY"] = Holding(held, D(100))
+    deployment.portfolio.holdings["SPY"] = Holding(held, D(100))
+    trading = Trading(deployment, fills=False)
+    trading.feed([100.0])
+    assert trading.cancelled == ["e.stop_loss"]  # which takes the others along
+    assert [order[1:] for order in trading.orders] == ([(opposite, filled)] if filled else [])
+    assert not deployment.has_news  # nothing was refused
+
+
+@pytest.mark.parametrize(
+    ("side", "held", "ended"),
+    [("buy", 0, True), ("sell", 0, True), ("buy", 2, True), ("sell", 2, False), ("sell", -2, True)],
+)
+def test_to_close_ends_what_would_open_a_position_on_either_side(
+    side: Any, held: int, ended: bool
+) -> None:
+    deployment = acting(lambda strategy, symbol: strategy.close(symbol), held)
+    deployment.desk.margin = MarginTerms()
+    deployment.portfolio.working["w"] = WorkingOrder("SPY", side, D(2), D(100))
+    trading = Trading(deployment, fills=False)
+    trading.feed([100.0])
+    assert trading.cancelled == (["w"] if ended else [])
+
+
+def test_a_target_of_nothing_ends_a_bracket_that_waits_and_opens_no_short(tmp_path: Path) -> None:
+    class Hesitant(Strategy):
+        name = "hesitant"
+
+        def on_candle(self, candle: Candle) -> None:
+            count = self.state["candles"] = self.state.get("candles", 0) + 1
+            if count == 1:
+                self.buy(candle.symbol, 5, 8, take_profit=12, stop_loss=7)
+            else:
+                self.target_position(candle.symbol, 0)
+
+    bars = [(MONDAY_NS + place * MINUTE_NS, 10.0, 10.0, 10.0, 10.0) for place in range(5)]
+    plan = plan_of(Hesitant, [write_candles(tmp_path / "AAA.csv", bars)], margin=MarginTerms())
+    assert run_candles(plan, no_progress).executions == []
