@@ -51,6 +51,7 @@ _STATUS = {
     "client_entry_id_conflict": 409,
     "client_conversion_id_conflict": 409,
     "deployment_running": 409,
+    "exits_working": 409,
     "deployment_stopped": 409,
     "order_of_deployment": 409,
     "order_triggered": 409,

@@ -27,6 +27,12 @@ class HeldThen(NamedTuple):
     unclear: bool
 
 
+_MOVED_SINCE = text(
+    """
+    SELECT account_id FROM positions
+     WHERE symbol = :symbol AND mode = 'paper' AND updated_at >= :at
+    """
+)
 #: A split that has come since says itself what was held before it.
 _CHANGED_SINCE = text(
     """
@@ -53,7 +59,7 @@ _CHANGED_SINCE = text(
              AND c.execution_seq >= s.before_seq
            ORDER BY a.effective_at LIMIT 1
       ) AS l ON true
-     WHERE p.symbol = :symbol AND p.mode = 'paper' AND p.updated_at >= :at
+     WHERE p.symbol = :symbol AND p.mode = 'paper' AND p.account_id = ANY(:accounts)
        AND NOT EXISTS (SELECT 1 FROM corporate_action_effects c
                         WHERE c.account_id = p.account_id AND c.mode = p.mode AND c.action_id = :id)
      ORDER BY p.account_id
@@ -64,12 +70,16 @@ _CHANGED_SINCE = text(
 def held_then(
     connection: Connection, action: CorporateAction, shard: int, shards: int
 ) -> list[HeldThen]:
-    """Of the shard's books that held something then, or of which that is unclear."""
-    rows = connection.execute(
-        _CHANGED_SINCE, {"symbol": action.symbol, "at": action.effective_at, "id": action.id}
-    )
+    """Of the shard's books that held something then, or of which that is unclear. Executions are
+    gone through for those alone."""
+    of = {"symbol": action.symbol, "at": action.effective_at}
+    moved = connection.execute(_MOVED_SINCE, of).scalars()
+    accounts = [each for each in moved if shard_of(each, shards) == shard]
+    if not accounts:
+        return []
+    rows = connection.execute(_CHANGED_SINCE, {**of, "id": action.id, "accounts": accounts})
     return [
         HeldThen(row.account_id, row.mode, row.before_seq, plain(row.qty), row.unclear)
         for row in rows
-        if shard_of(row.account_id, shards) == shard and (row.qty or row.unclear)
+        if row.qty or row.unclear
     ]

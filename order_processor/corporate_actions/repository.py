@@ -100,6 +100,7 @@ _OUTDATE = text(
     UPDATE deployments
        SET outdated_by = :action_id, updated_at = now(),
            wanted = CASE wanted WHEN 'running' THEN 'paused' ELSE wanted END,
+           pause_orders = CASE wanted WHEN 'running' THEN 'cancel_entries' ELSE pause_orders END,
            last_error = CASE wanted WHEN 'running' THEN :why ELSE last_error END
      WHERE id IN (SELECT id FROM deployments
                    WHERE mode = 'paper' AND jsonb_exists(symbols, :symbol)

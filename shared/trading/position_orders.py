@@ -69,7 +69,7 @@ class PositionOrders:
     def convert(
         self, command: ConvertPosition, lot: Decimal, at: datetime
     ) -> Refused | PositionMoved:
-        return convert_position(self._settlement, command, lot, at)
+        return convert_position(self._settlement, self._orders, command, lot, at)
 
     @exactly
     def protect(

@@ -5,6 +5,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
 from shared.models.identifiers import OrderId, Symbol
 from shared.models.orders import Order, Side
@@ -97,20 +98,19 @@ class WorkingOrders:
         if side == "sell":
             return self.reserved_qty(symbol) - self.freed_without(freed)[1]
         gone = {each.order.id for each in freed}
-        qty = ZERO
-        exits: dict[OrderId, Decimal] = {}
-        for order_id, each in self.by_id.items():
-            order = each.order
-            if order.symbol != symbol or order.side != side or order_id in gone:
-                continue
-            if order.status == "held" or order.protects_position:
-                continue
-            if is_exit(order):
-                assert order.group_id is not None, "an exit is in a group"
-                exits[order.group_id] = max(exits.get(order.group_id, ZERO), each.open_qty)
-            else:
-                qty += each.open_qty
-        return qty + sum(exits.values(), ZERO)
+        return _left_to_fill(
+            each
+            for order_id, each in self.by_id.items()
+            if each.order.symbol == symbol and each.order.side == side and order_id not in gone
+        )
+
+    def committed_by(self, owner: UUID | None, symbol: Symbol, side: Side) -> Decimal:
+        """The same of one deployment's orders, or of those by hand."""
+        return _left_to_fill(
+            each
+            for each in self.working_in(symbol)
+            if each.order.side == side and each.order.deployment_id == owner
+        )
 
     def freed_without(self, gone: Iterable[WorkingOrder]) -> Kept:
         """What would no longer be kept if these, which are in one symbol, ended."""
@@ -272,6 +272,21 @@ def kept_by(working: WorkingOrder) -> Kept:
     if not order.filled_qty:
         return working.reserved, ZERO
     return rounded_up(working.reserved * working.open_qty / order.qty), ZERO
+
+
+def _left_to_fill(orders: Iterable[WorkingOrder]) -> Decimal:
+    qty = ZERO
+    exits: dict[OrderId, Decimal] = {}
+    for each in orders:
+        order = each.order
+        if order.status == "held" or order.protects_position:
+            continue
+        if is_exit(order):
+            assert order.group_id is not None, "an exit is in a group"
+            exits[order.group_id] = max(exits.get(order.group_id, ZERO), each.open_qty)
+        else:
+            qty += each.open_qty
+    return qty + sum(exits.values(), ZERO)
 
 
 def _kept_by_any(exits: dict[OrderId, WorkingOrder]) -> Kept:

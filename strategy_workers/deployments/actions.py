@@ -121,6 +121,8 @@ class Deployments:
             if row.wanted == "paused" or (row.status == "paused" and row.hold is None):
                 _check_symbols(session, account_id, row.symbols)
                 row.wanted = "running"
+                # What was asked of one pause is not meant for the next, which nobody may ask for.
+                row.pause_orders = "cancel_entries"
                 row.last_error = None
                 # One that waits for its market data begins when they come again.
                 if row.status == "paused" and row.hold is None:

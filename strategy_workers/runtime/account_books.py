@@ -94,12 +94,15 @@ def _own(
     connection: Connection, account_id: UUID, mode: Mode, deployment_id: UUID
 ) -> dict[str, Holding]:
     """All executions from its first one on, gone through as they came, and between them what was
-    converted from or to it."""
+    converted from or to it, and what splits made of the account's position. Of one place among the
+    executions, what was stored first comes first."""
     rows = connection.execute(
         text(
             """
             WITH events AS (
-                SELECT symbol, side, qty, price, seq, 0 AS number,
+                SELECT symbol, side, qty, price, seq,
+                       CAST('-infinity' AS timestamptz) AS stored_at,
+                       CAST('-infinity' AS timestamptz) AS at, 0 AS number,
                        deployment_id IS NOT DISTINCT FROM :deployment AS mine,
                        CASE side WHEN 'buy' THEN qty ELSE -qty END AS traded
                   FROM executions WHERE account_id = :account AND mode = :mode
@@ -107,17 +110,24 @@ def _own(
                 SELECT symbol,
                        CASE WHEN (to_deployment_id IS NOT DISTINCT FROM :deployment) = (qty > 0)
                             THEN 'buy' ELSE 'sell' END,
-                       abs(qty), round(cost / qty, 12), execution_seq, number, true, 0
+                       abs(qty), round(cost / qty, 12), execution_seq, recorded_at, at, number,
+                       true, 0
                   FROM position_conversions
                  WHERE account_id = :account AND mode = :mode
                    AND :deployment IN (from_deployment_id, to_deployment_id)
+                UNION ALL
+                SELECT a.symbol, 'buy', 0, c.price, c.execution_seq, c.recorded_at, a.effective_at,
+                       0, false, c.qty_after - c.qty_before
+                  FROM corporate_action_effects c JOIN corporate_actions a ON a.id = c.action_id
+                 WHERE c.account_id = :account AND c.mode = :mode AND a.kind = 'split'
+                   AND c.price IS NOT NULL
             )
             SELECT symbol, side, qty, price, mine, account_qty
-              FROM (SELECT *, sum(traded)
-                                  OVER (PARTITION BY symbol ORDER BY seq, number) AS account_qty
+              FROM (SELECT *, sum(traded) OVER (PARTITION BY symbol
+                                                ORDER BY seq, stored_at, at, number) AS account_qty
                       FROM events) AS all_of_them
              WHERE seq >= (SELECT min(seq) FROM events WHERE mine)
-             ORDER BY seq, number
+             ORDER BY seq, stored_at, at, number
             """
         ),
         {"account": account_id, "mode": mode, "deployment": deployment_id},

@@ -120,7 +120,9 @@ async def test_the_ex_dates_session_brings_dividend_and_split_once_also_after_a_
 async def test_until_its_next_print_a_split_position_is_worth_what_it_was(
     processor: Processor, desk: Desk, feed: Feed, settings: Settings
 ) -> None:
-    deployment = deploy(desk)
+    deployment, pausing = deploy(desk), deploy(desk, wanted="paused")
+    with desk.engine.begin() as connection:
+        connection.execute(text("UPDATE deployments SET pause_orders = 'cancel_all'"))
     async with processor():
         await hold(desk, feed)
         working = await desk.submit("buy", "1", limit="80", deployment_id=deployment)
@@ -133,6 +135,10 @@ async def test_until_its_next_print_a_split_position_is_worth_what_it_was(
         # It counts in old shares.
         wanted = "SELECT wanted FROM deployments WHERE id = :d"
         await until(lambda: desk.value(wanted, d=deployment) == "paused")
+        # Its exits stay, however it was paused before; what its user has asked for stands.
+        ends = "SELECT pause_orders FROM deployments WHERE id = :d"
+        assert desk.value(ends, d=deployment) == "cancel_entries"
+        assert desk.value(ends, d=pausing) == "cancel_all"
         for asked in (
             desk.command("buy", "1", deployment_id=deployment),
             replacing(desk, working, "r", limit_price="51"),

@@ -96,6 +96,13 @@ async def test_a_conversion_is_made_once_whatever_dies_and_the_strategy_reads_it
         back = converting(desk, "c2", "5", from_deployment_id=deployment)
         assert isinstance(await desk.ask(back), PositionConversionReply)
         assert own(desk, deployment) == (D(15), D(100))
+        # Its stop would sell what it had given away.
+        stop = {"order_type": "stop", "stop_price": "90", "deployment_id": deployment}
+        kept = await desk.submit("sell", "12", **stop)
+        refused = await desk.ask(converting(desk, "c3", "4", from_deployment_id=deployment))
+        assert isinstance(refused, Refusal)
+        assert (refused.code, refused.limit, refused.observed) == ("exits_working", "3", "4")
+        await desk.cancel(kept.id)
         assert desk.value("SELECT qty FROM positions") == 40
         assert desk.value("SELECT count(*) FROM ledger_entries WHERE kind <> 'deposit'") == 2
     assert BooksReader(desk.engine).check(desk.account, "paper")[0] == []
@@ -103,7 +110,7 @@ async def test_a_conversion_is_made_once_whatever_dies_and_the_strategy_reads_it
     audited = desk.rows(
         "SELECT outcome, detail FROM order_audit WHERE command = 'convert_position' ORDER BY id"
     )
-    assert [row.outcome for row in audited] == ["accepted", "repeated", "accepted"]
+    assert [row.outcome for row in audited] == ["accepted", "repeated", "accepted", "refused"]
     assert audited[0].detail["to_deployment_id"] == str(deployment)
     with desk.engine.begin() as connection:
         connection.execute(text("UPDATE position_conversions SET qty = 4 WHERE qty = 5"))

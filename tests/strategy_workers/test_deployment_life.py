@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Engine, delete, insert, select, text
 from sqlalchemy.orm import Session
 
 from shared.database.tables import (
@@ -118,13 +118,20 @@ async def test_a_pause_ends_entries_leaves_exits_and_what_it_knows_is_there_when
     assert platform.signals(hand.id)[-1].seq == 3
 
 
-async def test_a_pause_can_end_all_orders_or_none(
-    platform: Platform, worker: Worker, desk: OrderDesk, market: TapeEngine
+async def test_a_pause_can_end_all_orders_or_none_and_the_next_is_not_bound_by_it(
+    platform: Platform, worker: Worker, engine: Engine, desk: OrderDesk, market: TapeEngine
 ) -> None:
     hand = await started(platform, worker, market, "guarded")
     await play(market, 100, 101)
     await hand.pause("keep")
     assert working(desk) == ["buy", "sell"]
+    await hand.resume()
+    with engine.begin() as connection:  # paused by nobody who says what is to end
+        connection.execute(
+            text("UPDATE deployments SET wanted = 'paused' WHERE id = :d"), {"d": hand.id}
+        )
+    await hand.reaches("paused")
+    assert working(desk) == ["sell"]
     await hand.resume()
     await hand.pause("cancel_all")
     assert working(desk) == []

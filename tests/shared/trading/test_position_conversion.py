@@ -1,5 +1,6 @@
 """Parts of positions go from one owner to another: with their price, without cash."""
 
+from collections import Counter
 from decimal import Decimal
 from uuid import UUID
 
@@ -14,7 +15,17 @@ from shared.trading.books import Books
 from shared.trading.changes import PositionMoved
 from shared.trading.positions import Holding
 from shared.trading.terms import Refused
-from tests.shared.trading.support import ACCOUNT, SPY, at, open_books, terms
+from tests.shared.trading.groups import bracket, oco
+from tests.shared.trading.support import (
+    ACCOUNT,
+    SPY,
+    at,
+    command,
+    open_books,
+    submit,
+    submit_all,
+    terms,
+)
 from tests.shared.trading.test_corporate_actions import (
     MARGIN,
     fill,
@@ -102,6 +113,63 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(
     assert (owned(books), books.holdings[SPY.symbol]) == before
 
 
+def refused_for_exits(refused: PositionMoved | Refused) -> tuple[str | None, str | None]:
+    assert isinstance(refused, Refused)
+    assert refused.code == "exits_working"
+    return refused.limit, refused.observed
+
+
+def test_what_the_givers_exits_are_to_close_stays_its_own_until_they_end() -> None:
+    books = open_books()
+    fill(books, "buy", "30", "100", "a", deployment_id=A)
+    fill(books, "buy", "10", "100", "b", deployment_id=B)
+    fill(books, "buy", "10", "100", "c")
+    stop = submit(
+        books, command("sell", "20", name="s", order_type="stop", stop_price="90", deployment_id=A)
+    ).order
+    submit(books, command("sell", "4", limit="150", name="h"))
+    before = (owned(books), books.holdings[SPY.symbol])
+    assert refused_for_exits(convert(books, "11", A, None)) == ("10", "11")
+    assert refused_for_exits(convert(books, "7", None, A)) == ("6", "7")
+    assert (owned(books), books.holdings[SPY.symbol]) == before
+    assert isinstance(convert(books, "10", A, None), PositionMoved)
+    assert isinstance(convert(books, "10", B, None), PositionMoved), "those exits are not its own"
+    assert refused_for_exits(convert(books, "1", A, None)) == ("0", "1")
+    books.cancel(stop.id, at(3))
+    assert isinstance(convert(books, "20", A, None), PositionMoved)
+
+
+def test_of_a_short_position_its_covers_stay() -> None:
+    books = open_books(ON_MARGIN)
+    fill(books, "sell", "30", "100", "a", deployment_id=A)
+    submit(
+        books, command("buy", "20", name="s", order_type="stop", stop_price="120", deployment_id=A)
+    )
+    submit(books, command("sell", "5", limit="200", name="t", deployment_id=A))
+    assert refused_for_exits(convert(books, "11", A, B)) == ("10", "11")
+    assert isinstance(convert(books, "10", A, B), PositionMoved)
+
+
+def test_a_receivers_exits_of_what_it_would_close_forbid_it_too() -> None:
+    books = open_books(ON_MARGIN)
+    fill(books, "buy", "30", "100", "a")
+    fill(books, "sell", "10", "100", "b", deployment_id=A)
+    submit(
+        books, command("buy", "8", name="s", order_type="stop", stop_price="120", deployment_id=A)
+    )
+    assert refused_for_exits(convert(books, "3", None, A)) == ("2", "3")
+    assert isinstance(convert(books, "2", None, A), PositionMoved)
+
+
+def test_exits_of_a_group_count_once_and_held_ones_not_at_all() -> None:
+    books = open_books(ON_MARGIN)
+    fill(books, "buy", "30", "100", "a", deployment_id=A)
+    submit_all(books, oco("10", deployment_id=A))
+    submit_all(books, bracket("buy", "5", "80", "110", "70", name="e", deployment_id=A))
+    assert refused_for_exits(convert(books, "21", A, B)) == ("20", "21")
+    assert isinstance(convert(books, "20", A, B), PositionMoved)
+
+
 OWNERS = (None, A, B)
 
 
@@ -109,7 +177,7 @@ OWNERS = (None, A, B)
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["buy", "sell", "convert"]),
+            st.sampled_from(["buy", "sell", "convert", "rest_buy", "rest_sell"]),
             st.integers(1, 40),
             st.integers(100, 9_999),
             st.sampled_from(OWNERS),
@@ -124,18 +192,32 @@ def test_owners_have_what_whole_numbers_leave_them(
 ) -> None:
     books = open_books(ON_MARGIN)
     rebuilt, executed, converted = Rebuilt(), [], []
+    plain: Counter[UUID | None] = Counter()
+    resting: Counter[tuple[UUID | None, str]] = Counter()
     for number, (what, qty, cents, owner, taker) in enumerate(steps):
         if what == "convert":
             moved = convert(books, str(qty), owner, taker)
+            fault = _fault_of(plain, resting, qty, owner, taker)
+            assert (moved.code if isinstance(moved, Refused) else None) == fault
             if isinstance(moved, PositionMoved):
                 each = moved.conversion
+                plain[owner] -= int(each.qty)
+                plain[taker] += int(each.qty)
                 converted.append(
                     Converted("SPY", len(executed), _name(owner), _name(taker), units(each.qty))
                 )
             continue
+        if what.startswith("rest_"):  # where no print comes
+            side = what.removeprefix("rest_")
+            limit = "0.01" if side == "buy" else "100"
+            rested = command(side, str(qty), limit, name=f"n{number}", deployment_id=owner)
+            assert submit(books, rested, last="99").opened is not None
+            resting[owner, side] += qty
+            continue
         price = str(D(cents).scaleb(-2))
         made = fill(books, what, str(qty), price, f"n{number}", deployment_id=owner).execution
         signed = made.qty if what == "buy" else -made.qty
+        plain[owner] += int(signed)
         executed.append(
             Executed(
                 str(made.id),
@@ -157,6 +239,27 @@ def test_owners_have_what_whole_numbers_leave_them(
     assert sum((each.qty for each in held.values()), D(0)) == net.qty
     profits = sum((each.realized_pnl - each.cost for each in held.values()), D(0))
     assert profits == net.realized_pnl - net.cost
+
+
+def _fault_of(
+    held: Counter[UUID | None],
+    resting: Counter[tuple[UUID | None, str]],
+    qty: int,
+    giver: UUID | None,
+    taker: UUID | None,
+) -> str | None:
+    if giver == taker:
+        return "same_owner"
+    if not held[giver]:
+        return "position_not_open"
+    if qty > abs(held[giver]):
+        return "qty_exceeds_position"
+    for owner in (giver, taker):
+        loses = owner == giver or held[giver] * held[owner] < 0
+        exits = resting[owner, "sell" if held[owner] > 0 else "buy"]
+        if loses and exits and qty + exits > abs(held[owner]):
+            return "exits_working"
+    return None
 
 
 def _name(owner: UUID | None) -> str:

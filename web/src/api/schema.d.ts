@@ -741,7 +741,7 @@ export interface paths {
         put?: never;
         /**
          * Move a part of a position to another strategy, or by hand
-         * @description With its average price and without cash; the account's position stays as it is. Deployments must be paused (409 `deployment_running`), and learn of it when they resume. A repeated `client_conversion_id` gives the first answer, with 200.
+         * @description With its average price and without cash; the account's position stays as it is. Deployments must be paused (409 `deployment_running`), and learn of it when they resume; what working exits are to close stays with its owner (409 `exits_working`). A repeated `client_conversion_id` gives the first answer, with 200.
          */
         post: operations["convertPosition"];
         delete?: never;
