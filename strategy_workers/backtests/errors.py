@@ -2,7 +2,8 @@
 
 BacktestError
 ├── BadBacktestError     what was asked for can't be run: the caller corrects it
-└── StrategyRaisedError  a hook of the strategy raised: its author corrects it
+├── StrategyRaisedError  a hook of the strategy raised: its author corrects it
+└── ResultTooLargeError  it makes more executions than are kept: fewer are asked for
 """
 
 
@@ -11,6 +12,10 @@ class BacktestError(Exception):
 
 
 class BadBacktestError(BacktestError):
+    pass
+
+
+class ResultTooLargeError(BacktestError):
     pass
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from shared.models.orders import Execution
+from strategy_workers.backtests.errors import ResultTooLargeError
 from strategy_workers.runtime.plots import SeriesName
 
 #: Called now and then with what is done of how much.
@@ -68,3 +69,14 @@ class Outcome:
     liquidations: int = 0
     #: What the strategy drew: times in ns, and values.
     plots: dict[SeriesName, list[tuple[int, float]]] = field(default_factory=dict)
+
+
+#: In a result; it is written whole, gzipped or not.
+MOST_EXECUTIONS = 100_000
+
+
+def check_kept(outcome: Outcome, most: int = MOST_EXECUTIONS) -> None:
+    """Raises ResultTooLargeError for one with more executions than are kept."""
+    found = len(outcome.executions)
+    if found > most:
+        raise ResultTooLargeError(f"it makes {found} executions; {most} are kept")

@@ -20,7 +20,11 @@ import structlog
 
 from shared.service.internal_client import INTERNAL_TOKEN_HEADER
 from shared.utils.tls import trusted_authorities
-from strategy_workers.backtests.errors import BadBacktestError, StrategyRaisedError
+from strategy_workers.backtests.errors import (
+    BadBacktestError,
+    ResultTooLargeError,
+    StrategyRaisedError,
+)
 from strategy_workers.jobs.data import DataAwayError, DataSource, TooMuchDataError
 from strategy_workers.jobs.outcome import digest, write_result
 from strategy_workers.jobs.request import (
@@ -34,8 +38,6 @@ from strategy_workers.jobs.request import (
 _TOLD_EVERY_S = 0.25
 _DATA_TIMEOUT_S = 30.0
 _NICENESS = 10
-#: Of the whole result, gzipped or not.
-_MOST_EXECUTIONS = 100_000
 _MOST_ERROR_CHARS = 4000
 
 
@@ -87,11 +89,14 @@ def _carry_out(order: JobOrder, tell: _Teller) -> JobDone | JobFailure:
         return JobFailure("too_much_data", _sentence(error))
     except StrategyRaisedError as error:
         return JobFailure("strategy_raised", error.traceback[-_MOST_ERROR_CHARS:])
+    except ResultTooLargeError as error:
+        return JobFailure("result_too_large", _sentence(error))
     except DataAwayError as error:
         return JobFailure("data_unavailable", _sentence(error))
 
 
 def _run(order: JobOrder, tell: _Teller) -> JobDone | JobFailure:
+    from strategy_workers.backtests.outcome import check_kept
     from strategy_workers.backtests.result import whole_result
     from strategy_workers.backtests.run import run_backtest
     from strategy_workers.jobs.parity import run_parity
@@ -110,11 +115,7 @@ def _run(order: JobOrder, tell: _Teller) -> JobDone | JobFailure:
         if order.request.run is not None:
             return run_parity(order, order.request.run, plan, data, tell)
     found = run_backtest(plan, tell)
-    if len(found.outcome.executions) > _MOST_EXECUTIONS:
-        return JobFailure(
-            "result_too_large",
-            f"It makes {len(found.outcome.executions)} executions; {_MOST_EXECUTIONS} are kept.",
-        )
+    check_kept(found.outcome)
     result = whole_result(found)
     write_result(folder, result)
     settings = result.pop("settings")

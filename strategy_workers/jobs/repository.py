@@ -32,6 +32,10 @@ def _rows(*, with_result: bool = False) -> Select[BacktestRow]:
     return wanted if with_result else wanted.options(defer(BacktestRow.result, raiseload=True))
 
 
+#: The request of a report on a deployment's run holds all of the run.
+_NO_REQUEST = defer(BacktestRow.request, raiseload=True)
+
+
 def lock_user(session: Session, user_id: UUID) -> bool:
     """Whether there is one. Others who count this user's backtests wait."""
     found = session.execute(select(UserRow.id).where(UserRow.id == user_id).with_for_update())
@@ -75,9 +79,12 @@ def named(session: Session, owner_id: UUID, client_backtest_id: str) -> Backtest
 
 
 def lock(session: Session, backtest_id: UUID) -> BacktestRow | None:
-    """Of whichever kind."""
-    wanted = _rows().where(BacktestRow.id == backtest_id).with_for_update()
-    return session.execute(wanted).scalar_one_or_none()
+    """Of whichever kind, without its request."""
+    return session.execute(_locked(backtest_id).options(_NO_REQUEST)).scalar_one_or_none()
+
+
+def _locked(backtest_id: UUID) -> Select[BacktestRow]:
+    return _rows().where(BacktestRow.id == backtest_id).with_for_update()
 
 
 def originals(session: Session, rows: list[BacktestRow]) -> dict[UUID, BacktestRow]:
@@ -105,10 +112,12 @@ def page(
 
 def parity_page(
     session: Session, deployment_id: UUID, before: tuple[datetime, UUID] | None, limit: int
-) -> list[BacktestRow]:
-    """Newest first."""
+) -> list[tuple[BacktestRow, str | None]]:
+    """Newest first, without their requests: with the replay that each is of."""
+    replay_id = BacktestRow.request["run", "replay_id"].astext
     wanted = _newest(before, limit).where(BacktestRow.deployment_id == deployment_id)
-    return list(session.execute(wanted).scalars())
+    found = session.execute(wanted.options(_NO_REQUEST).add_columns(replay_id))
+    return [(row, replay) for row, replay in found]
 
 
 def _newest(before: tuple[datetime, UUID] | None, limit: int) -> Select[BacktestRow]:
@@ -131,4 +140,4 @@ def market_files(session: Session, ids: list[UUID]) -> dict[UUID, MarketFileRow]
 def free_one(session: Session) -> BacktestRow | None:
     """Locked, when there is one."""
     found = session.execute(_FREE, {"kind": LEASE_KIND}).scalar_one_or_none()
-    return None if found is None else lock(session, found)
+    return None if found is None else session.execute(_locked(found)).scalar_one_or_none()

@@ -74,7 +74,8 @@ class ParityReports:
         deployment_id: UUID,
         before: tuple[datetime, UUID] | None,
         limit: int,
-    ) -> list[BacktestRow]:
+    ) -> list[tuple[BacktestRow, str | None]]:
+        """With the replay that each is of."""
         with Session(self._engine) as session:
             _deployment(session, account_id, deployment_id)
             return jobs.parity_page(session, deployment_id, before, limit)

@@ -5,7 +5,7 @@ thing put back as it was in the run, in the order of `CAUSES`. A difference belo
 back when it went, for good. For what is left with everything put back there are rules.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -68,7 +68,11 @@ def attributed(
             equal += 1
         else:
             differences.append(found)
-    differences += [_extra(other, steps, matches, rule) for other in _extras(steps, matches)]
+    extra = [
+        {_name(step.fills[place]) for place in match.extra}
+        for step, match in zip(steps, matches, strict=True)
+    ]
+    differences += [_extra(other, steps, extra, rule) for other in _extras(steps, matches)]
     differences.sort(key=_time)
     return Attribution(equal, differences)
 
@@ -135,12 +139,10 @@ def _name(fill: Fill) -> tuple[object, ...]:
 
 
 def _extra(
-    other: Fill, steps: Sequence[Step], matches: Sequence[Matching], rule: Rule
+    other: Fill, steps: Sequence[Step], extra: Sequence[Collection[object]], rule: Rule
 ) -> Difference:
-    wrong = [
-        any(_name(step.fills[place]) == _name(other) for place in match.extra)
-        for step, match in zip(steps, matches, strict=True)
-    ]
+    """`extra` are the names of those besides the run's, of each step."""
+    wrong = [_name(other) in names for names in extra]
     shown = 0 if wrong[0] else len(steps) - 1
     cause = _cause(steps, wrong, shown) or rule(None, other, None) or "unexplained"
     return Difference("only_in_rerun", None, other, {None: cause})

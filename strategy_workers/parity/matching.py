@@ -6,7 +6,7 @@
 3. What is left then is on one side alone.
 """
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Literal, NamedTuple
@@ -26,13 +26,13 @@ class Matching(NamedTuple):
 
 def matched(run: Sequence[Fill], again: Sequence[Fill], within: timedelta) -> Matching:
     partners: list[int | None] = [None] * len(run)
-    free: dict[tuple[object, ...], list[int]] = defaultdict(list)
+    free: dict[tuple[object, ...], deque[int]] = defaultdict(deque)
     for place, fill in enumerate(again):
         free[fill.at, fill.symbol, fill.side, fill.qty, fill.price].append(place)
     for place, fill in enumerate(run):
         equal = free[fill.at, fill.symbol, fill.side, fill.qty, fill.price]
         if equal:
-            partners[place] = equal.pop(0)
+            partners[place] = equal.popleft()
     taken = {one for one in partners if one is not None}
     left = _by_kind(run, (place for place, one in enumerate(partners) if one is None))
     others = _by_kind(again, (place for place in range(len(again)) if place not in taken))

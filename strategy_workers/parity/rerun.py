@@ -12,7 +12,7 @@ from shared.models.margin import parse_margin_terms
 from shared.models.orders import Execution
 from shared.trading.paper_terms import PaperTerms, parse_paper_terms
 from strategy_workers.backtests.attendance import Attendance, NewVersion
-from strategy_workers.backtests.outcome import Progress
+from strategy_workers.backtests.outcome import MOST_EXECUTIONS, Progress, check_kept
 from strategy_workers.backtests.plan import Plan, TimeRange, TimeSpan
 from strategy_workers.backtests.run import run_backtest
 from strategy_workers.parity.attribution import CAUSES, Cause, Step
@@ -57,6 +57,7 @@ def repeated(
     asked_version: int | None,
     code_of: CodeOf,
     progress: Progress,
+    most_executions: int = MOST_EXECUTIONS,
 ) -> Repetitions:
     """`base` is what was asked for, with its first version. Raises what backtests raise."""
     plans = [
@@ -66,6 +67,7 @@ def repeated(
     steps, rows = [], 0
     for number, (cause, plan) in enumerate(plans):
         outcome = run_backtest(plan, _part(progress, number, len(plans))).outcome
+        check_kept(outcome, most_executions)
         rows += outcome.rows
         steps.append(Step(cause, [fill_of(one) for one in outcome.executions]))
     length = timedelta(microseconds=LENGTH_NS[base.timeframe] // 1000)

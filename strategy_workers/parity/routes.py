@@ -36,9 +36,9 @@ def list_reports(
 ) -> Page[ParityView]:
     """Newest first."""
     rows = reports.page(account_id, deployment_id, time_place(cursor), limit + 1)
-    more = rows[limit - 1] if len(rows) > limit else None
+    more, _ = rows[limit - 1] if len(rows) > limit else (None, None)
     return Page(
-        items=[ParityView.of(row) for row in rows[:limit]],
+        items=[ParityView.listed(row, replay_id) for row, replay_id in rows[:limit]],
         next_cursor=time_cursor(more.created_at, more.id) if more else None,
     )
 

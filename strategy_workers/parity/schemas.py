@@ -42,9 +42,14 @@ class ParityView(BaseModel):
 
     @classmethod
     def of(cls, row: BacktestRow) -> Self:
-        names = [name for name in cls.model_fields if name != "replay_id"]
-        run = row.request["run"]
-        return cls(replay_id=run["replay_id"], **{name: getattr(row, name) for name in names})
+        return cls.listed(row, row.request["run"]["replay_id"])
+
+    @classmethod
+    def listed(cls, row: BacktestRow, replay_id: str | None) -> Self:
+        names = [name for name in ParityView.model_fields if name != "replay_id"]
+        return cls.model_validate(
+            {"replay_id": replay_id, **{name: getattr(row, name) for name in names}}
+        )
 
 
 class ParityReport(ParityView):

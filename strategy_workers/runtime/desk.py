@@ -37,6 +37,8 @@ Output = TypeVar("Output")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _ZERO = Decimal(0)
+_TIMER_NAME_CHARS = 200
+_REASON_CHARS = 2000
 #: The order would have sold what others hold.
 NOT_HELD: Final = "position_not_held"
 
@@ -262,7 +264,7 @@ class Desk:
                 return client_order_id
         self.outbox.append(order)
         self.portfolio.working.update(orders_of(client_order_id, ticket, self._first_stop(ticket)))
-        reason = storable(ticket.reason) if ticket.reason else ""
+        reason = storable(ticket.reason)[:_REASON_CHARS] if ticket.reason else ""
         self._decided.append((symbol, side, reason or ticket, self.at_ns))
         return client_order_id
 
@@ -325,7 +327,7 @@ class Desk:
             group=old.group,
             role=old.role,
         )
-        why = storable(revision.reason) or f"in place of {client_order_id}"
+        why = storable(revision.reason)[:_REASON_CHARS] or f"in place of {client_order_id}"
         self._decided.append((old.symbol, old.side, why, self.at_ns))
         return name
 
@@ -410,6 +412,8 @@ def nanoseconds(at: datetime) -> int:
 def _timer_name(name: object) -> str:
     if not isinstance(name, str) or name != storable(name):
         raise StrategyError(f"a timer's name is text, not {name!r}")
+    if len(name) > _TIMER_NAME_CHARS:
+        raise StrategyError(f"a timer's name has up to {_TIMER_NAME_CHARS} characters")
     return name
 
 

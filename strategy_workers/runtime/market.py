@@ -51,7 +51,7 @@ class MarketView:
         self._kept = 1
         self._history: dict[Series, deque[Candle]] = {s: deque(maxlen=1) for s in self.series}
         self._indicators: list[IndicatorSet[Any]] = []
-        self._forming: list[FormingCandles] = []
+        self._forming: dict[Timeframe, FormingCandles] = {}
         #: What is read for it: what the strategy hears, and what only forming candles need.
         self.sources: list[Series] = list(self.series)
         self._connect()
@@ -85,12 +85,15 @@ class MarketView:
 
     def add(self, indicator: IndicatorSet[Any]) -> None:
         self._indicators.append(indicator)
-        self._connect()
+        for symbol, inlets in self._inlets.items():
+            self._let_in(inlets[indicator.timeframe], symbol, indicator)
 
     def add_forming(self, timeframe: Timeframe) -> FormingCandles:
-        made = FormingCandles(self.symbols, timeframe)
-        self._forming.append(made)
-        needed = series_of(self.symbols, [one.timeframe for one in self._forming])
+        """Those of one timeframe are the same, however often they are declared."""
+        if (known := self._forming.get(timeframe)) is not None:
+            return known
+        made = self._forming[timeframe] = FormingCandles(self.symbols, timeframe)
+        needed = series_of(self.symbols, self._forming)
         self.sources = list(dict.fromkeys([*self.series, *needed]))
         self._connect()
         return made
@@ -98,18 +101,18 @@ class MarketView:
     @property
     def forming(self) -> Sequence[FormingCandles]:
         """In the order in which they were declared."""
-        return self._forming
+        return list(self._forming.values())
 
     def form(self, candles: Iterable[Candle]) -> None:
         """Before the first of a moment's candles is heard: what is forming after all of them."""
-        for one in self._forming:
+        for one in self._forming.values():
             for candle in candles:
                 if candle.timeframe in (FINEST, one.timeframe):
                     one.take(candle)
 
     def begin_run(self) -> None:
         """What is printed from here on is seen, and nothing was before."""
-        for one in self._forming:
+        for one in self._forming.values():
             one.begin()
 
     @property
@@ -152,13 +155,22 @@ class MarketView:
         self._inlets: dict[str, dict[Timeframe, Inlet]] = {symbol: {} for symbol in self.symbols}
         for symbol, timeframe in self.sources:
             history = self._history.get((symbol, timeframe))
-            hearing = [one for one in self._indicators if one.timeframe == timeframe]
-            self._inlets[symbol][timeframe] = Inlet(
+            self._inlets[symbol][timeframe] = inlet = Inlet(
                 history=deque(maxlen=1) if history is None else history,
-                updates=[one.update for one in hearing if not one.is_ahead],
-                ahead=[one.ahead_of(symbol) for one in hearing if one.is_ahead],
+                updates=[],
+                ahead=[],
                 heard=history is not None,
             )
+            for indicator in self._indicators:
+                if indicator.timeframe == timeframe:
+                    self._let_in(inlet, symbol, indicator)
+
+    @staticmethod
+    def _let_in(inlet: Inlet, symbol: str, indicator: IndicatorSet[Any]) -> None:
+        if indicator.is_ahead:
+            inlet.ahead.append(indicator.ahead_of(symbol))
+        else:
+            inlet.updates.append(indicator.update)
 
     def reset(self) -> None:
         """A run begins: prices and times before it have no meaning."""
@@ -166,7 +178,7 @@ class MarketView:
             history.clear()
         for indicator in self._indicators:
             indicator.reset()
-        for forming in self._forming:
+        for forming in self._forming.values():
             forming.forget()
         self.last_prices.clear()
         self.warm = False
@@ -192,7 +204,7 @@ class MarketView:
         for series in both:
             self._history[series].extend(old.history(*series))
         known = {one.timeframe: one.state() for one in old.forming}
-        for forming in self._forming:
+        for forming in self._forming.values():
             forming.restore(known.get(forming.timeframe, {}))
 
     def like(self, indicator: IndicatorSet[Any]) -> IndicatorSet[Any] | None:
@@ -223,7 +235,7 @@ class MarketView:
             indicators=[indicator.state() for indicator in self._indicators],
             last_prices=self.last_prices,
             warm=self.warm,
-            forming=[one.state() for one in self._forming],
+            forming=[one.state() for one in self._forming.values()],
         )
 
     def history_columns(self) -> list[list[tuple[Any, ...]]]:
@@ -248,6 +260,6 @@ class MarketView:
         self.take_history(state.history, state.last_prices)
         for indicator, its in zip(self._indicators, state.indicators, strict=True):
             indicator.restore(its)
-        for forming, its in zip(self._forming, state.forming, strict=True):
+        for forming, its in zip(self._forming.values(), state.forming, strict=True):
             forming.restore(its)
         self.warm = state.warm

@@ -8,7 +8,11 @@ from typing import Final
 
 import msgspec
 
+from strategy_workers.sdk.errors import StrategyError
+
 NEVER_NS: Final = 1 << 62
+#: Of one deployment.
+MOST_TIMERS: Final = 1000
 
 
 class Timer(msgspec.Struct):
@@ -24,7 +28,9 @@ class Timers:
         self.next_ns = NEVER_NS
 
     def start(self, name: str, timer: Timer) -> None:
-        """In place of another of the same name."""
+        """In place of another of the same name. Raises StrategyError when there are too many."""
+        if len(self._by_name) >= MOST_TIMERS and name not in self._by_name:
+            raise StrategyError(f"a deployment has {MOST_TIMERS:,} timers at most")
         self._by_name[name] = timer
         self._look()
 

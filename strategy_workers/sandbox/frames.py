@@ -6,11 +6,11 @@ these types and no others, and believed in nothing: orders are put to the deploy
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from shared.models.identifiers import Timeframe
+from shared.models.identifiers import TIMEFRAMES, Timeframe
 from shared.models.margin import MarginTerms
 from shared.models.market import Candle
 from shared.models.orders import Side
@@ -25,6 +25,17 @@ MOST_BYTES = 4 * 1024 * 1024
 MOST_ORDERS = 100
 MOST_NOTES = 200
 MOST_PLOTS = 200
+#: Of one strategy, for all of its symbols.
+MOST_INDICATORS = 500
+#: Of one strategy, and the values that one of them may be chosen from.
+MOST_PARAMETERS = 200
+MOST_CHOICES = 1000
+#: Of an error's account.
+ACCOUNT_CHARS = 8000
+
+Text = Annotated[str, msgspec.Meta(max_length=2000)]
+#: No timeframe twice.
+Timeframes = Annotated[list[Timeframe], msgspec.Meta(max_length=len(TIMEFRAMES))]
 
 HookName = Literal["on_candle", "on_timer", "on_moment", "on_order", "on_stop"]
 
@@ -40,26 +51,26 @@ class Frame(msgspec.Struct, tag=True):
 
 
 class ParameterShape(msgspec.Struct, frozen=True):
-    name: str
+    name: Text
     kind: Literal["int", "decimal", "category", "boolean", "timeframe"]
     #: JSON.
     default: Any
-    description: str
-    low: str | None = None
-    high: str | None = None
-    step: str | None = None
-    choices: list[str] = []
+    description: Text
+    low: Text | None = None
+    high: Text | None = None
+    step: Text | None = None
+    choices: Annotated[list[Text], msgspec.Meta(max_length=MOST_CHOICES)] = []
 
 
 class Manifest(msgspec.Struct, frozen=True):
     """All of a strategy class that the platform has to know."""
 
-    name: str
-    title: str
-    description: str
-    timeframes: list[Timeframe]
-    hooks: list[str]
-    parameters: list[ParameterShape]
+    name: Text
+    title: Text
+    description: Text
+    timeframes: Timeframes
+    hooks: Annotated[list[Text], msgspec.Meta(max_length=10)]
+    parameters: Annotated[list[ParameterShape], msgspec.Meta(max_length=MOST_PARAMETERS)]
 
 
 # --- requests ------------------------------------------------------------------------------------
@@ -188,17 +199,17 @@ class Loaded(Frame):
 
 class Indicator(msgspec.Struct, frozen=True):
     #: The strategy's own name for it, or empty.
-    name: str
+    name: Text
     timeframe: Timeframe
     #: Indicators of equal keys work out the same; None is like no other.
-    key: str | None
+    key: Text | None
 
 
 class Started(Frame):
     warmup: int
-    indicators: list[Indicator]
+    indicators: Annotated[list[Indicator], msgspec.Meta(max_length=MOST_INDICATORS)]
     #: Timeframes of forming candles.
-    forming: list[Timeframe]
+    forming: Timeframes
     actions: list[Action]
 
 
@@ -209,7 +220,7 @@ class Done(Frame):
 
 
 class Indicators(Frame):
-    states: list[dict[str, Any]]
+    states: Annotated[list[dict[str, Any]], msgspec.Meta(max_length=MOST_INDICATORS)]
 
 
 class Failed(Frame):

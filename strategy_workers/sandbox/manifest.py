@@ -54,7 +54,7 @@ def _shape(parameter: Parameter[Any]) -> ParameterShape:
         name=parameter.name,
         kind="boolean",
         default=parameter.encode(parameter.default),
-        description=parameter.description,
+        description=str(parameter.description)[:2000],
     )
     match parameter:
         case IntParameter(low=least, high=most, step=each):

@@ -142,7 +142,7 @@ class StrategyProcess:
             ) from None
         except (OSError, EOFError):
             raise ToldError(self._how_it_ended(what)) from None
-        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
             self.end()
             raise ToldError(f"The strategy's process said what makes no sense: {error}") from None
         except ToldError:
@@ -207,5 +207,5 @@ class ReportedError(ToldError):
     """The strategy raised; its process lives."""
 
     def __init__(self, failure: frames.Failed) -> None:
-        super().__init__(failure.account)
+        super().__init__(failure.account[-frames.ACCOUNT_CHARS :])
         self.notes = failure.notes

@@ -77,11 +77,13 @@ class RecordingDesk(Desk):
     def call_at(self, name: str, at: datetime) -> None:
         self._count()
         super().call_at(name, at)
+        self.timers.end(name)  # the platform keeps them
         self._actions.append(frames.CallAt(name, at))
 
     def call_every(self, name: str, every: timedelta) -> None:
         self._count()
         super().call_every(name, every)
+        self.timers.end(name)
         self._actions.append(frames.CallEvery(name, every))
 
     def call_off(self, name: str) -> None:

@@ -15,8 +15,6 @@ from strategy_workers.sandbox.recording_desk import RecordingDesk
 from strategy_workers.sandbox.source import FOLDER, BadSourceError, load
 from strategy_workers.sdk import Strategy, StrategyError
 
-_ACCOUNT_CHARS = 8000
-
 
 class Stage:
     def __init__(self) -> None:
@@ -37,7 +35,7 @@ class Stage:
             return frames.packed(frames.Failed(str(error)))
         except BaseException as error:  # noqa: BLE001 - all of it is reported
             # It may have tried to leave, but only the platform ends its process.
-            account = storable(_account_of(error)[-_ACCOUNT_CHARS:])
+            account = storable(_account_of(error)[-frames.ACCOUNT_CHARS :])
             notes = self._performance.take_notes() if self._performance else []
             return frames.packed(frames.Failed(account, notes))
 
@@ -73,6 +71,11 @@ class _Performance:
         strategy, market = self._strategy, self._market
         strategy.attach(self._desk)
         strategy.on_start()
+        if len(market.indicators) > frames.MOST_INDICATORS:
+            raise StrategyError(
+                f"a strategy can declare {frames.MOST_INDICATORS} indicators, "
+                f"not {len(market.indicators)}"
+            )
         market.keep(strategy.warmup)
         self._state_told = _state_of(strategy)
         names = market.names_in(vars(strategy))

@@ -130,6 +130,7 @@ class SandboxedStrategy(Strategy):
             margin=desk.margin,
         )
         started = self._ask(start, frames.Started, "on_start")
+        self._check_started(started)
         self.warmup = started.warmup
         for place, told in enumerate(started.indicators):
             indicator = _IndicatorInProcess(self, desk, place, told)
@@ -138,6 +139,15 @@ class SandboxedStrategy(Strategy):
                 vars(self)[told.name] = indicator  # under which the owner knows it
         self._forming = [desk.forming(timeframe) for timeframe in started.forming]
         self._carry_out(started.actions)
+
+    def _check_started(self, started: frames.Started) -> None:
+        if len(set(started.forming)) < len(started.forming):
+            self.detach()
+            raise ToldError("The strategy's process named a forming candle twice.")
+        for told in started.indicators:
+            if told.timeframe not in self._desk.market.timeframes:
+                self.detach()
+                raise ToldError(f"The strategy's process has indicators of {told.timeframe}.")
 
     def on_candle(self, candle: Candle) -> None:
         self._hook("on_candle", candles=[candle])

@@ -18,6 +18,7 @@ from strategy_workers.backtests.trades_run import run_trades
 from strategy_workers.library import Catalogue
 from strategy_workers.reports.backtest_page import backtest_page
 from strategy_workers.runtime.deployment import HookError
+from strategy_workers.runtime.market import MarketView
 from strategy_workers.runtime.plots import PlotsToStore, SeriesName, ThinnedPlots
 from strategy_workers.sdk import Strategy
 from strategy_workers.sdk.forming import FormingCandles
@@ -218,3 +219,10 @@ async def test_points_of_a_deployment_are_stored_once_and_listed_newest_first(
     highs = [(one.symbol, one.value) for one in found if one.name == "high"]
     assert highs == [("SPY", 104.0), ("SPY", 103.0), ("SPY", 102.0), ("SPY", 101.0), ("SPY", 100)]
     assert [one.value for one in found if one.name == "average"] == [103, 102, 101]
+
+
+def test_forming_candles_that_are_declared_again_are_the_same() -> None:
+    market = MarketView(("SPY",), "1m", ())
+    assert len({id(market.add_forming("1h")) for _ in range(1000)}) == 1
+    assert market.sources == [("SPY", "1m"), ("SPY", "1h")]
+    assert len(market.state().forming) == 1

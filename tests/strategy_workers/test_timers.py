@@ -1,4 +1,7 @@
-from strategy_workers.runtime.timers import NEVER_NS, Timer, Timers
+import pytest
+
+from strategy_workers.runtime.timers import MOST_TIMERS, NEVER_NS, Timer, Timers
+from strategy_workers.sdk.errors import StrategyError
 
 SECOND_NS = 1_000_000_000
 
@@ -53,3 +56,12 @@ def test_a_new_run_begins_repeating_timers_anew_and_forgets_the_others() -> None
     timers_of_a_run.run_started()
     assert timers_of_a_run.take_due(5) == ["beat"]
     assert timers_of_a_run.next_ns == 15
+
+
+def test_a_deployment_can_not_pile_up_timers_without_end() -> None:
+    full = timers(**{f"number {n}": Timer(n) for n in range(MOST_TIMERS)})
+    with pytest.raises(StrategyError, match="1,000 timers at most"):
+        full.start("one more", Timer(1))
+    full.start("number 7", Timer(0))
+    assert full.take_due(0) == ["number 0", "number 7"]
+    full.start("one more", Timer(1))

@@ -6,12 +6,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from shared.database.leases import LeaseLostError
 from shared.database.tables import BacktestRow, utc_now
+from strategy_workers.jobs import repository
 from strategy_workers.jobs.request import JobDone, JobFailure, JobProgress, JobRequest
 from strategy_workers.jobs.store import Claim, JobStore
 
@@ -164,3 +165,11 @@ def test_users_take_turns(engine: Engine, owner: UUID, stranger: UUID) -> None:
 def test_nothing_half_can_be_stored(engine: Engine, owner: UUID, values: dict[str, Any]) -> None:
     with pytest.raises(IntegrityError):
         ask(engine, owner, **values)
+
+
+def test_a_beat_does_not_read_the_run_that_a_report_is_on(engine: Engine, owner: UUID) -> None:
+    asked = ask(engine, owner)
+    with Session(engine) as session:
+        row = repository.lock(session, asked)
+        assert row is not None
+        assert {"request", "result"} <= inspect(row).unloaded

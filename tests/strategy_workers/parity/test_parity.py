@@ -17,9 +17,12 @@ from shared.trading.commissions import PercentCommission
 from shared.trading.paper_terms import DEFAULT, PaperTerms, paper_terms_document
 from shared.trading.slippage import BpsSlippage
 from strategy_workers.backtests.attendance import Attendance
+from strategy_workers.backtests.errors import ResultTooLargeError
+from strategy_workers.backtests.outcome import no_progress
 from strategy_workers.backtests.plan import Plan, Terms
 from strategy_workers.backtests.run import run_backtest
 from strategy_workers.library.sma_crossover import SmaCrossover
+from strategy_workers.parity.attribution import Step, attributed
 from strategy_workers.parity.matching import matched
 from strategy_workers.parity.report import parity_report, spans_of
 from strategy_workers.parity.rerun import fill_of, repeated
@@ -296,3 +299,21 @@ def test_a_brokers_fee_for_the_same_amounts_is_a_fee() -> None:
     rules = Rules(True, {}, {}, timedelta(), code_changed=False)
     assert rules(fill(0), fill(0), "fee") == "fee"
     assert rules(fill(0), fill(0, 11), "fee") == "fill_model"
+
+
+def test_many_executions_that_the_run_has_not_are_told_apart_in_time() -> None:
+    """With every one compared to every other it would take minutes."""
+    others = [fill(number) for number in range(20_000)]
+    found = attributed([], [Step(None, others)], timedelta(seconds=60), lambda *_: None)
+    assert (found.equal, found.by_cause()) == (0, {"unexplained": len(others)})
+    assert [one.rerun for one in found.differences] == others
+
+
+def test_a_repetition_with_more_executions_than_are_kept_is_refused(prints: Path) -> None:
+    asked = plan((prints,))
+    run = recorded(asked)
+    terms = (asked.files, None, lambda _: SmaCrossover, no_progress)
+    kept = len(run.fills)
+    assert len(repeated(asked, run, *terms, most_executions=kept).steps) == 1
+    with pytest.raises(ResultTooLargeError, match=f"{kept} executions; {kept - 1} are kept"):
+        repeated(asked, run, *terms, most_executions=kept - 1)

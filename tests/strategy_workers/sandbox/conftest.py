@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from shared.models.identifiers import Symbol
@@ -36,7 +37,7 @@ SEEN = []
 
 """
 
-#: Of all that `author` makes: no parameters, and `on_candle`.
+#: Of all that `author` makes: no parameters, and `on_candle`, with `on_start` where it has that.
 _PLAIN = Manifest("author", "", "", [], ["on_candle"], [])
 
 #: Makes a strategy class from the hooks of its source.
@@ -61,7 +62,9 @@ def author(_confinable: None) -> Author:
     def make(hooks: str, **limits: Any) -> type[Strategy]:
         body = "\n".join(f"    {line}" for line in hooks.strip("\n").splitlines())
         files = {"strategy.py": (_HEAD + body).encode()}
-        return sandboxed(_PLAIN, files, Limits(**{"hook_timeout_s": 20.0, **limits}))
+        start = ["on_start"] if "def on_start" in hooks else []
+        manifest = msgspec.structs.replace(_PLAIN, hooks=[*start, "on_candle"])
+        return sandboxed(manifest, files, Limits(**{"hook_timeout_s": 20.0, **limits}))
 
     return make
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from strategy_workers.runtime.deployment import HookError
@@ -148,6 +149,7 @@ def on_candle(self, candle):
     from strategy_workers.sdk.orders import ticket
     os.write(int(sys.argv[2]), {})
 """
+_IDLE = "def on_candle(self, candle): pass\n"
 
 
 @pytest.mark.parametrize(
@@ -185,6 +187,61 @@ def test_shares_that_it_says_it_holds_can_not_be_sold(trading: Trade) -> None:
     )
     assert play.hear(100) == []
     assert play.deployment.held_back == 1
+
+
+@pytest.mark.parametrize(
+    ("started", "said"),
+    [
+        ("1, [], ['1h'] * 500_000, []", "makes no sense: Expected `array` of length <= 9"),
+        ("1, [], ['1h', '1h'], []", "named a forming candle twice"),
+        (
+            "1, [frames.Indicator('', '1m', None)] * 501, [], []",
+            "makes no sense: Expected `array` of length <= 500",
+        ),
+        ("1, [frames.Indicator('', '1h', None)], [], []", "has indicators of 1h"),
+    ],
+)
+def test_a_start_that_would_never_be_worked_through_is_not_begun(
+    trading: Trade, started: str, said: str
+) -> None:
+    forge = _FORGE.replace("on_candle(self, candle)", "on_start(self)") + _IDLE
+    with pytest.raises(HookError, match=said):
+        trading(forge.format(f"frames.packed(frames.Started({started}))"))
+
+
+def test_lists_in_answers_are_bounded_before_they_are_read() -> None:
+    shape = frames.ParameterShape("size", "int", 1, "", choices=["x"] * (frames.MOST_CHOICES + 1))
+    for answer in (
+        frames.Indicators([{}] * (frames.MOST_INDICATORS + 1)),
+        frames.Loaded(frames.Manifest("a", "", "", ["1m"] * 10, [], [])),
+        frames.Loaded(frames.Manifest("a", "", "", [], [], [shape])),
+        frames.Started(1, [frames.Indicator("x" * 2001, "1m", None)], [], []),
+    ):
+        with pytest.raises(msgspec.ValidationError, match="of length <= "):
+            frames.read_reply(frames.packed(answer)[frames.HEAD_BYTES :])
+
+
+def test_an_author_is_told_of_too_many_indicators(trading: Trade) -> None:
+    hooks = "def on_start(self):\n    for _ in range(501): self.indicator(SMA, 5)\n" + _IDLE
+    with pytest.raises(HookError, match="can declare 500 indicators, not 501"):
+        trading(hooks)
+
+
+def test_state_nested_beyond_measure_ends_the_process(trading: Trade) -> None:
+    deep = "b'\\x81\\xa1a' * 100_000 + b'\\xc0'"
+    body = f"b'\\x83\\xa4type\\xa4Done\\xa7actions\\x90\\xa5state' + {deep}"
+    play = trading(_FORGE.format(f"len({body}).to_bytes(4, 'little') + {body}"))
+    with pytest.raises(HookError, match="said what makes no sense"):
+        play.hear(100)
+
+
+def test_timers_that_have_been_due_do_not_count(trading: Trade) -> None:
+    play = trading(
+        "def on_candle(self, candle):\n"
+        "    for n in range(99): self.call_at(f'{candle.close}-{n}', self.now)"
+    )
+    play.hear(*range(1, 15))
+    assert play.deployment.desk.timers.state() == {}
 
 
 _NAMES_ITSELF = "def on_candle(self, candle):\n    import os; self.log.info(str(os.getpid()))"
