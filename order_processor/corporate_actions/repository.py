@@ -200,10 +200,12 @@ def announced(connection: Connection, action_id: UUID) -> Announced | None:
 
 
 def like(connection: Connection, symbol: str, kind: str, ex_date: date) -> Announced | None:
+    """One that still comes, or that came to some books before it was cancelled."""
     row = connection.execute(
         text(
             f"{_ANNOUNCED} WHERE a.symbol = :symbol AND a.kind = :kind AND a.ex_date = :ex_date"
-            " AND a.cancelled_at IS NULL"
+            " AND (a.cancelled_at IS NULL OR EXISTS (SELECT 1 FROM corporate_action_effects e"
+            " WHERE e.action_id = a.id)) ORDER BY a.number LIMIT 1"
         ),
         {"symbol": symbol, "kind": kind, "ex_date": ex_date},
     ).first()
