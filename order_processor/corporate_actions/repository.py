@@ -84,6 +84,13 @@ _ANNOUNCED = """
                    WHERE e.action_id = a.id AND e.account_id = f.account_id AND e.mode = f.mode)
            ) AS f
 """
+#: One that came to some books counts, also when it is cancelled: they have seen it.
+_LIKE = """
+     WHERE a.symbol = :symbol AND a.kind = :kind AND a.ex_date = :ex_date
+       AND (a.cancelled_at IS NULL OR EXISTS (
+            SELECT 1 FROM corporate_action_effects e WHERE e.action_id = a.id))
+     ORDER BY a.number LIMIT 1
+"""
 _INSERT = text(
     """
     INSERT INTO corporate_actions
@@ -200,13 +207,8 @@ def announced(connection: Connection, action_id: UUID) -> Announced | None:
 
 
 def like(connection: Connection, symbol: str, kind: str, ex_date: date) -> Announced | None:
-    """One that still comes, or that came to some books before it was cancelled."""
     row = connection.execute(
-        text(
-            f"{_ANNOUNCED} WHERE a.symbol = :symbol AND a.kind = :kind AND a.ex_date = :ex_date"
-            " AND (a.cancelled_at IS NULL OR EXISTS (SELECT 1 FROM corporate_action_effects e"
-            " WHERE e.action_id = a.id)) ORDER BY a.number LIMIT 1"
-        ),
+        text(f"{_ANNOUNCED}{_LIKE}"),
         {"symbol": symbol, "kind": kind, "ex_date": ex_date},
     ).first()
     return None if row is None else _announced(row)
