@@ -5,7 +5,7 @@ books sees an action once, whatever dies when. One that fails on some books is s
 the shard goes on.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -29,6 +29,7 @@ _TRADED_SINCE = Refused(
     "traded_since", "The position has changed since, and nobody knows which of its shares are old."
 )
 _UNCLEAR = Refused("held_unclear", "Market time has gone back since: what was held is unclear.")
+_EARLIER = Refused("earlier_split_failed", "The position is in shares of before an earlier split.")
 
 Record = Callable[[BooksKey, Books, AnyChange], None]
 
@@ -171,7 +172,8 @@ class Steward:
         try:
             if then is None and not books.corporate.concerned_by(action):
                 return
-            obstacle = books.corporate.obstacle_to(action)
+            held_up = any(_turn(each) < _turn(action) for each in self._failed_splits(key, action))
+            obstacle = _EARLIER if held_up else books.corporate.obstacle_to(action)
             if obstacle is not None:
                 self._fail(key, action, obstacle)
                 return
@@ -201,15 +203,25 @@ class Steward:
 
     def _stop_symbols(self, key: BooksKey) -> None:
         """Whose split could not be carried out: the position is in old shares."""
-        seen, known = self._seen[key], self._known.actions
         self._books[key].risk.stopped = frozenset(
-            action.symbol
-            for action_id, failed in seen.failed.items()
-            if (action := known.get(action_id)) is not None
-            and isinstance(action.terms, Split)
-            and failed.code not in (_TRADED_SINCE.code, _UNCLEAR.code)
-            and not (action.cancelled or action_id in seen.done)
+            action.symbol for action in self._failed_splits(key)
         )
+
+    def _failed_splits(
+        self, key: BooksKey, but: CorporateAction | None = None
+    ) -> Iterator[CorporateAction]:
+        """After which the books are still in old shares; of `but`'s symbol, other than it."""
+        seen, known = self._seen[key], self._known.actions
+        for action_id, failed in seen.failed.items():
+            action = known.get(action_id)
+            if (
+                action is not None
+                and isinstance(action.terms, Split)
+                and failed.code not in (_TRADED_SINCE.code, _UNCLEAR.code)
+                and not (action.cancelled or action_id in seen.done)
+                and (but is None or (action.symbol == but.symbol and action_id != but.id))
+            ):
+                yield action
 
     # --- on all of them ----------------------------------------------------------------------
 

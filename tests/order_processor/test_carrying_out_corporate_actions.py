@@ -1,0 +1,153 @@
+"""Splits and dividends on the books of a shard, run after run. Without a database."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from order_processor.corporate_actions.faults import ActionFaults, Attempt
+from order_processor.corporate_actions.records import LookRecord, Seen
+from order_processor.corporate_actions.repository import Known
+from order_processor.corporate_actions.steward import Steward
+from order_processor.shards.batch import Batch
+from order_processor.shards.clock import nanoseconds
+from order_processor.shards.market import Market
+from order_processor.shards.sessions import Sessions
+from order_processor.shards.state import BooksKey, LastSeen
+from shared.calendars import Calendars
+from shared.trading.books import Books
+from shared.trading.changes import AnyChange
+from shared.trading.corporate_actions import CorporateAction, Dividend, Split
+from tests.shared.trading.support import ACCOUNT, SPY, T0, command, open_books, submit
+
+D = Decimal
+EX = T0 + timedelta(days=1)
+KEY: BooksKey = (ACCOUNT, "paper")
+
+
+def action(terms: Split | Dividend, number: int, days: int = 0) -> CorporateAction:
+    at = EX + timedelta(days=days)
+    return CorporateAction(UUID(int=number), SPY.symbol, terms, at, SPY.tick_size, SPY.lot_size)
+
+
+SPLIT = action(Split(2, 1), 1)
+DIVIDEND = action(Dividend(D("0.5")), 2)
+LATER_DIVIDEND = action(Dividend(D("0.5")), 3, days=1)
+
+
+def again(action: CorporateAction) -> CorporateAction:
+    return msgspec.structs.replace(action, retries=action.retries + 1)
+
+
+class Shard:
+    """With one set of books, which holds 10 shares."""
+
+    def __init__(self, calendar_folder: Path) -> None:
+        self.wall = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
+        self.market = Market(
+            lambda: self.wall, Sessions(Calendars(calendar_folder)), LastSeen(), nanoseconds(T0)
+        )
+        self.faults = ActionFaults(0)
+        self.batch = Batch(0, {})
+        self.held: dict[BooksKey, Books] = {}
+        self.books = open_books()
+        self.steward = self._steward([])
+        self.take_up(KEY, self.books)
+        self.revision = 0
+
+    def _steward(self, looks: Iterable[LookRecord]) -> Steward:
+        return Steward(
+            self.held,
+            self.market,
+            lambda: self.wall,
+            lambda _, books, change: self._record(books, change),
+            lambda: self.batch,
+            self.faults,
+            looks,
+        )
+
+    def _record(self, books: Books, change: AnyChange) -> None:
+        self.batch.record(books, change, "1-0")
+
+    def take_up(self, key: BooksKey, books: Books) -> None:
+        submit(books, command("buy", "10"))
+        list(books.meet_print(SPY.symbol, D(100), T0))
+        self.held[key] = books
+        self.steward.take_up(key, Seen())
+
+    def know(self, *actions: CorporateAction) -> None:
+        self.revision += 1
+        self.steward.take(Known(self.revision, {each.id: each for each in actions}))
+
+    def fail(self, action: CorporateAction) -> None:
+        for _ in range(2):
+            attempt = Attempt(*KEY, action.id, action.retries)
+            self.faults.add([attempt], "It fails.")
+
+    def begin_run(self) -> None:
+        list(self.market.begin_run(paced=True))
+        self.steward.look_again()
+
+    def come_to(self, at: datetime) -> None:
+        self.steward.come_to(nanoseconds(at))
+        self.market.time_ns = nanoseconds(at)
+
+    @property
+    def effects(self) -> list[UUID]:
+        return [each.action_id for each in self.batch.effects]
+
+    @property
+    def failures(self) -> list[tuple[UUID, str]]:
+        return [(each.action_id, each.code) for each in self.batch.actions.failures]
+
+
+@pytest.fixture
+def shard(calendar_folder: Path) -> Shard:
+    return Shard(calendar_folder)
+
+
+def test_after_a_failed_split_nothing_later_comes_to_the_old_shares_until_it_was_tried_again(
+    shard: Shard,
+) -> None:
+    later_split = action(Split(3, 1), 4, days=2)
+    shard.fail(SPLIT)
+    shard.know(SPLIT, DIVIDEND, LATER_DIVIDEND, later_split)
+    shard.come_to(T0)
+    shard.come_to(EX + timedelta(days=3))
+    # That of the same day comes before the split, on the old shares.
+    assert shard.effects == [DIVIDEND.id]
+    assert shard.failures == [
+        (SPLIT.id, "internal_error"),
+        (LATER_DIVIDEND.id, "earlier_split_failed"),
+        (later_split.id, "earlier_split_failed"),
+    ]
+    shard.batch = Batch(0, {})
+    # In the wrong order it fails again.
+    shard.know(SPLIT, DIVIDEND, again(LATER_DIVIDEND), later_split)
+    assert (shard.effects, shard.failures) == ([], [(LATER_DIVIDEND.id, "earlier_split_failed")])
+    shard.batch = Batch(0, {})
+    shard.know(again(SPLIT), DIVIDEND, again(again(LATER_DIVIDEND)), later_split)
+    assert shard.effects == [SPLIT.id]
+    shard.batch = Batch(0, {})
+    shard.come_to(EX + timedelta(days=3))
+    assert shard.effects == [LATER_DIVIDEND.id]
+    assert shard.books.cash == D(10_000) - 1_000 + 5 + 10
+    assert shard.books.risk.stopped == {SPY.symbol}
+    shard.batch = Batch(0, {})
+    shard.know(again(SPLIT), DIVIDEND, again(again(LATER_DIVIDEND)), again(later_split))
+    assert shard.books.holdings[SPY.symbol].qty == 60
+    assert shard.books.risk.stopped == frozenset()
+
+
+def test_a_cancelled_split_that_failed_holds_up_no_later_dividend(shard: Shard) -> None:
+    shard.fail(SPLIT)
+    shard.know(SPLIT)
+    shard.come_to(T0)
+    shard.come_to(EX)
+    shard.know(msgspec.structs.replace(SPLIT, cancelled=True), LATER_DIVIDEND)
+    shard.come_to(EX + timedelta(days=1))
+    assert shard.effects == [LATER_DIVIDEND.id]
