@@ -156,7 +156,10 @@ _LOOKED = text(
     """
     INSERT INTO corporate_action_looks (action_id, shard, attempt, outdated_before)
     VALUES (:action_id, :shard, :attempt, :outdated_before)
-    ON CONFLICT (action_id, shard) DO UPDATE SET attempt = excluded.attempt
+    ON CONFLICT (action_id, shard) DO UPDATE
+       SET attempt = excluded.attempt,
+           outdated_before = greatest(corporate_action_looks.outdated_before,
+                                      excluded.outdated_before)
     """
 )
 

@@ -56,7 +56,7 @@ class Steward:
         self._known = Known()
         self._actions: list[CorporateAction] = []
         self._seen: dict[BooksKey, Seen] = {}
-        #: Known before their time came: all that they concern are in memory then.
+        #: Known in this run before their time came: all that they concern are in memory then.
         self._awaited: set[UUID] = set()
         #: When the next action is due that was not looked at in this run.
         self._next_ns = _NEVER_NS
@@ -73,7 +73,7 @@ class Steward:
                     self._note_outdated(action, self._looks[action.id].outdated_before)
             for key in self._books:
                 self._stop_symbols(key)
-            self.look_again()
+            self._look_again()
         if self._next_ns == 0 and self._market.time_ns:  # else the clock is looked at
             self.come_to(self._market.time_ns)
 
@@ -81,7 +81,11 @@ class Steward:
         self._seen[key] = seen
         self._stop_symbols(key)
 
-    def look_again(self) -> None:
+    def begin_run(self) -> None:
+        self._awaited.clear()
+        self._look_again()
+
+    def _look_again(self) -> None:
         """Another run begins, or there are other actions than before."""
         self._next_ns = 0 if self._actions else _NEVER_NS
 
@@ -101,8 +105,9 @@ class Steward:
             if not self._carry_out(action, effective_ns):
                 self._next_ns = 0
                 return
-            if action.id in self._awaited and self._unlooked(action):
-                self._look(action)
+            if action.id in self._awaited:
+                self._awaited.remove(action.id)
+                self._cross(action)
 
     def wait_s(self) -> float | None:
         """Until the clock brings an action, where it is the time; None for never."""
@@ -136,7 +141,7 @@ class Steward:
                 self._fail(key, action, _TRADED_SINCE)
             else:
                 self._carry_out_on(key, action, then=then)
-        self._look(action)
+        self._look(action, action.retries, crossed=action.id not in self._looks)
 
     # --- on one set of books -----------------------------------------------------------------
 
@@ -229,16 +234,28 @@ class Steward:
         look = self._looks.get(action.id)
         return look is None or look.attempt < action.retries
 
-    def _look(self, action: CorporateAction) -> None:
+    def _cross(self, action: CorporateAction) -> None:
+        """Market time has come to it in this run. Deployments of since an earlier run haven't seen
+        it."""
+        known = self._looks.get(action.id)
+        if known is None:
+            self._look(action, action.retries)
+        elif isinstance(action.terms, Split):
+            self._look(action, known.attempt)
+        elif self._unlooked(action):
+            self._look(action, action.retries)
+
+    def _look(self, action: CorporateAction, attempt: int, *, crossed: bool = True) -> None:
         known, now = self._looks.get(action.id), self._market.now()
         # Where the clock is the time, what was deployed after the split knows no other shares.
-        cut = action.effective_at if self._market.time_ns is None else self._wall()
-        before = cut if known is None else known.outdated_before
-        look = LookRecord(action.id, action.retries, before)
+        before = action.effective_at if self._market.time_ns is None else self._wall()
+        if known is not None:
+            before = max(before, known.outdated_before) if crossed else known.outdated_before
+        look = LookRecord(action.id, attempt, before)
         self._looks[action.id] = look
         batch = self._batch().actions
         batch.looks.append(look)
-        if known is None and isinstance(action.terms, Split):
+        if crossed and isinstance(action.terms, Split):
             self._note_outdated(action, before)
             why = _why(action, action.terms, now)
             batch.outdated.append(Outdated(action.id, action.symbol, before, why))

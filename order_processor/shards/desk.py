@@ -216,7 +216,7 @@ class Desk:
             for key, books, change in self._market.begin_run(paced=body.paced):
                 self._record(key, books, change)
             self.mark = MarkDone(0, "", entry.id)
-            self.corporate.look_again()
+            self.corporate.begin_run()
         else:
             for key, books, change in self._market.end_run():
                 self._record(key, books, change)

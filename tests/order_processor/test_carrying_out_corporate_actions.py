@@ -90,7 +90,7 @@ class Shard:
 
     def begin_run(self) -> None:
         list(self.market.begin_run(paced=True))
-        self.steward.look_again()
+        self.steward.begin_run()
 
     def come_to(self, at: datetime) -> None:
         self.steward.come_to(nanoseconds(at))
@@ -151,3 +151,32 @@ def test_a_cancelled_split_that_failed_holds_up_no_later_dividend(shard: Shard) 
     shard.know(msgspec.structs.replace(SPLIT, cancelled=True), LATER_DIVIDEND)
     shard.come_to(EX + timedelta(days=1))
     assert shard.effects == [LATER_DIVIDEND.id]
+
+
+def test_a_split_pauses_what_was_deployed_since_in_every_run_that_comes_to_it(shard: Shard) -> None:
+    shard.know(SPLIT)
+    shard.come_to(T0)
+    shard.come_to(EX)
+    first = shard.wall
+    assert [each.before for each in shard.batch.actions.outdated] == [first]
+    shard.batch = Batch(0, {})
+    shard.come_to(EX + timedelta(days=1))
+    assert not shard.batch.actions
+    shard.wall += timedelta(hours=1)
+    shard.begin_run()
+    shard.come_to(T0)
+    # Its time hasn't come in this run: deployments of since the last one trade.
+    assert not shard.batch.actions
+    assert shard.steward.outdated_before == {SPY.symbol: first}
+    shard.come_to(EX)
+    assert [each.before for each in shard.batch.actions.outdated] == [shard.wall]
+    assert shard.batch.actions.looks == [LookRecord(SPLIT.id, 0, shard.wall)]
+    assert shard.steward.outdated_before == {SPY.symbol: shard.wall}
+    assert shard.effects == []
+    # More of the same run, and one that begins after it, say nothing new.
+    shard.batch = Batch(0, {})
+    shard.come_to(EX + timedelta(days=1))
+    shard.begin_run()
+    shard.come_to(EX + timedelta(days=1))
+    assert shard.steward.late() is None
+    assert not shard.batch.actions
