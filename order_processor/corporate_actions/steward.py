@@ -19,6 +19,7 @@ from order_processor.shards.clock import WallClock, nanoseconds
 from order_processor.shards.market import Market
 from order_processor.shards.state import BooksKey
 from shared.models.identifiers import Symbol
+from shared.trading.amounts import ZERO
 from shared.trading.books import Books
 from shared.trading.changes import AnyChange
 from shared.trading.corporate_actions import CorporateAction, Split
@@ -141,7 +142,19 @@ class Steward:
                 self._fail(key, action, _TRADED_SINCE)
             else:
                 self._carry_out_on(key, action, then=then)
+        for key in sorted(self._books):
+            if self._is_due(key, action) and action.id in self._seen[key].failed:
+                self._end_empty(key, action)
         self._look(action, action.retries, crossed=action.id not in self._looks)
+
+    def _end_empty(self, key: BooksKey, action: CorporateAction) -> None:
+        """It had failed on orders that work no more: nothing is left that it concerns."""
+        holding = self._books[key].holdings.get(action.symbol)
+        if isinstance(action.terms, Split) and holding is not None and holding.qty:
+            self._fail(key, action, _TRADED_SINCE)
+        else:
+            nothing = HeldThen(*key, execution_seq=0, qty=ZERO, unclear=False)
+            self._carry_out_on(key, action, then=nothing)
 
     # --- on one set of books -----------------------------------------------------------------
 
@@ -182,7 +195,7 @@ class Steward:
             if obstacle is not None:
                 self._fail(key, action, obstacle)
                 return
-            if then is None:
+            if then is None or isinstance(action.terms, Split):
                 last = self._market.price_before(action.symbol, nanoseconds(action.effective_at))
                 changes = books.corporate.carry_out(action, last)
             else:
@@ -239,11 +252,10 @@ class Steward:
         it."""
         known = self._looks.get(action.id)
         if known is None:
-            self._look(action, action.retries)
+            # Where it is tried again, `late` looks up the books that have traded since it failed.
+            self._look(action, max(0, action.retries - 1))
         elif isinstance(action.terms, Split):
             self._look(action, known.attempt)
-        elif self._unlooked(action):
-            self._look(action, action.retries)
 
     def _look(self, action: CorporateAction, attempt: int, *, crossed: bool = True) -> None:
         known, now = self._looks.get(action.id), self._market.now()

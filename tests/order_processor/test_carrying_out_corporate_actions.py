@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from order_processor.corporate_actions.faults import ActionFaults, Attempt
+from order_processor.corporate_actions.late import HeldThen
 from order_processor.corporate_actions.records import LookRecord, Seen
 from order_processor.corporate_actions.repository import Known
 from order_processor.corporate_actions.steward import Steward
@@ -180,3 +181,44 @@ def test_a_split_pauses_what_was_deployed_since_in_every_run_that_comes_to_it(sh
     shard.come_to(EX + timedelta(days=1))
     assert shard.steward.late() is None
     assert not shard.batch.actions
+
+
+def test_a_retried_dividend_is_paid_on_what_was_held_then_where_books_have_traded_since(
+    shard: Shard,
+) -> None:
+    shard.fail(DIVIDEND)
+    shard.know(DIVIDEND)
+    shard.come_to(T0)
+    shard.come_to(EX)
+    assert (shard.failures, shard.steward.late()) == ([(DIVIDEND.id, "internal_error")], None)
+    submit(shard.books, command("buy", "7", name="b"))
+    list(shard.books.meet_print(SPY.symbol, D(100), EX + timedelta(hours=1)))
+    shard.batch = Batch(0, {})
+    shard.know(again(DIVIDEND))
+    assert shard.steward.late() == again(DIVIDEND)
+    assert shard.effects == []
+    held = HeldThen(*KEY, execution_seq=1, qty=D(10), unclear=False)
+    shard.steward.take_late(again(DIVIDEND), [held])
+    assert [(each.qty_before, each.execution_seq) for each in shard.batch.effects] == [(D(10), 1)]
+    assert shard.books.cash == D(10_000) - 1_700 + 5
+    assert shard.steward.late() is None
+
+
+def test_a_retry_ends_where_a_split_had_failed_on_orders_alone(shard: Shard) -> None:
+    submit(shard.books, command("sell", "10", name="b"))
+    list(shard.books.meet_print(SPY.symbol, D(100), T0))
+    submit(shard.books, command("buy", "1", "1", name="c"))
+    shard.fail(SPLIT)
+    shard.know(SPLIT)
+    shard.come_to(T0)
+    shard.come_to(EX)
+    # They were cancelled.
+    assert not shard.books.working
+    assert shard.books.risk.stopped
+    shard.batch = Batch(0, {})
+    shard.know(again(SPLIT))
+    assert shard.steward.late() == again(SPLIT)
+    shard.steward.take_late(again(SPLIT), [])
+    assert shard.effects == [SPLIT.id]
+    assert not shard.books.risk.stopped
+    assert shard.steward.late() is None
