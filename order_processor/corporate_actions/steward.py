@@ -169,7 +169,8 @@ class Steward:
                 done = False  # one by one, so that it is clear which of them can't be stored
             else:
                 self._carry_out_on(key, action)
-        if isinstance(action.terms, Split):
+        if done and isinstance(action.terms, Split):
+            # Not before: what is less than a unit is paid for at the price of before.
             self._market.split_price(action.symbol, action.terms, effective_ns)
         return done
 

@@ -11,19 +11,20 @@ import pytest
 
 from order_processor.corporate_actions.faults import ActionFaults, Attempt
 from order_processor.corporate_actions.late import HeldThen
-from order_processor.corporate_actions.records import LookRecord, Seen
+from order_processor.corporate_actions.records import FailureRecord, LookRecord, Seen
 from order_processor.corporate_actions.repository import Known
 from order_processor.corporate_actions.steward import Steward
 from order_processor.shards.batch import Batch
 from order_processor.shards.clock import nanoseconds
 from order_processor.shards.market import Market
 from order_processor.shards.sessions import Sessions
-from order_processor.shards.state import BooksKey, LastSeen
+from order_processor.shards.state import BooksKey, LastPrice, LastSeen
 from shared.calendars import Calendars
+from shared.models.identifiers import AccountId
 from shared.trading.books import Books
 from shared.trading.changes import AnyChange
 from shared.trading.corporate_actions import CorporateAction, Dividend, Split
-from tests.shared.trading.support import ACCOUNT, SPY, T0, command, open_books, submit
+from tests.shared.trading.support import ACCOUNT, SPY, T0, command, open_books, submit, terms
 
 D = Decimal
 EX = T0 + timedelta(days=1)
@@ -222,3 +223,20 @@ def test_a_retry_ends_where_a_split_had_failed_on_orders_alone(shard: Shard) -> 
     assert shard.effects == [SPLIT.id]
     assert not shard.books.risk.stopped
     assert shard.steward.late() is None
+
+
+def test_a_split_that_is_retried_moves_the_price_when_it_has_come_to_all_books(
+    shard: Shard,
+) -> None:
+    other = AccountId(UUID(int=2))
+    shard.take_up((other, "paper"), open_books(msgspec.structs.replace(terms(), id=other)))
+    for account in (ACCOUNT, other):
+        failed = FailureRecord(account, "paper", SPLIT.id, 0, "internal_error", "It failed.")
+        shard.steward.take_up((account, "paper"), Seen(failed={SPLIT.id: failed}))
+    shard.market.last_seen.prices[SPY.symbol] = LastPrice(100.0, nanoseconds(T0), "1-0")
+    shard.know(again(SPLIT))
+    shard.come_to(EX)
+    assert (len(shard.effects), shard.market.price_of(SPY.symbol)) == (1, D(100))
+    shard.batch = Batch(0, {})
+    shard.come_to(EX)
+    assert (len(shard.effects), shard.market.price_of(SPY.symbol)) == (1, D(50))
