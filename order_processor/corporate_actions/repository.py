@@ -64,7 +64,10 @@ class Announced(msgspec.Struct, frozen=True):
 _NEW = text(
     """
     SELECT a.id, a.symbol, a.kind, a.ratio_new, a.ratio_old, a.amount, a.effective_at,
-           a.retries, a.cancelled_at, a.revision, i.tick_size, i.lot_size, i.currency
+           a.retries, a.cancelled_at, a.revision,
+           a.cancelled_at IS NOT NULL AND NOT EXISTS (
+               SELECT 1 FROM corporate_action_effects e WHERE e.action_id = a.id) AS void,
+           i.tick_size, i.lot_size, i.currency
       FROM corporate_actions a JOIN instruments i ON i.symbol = a.symbol
      WHERE a.revision > :seen ORDER BY a.revision
     """
@@ -159,7 +162,9 @@ _LOOKED = text(
     ON CONFLICT (action_id, shard) DO UPDATE
        SET attempt = excluded.attempt,
            outdated_before = greatest(corporate_action_looks.outdated_before,
-                                      excluded.outdated_before)
+                                      excluded.outdated_before);
+    SELECT demand(a.cancelled_at IS NULL, 'action_cancelled')
+      FROM corporate_actions a WHERE a.id = :action_id FOR KEY SHARE
     """
 )
 
@@ -191,6 +196,7 @@ def _action(row: Row[Any]) -> CorporateAction:
         row.currency,
         row.retries,
         row.cancelled_at is not None,
+        row.void,
     )
 
 

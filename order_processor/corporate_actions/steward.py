@@ -69,8 +69,9 @@ class Steward:
             self._known = known
             # A dividend before a split of the same day: it is paid on the old shares.
             self._actions = sorted(known.actions.values(), key=_turn)
+            self.outdated_before.clear()
             for action in self._actions:
-                if action.id in self._looks:
+                if action.id in self._looks and not action.void:
                     self._note_outdated(action, self._looks[action.id].outdated_before)
             for key in self._books:
                 self._stop_symbols(key)

@@ -240,3 +240,15 @@ def test_a_split_that_is_retried_moves_the_price_when_it_has_come_to_all_books(
     shard.batch = Batch(0, {})
     shard.come_to(EX)
     assert (len(shard.effects), shard.market.price_of(SPY.symbol)) == (1, D(50))
+
+
+def test_a_split_that_was_cancelled_before_it_came_to_any_books_outdates_nothing(
+    shard: Shard,
+) -> None:
+    shard.fail(SPLIT)
+    shard.know(SPLIT)
+    shard.come_to(T0)
+    shard.come_to(EX)
+    assert SPY.symbol in shard.steward.outdated_before
+    shard.know(msgspec.structs.replace(SPLIT, cancelled=True, void=True))
+    assert not shard.steward.outdated_before

@@ -9,9 +9,12 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from order_processor.corporate_actions.actions import CorporateActions
+from order_processor.corporate_actions.records import ActionBatch, LookRecord, Outdated
+from order_processor.corporate_actions.repository import Known, read_actions, write_actions
 from order_processor.corporate_actions.schemas import ActionRequest
 from order_processor.shards.sessions import Sessions
 from order_processor.verification.repository import BooksReader
@@ -19,7 +22,7 @@ from order_processor.wiring import Wiring
 from shared.calendars import Calendars
 from shared.config import Settings
 from shared.database.tables import UserRow
-from shared.models.identifiers import AccountId
+from shared.models.identifiers import AccountId, Symbol
 from shared.redis.keys import shard_of
 from shared.service.problems import Problem
 from tests.order_processor.risk_support import deploy
@@ -252,3 +255,16 @@ async def test_a_late_dividend_is_paid_on_what_was_held_then_also_where_nothing_
         assert told(running.corporate_actions, late).effects == 2
         for account in (desk.account, other):
             assert BooksReader(desk.engine).check(account, "paper")[0] == []
+
+
+def test_a_shard_that_only_looks_at_a_cancelled_split_pauses_nothing(desk: Desk) -> None:
+    split, deployment = announce(desk, SPLIT), deploy(desk)
+    change(desk, "UPDATE corporate_actions SET cancelled_at = now() WHERE id = :id", id=split)
+    batch = ActionBatch()
+    batch.looks.append(LookRecord(split, 0, SESSION))
+    batch.outdated.append(Outdated(split, Symbol("SPY"), SESSION, "It was split."))
+    with pytest.raises(DBAPIError, match="action_cancelled"), desk.engine.begin() as connection:
+        write_actions(connection, 1, batch)
+    assert desk.value("SELECT outdated_by FROM deployments WHERE id = :d", d=deployment) is None
+    with desk.engine.connect() as connection:
+        assert read_actions(connection, Known()).actions[split].void
