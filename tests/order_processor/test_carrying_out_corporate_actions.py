@@ -16,14 +16,27 @@ from order_processor.corporate_actions.repository import Known
 from order_processor.corporate_actions.steward import Steward
 from order_processor.shards.batch import Batch
 from order_processor.shards.clock import nanoseconds
+from order_processor.shards.desk import Desk
+from order_processor.shards.fx import RateHistory
 from order_processor.shards.market import Market
 from order_processor.shards.sessions import Sessions
-from order_processor.shards.state import BooksKey, LastPrice, LastSeen
+from order_processor.shards.state import (
+    BooksKey,
+    Cursors,
+    LastPrice,
+    LastSeen,
+    StoredBooks,
+    StoredShard,
+)
 from shared.calendars import Calendars
 from shared.models.identifiers import AccountId
-from shared.trading.books import Books
+from shared.models.margin import MarginTerms
+from shared.trading.books import Books, BooksState
 from shared.trading.changes import AnyChange
 from shared.trading.corporate_actions import CorporateAction, Dividend, Split
+from shared.trading.margin_calls import MarginRules
+from shared.trading.positions import Holding
+from shared.trading.terms import Limits
 from tests.shared.trading.support import ACCOUNT, SPY, T0, command, open_books, submit, terms
 
 D = Decimal
@@ -252,3 +265,29 @@ def test_a_split_that_was_cancelled_before_it_came_to_any_books_outdates_nothing
     assert SPY.symbol in shard.steward.outdated_before
     shard.know(msgspec.structs.replace(SPLIT, cancelled=True, void=True))
     assert not shard.steward.outdated_before
+
+
+def test_after_a_failed_split_the_old_shares_count_at_cost(calendar_folder: Path) -> None:
+    failed = FailureRecord(*KEY, SPLIT.id, 0, "internal_error", "It failed.")
+    holding = Holding(SPY.symbol, qty=D(10), cost=D(1000))
+    account = msgspec.structs.replace(terms(), margin=MarginTerms())
+    state = BooksState(cash=D(9000), holdings=[holding])
+    books = StoredBooks(account, "paper", state, {}, actions=Seen(failed={SPLIT.id: failed}))
+    after = LastPrice(50.0, nanoseconds(EX), "1-0")
+    desk = Desk(
+        0,
+        1,
+        StoredShard(Cursors(), LastSeen({SPY.symbol: after}), [books]),
+        wall=lambda: EX,
+        limits=Limits(),
+        sessions=Sessions(Calendars(calendar_folder)),
+        margin_rules=MarginRules(),
+        action_faults=ActionFaults(0),
+        rates=RateHistory(),
+    )
+    assert desk.equity_of(KEY).equity == 9_500
+    desk.corporate.take(Known(1, {SPLIT.id: SPLIT}))
+    marked = desk.equity_of(KEY)
+    assert (marked.equity, marked.prices) == (D(10_000), {})
+    assert marked.margin is not None
+    assert marked.margin.equity == 10_000
