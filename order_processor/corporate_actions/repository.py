@@ -64,7 +64,10 @@ class Announced(msgspec.Struct, frozen=True):
 _NEW = text(
     """
     SELECT a.id, a.symbol, a.kind, a.ratio_new, a.ratio_old, a.amount, a.effective_at,
-           a.retries, a.cancelled_at, a.revision, i.tick_size, i.lot_size, i.currency
+           a.retries, a.cancelled_at, a.revision,
+           a.cancelled_at IS NOT NULL AND NOT EXISTS (
+               SELECT 1 FROM corporate_action_effects e WHERE e.action_id = a.id) AS void,
+           i.tick_size, i.lot_size, i.currency
       FROM corporate_actions a JOIN instruments i ON i.symbol = a.symbol
      WHERE a.revision > :seen ORDER BY a.revision
     """
@@ -83,6 +86,13 @@ _ANNOUNCED = """
                   SELECT 1 FROM corporate_action_effects e
                    WHERE e.action_id = a.id AND e.account_id = f.account_id AND e.mode = f.mode)
            ) AS f
+"""
+#: One that came to some books counts, also when it is cancelled: they have seen it.
+_LIKE = """
+     WHERE a.symbol = :symbol AND a.kind = :kind AND a.ex_date = :ex_date
+       AND (a.cancelled_at IS NULL OR EXISTS (
+            SELECT 1 FROM corporate_action_effects e WHERE e.action_id = a.id))
+     ORDER BY a.number LIMIT 1
 """
 _INSERT = text(
     """
@@ -150,7 +160,12 @@ _LOOKED = text(
     """
     INSERT INTO corporate_action_looks (action_id, shard, attempt, outdated_before)
     VALUES (:action_id, :shard, :attempt, :outdated_before)
-    ON CONFLICT (action_id, shard) DO UPDATE SET attempt = excluded.attempt
+    ON CONFLICT (action_id, shard) DO UPDATE
+       SET attempt = excluded.attempt,
+           outdated_before = greatest(corporate_action_looks.outdated_before,
+                                      excluded.outdated_before);
+    SELECT demand(a.cancelled_at IS NULL, 'action_cancelled')
+      FROM corporate_actions a WHERE a.id = :action_id FOR KEY SHARE
     """
 )
 
@@ -182,6 +197,7 @@ def _action(row: Row[Any]) -> CorporateAction:
         row.currency,
         row.retries,
         row.cancelled_at is not None,
+        row.void,
     )
 
 
@@ -202,10 +218,7 @@ def announced(connection: Connection, action_id: UUID) -> Announced | None:
 
 def like(connection: Connection, symbol: str, kind: str, ex_date: date) -> Announced | None:
     row = connection.execute(
-        text(
-            f"{_ANNOUNCED} WHERE a.symbol = :symbol AND a.kind = :kind AND a.ex_date = :ex_date"
-            " AND a.cancelled_at IS NULL"
-        ),
+        text(f"{_ANNOUNCED}{_LIKE}"),
         {"symbol": symbol, "kind": kind, "ex_date": ex_date},
     ).first()
     return None if row is None else _announced(row)

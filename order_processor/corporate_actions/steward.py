@@ -5,7 +5,7 @@ books sees an action once, whatever dies when. One that fails on some books is s
 the shard goes on.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from order_processor.shards.clock import WallClock, nanoseconds
 from order_processor.shards.market import Market
 from order_processor.shards.state import BooksKey
 from shared.models.identifiers import Symbol
+from shared.trading.amounts import ZERO
 from shared.trading.books import Books
 from shared.trading.changes import AnyChange
 from shared.trading.corporate_actions import CorporateAction, Split
@@ -29,6 +30,7 @@ _TRADED_SINCE = Refused(
     "traded_since", "The position has changed since, and nobody knows which of its shares are old."
 )
 _UNCLEAR = Refused("held_unclear", "Market time has gone back since: what was held is unclear.")
+_EARLIER = Refused("earlier_split_failed", "The position is in shares of before an earlier split.")
 
 Record = Callable[[BooksKey, Books, AnyChange], None]
 
@@ -55,7 +57,7 @@ class Steward:
         self._known = Known()
         self._actions: list[CorporateAction] = []
         self._seen: dict[BooksKey, Seen] = {}
-        #: Known before their time came: all that they concern are in memory then.
+        #: Known in this run before their time came: all that they concern are in memory then.
         self._awaited: set[UUID] = set()
         #: When the next action is due that was not looked at in this run.
         self._next_ns = _NEVER_NS
@@ -67,12 +69,13 @@ class Steward:
             self._known = known
             # A dividend before a split of the same day: it is paid on the old shares.
             self._actions = sorted(known.actions.values(), key=_turn)
+            self.outdated_before.clear()
             for action in self._actions:
-                if action.id in self._looks:
+                if action.id in self._looks and not action.void:
                     self._note_outdated(action, self._looks[action.id].outdated_before)
             for key in self._books:
                 self._stop_symbols(key)
-            self.look_again()
+            self._look_again()
         if self._next_ns == 0 and self._market.time_ns:  # else the clock is looked at
             self.come_to(self._market.time_ns)
 
@@ -80,7 +83,11 @@ class Steward:
         self._seen[key] = seen
         self._stop_symbols(key)
 
-    def look_again(self) -> None:
+    def begin_run(self) -> None:
+        self._awaited.clear()
+        self._look_again()
+
+    def _look_again(self) -> None:
         """Another run begins, or there are other actions than before."""
         self._next_ns = 0 if self._actions else _NEVER_NS
 
@@ -100,8 +107,9 @@ class Steward:
             if not self._carry_out(action, effective_ns):
                 self._next_ns = 0
                 return
-            if action.id in self._awaited and self._unlooked(action):
-                self._look(action)
+            if action.id in self._awaited:
+                self._awaited.remove(action.id)
+                self._cross(action)
 
     def wait_s(self) -> float | None:
         """Until the clock brings an action, where it is the time; None for never."""
@@ -135,7 +143,19 @@ class Steward:
                 self._fail(key, action, _TRADED_SINCE)
             else:
                 self._carry_out_on(key, action, then=then)
-        self._look(action)
+        for key in sorted(self._books):
+            if self._is_due(key, action) and action.id in self._seen[key].failed:
+                self._end_empty(key, action)
+        self._look(action, action.retries, crossed=action.id not in self._looks)
+
+    def _end_empty(self, key: BooksKey, action: CorporateAction) -> None:
+        """It had failed on orders that work no more: nothing is left that it concerns."""
+        holding = self._books[key].holdings.get(action.symbol)
+        if isinstance(action.terms, Split) and holding is not None and holding.qty:
+            self._fail(key, action, _TRADED_SINCE)
+        else:
+            nothing = HeldThen(*key, execution_seq=0, qty=ZERO, unclear=False)
+            self._carry_out_on(key, action, then=nothing)
 
     # --- on one set of books -----------------------------------------------------------------
 
@@ -150,7 +170,8 @@ class Steward:
                 done = False  # one by one, so that it is clear which of them can't be stored
             else:
                 self._carry_out_on(key, action)
-        if isinstance(action.terms, Split):
+        if done and isinstance(action.terms, Split):
+            # Not before: what is less than a unit is paid for at the price of before.
             self._market.split_price(action.symbol, action.terms, effective_ns)
         return done
 
@@ -171,11 +192,12 @@ class Steward:
         try:
             if then is None and not books.corporate.concerned_by(action):
                 return
-            obstacle = books.corporate.obstacle_to(action)
+            held_up = any(_turn(each) < _turn(action) for each in self._failed_splits(key, action))
+            obstacle = _EARLIER if held_up else books.corporate.obstacle_to(action)
             if obstacle is not None:
                 self._fail(key, action, obstacle)
                 return
-            if then is None:
+            if then is None or isinstance(action.terms, Split):
                 last = self._market.price_before(action.symbol, nanoseconds(action.effective_at))
                 changes = books.corporate.carry_out(action, last)
             else:
@@ -201,15 +223,25 @@ class Steward:
 
     def _stop_symbols(self, key: BooksKey) -> None:
         """Whose split could not be carried out: the position is in old shares."""
-        seen, known = self._seen[key], self._known.actions
         self._books[key].risk.stopped = frozenset(
-            action.symbol
-            for action_id, failed in seen.failed.items()
-            if (action := known.get(action_id)) is not None
-            and isinstance(action.terms, Split)
-            and failed.code not in (_TRADED_SINCE.code, _UNCLEAR.code)
-            and not (action.cancelled or action_id in seen.done)
+            action.symbol for action in self._failed_splits(key)
         )
+
+    def _failed_splits(
+        self, key: BooksKey, but: CorporateAction | None = None
+    ) -> Iterator[CorporateAction]:
+        """After which the books are still in old shares; of `but`'s symbol, other than it."""
+        seen, known = self._seen[key], self._known.actions
+        for action_id, failed in seen.failed.items():
+            action = known.get(action_id)
+            if (
+                action is not None
+                and isinstance(action.terms, Split)
+                and failed.code not in (_TRADED_SINCE.code, _UNCLEAR.code)
+                and not (action.cancelled or action_id in seen.done)
+                and (but is None or (action.symbol == but.symbol and action_id != but.id))
+            ):
+                yield action
 
     # --- on all of them ----------------------------------------------------------------------
 
@@ -217,16 +249,27 @@ class Steward:
         look = self._looks.get(action.id)
         return look is None or look.attempt < action.retries
 
-    def _look(self, action: CorporateAction) -> None:
+    def _cross(self, action: CorporateAction) -> None:
+        """Market time has come to it in this run. Deployments of since an earlier run haven't seen
+        it."""
+        known = self._looks.get(action.id)
+        if known is None:
+            # Where it is tried again, `late` looks up the books that have traded since it failed.
+            self._look(action, max(0, action.retries - 1))
+        elif isinstance(action.terms, Split):
+            self._look(action, known.attempt)
+
+    def _look(self, action: CorporateAction, attempt: int, *, crossed: bool = True) -> None:
         known, now = self._looks.get(action.id), self._market.now()
         # Where the clock is the time, what was deployed after the split knows no other shares.
-        cut = action.effective_at if self._market.time_ns is None else self._wall()
-        before = cut if known is None else known.outdated_before
-        look = LookRecord(action.id, action.retries, before)
+        before = action.effective_at if self._market.time_ns is None else self._wall()
+        if known is not None:
+            before = max(before, known.outdated_before) if crossed else known.outdated_before
+        look = LookRecord(action.id, attempt, before)
         self._looks[action.id] = look
         batch = self._batch().actions
         batch.looks.append(look)
-        if known is None and isinstance(action.terms, Split):
+        if crossed and isinstance(action.terms, Split):
             self._note_outdated(action, before)
             why = _why(action, action.terms, now)
             batch.outdated.append(Outdated(action.id, action.symbol, before, why))

@@ -6,6 +6,7 @@ orders, closing orders, paused strategies and the event become durable together,
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -79,7 +80,7 @@ class MarginCalls:
     def check(self, key: BooksKey, books: Books) -> None:
         """Prices, positions, cash or the time have moved."""
         now = self._market.now()
-        seen = margin_calls.look(books, self._rules, self._market.price_of, now)
+        seen = margin_calls.look(books, self._rules, partial(self._market.price_for, books), now)
         if seen is None:
             return
         if seen.call != books.risk.state.margin_call:
@@ -101,7 +102,7 @@ class MarginCalls:
             call,
             self._rules,
             instruments,
-            self._market.price_of,
+            partial(self._market.price_for, books),
             self._market.now(),
             self._tape_id(),
         )

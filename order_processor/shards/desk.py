@@ -216,7 +216,7 @@ class Desk:
             for key, books, change in self._market.begin_run(paced=body.paced):
                 self._record(key, books, change)
             self.mark = MarkDone(0, "", entry.id)
-            self.corporate.look_again()
+            self.corporate.begin_run()
         else:
             for key, books, change in self._market.end_run():
                 self._record(key, books, change)
@@ -362,7 +362,10 @@ class Desk:
         key = (stored.account.id, stored.mode)
         if key in self._memory.books:
             return
-        price_of = self._market.price_of
+
+        def price_of(symbol: Symbol) -> Decimal | None:
+            return self._market.price_for(books, symbol)
+
         books = Books(
             stored.account, stored.mode, self._limits, stored.state, price_of, self._rate_of
         )
@@ -422,7 +425,7 @@ class Desk:
         books = self._memory.books[key]
         prices: dict[Symbol, Decimal] = {}
         for symbol, holding in books.holdings.items():
-            price = self._market.price_of(symbol)
+            price = self._market.price_for(books, symbol)
             if holding.qty and price is not None:
                 prices[symbol] = price
         equity, unrealized = books.valued(prices)

@@ -74,6 +74,10 @@ class Market:
         last = self.last_seen.prices.get(symbol)
         return None if last is None else measured(last.price)
 
+    def price_for(self, books: Books, symbol: Symbol) -> Decimal | None:
+        """Of what they hold: old shares, of before a split that failed there, have none."""
+        return None if symbol in books.risk.stopped else self.price_of(symbol)
+
     def price_before(self, symbol: Symbol, at_ns: int) -> Decimal | None:
         """The last price, if it is of before `at_ns`."""
         last = self.last_seen.prices.get(symbol)

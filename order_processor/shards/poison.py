@@ -35,9 +35,10 @@ class Poison:
         self.actions.add(error.attempts, error.reason)
 
     def unstorable(self, error: UnstorableError) -> None:
-        """One that failed alone is known now; of several, each is tried alone. Without a command
-        it is the doing of splits and dividends, or else the tape's, which can't be refused."""
-        if error.commands == 1:
+        """One that failed alone is known now; of several, or beside splits and dividends, each is
+        tried alone. Without a command it is the doing of splits and dividends, or else the tape's,
+        which can't be refused."""
+        if error.commands == 1 and not error.attempts:
             self._add(error.last_entry_id, "store")
         elif error.commands:
             self._careful_until = max(self._careful_until, position(error.last_entry_id))

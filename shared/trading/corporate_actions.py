@@ -52,6 +52,8 @@ class CorporateAction(msgspec.Struct, frozen=True):
     retries: int = 0
     #: It comes to no more books.
     cancelled: bool = False
+    #: It was cancelled before it had come to any.
+    void: bool = False
 
     @property
     def entry_id(self) -> str:

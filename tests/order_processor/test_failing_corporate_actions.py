@@ -3,24 +3,38 @@
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from order_processor.corporate_actions.actions import CorporateActions
+from order_processor.corporate_actions.records import ActionBatch, LookRecord, Outdated
+from order_processor.corporate_actions.repository import Known, read_actions, write_actions
+from order_processor.corporate_actions.schemas import ActionRequest
+from order_processor.shards.sessions import Sessions
 from order_processor.verification.repository import BooksReader
 from order_processor.wiring import Wiring
+from shared.calendars import Calendars
 from shared.config import Settings
 from shared.database.tables import UserRow
-from shared.models.identifiers import AccountId
+from shared.models.identifiers import AccountId, Symbol
 from shared.redis.keys import shard_of
 from shared.service.problems import Problem
 from tests.order_processor.risk_support import deploy
 from tests.order_processor.support import Desk, Feed, add_account, until
-from tests.order_processor.test_corporate_actions import DIVIDEND, SESSION_NS, SPLIT, announce, hold
+from tests.order_processor.test_corporate_actions import (
+    DIVIDEND,
+    SESSION,
+    SESSION_NS,
+    SPLIT,
+    announce,
+    hold,
+)
 
 D = Decimal
 Processor = Callable[[], AbstractAsyncContextManager[Wiring]]
@@ -171,7 +185,43 @@ async def test_a_cancelled_action_never_comes_and_frees_what_had_failed(
         await until_accepted(desk)
         assert desk.value("SELECT qty FROM positions") == 25
         # Another can be announced for the same day.
-        announce(desk, SPLIT)
+        again = ask(SPLIT)
+        assert actions.announce(again, SESSION)[0].id == again.id
+
+
+def ask(terms: dict[str, Any]) -> ActionRequest:
+    day = {"ex_date": "2013-10-08", "announced_by": "user:1"}
+    return ActionRequest.model_validate(terms | day | {"id": uuid4()})
+
+
+async def test_one_that_came_to_some_books_is_not_announced_again_once_it_is_cancelled(
+    desk: Desk, calendar_folder: Path
+) -> None:
+    actions = CorporateActions(desk.engine, Sessions(Calendars(calendar_folder)))
+    first = actions.announce(ask(DIVIDEND), SESSION)[0].id
+    paid = add_account(desk.engine)
+    change(
+        desk,
+        "INSERT INTO corporate_action_effects (account_id, mode, action_id, execution_seq, unit,"
+        " qty_before, qty_after, realized_pnl, lots_cost_removed)"
+        " VALUES (:a, 'paper', :id, 1, 1, 10, 10, 0, 0)",
+        a=paid,
+        id=first,
+    )
+    change(
+        desk,
+        "INSERT INTO corporate_action_failures (account_id, mode, action_id, attempt, code, reason)"
+        " VALUES (:a, 'paper', :id, 0, 'internal_error', 'It failed.')",
+        a=desk.account,
+        id=first,
+    )
+    actions.cancel(first, "user:1")
+    assert told(actions, first).status == "cancelled"
+    with pytest.raises(Problem) as refused:
+        actions.announce(ask(DIVIDEND), SESSION)
+    assert refused.value.code == "corporate_action_exists"
+    # The split of that day is another.
+    assert actions.announce(ask(SPLIT), SESSION)[1] is False
 
 
 async def test_a_late_dividend_is_paid_on_what_was_held_then_also_where_nothing_is_left(
@@ -205,3 +255,16 @@ async def test_a_late_dividend_is_paid_on_what_was_held_then_also_where_nothing_
         assert told(running.corporate_actions, late).effects == 2
         for account in (desk.account, other):
             assert BooksReader(desk.engine).check(account, "paper")[0] == []
+
+
+def test_a_shard_that_only_looks_at_a_cancelled_split_pauses_nothing(desk: Desk) -> None:
+    split, deployment = announce(desk, SPLIT), deploy(desk)
+    change(desk, "UPDATE corporate_actions SET cancelled_at = now() WHERE id = :id", id=split)
+    batch = ActionBatch()
+    batch.looks.append(LookRecord(split, 0, SESSION))
+    batch.outdated.append(Outdated(split, Symbol("SPY"), SESSION, "It was split."))
+    with pytest.raises(DBAPIError, match="action_cancelled"), desk.engine.begin() as connection:
+        write_actions(connection, 1, batch)
+    assert desk.value("SELECT outdated_by FROM deployments WHERE id = :d", d=deployment) is None
+    with desk.engine.connect() as connection:
+        assert read_actions(connection, Known()).actions[split].void

@@ -3,10 +3,14 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, text
 
+from order_processor.corporate_actions.faults import Attempt
+from order_processor.errors import UnstorableError
+from order_processor.shards.poison import Poison
 from order_processor.wiring import Wiring
 from shared.models.orders import OrderReply, Refusal
 from tests.order_processor.support import Desk, Feed, ledger_adds_up
@@ -62,3 +66,16 @@ async def test_a_command_that_can_not_be_stored_is_refused_and_blocks_nobody(
     audited = desk.rows("SELECT code FROM order_audit WHERE outcome = 'refused'")
     assert [row.code for row in audited] == ["internal_error"] * 2
     ledger_adds_up(desk, [desk.account])
+
+
+def test_a_command_beside_a_split_that_cannot_be_stored_is_not_blamed_for_it() -> None:
+    poison, attempt = Poison(0), Attempt(UUID(int=1), "paper", UUID(int=2), 0)
+    for _ in range(2):
+        poison.unstorable(UnstorableError("7-0", 1, [attempt], "It doesn't fit."))
+        assert "7-0" not in poison
+        # Committed before it, the split fails without a command.
+        assert poison.careful("6-0")
+        poison.unstorable(UnstorableError("6-0", 0, [attempt], "It doesn't fit."))
+    assert poison.actions.reason(attempt) is not None
+    poison.unstorable(UnstorableError("7-0", 1, [], "It doesn't fit."))
+    assert "7-0" in poison
