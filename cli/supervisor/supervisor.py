@@ -8,7 +8,6 @@ import http.client
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ from types import FrameType
 from cli.embedded.processes import start_child, stop_child
 from cli.embedded.servers import Postgres, ServerStartError, Valkey
 from cli.errors import CliError
+from cli.supervisor.bell import Bell
 from cli.supervisor.forking import fork_module, import_common
 from cli.supervisor.logs import bound_logs, last_complaint
 from cli.supervisor.member import Member, MemberState, Process
@@ -76,7 +76,7 @@ class Supervisor:
         self._probed_at: dict[str, float] = {}
         self._shown: list[tuple[object, ...]] = []
         self._stop_signals = 0
-        self._wake = threading.Event()
+        self._bell = Bell()
         #: None while services are still to be forked: that takes a process with one thread.
         self._threads: ThreadPoolExecutor | None = None
 
@@ -98,6 +98,7 @@ class Supervisor:
                 self._threads.shutdown(wait=False, cancel_futures=True)
             for number, handler in previous.items():
                 signal.signal(number, handler)
+            self._bell.close()
 
     # --- starting ---------------------------------------------------------------------------
 
@@ -256,13 +257,12 @@ class Supervisor:
     def _note_signal(self, number: int, _frame: FrameType | None) -> None:
         if number != signal.SIGCHLD:
             self._stop_signals += 1
-        self._wake.set()
+        self._bell.ring()
 
     def _pause(self, timeout_s: float) -> None:
         """Until something happens; raises StopRequestedError when that is a request to stop."""
         if not self._stop_signals:
-            self._wake.wait(timeout_s)
-            self._wake.clear()
+            self._bell.wait(timeout_s)
         if self._stop_signals:
             raise StopRequestedError
 
@@ -280,8 +280,7 @@ class Supervisor:
             while any(_runs(member) for member in group) and time.monotonic() < deadline:
                 if self._stop_signals > max(asked, 1):
                     break
-                self._wake.wait(0.05)
-                self._wake.clear()
+                self._bell.wait(0.05)
             for member in group:
                 self._end(member)
         valkey, postgres = self._servers[1], self._servers[0]

@@ -232,16 +232,19 @@ def test_in_the_foreground_it_shows_each_step_and_ends_with_its_terminal(
     with subprocess.Popen(
         [*_TRADECTL, "up", *instance.options], stdout=subprocess.PIPE, text=True
     ) as foreground:
-        assert foreground.stdout is not None
-        shown = []
-        for line in foreground.stdout:
-            shown.append(line)
-            if line.startswith("  logs"):
-                break
-        pids = instance.pids()
-        foreground.send_signal(signal.SIGINT)
-        shown += foreground.stdout.readlines()
-        assert foreground.wait(60) == 0
+        try:
+            assert foreground.stdout is not None
+            shown = []
+            for line in foreground.stdout:
+                shown.append(line)
+                if line.startswith("  logs"):
+                    break
+            pids = instance.pids()
+            foreground.send_signal(signal.SIGINT)
+            shown += foreground.stdout.readlines()
+            assert foreground.wait(60) == 0
+        finally:
+            foreground.kill()  # else a supervisor that doesn't end is waited for
     text = "".join(shown)
     assert all(f"{name}: ready" in text and f"{name}: stopped" in text for name in _NAMES)
     assert not any(map(_alive, pids.values()))
