@@ -17,12 +17,12 @@ from types import FrameType
 from cli.embedded.processes import start_child, stop_child
 from cli.embedded.servers import Postgres, ServerStartError, Valkey
 from cli.errors import CliError
-from cli.supervisor.bell import Bell
 from cli.supervisor.forking import fork_module, import_common
 from cli.supervisor.logs import bound_logs, last_complaint
 from cli.supervisor.member import Member, MemberState, Process
 from cli.supervisor.schema import head_revision, known_revisions
 from cli.supervisor.services import CHECKOUT, SERVICES, Ports, Service
+from shared.utils.bell import Bell
 
 _START_TIMEOUT_S = 60.0
 #: A service that ends this often before all were ready once doesn't start at all.

@@ -4,8 +4,8 @@ import math
 import signal
 import socket
 import sys
-import threading
 from functools import partial
+from types import FrameType
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from shared.config import InvalidSettingsError
 from shared.database import make_engine
 from shared.service.logs import configure_logs
+from shared.utils.bell import Bell
 from strategy_workers.launchers.launcher import Launcher, LauncherError
 from strategy_workers.launchers.load import load_of
 from strategy_workers.launchers.need import Bounds, Calm
@@ -30,9 +31,15 @@ def main() -> None:
     except (InvalidSettingsError, LauncherError) as error:
         sys.exit(str(error))
     configure_logs("launcher", settings.log_level)
-    ending = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ending.set())
+    bell = Bell()
+    told: list[int] = []
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        told.append(number)
+        bell.ring()
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, end)
     engine = make_engine(settings)
     scaling = Scaling(
         launcher,
@@ -41,12 +48,12 @@ def main() -> None:
         Calm(math.ceil(settings.worker_calm_s / settings.worker_look_s)),
     )
     try:
-        while not ending.is_set():
+        while not told:
             try:
                 scaling.look()
             except (LauncherError, SQLAlchemyError) as error:
                 log.error("workers_not_looked_at", error=str(error)[:300])
-            ending.wait(settings.worker_look_s)
+            bell.wait(settings.worker_look_s)
     finally:
         if isinstance(launcher, ProcessLauncher):
             launcher.end(settings.drain_timeout_s)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cli.supervisor.bell import Bell
+from shared.utils.bell import Bell
 
 _SIGNALS = 20_000
 
