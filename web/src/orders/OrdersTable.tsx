@@ -130,7 +130,9 @@ export function OrdersTable({ books, accountId, canTrade }: Props) {
                     : formatDecimal(order.limit_price, 2)}
                 </td>
                 <td className="number wide-only">
-                  {order.filled_avg_price === null ? "–" : formatDecimal(order.filled_avg_price, 2, 4)}
+                  {order.filled_avg_price === null
+                    ? "–"
+                    : formatDecimal(order.filled_avg_price, 2, 4)}
                 </td>
                 <td>
                   <span className={`status ${order.status}`}>{STATUS_TEXT[order.status]}</span>
